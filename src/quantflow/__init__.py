@@ -1,0 +1,1 @@
+"""quantflow: from prices to portfolio weights in one command that survives anything."""

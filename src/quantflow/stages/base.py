@@ -1,0 +1,165 @@
+"""What a stage is, and the context that carries artifacts from one to the next."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, TypeVar
+
+from quantflow.config.base import Section
+from quantflow.data.store import ArtifactRef, ArtifactStore
+from quantflow.errors import ConfigError
+
+Inputs = Mapping[str, Any]
+Outputs = Mapping[str, Any]
+
+
+class Kind(StrEnum):
+    """What a stage does, which alone decides how it is retried and cached."""
+
+    NETWORK = "network"
+    COMPUTE = "compute"
+    CONTROL = "control"
+
+
+class StageConfig(Section):
+    """The settings that one stage reads: a field per profile section, and ``as_of`` where it is needed."""
+
+
+C = TypeVar("C", bound=StageConfig)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a person wants to know of a finished stage.
+
+    Attributes:
+        entered: Symbols that went in; None when the stage does not handle symbols.
+        left: Symbols that came out.
+        note: One short line.
+        degraded: True when the stage ended well but not as asked (names set aside, a fallback used).
+    """
+
+    entered: int | None = None
+    left: int | None = None
+    note: str = ""
+    degraded: bool = False
+
+
+class BasePipelineStage(ABC, Generic[C]):
+    """One transformation of the pipeline: named artifacts in, named artifacts out, no clock, no printing.
+
+    A subclass declares what it is in class attributes and implements ``run``. In memory an artifact is a
+    ``Panel``, a pandas ``DataFrame``, a JSON mapping or a ``str``; ``run`` must not change its inputs, and
+    its result may depend on nothing but *inputs* and *config* (a network stage: on its provider too).
+    """
+
+    id: ClassVar[str]
+    kind: ClassVar[Kind]
+    needs: ClassVar[tuple[str, ...]] = ()
+    makes: ClassVar[tuple[str, ...]] = ()
+    Config: ClassVar[type[StageConfig]] = StageConfig
+
+    @abstractmethod
+    def run(self, inputs: Inputs, config: C) -> Outputs:
+        """Return one value for each name in ``makes``.
+
+        Args:
+            inputs: The artifacts named in ``needs``.
+            config: The settings that this stage reads.
+
+        Raises:
+            QuantflowError: With a hint; ``retryable`` decides whether a network stage is tried again.
+        """
+
+    def replay(self, inputs: Inputs, config: C) -> Outputs:
+        """Return what ``run`` gives at a past date of a walk-forward; a network stage must not fetch here."""
+        return self.run(inputs, config)
+
+    def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
+        """Return the line that people read about this stage."""
+        return Summary()
+
+    def configured(self, settings: Mapping[str, Any]) -> StageConfig:
+        """Return this stage's config, picked by field name from *settings* (profile sections and ``as_of``)."""
+        missing = set(self.Config.model_fields) - set(settings)
+        if missing:
+            raise ConfigError(
+                f"Stage {self.id!r} reads the section {sorted(missing)[0]!r}, which the profile does not have.",
+                hint=f"Sections: {', '.join(sorted(settings))}.",
+            )
+        return self.Config.model_validate({name: settings[name] for name in self.Config.model_fields})
+
+    def execute(self, context: SelectionContext) -> SelectionContext:
+        """Load ``needs``, run, store ``makes``; return the context that carries the new refs."""
+        store = context.store()
+        inputs = {name: context.load(name) for name in self.needs}
+        outputs = self.run(inputs, self.configured(context.settings))  # type: ignore[arg-type]
+        refs = {name: store.put(name, outputs[name]) for name in self.makes}
+        return replace(context, artifacts={**context.artifacts, **refs})
+
+
+@dataclass(frozen=True)
+class SelectionContext:
+    """What one selection run knows: small, frozen; refs, never frames.
+
+    Attributes:
+        run_id: The run.
+        profile: The profile's name.
+        as_of: The last session that may be seen.
+        settings: The profile's sections by name (JSON values), and ``as_of``.
+        store_uri: Where artifacts live.
+        artifacts: Refs of what has been made, by name.
+    """
+
+    run_id: str
+    profile: str
+    as_of: date
+    settings: Mapping[str, Any]
+    store_uri: str
+    artifacts: Mapping[str, ArtifactRef] = field(default_factory=dict)
+
+    def store(self) -> ArtifactStore:
+        """Return the artifact store, which refuses to read anything dated after ``as_of``."""
+        return ArtifactStore(self.store_uri, as_of=self.as_of)
+
+    def load(self, name: str) -> Any:
+        """Return the artifact *name* in memory, verified."""
+        return self.store().get(self.artifacts[name])
+
+
+def check_wiring(stages: Sequence[BasePipelineStage[Any]], given: frozenset[str] = frozenset()) -> None:
+    """Check that each stage finds what it needs among *given* and what earlier stages make.
+
+    Raises:
+        ConfigError: Naming the stage, what it lacks, and what there is at that point.
+    """
+    have = set(given)
+    for stage in stages:
+        if missing := set(stage.needs) - have:
+            raise ConfigError(
+                f"Stage {stage.id!r} needs {sorted(missing)}, which nothing before it makes.",
+                hint=f"Available at that point: {sorted(have)}.",
+            )
+        have |= set(stage.makes)
+
+
+Step = Callable[..., Any]
+StepRunner = Callable[[str, Step, tuple[Any, ...]], Any]
+
+
+def _call(name: str, fn: Step, args: tuple[Any, ...]) -> Any:
+    return fn(*args)
+
+
+step_runner: ContextVar[StepRunner] = ContextVar("step_runner", default=_call)
+"""How ``step`` runs a part of a stage; a flow puts its own here to make the parts visible."""
+
+
+def step(name: str, fn: Step, *args: Any) -> Any:
+    """Run ``fn(*args)`` as a visible part of a stage, e.g. one level of a relaxation loop."""
+    return step_runner.get()(name, fn, args)
