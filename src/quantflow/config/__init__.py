@@ -1,1 +1,1 @@
-"""."""
+"""Profiles: frozen models, one per section, and the loader that knows where each value came from."""

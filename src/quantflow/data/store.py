@@ -24,7 +24,7 @@ class ArtifactRef:
 
     Attributes:
         name: The artifact's name in the pipeline, e.g. ``"prices"``.
-        uri: Path or fsspec URL of the file.
+        uri: The file's place below the store's root, so that a moved or mirrored store stays valid.
         sha256: Hex digest of its bytes.
         rows: Number of rows; None for records and text.
         schema: Column names and Arrow types; empty for records and text.
@@ -93,11 +93,6 @@ class ArtifactStore:
         self.uri = str(uri).rstrip("/")
         self.as_of = as_of
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the store is a folder of this machine."""
-        return "://" not in self.uri
-
     def put(self, name: str, value: Any) -> ArtifactRef:
         """Store *value*; the same bytes are stored once.
 
@@ -108,11 +103,11 @@ class ArtifactStore:
         self._refuse_future(name, value)
         data, suffix, rows, schema = encode(value)
         digest = hashlib.sha256(data).hexdigest()
-        uri = f"{self.uri}/{digest[:2]}/{digest}{suffix}"
-        if not self._holds(uri, digest):
-            self._write(uri, data)
-        _verified.add(uri)
-        return ArtifactRef(name, uri, digest, rows, schema)
+        ref = ArtifactRef(name, f"{digest[:2]}/{digest}{suffix}", digest, rows, schema)
+        if not self.verify(ref):
+            write_bytes(self.path(ref), data)
+            _verified.add(self.path(ref))
+        return ref
 
     def get(self, ref: ArtifactRef) -> Any:
         """Return the artifact in memory.
@@ -121,30 +116,39 @@ class ArtifactStore:
             IntegrityError: If it is missing or its bytes are not those that were written.
             DataError: If it holds a date after ``as_of``.
         """
-        data = self._read(ref.uri)
-        if ref.uri not in _verified:
+        path = self.path(ref)
+        data = read_bytes(path)
+        if path not in _verified:
             _check_digest(ref, data)
-            _verified.add(ref.uri)
+            _verified.add(path)
         value = decode(data, os.path.splitext(ref.uri)[1])
         self._refuse_future(ref.name, value)
         return value
 
     def verify(self, ref: ArtifactRef) -> bool:
         """Return whether the artifact is there with the right bytes; the hash is taken once per process."""
-        if ref.uri in _verified and self._exists(ref.uri):
+        path = self.path(ref)
+        if path in _verified and exists(path):
             return True
         try:
-            _check_digest(ref, self._read(ref.uri))
+            _check_digest(ref, read_bytes(path))
         except IntegrityError:
             return False
-        _verified.add(ref.uri)
+        _verified.add(path)
         return True
 
-    def set_aside(self, ref: ArtifactRef) -> None:
-        """Move a damaged artifact out of the way, so that it can be made again and still be looked at."""
-        _verified.discard(ref.uri)
-        if self.is_local and Path(ref.uri).exists():
-            os.replace(ref.uri, f"{ref.uri}.damaged")
+    def path(self, ref: ArtifactRef) -> str:
+        """Return the full path or URL of an artifact."""
+        return f"{self.uri}/{ref.uri}"
+
+    def set_aside(self, ref: ArtifactRef) -> bool:
+        """Move a damaged artifact out of the way, to be looked at; return whether there was one."""
+        path = self.path(ref)
+        _verified.discard(path)
+        if is_local(path) and Path(path).exists():
+            os.replace(path, f"{path}.damaged")
+            return True
+        return False
 
     def _refuse_future(self, name: str, value: Any) -> None:
         latest = latest_date(value) if self.as_of is not None else None
@@ -154,43 +158,58 @@ class ArtifactStore:
                 hint="A stage or provider looked ahead; nothing was used.",
             )
 
-    def _holds(self, uri: str, digest: str) -> bool:
-        if uri in _verified and self._exists(uri):
-            return True
-        return self._exists(uri) and hashlib.sha256(self._read(uri)).hexdigest() == digest
 
-    def _exists(self, uri: str) -> bool:
-        if self.is_local:
-            return Path(uri).is_file()
+def is_local(path: str) -> bool:
+    """Whether *path* is a path of this machine, not a URL."""
+    return "://" not in path
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file at the path or fsspec URL."""
+    if is_local(path):
+        return Path(path).is_file()
+    import fsspec
+
+    fs, inner = fsspec.core.url_to_fs(path)
+    return bool(fs.exists(inner))
+
+
+def read_bytes(path: str) -> bytes:
+    """Return the bytes at a path or fsspec URL.
+
+    Raises:
+        IntegrityError: If there is no such file.
+        InfrastructureError: If it cannot be read.
+    """
+    try:
+        if is_local(path):
+            return Path(path).read_bytes()
         import fsspec
 
-        fs, path = fsspec.core.url_to_fs(uri)
-        return bool(fs.exists(path))
+        with fsspec.open(path, "rb") as file:
+            return bytes(file.read())
+    except FileNotFoundError as error:
+        raise IntegrityError(f"{path} is missing.", hint="Resume the run: it is made again.") from error
+    except OSError as error:
+        raise InfrastructureError(f"{path} cannot be read: {error}.") from error
 
-    def _read(self, uri: str) -> bytes:
-        try:
-            if self.is_local:
-                return Path(uri).read_bytes()
-            import fsspec
 
-            with fsspec.open(uri, "rb") as file:
-                return bytes(file.read())
-        except FileNotFoundError as error:
-            raise IntegrityError(f"Artifact {uri} is missing.", hint="Resume the run: it is made again.") from error
-        except OSError as error:
-            raise InfrastructureError(f"Artifact {uri} cannot be read: {error}.") from error
+def write_bytes(path: str, data: bytes) -> None:
+    """Write a whole file at a path or fsspec URL; a reader never sees half of it.
 
-    def _write(self, uri: str, data: bytes) -> None:
-        if self.is_local:
-            write_atomic(Path(uri), data)
-            return
-        import fsspec
+    Raises:
+        InfrastructureError: If it cannot be written.
+    """
+    if is_local(path):
+        write_atomic(Path(path), data)
+        return
+    import fsspec
 
-        try:
-            with fsspec.open(uri, "wb") as file:
-                file.write(data)
-        except OSError as error:
-            raise InfrastructureError(f"Artifact {uri} cannot be written: {error}.") from error
+    try:
+        with fsspec.open(path, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise InfrastructureError(f"{path} cannot be written: {error}.") from error
 
 
 def _check_digest(ref: ArtifactRef, data: bytes) -> None:

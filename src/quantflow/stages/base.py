@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from quantflow.config.base import Section
 from quantflow.data.store import ArtifactRef, ArtifactStore
-from quantflow.errors import ConfigError
+from quantflow.errors import ConfigError, StageError
 
 Inputs = Mapping[str, Any]
 Outputs = Mapping[str, Any]
@@ -62,6 +63,8 @@ class BasePipelineStage(ABC, Generic[C]):
     kind: ClassVar[Kind]
     needs: ClassVar[tuple[str, ...]] = ()
     makes: ClassVar[tuple[str, ...]] = ()
+    replays: ClassVar[tuple[str, ...]] = ()
+    """Ids of stages that this one runs inside itself: their code is part of its own."""
     Config: ClassVar[type[StageConfig]] = StageConfig
 
     @abstractmethod
@@ -95,12 +98,22 @@ class BasePipelineStage(ABC, Generic[C]):
         return self.Config.model_validate({name: settings[name] for name in self.Config.model_fields})
 
     def execute(self, context: SelectionContext) -> SelectionContext:
-        """Load ``needs``, run, store ``makes``; return the context that carries the new refs."""
+        """Load ``needs``, run, store ``makes``; return the context that carries the new refs.
+
+        Linear algebra runs on one thread: the last bits of a product depend on the number of threads.
+        """
         store = context.store()
         inputs = {name: context.load(name) for name in self.needs}
-        outputs = self.run(inputs, self.configured(context.settings))  # type: ignore[arg-type]
+        with _one_blas_thread():
+            outputs = self.run(inputs, self.configured(context.settings))  # type: ignore[arg-type]
+        if missing := set(self.makes) - set(outputs):
+            raise StageError(f"Stage {self.id!r} did not make {sorted(missing)}, which it declares.")
         refs = {name: store.put(name, outputs[name]) for name in self.makes}
-        return replace(context, artifacts={**context.artifacts, **refs})
+        return replace(
+            context,
+            artifacts={**context.artifacts, **refs},
+            summaries={**context.summaries, self.id: self.summary(inputs, outputs)},
+        )
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,8 @@ class SelectionContext:
         settings: The profile's sections by name (JSON values), and ``as_of``.
         store_uri: Where artifacts live.
         artifacts: Refs of what has been made, by name.
+        summaries: What each stage that ran had to say, by stage id.
+        facts: What else control stages read of the run itself, under the artifact name ``run``.
     """
 
     run_id: str
@@ -122,14 +137,36 @@ class SelectionContext:
     settings: Mapping[str, Any]
     store_uri: str
     artifacts: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    summaries: Mapping[str, Summary] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def store(self) -> ArtifactStore:
         """Return the artifact store, which refuses to read anything dated after ``as_of``."""
         return ArtifactStore(self.store_uri, as_of=self.as_of)
 
     def load(self, name: str) -> Any:
-        """Return the artifact *name* in memory, verified."""
+        """Return the artifact *name* in memory, verified; ``run`` is the facts of the run.
+
+        Raises:
+            StageError: If nothing has made it yet.
+        """
+        if name == "run":
+            known = {"run_id": self.run_id, "profile": self.profile, "as_of": self.as_of.isoformat()}
+            return {**known, "config": dict(self.settings), **self.facts}
+        if name not in self.artifacts:
+            raise StageError(
+                f"There is no artifact {name!r} in this context.", hint=f"There are: {sorted(self.artifacts)}."
+            )
         return self.store().get(self.artifacts[name])
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    import scipy.linalg  # noqa: F401  # a library that is loaded later would escape the limit
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
 
 
 def check_wiring(stages: Sequence[BasePipelineStage[Any]], given: frozenset[str] = frozenset()) -> None:
@@ -138,7 +175,7 @@ def check_wiring(stages: Sequence[BasePipelineStage[Any]], given: frozenset[str]
     Raises:
         ConfigError: Naming the stage, what it lacks, and what there is at that point.
     """
-    have = set(given)
+    have = set(given) | {"run"}
     for stage in stages:
         if missing := set(stage.needs) - have:
             raise ConfigError(

@@ -1,1 +1,62 @@
-"""."""
+"""Sources of market data: the built-in ones and those that other packages register."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from quantflow.data.providers.base import Provider
+from quantflow.errors import ConfigError, unknown_name
+
+if TYPE_CHECKING:
+    from quantflow.config.data import DataConfig
+
+__all__ = ["GROUP", "Provider", "open_provider", "provider_names"]
+
+GROUP = "quantflow.providers"
+"""The entry point group in which a package registers a provider class."""
+
+_BUILT_IN: dict[str, str] = {"sample": "quantflow.data.providers.sample:SampleProvider"}
+
+
+def provider_names() -> tuple[str, ...]:
+    """Return every known provider name, sorted."""
+    return tuple(sorted({*_BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
+
+
+def open_provider(config: DataConfig) -> Provider:
+    """Return the provider that *config* names, imported only now.
+
+    Args:
+        config: The profile's data section; the provider is called with it.
+
+    Raises:
+        ConfigError: If there is none of that name (naming the nearest), or what is registered is not a provider.
+    """
+    if config.provider in _BUILT_IN:
+        module, _, attribute = _BUILT_IN[config.provider].partition(":")
+        return _opened(config, getattr(import_module(module), attribute))
+    for point in entry_points(group=GROUP, name=config.provider):
+        return _opened(config, _plug_in(point))
+    raise unknown_name("provider", config.provider, provider_names())
+
+
+def _plug_in(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"Provider {point.name!r} ({point.value}) cannot be imported: {error}.",
+            hint="Install or mend the package that registers it.",
+        ) from error
+
+
+def _opened(config: DataConfig, make: Any) -> Provider:
+    provider = make(config)
+    if not isinstance(provider, Provider):
+        raise ConfigError(
+            f"Provider {config.provider!r} lacks a method of quantflow.data.providers.base.Provider.",
+            hint="It needs name, instruments, bars, facts and last_date.",
+        )
+    return provider

@@ -1,0 +1,5 @@
+"""``python -m quantflow``."""
+
+from quantflow.cli.main import main
+
+main()

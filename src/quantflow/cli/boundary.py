@@ -1,0 +1,62 @@
+"""The one place where errors and signals become words on stderr and exit codes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from quantflow.errors import QuantflowError
+
+EXIT_CODES: dict[int, str] = {
+    0: "done, or nothing to do",
+    1: "an error that quantflow did not expect, or a check that found something",
+    2: "usage or configuration: nothing was started",
+    10: "done, and trades are needed (--detailed-exitcode)",
+    20: "a stage failed; the run can be resumed",
+    21: "data gate: missing, stale or corrupt data",
+    22: "no feasible portfolio",
+    23: "done, but degraded (--strict)",
+    30: "infrastructure: API server, Ray or disk",
+    75: "another process owns the run",
+    130: "interrupted (SIGINT); the run can be resumed",
+    143: "terminated (SIGTERM); the run can be resumed",
+}
+
+
+class Signalled(BaseException):
+    """SIGINT or SIGTERM arrived: end now, but in order."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise Signalled(number)
+
+
+@contextmanager
+def guarded(*, debug: bool) -> Iterator[None]:
+    """Turn what leaves the block into an exit code and at most three lines on stderr."""
+    signal.signal(signal.SIGTERM, _raise)
+    signal.signal(signal.SIGINT, _raise)
+    try:
+        yield
+    except QuantflowError as error:
+        _print(error, debug)
+        raise SystemExit(error.exit_code) from None
+    except Signalled as error:
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        raise SystemExit(0) from None
+    except Exception as error:  # the last resort: one line instead of a traceback
+        _print(error, debug)
+        raise SystemExit(1) from None
+
+
+def _print(error: Exception, debug: bool) -> None:
+    from quantflow.ui.errors import print_error
+
+    print_error(error, debug=debug)

@@ -1,0 +1,37 @@
+"""The ``quantflow`` command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from quantflow.cli import inspect, resume, select
+
+app = typer.Typer(
+    name="quantflow",
+    help="From prices to portfolio weights in one command that survives anything.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("select")(select.select)
+app.command("resume")(resume.resume)
+app.command("inspect")(inspect.inspect)
+
+
+@app.callback()
+def options() -> None:
+    """From prices to portfolio weights in one command that survives anything.
+
+    Add --debug to any command for the traceback of an error.
+    """
+
+
+def main() -> None:
+    """Run the command line; the process ends with one of the documented exit codes."""
+    from quantflow.cli.boundary import guarded
+
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    with guarded(debug=len(arguments) < len(sys.argv) - 1):
+        app(args=arguments, prog_name="quantflow")

@@ -1,0 +1,92 @@
+"""What ``select`` and ``resume`` have in common: show a run while it goes on, then what it found or how to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quantflow.cli.boundary import Signalled
+from quantflow.errors import QuantflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quantflow.runs.record import RunRecord
+    from quantflow.runs.status import RunStatus
+
+
+def run_and_show(
+    workspace: Path, prepare: Callable[[], RunRecord], mode: str, *, forced: Sequence[str] = ()
+) -> RunStatus:
+    """Run what *prepare* makes ready, show its progress, then its result; return what it did.
+
+    The API server is started first, so that it boots while the rest is imported and prepared.
+
+    Args:
+        workspace: The folder that holds the runs.
+        prepare: Makes the run's record, or finds it.
+        mode: How to show progress.
+        forced: Stages to run whatever is there.
+
+    Raises:
+        QuantflowError: What stopped the run, after the way on was printed.
+    """
+    from quantflow.flows.server import api_server
+
+    with api_server(workspace) as server:
+        record = prepare()
+        from quantflow.ui.progress import progress
+
+        with _way_on(record, mode), progress(record, mode) as listener:
+            from quantflow.flows.launch import execute
+
+            run = execute(record, server, forced=forced, listener=listener)
+    _show(run, mode)
+    return run
+
+
+def _show(run: RunStatus, mode: str) -> None:
+    from quantflow.runs.outcome import outcome
+    from quantflow.ui.progress import write_json_line
+    from quantflow.ui.tables import print_outcome
+
+    found = outcome(run)
+    if mode == "json":
+        write_json_line("result", run=run.json(), outcome=found.json())
+    else:
+        print_outcome(run, found)
+
+
+@contextmanager
+def _way_on(record: RunRecord, mode: str) -> Iterator[None]:
+    try:
+        yield
+    except (QuantflowError, Signalled, Exception) as error:
+        _print_way_on(record, error, mode)
+        raise
+
+
+def _print_way_on(record: RunRecord, error: BaseException, mode: str) -> None:
+    from quantflow.errors import LockedError
+    from quantflow.runs.status import status
+    from quantflow.ui.errors import print_next
+    from quantflow.ui.progress import write_json_line
+
+    if isinstance(error, LockedError):
+        return
+    run = status(record)
+    failed = run.failed
+    if mode == "json":
+        facts: dict[str, Any] = {"error": str(error), "type": type(error).__name__}
+        write_json_line("failed", run_id=record.run_id, stage=failed.stage if failed else None, **facts)
+    head = "STOPPED" if isinstance(error, Signalled) else "FAILED"
+    tries = f"  after {failed.attempt} attempts" if failed and failed.attempt > 1 else ""
+    lines = [(head, f"{failed.stage}{tries}")] if failed else [(head, "")]
+    lines += [
+        ("run", f"{record.run_id}  done {len(run.done)}/{len(run.stages)}: {', '.join(run.done) or 'none'}"),
+        ("log", str(record.folder / "log.txt")),
+        ("resume", f"quantflow resume {record.run_id}"),
+    ]
+    print_next(lines)

@@ -1,0 +1,71 @@
+"""``quantflow select``: run a profile, from prices to weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quantflow.cli.options import AsJson, AsOf, DryRun, NewRunId, NoProgress, Sets, Workspace, parse_date
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from quantflow.config.profile import Profile
+
+CALENDARS_THAT_EXIST = ("XNYS", "24/7")
+
+
+def select(
+    profile: Annotated[str, typer.Option("--profile", "-p", help="Profile to run, e.g. demo.")],
+    run_id: NewRunId = None,
+    as_of: AsOf = None,
+    workspace: Workspace = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+    no_progress: NoProgress = False,
+    json: AsJson = False,
+) -> None:
+    """Run a profile: ingest, features, scores, clusters, policy, atoms, weights, walk-forward, report."""
+    from quantflow.config.load import find_workspace, load_profile
+    from quantflow.runs.record import RunRecord, check_run_id
+
+    asked = parse_date(as_of)
+    home = find_workspace(Path.cwd(), workspace)
+    loaded = load_profile(profile, workspace=home, overrides=sets or ())
+    if run_id is not None:
+        from quantflow.runs.taken import refuse_taken
+
+        refuse_taken(RunRecord(home, check_run_id(run_id)))
+    if dry_run:
+        _print_plan(loaded, home, asked, json)
+        return
+    session = _session(loaded, asked) if asked or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
+    from quantflow.cli.running import run_and_show
+    from quantflow.ui.progress import default_mode
+
+    def prepare() -> RunRecord:
+        from quantflow.runs.request import create_run
+
+        return create_run(loaded, home, session or _session(loaded, None), run_id)
+
+    run_and_show(home, prepare, default_mode(no_progress=no_progress, as_json=json))
+
+
+def _session(profile: Profile, asked: date | None) -> date:
+    from quantflow.runs.request import resolve_as_of
+
+    return resolve_as_of(profile, asked)
+
+
+def _print_plan(profile: Profile, home: Path, asked: date | None, as_json: bool) -> None:
+    from quantflow.runs.request import plan_new
+    from quantflow.ui.progress import write_json_line
+    from quantflow.ui.tables import print_plan
+
+    lines = plan_new(profile, home, _session(profile, asked))
+    if as_json:
+        write_json_line("plan", stages=[line.json() for line in lines])
+    else:
+        print_plan(lines)

@@ -1,0 +1,41 @@
+"""Where a profile's prices come from, and what they must satisfy."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from quantflow.config.base import Section
+
+OnFailure = Literal["warn", "quarantine"]
+"""What a failed check does to its symbol: it is only reported, or the symbol is set aside with the reason."""
+
+
+class DataConfig(Section):
+    """The provider, and the contract that every symbol's prices are held to."""
+
+    provider: str = Field("sample", min_length=1, description="provider name: sample, or that of a plug-in")
+    path: str | None = Field(
+        None, min_length=1, description="where a provider that reads files finds them: a glob, or any fsspec URL"
+    )
+    start: date | None = Field(None, ge=date(1900, 1, 1), description="first date asked for; all there is when absent")
+    min_sessions: int = Field(252, ge=2, description="sessions with a price that a symbol needs")
+    max_stale: int = Field(10, ge=1, description="sessions in a row that the close may stay the same")
+    max_tail: int = Field(5, ge=0, description="sessions at the end that may be missing or unchanged")
+    max_gap: int = Field(5, ge=0, description="sessions in a row that may be missing between two prices")
+    max_holes: float = Field(
+        0.05, ge=0, le=1, description="fraction of the sessions between first and last price that may be missing"
+    )
+    spike_mad: float = Field(
+        40.0, gt=0, description="a jump that reverts and exceeds this many MAD of log returns is a bad print"
+    )
+    on_history: OnFailure = Field("quarantine", description="what too short a history does")
+    on_stale: OnFailure = Field("quarantine", description="what a stale stretch does")
+    on_tail: OnFailure = Field("quarantine", description="what a flat or missing tail does")
+    on_gap: OnFailure = Field("quarantine", description="what a gap, or too many missing sessions, does")
+    on_spike: OnFailure = Field("warn", description="what a bad print does")
+    quarantine_budget: float = Field(
+        0.25, ge=0, le=1, description="fraction of the symbols asked for that may be set aside before the run fails"
+    )

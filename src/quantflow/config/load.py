@@ -1,0 +1,260 @@
+"""Profiles from ``quantflow.toml``, the environment and flags.
+
+Precedence: flag > environment > profile > what it extends > defaults. Where there is no file, the built-in ``demo``
+profiles are there; they can always be extended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from quantflow.config import problems
+from quantflow.config.base import Section
+from quantflow.config.demo import built_in
+from quantflow.config.layers import (
+    FILE,
+    Override,
+    Settings,
+    check_name,
+    check_values,
+    extends_chain,
+    read_document,
+    read_overrides,
+    stack,
+)
+from quantflow.config.profile import SECTIONS, MetaProfile, Profile
+from quantflow.errors import ConfigError, unknown_name
+
+M = TypeVar("M", bound=Section)
+
+
+def find_workspace(start: Path, explicit: Path | None = None) -> Path:
+    """Return the workspace: *explicit*, else the nearest folder from *start* upwards with a ``quantflow.toml``.
+
+    Args:
+        start: Where to look from; it is the workspace when no folder above has the file.
+        explicit: What the user named; it need not exist yet.
+
+    Raises:
+        ConfigError: If *explicit* is no folder.
+    """
+    try:
+        if explicit is not None:
+            if explicit.exists() and not explicit.is_dir():
+                raise ConfigError(
+                    f"The workspace {explicit} is not a folder.", hint="Name the folder of quantflow.toml."
+                )
+            return explicit.resolve()
+        here = start.resolve()
+        return next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), here)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"The workspace {str(explicit or start)!r} cannot be used: {error}.") from error
+
+
+def profile_names(workspace: Path) -> tuple[str, ...]:
+    """Return the profiles of the workspace's file, or the built-in ones when it has none, sorted."""
+    return tuple(sorted(read_document(workspace).get("profiles") or built_in()["profiles"]))
+
+
+def meta_names(workspace: Path) -> tuple[str, ...]:
+    """Return the meta profiles of the workspace's file, or the built-in ones when it has no profile at all, sorted."""
+    document = read_document(workspace)
+    return tuple(sorted(document.get("meta", {}) if document else built_in()["meta"]))
+
+
+def load_profile(name: str, *, workspace: Path, overrides: Sequence[str] = ()) -> Profile:
+    """Return a profile with every value in place and its source beside it.
+
+    Args:
+        name: A profile of the workspace's file, or a built-in one.
+        workspace: The folder that may hold a ``quantflow.toml``; a relative ``data.path`` starts there.
+        overrides: ``section.key=value`` flags; values are TOML, or text when they are no TOML.
+
+    Raises:
+        ConfigError: Naming file, key, value, rule and the nearest valid name.
+    """
+    check_name(name, "The name of a profile")
+    document = read_document(workspace)
+    given = [override for override in read_overrides(overrides) if not _is_ambient_meta(override)]
+    return _profile(name, document, workspace, given)
+
+
+def override_settings(name: str, settings: Mapping[str, Any], overrides: Sequence[str]) -> Profile:
+    """Return a profile whose sections are given, with some values overridden by flags alone.
+
+    Args:
+        name: The profile's name.
+        settings: Its sections, as ``Profile.settings`` gave them.
+        overrides: ``section.key=value`` flags.
+
+    Raises:
+        ConfigError: Naming key, value, rule and the nearest valid name.
+    """
+    layered = Settings()
+    for section, table in settings.items():
+        for key, value in table.items():
+            layered.put((section, key), value, "the run's own settings")
+    given = [item for item in read_overrides(overrides) if item.source == "--set"]
+    for item in given:
+        _check_section(item)
+        layered.put(item.keys, item.value, item.source)
+    profile = _validated(Profile, name, layered, "the run's settings")
+    sources = {key: source for key, source in layered.sources.items() if source == "--set"}
+    return profile.model_copy(update={"sources": sources})
+
+
+def load_meta(name: str, *, workspace: Path, overrides: Sequence[str] = ()) -> MetaProfile:
+    """Return a meta profile, with the settings of all its sleeves resolved, nested meta profiles too.
+
+    Args:
+        name: A meta profile of the workspace's file, or a built-in one.
+        workspace: The folder that may hold a ``quantflow.toml``.
+        overrides: ``meta.key=value`` flags change this meta profile, ``section.key=value`` ones every sleeve's profile.
+
+    Raises:
+        ConfigError: Naming file, key, value, rule and the nearest valid name; or the circle of meta profiles.
+    """
+    check_name(name, "The name of a meta profile")
+    document = read_document(workspace)
+    return _meta((name,), document, workspace, read_overrides(overrides))
+
+
+def _is_ambient_meta(override: Override) -> bool:
+    return override.keys[0] == "meta" and override.source != "--set"
+
+
+def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides: Sequence[Override]) -> Profile:
+    settings = stack(extends_chain(name, document))
+    for override in overrides:
+        _check_section(override)
+        _seed(settings, override, Profile(name=name).settings())
+        settings.put(override.keys, override.value, override.source)
+    _anchor_path(settings, workspace)
+    heading = f"{FILE}: [profiles.{name}]" if name in document.get("profiles", {}) else f"profile {name} (built in)"
+    profile = _validated(Profile, name, settings, heading)
+    return profile.model_copy(update={"sources": _all_sources(profile.settings(), settings.sources)})
+
+
+def _check_section(override: Override) -> None:
+    if override.keys[0] not in SECTIONS or len(override.keys) < 2:
+        hint = unknown_name("section", override.keys[0], SECTIONS).hint
+        raise ConfigError(f"{_called(override.source, override.keys)}: no section {override.keys[0]!r}.", hint=hint)
+
+
+def _seed(settings: Settings, override: Override, defaults: Mapping[str, Any]) -> None:
+    """Put the default table in place where an override changes one entry of a table that no layer has set."""
+    section, key, *deeper = override.keys
+    default = defaults.get(section, {}).get(key)
+    if deeper and isinstance(default, dict) and key not in settings.values.get(section, {}):
+        settings.put((section, key), default, "default")
+
+
+def _anchor_path(settings: Settings, workspace: Path) -> None:
+    path = settings.values.get("data", {}).get("path")
+    if isinstance(path, str) and path and "://" not in path:
+        settings.values["data"]["path"] = str(workspace / path)
+
+
+def _all_sources(values: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, str]:
+    keys = [f"{section}.{key}" for section, table in values.items() for key in table]
+    return {key: sources.get(key, "default") for key in keys}
+
+
+def _meta(
+    trail: tuple[str, ...], document: Mapping[str, Any], workspace: Path, overrides: Sequence[Override]
+) -> MetaProfile:
+    name = trail[-1]
+    settings = _meta_settings(name, document)
+    for override in overrides:
+        if override.keys[0] == "meta" and len(override.keys) > 1:
+            settings.put(override.keys[1:], override.value, override.source)
+            settings.sources[override.keys[1]] = override.source
+    meta = _validated(MetaProfile, name, settings, f"{FILE}: [meta.{name}]")
+    below = [override for override in overrides if override.keys[0] != "meta"]
+    resolved: dict[str, Profile | MetaProfile] = {}
+    for sleeve in meta.sleeves:
+        if sleeve.profile is not None:
+            _check_sleeve(name, "profile", sleeve.profile, {*document.get("profiles", {}), *built_in()["profiles"]})
+            resolved[sleeve.id] = _profile(sleeve.profile, document, workspace, below)
+        elif sleeve.meta in trail:
+            circle = " > ".join([*trail, str(sleeve.meta)])
+            raise ConfigError(f"{FILE}: meta profiles contain each other: {circle}.", hint="Take one sleeve out.")
+        else:
+            _check_sleeve(name, "meta profile", str(sleeve.meta), {*document.get("meta", {}), *built_in()["meta"]})
+            resolved[sleeve.id] = _meta((*trail, str(sleeve.meta)), document, workspace, below)
+    sources = {key: settings.sources.get(key, "default") for key in meta.settings()}
+    return meta.model_copy(update={"resolved": resolved, "sources": sources})
+
+
+def _check_sleeve(meta: str, kind: str, name: str, known: set[str]) -> None:
+    if name not in known:
+        unknown = unknown_name(kind, name, known)
+        raise ConfigError(f"{FILE}: [meta.{meta}] sleeves: no {kind} named {name!r}.", hint=unknown.hint)
+
+
+def _meta_settings(name: str, document: Mapping[str, Any]) -> Settings:
+    own, ours = document.get("meta", {}), built_in()["meta"]
+    if name not in own and name not in ours:
+        raise unknown_name("meta profile", name, {*own, *ours})
+    source = f"{FILE} [meta.{name}]" if name in own else f"meta profile {name} (built in)"
+    settings = Settings()
+    for key, value in (own if name in own else ours)[name].items():
+        settings.put((key,), value, source)
+    return settings
+
+
+def _validated(model: type[M], name: str, settings: Settings, heading: str) -> M:
+    """Return the settings as *model*: strictly typed, as JSON, where a list is a tuple and a date is text."""
+    data = {**settings.values, "name": name}
+
+    def place(path: problems.Path) -> str:
+        depth = 2 if model is Profile else 1
+        if len(path) < depth:
+            return _whole(path, heading, settings.sources)
+        return _place(settings.sources.get(".".join(str(part) for part in path[:depth])), path, heading, depth)
+
+    check_values(settings.values, place)
+    try:
+        return model.model_validate_json(json.dumps(data, default=_as_text), strict=True)
+    except ValidationError as error:
+        raise problems.explain(error, model, data, place) from error
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def _place(source: str | None, path: problems.Path, heading: str, depth: int) -> str:
+    """Return where a setting stands and what it is called there."""
+    if source is not None and source.startswith(("env ", "--set")):
+        return _called(source, path if depth == 2 else ("meta", *path))
+    start = heading if source is None else source.replace(f"{FILE} ", f"{FILE}: ")
+    if depth == 2 and (source is None or not source.startswith(FILE)):
+        return f"{start} {_dotted(path)}"
+    return f"{start} {_dotted(path[depth - 1 :])}".rstrip()
+
+
+def _whole(path: problems.Path, heading: str, sources: Mapping[str, str]) -> str:
+    """Return where a section as a whole was set, or the profile as a whole: a flag or variable is named if one did."""
+    section = _dotted(path)
+    by = sorted({source for key, source in sources.items() if key.split(".")[0] == section})
+    flags = [source for source in by if source.startswith(("env ", "--set"))]
+    if flags:
+        return f"{' and '.join(flags)}, {section}"
+    return f"{heading[:-1]}.{section}]" if section and heading.endswith("]") else f"{heading} {section}".rstrip()
+
+
+def _called(source: str, path: Sequence[str | int]) -> str:
+    return source if source.startswith("env ") else f"{source} {_dotted(path)}"
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")

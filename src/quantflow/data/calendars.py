@@ -1,0 +1,126 @@
+"""Trading sessions: which days they are, which one is completed, and which one a run may see."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from quantflow.config.calendar import ALWAYS_OPEN, CalendarConfig
+from quantflow.data.panel import SessionArray
+from quantflow.errors import ConfigError, unknown_name
+
+_LOOK_BACK = timedelta(days=30)
+"""Longer than any market was ever closed in the years that calendars cover, short enough to build fast."""
+
+_EARLIEST = date(1900, 1, 1)
+
+
+def sessions(name: str, start: date, end: date) -> SessionArray:
+    """Return the sessions from *start* to *end*, both included.
+
+    Args:
+        name: Exchange code as exchange_calendars knows it, or ``"24/7"``.
+        start: First date, not before 1900.
+        end: Last date; before *start* gives no sessions.
+
+    Returns:
+        Dates, ``datetime64[D]``, strictly increasing.
+
+    Raises:
+        ConfigError: If there is no such calendar, or it does not reach that far.
+    """
+    first, last = np.datetime64(start, "D"), np.datetime64(end, "D")
+    if name == ALWAYS_OPEN:
+        return np.arange(first, last + 1) if last >= first else np.empty(0, "datetime64[D]")
+    return _built(name, start, end)[0] if last >= first else np.empty(0, "datetime64[D]")
+
+
+def last_completed(name: str, now: datetime) -> date:
+    """Return the last session that is over at *now*.
+
+    Args:
+        name: Exchange code, or ``"24/7"`` (a day is over at midnight UTC).
+        now: A moment with a time zone.
+
+    Raises:
+        ConfigError: If there is no such calendar.
+        ValueError: If *now* has no time zone.
+    """
+    if now.tzinfo is None:
+        raise ValueError("now needs a time zone")
+    moment = now.astimezone(UTC)
+    if name == ALWAYS_OPEN:
+        return moment.date() - timedelta(days=1)
+    days, closes = _built(name, moment.date() - _LOOK_BACK, moment.date())
+    over = closes <= np.datetime64(moment.replace(tzinfo=None), "ns")
+    last: date = days[over][-1].item()
+    return last
+
+
+def resolve_as_of(calendar: CalendarConfig, last_date: date | None, asked: date | None, now: datetime) -> date:
+    """Return the as-of session of a run.
+
+    Args:
+        calendar: The profile's calendar.
+        last_date: The provider's last date; None when it is live.
+        asked: What the user asked for; a day that is no session means the session before it. None: the last
+            completed session that the provider can have.
+        now: A moment with a time zone.
+
+    Raises:
+        ConfigError: If *asked* is not over yet, or after the provider's last date, or before all sessions.
+    """
+    over = last_completed(calendar.name, now)
+    if asked is None:
+        return _session_at(calendar.name, over if last_date is None else min(over, last_date))
+    if asked > over and (asked >= now.astimezone(UTC).date() or _session_at(calendar.name, asked) > over):
+        raise ConfigError(
+            f"As-of {asked} is not over: the last completed session of {calendar.name} is {over}.",
+            hint=f"Ask for {over} or an earlier session.",
+        )
+    session = _session_at(calendar.name, asked)
+    if last_date is not None and session > last_date:
+        raise ConfigError(
+            f"As-of {asked} is after the provider's last date, {last_date}.",
+            hint=f"Ask for {_session_at(calendar.name, last_date)} or an earlier session.",
+        )
+    return session
+
+
+def _session_at(name: str, day: date) -> date:
+    """Return *day* if it is a session, else the session before it."""
+    if day < _EARLIEST:
+        raise ConfigError(f"As-of {day} is before 1900.", hint="Ask for a later session.")
+    days = sessions(name, day - _LOOK_BACK, day)
+    if not len(days):
+        raise ConfigError(f"Calendar {name} has no session up to {day}.", hint="Ask for a later date.")
+    last: date = days[-1].item()
+    return last
+
+
+@lru_cache(maxsize=16)
+def _built(name: str, start: date, end: date) -> tuple[SessionArray, Any]:
+    """Return the sessions of a calendar and their closes (``datetime64[ns]``, UTC)."""
+    import exchange_calendars
+    from exchange_calendars.errors import CalendarError, NoSessionsError
+
+    names = exchange_calendars.get_calendar_names(include_aliases=True)
+    if name not in names:
+        raise unknown_name("calendar", name, exchange_calendars.get_calendar_names(include_aliases=False))
+    try:
+        built = exchange_calendars.get_calendar(name, start=start, end=end)
+    except NoSessionsError:
+        return np.empty(0, "datetime64[D]"), np.empty(0, "datetime64[ns]")
+    except (CalendarError, ValueError) as error:
+        raise ConfigError(
+            f"Calendar {name} cannot give the sessions from {start} to {end}: {error}",
+            hint="Ask for dates that the calendar covers (data.start, --as-of).",
+        ) from error
+    days = built.sessions.to_numpy().astype("datetime64[D]")
+    closes = built.closes.dt.tz_localize(None).to_numpy().astype("datetime64[ns]")
+    for array in (days, closes):
+        array.flags.writeable = False
+    return days, closes

@@ -1,0 +1,265 @@
+"""The contract that prices are held to: pure checks over raw bars and over the panel made of them.
+
+Three steps. ``check_bars`` refuses what is no table of bars. ``to_panel`` orders the bars, takes out what cannot be
+placed on the calendar and puts the rest on the grid of its sessions. ``check_panel`` judges each symbol's series. The
+last two return findings; a finding that quarantines sets its symbol aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quantflow.data.panel import FloatArray, Panel, SessionArray
+from quantflow.data.providers.base import BAR_FIELDS
+from quantflow.errors import DataError
+
+if TYPE_CHECKING:
+    from quantflow.config.data import DataConfig
+
+QUALITY_COLUMNS: tuple[str, ...] = ("symbol", "check", "severity", "observed", "limit", "outcome", "reason")
+"""The columns of the quality table."""
+
+PRICES: tuple[str, ...] = ("open", "high", "low", "close")
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One check that one symbol did not pass.
+
+    Attributes:
+        symbol: The symbol.
+        check: The check's name.
+        severity: ``"warn"`` or ``"error"``.
+        observed: What was measured, in the check's unit.
+        limit: What is allowed.
+        outcome: ``"warn"``, or ``"quarantined"``: the symbol is set aside.
+        reason: One short sentence for people.
+    """
+
+    symbol: str
+    check: str
+    severity: str
+    observed: float
+    limit: float
+    outcome: str
+    reason: str
+
+
+def found(symbol: str, check: str, measured: tuple[float, float], reason: str, *, quarantine: bool) -> Finding:
+    """Return a finding; *measured* is (observed, limit)."""
+    severity, outcome = ("error", "quarantined") if quarantine else ("warn", "warn")
+    return Finding(symbol, check, severity, float(measured[0]), float(measured[1]), outcome, reason)
+
+
+def quality_frame(findings: Iterable[Finding]) -> Any:
+    """Return the findings as a DataFrame with ``QUALITY_COLUMNS``, sorted by symbol and check."""
+    import pandas as pd
+
+    rows = [astuple(finding) for finding in sorted(findings)]
+    frame = pd.DataFrame(rows, columns=list(QUALITY_COLUMNS))
+    numbers = {"observed": "float64", "limit": "float64"}
+    return frame.astype({name: numbers.get(name, "str") for name in QUALITY_COLUMNS})
+
+
+def quarantined(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return the symbols that are set aside, sorted."""
+    return tuple(sorted({finding.symbol for finding in findings if finding.outcome == "quarantined"}))
+
+
+def check_bars(bars: Any) -> None:
+    """Check that *bars* is a table as ``Provider.bars`` promises it.
+
+    Raises:
+        DataError: If a column is missing or of the wrong type, or a bar has no date.
+    """
+    if missing := [name for name in ("symbol", "date", "close") if name not in bars.columns]:
+        raise DataError(
+            f"The provider's bars have no column {missing[0]!r}.",
+            hint="Bars are a table with symbol, date, close and, where there are any, open, high, low, volume.",
+        )
+    if bars["date"].dtype.kind != "M" or getattr(bars["date"].dtype, "tz", None) is not None:
+        raise DataError(
+            f"The provider's dates are {bars['date'].dtype}, not datetime64 without a time zone.",
+            hint="A bar is dated by its session.",
+        )
+    if bars["date"].isna().any():
+        raise DataError("The provider returned a bar without a date.", hint="Mend or change the provider.")
+    for name in BAR_FIELDS:
+        if name in bars.columns and bars[name].dtype.kind not in "fiu":
+            raise DataError(f"The provider's {name!r} is {bars[name].dtype}, not a number.", hint="Mend the provider.")
+
+
+def to_panel(bars: Any, symbols: Sequence[str], sessions: SessionArray) -> tuple[Panel, list[Finding]]:
+    """Put raw bars on the grid of *sessions*.
+
+    Bars before the first and after the last session are cut, bars on days that are no session are dropped, unordered
+    bars are sorted, a repeated bar is used once; each is a warning. Two different bars of one symbol and session
+    quarantine it. A session without a bar is a hole.
+
+    Args:
+        bars: DataFrame that ``check_bars`` has passed. Rows of symbols not in *symbols* are ignored.
+        symbols: The symbols asked for, sorted, unique.
+        sessions: The calendar's sessions up to the as-of, strictly increasing; at least one.
+
+    Returns:
+        The panel of all *symbols* over all *sessions* and the findings. A field that is empty throughout is left out.
+
+    """
+    known = bars["symbol"].isin(list(symbols)).to_numpy()
+    codes = np.searchsorted(np.array(symbols), bars["symbol"].to_numpy()[known].astype(str))
+    days = bars["date"].to_numpy()[known].astype("datetime64[D]")
+    values = {name: bars[name].to_numpy()[known].astype(np.float64) for name in BAR_FIELDS if name in bars}
+
+    early, late = days < sessions[0], days > sessions[-1]
+    stray = ~early & ~late & ~np.isin(days, sessions)
+    findings = _counted(symbols, codes[early], "before_start", "{} bars before the start were cut")
+    findings += _counted(symbols, codes[late], "after_as_of", "{} bars after the as-of session were cut")
+    findings += _counted(symbols, codes[stray], "off_session", "{} bars on days that are no session were dropped")
+    findings += _counted(symbols, _unsorted(codes, days), "unsorted", "{} bars were out of order")
+
+    order = np.lexsort((np.arange(len(days)), days, codes))
+    order = order[~(early | late | stray)[order]]
+    codes, days = codes[order], days[order]
+    values = {name: column[order] for name, column in values.items()}
+    twin, differs = _twins(codes, days, values)
+    findings += _counted(symbols, codes[twin & ~differs], "duplicate", "{} bars came twice")
+    findings += _counted(symbols, codes[differs], "conflict", "{} sessions have two different bars", quarantine=True)
+    return _gridded(symbols, sessions, codes[~twin], days[~twin], values, ~twin), findings
+
+
+def _unsorted(codes: IntArray, days: SessionArray) -> IntArray:
+    """Return the symbol code of each bar that is dated before the same symbol's bar above it."""
+    by_symbol = np.argsort(codes, kind="stable")
+    codes, days = codes[by_symbol], days[by_symbol]
+    back: IntArray = codes[1:][(codes[1:] == codes[:-1]) & (days[1:] < days[:-1])]
+    return back
+
+
+def _counted(
+    symbols: Sequence[str], codes: IntArray, check: str, reason: str, *, quarantine: bool = False
+) -> list[Finding]:
+    """Return one finding per symbol that occurs in *codes*, observed = how often, limit 0."""
+    which, counts = np.unique(codes, return_counts=True)
+    return [
+        found(symbols[i], check, (count, 0), reason.format(count), quarantine=quarantine)
+        for i, count in zip(which.tolist(), counts.tolist(), strict=True)
+    ]
+
+
+def _twins(codes: IntArray, days: SessionArray, values: dict[str, FloatArray]) -> tuple[BoolArray, BoolArray]:
+    """Return which of the sorted bars repeat the symbol and session before them, and which of those differ from it."""
+    twin = np.zeros(len(days), dtype=bool)
+    twin[1:] = (codes[1:] == codes[:-1]) & (days[1:] == days[:-1])
+    differs = np.zeros(len(days), dtype=bool)
+    for column in values.values():
+        equal = (column[1:] == column[:-1]) | (np.isnan(column[1:]) & np.isnan(column[:-1]))
+        differs[1:] |= ~equal
+    return twin, twin & differs
+
+
+def _gridded(
+    symbols: Sequence[str],
+    sessions: SessionArray,
+    codes: IntArray,
+    days: SessionArray,
+    values: dict[str, FloatArray],
+    keep: BoolArray,
+) -> Panel:
+    columns = np.searchsorted(sessions, days)
+    fields = {}
+    for name, column in values.items():
+        grid = np.full((len(symbols), len(sessions)), np.nan)
+        grid[codes, columns] = column[keep]
+        if name == "close" or not np.isnan(grid).all():
+            fields[name] = grid
+    return Panel(tuple(symbols), sessions, fields)
+
+
+def check_panel(panel: Panel, config: DataConfig) -> list[Finding]:
+    """Return what is wrong with each symbol's series.
+
+    Args:
+        panel: Prices on the sessions grid, NaN = hole.
+        config: The limits, and what a breach of each does.
+    """
+    findings: list[Finding] = []
+    for row, symbol in enumerate(panel.symbols):
+        findings += _check_bounds(symbol, {name: values[row] for name, values in panel.fields.items()})
+        findings += _check_close(symbol, panel.close[row], config)
+    return findings
+
+
+def _check_bounds(symbol: str, fields: dict[str, FloatArray]) -> list[Finding]:
+    """Prices are finite and positive, volume is finite and not negative, no high is below its low: never relaxed."""
+    bad = np.zeros(len(fields["close"]), dtype=bool)
+    for name, values in fields.items():
+        floor = values <= 0 if name in PRICES else values < 0
+        bad |= floor | np.isinf(values)
+    if "high" in fields and "low" in fields:
+        bad |= fields["high"] < fields["low"]
+    count = int(bad.sum())
+    reason = f"{count} bars are not positive, not finite, or have a high below the low"
+    return [found(symbol, "bounds", (count, 0), reason, quarantine=True)] if count else []
+
+
+def _check_close(symbol: str, close: FloatArray, config: DataConfig) -> list[Finding]:
+    there = np.flatnonzero(~np.isnan(close))
+    if not len(there):
+        return [found(symbol, "history", (0, config.min_sessions), "no price at all", quarantine=True)]
+    inside = close[there[0] : there[-1] + 1]
+    holes = np.isnan(inside)
+    flat = np.diff(close[there], prepend=np.nan) == 0
+    tail = _run_at_end(flat) + len(close) - 1 - int(there[-1])
+    measured = (
+        ("history", -len(there), -config.min_sessions, config.on_history, "only {} sessions have a price"),
+        ("gap", _longest_run(holes), config.max_gap, config.on_gap, "{} sessions in a row are missing"),
+        ("holes", holes.mean(), config.max_holes, config.on_gap, "{:.1%} of the sessions are missing"),
+        ("stale", _longest_run(flat), config.max_stale, config.on_stale, "the close did not move for {} sessions"),
+        ("tail", tail, config.max_tail, config.on_tail, "the last {} sessions are missing or did not move"),
+        ("spike", _largest_spike(close[there]), config.spike_mad, config.on_spike, "a jump of {:.0f} MAD reverted"),
+    )
+    return [
+        found(symbol, check, (abs(value), abs(limit)), reason.format(abs(value)), quarantine=action == "quarantine")
+        for check, value, limit, action, reason in measured
+        if value > limit
+    ]
+
+
+def _longest_run(flags: BoolArray) -> int:
+    """Return the length of the longest run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def _run_at_end(flags: BoolArray) -> int:
+    """Return how many True end *flags*."""
+    moved = np.flatnonzero(~flags)
+    return len(flags) - 1 - int(moved[-1]) if len(moved) else len(flags)
+
+
+def _largest_spike(close: FloatArray) -> float:
+    """Return the largest jump that the next session takes back by half or more.
+
+    Args:
+        close: Closes without holes, shape (n,), oldest first.
+
+    Returns:
+        The jump's distance from the median log return in median absolute deviations (unscaled); 0.0 if no jump
+        reverts, or the deviation is zero or undefined. A jump in the last session cannot have reverted yet.
+    """
+    if len(close) < 3 or not (np.isfinite(close) & (close > 0)).all():
+        return 0.0
+    steps = np.diff(np.log(close))
+    away = np.abs(steps - np.median(steps))
+    mad = float(np.median(away))
+    reverts = np.abs(steps[1:] + steps[:-1]) <= np.abs(steps[:-1]) / 2
+    largest = float(away[:-1][reverts].max(initial=0.0))
+    return largest / mad if mad > 0 else 0.0

@@ -1,0 +1,133 @@
+"""The stage adapter: one stage becomes one Prefect task, and its kind alone decides how it is retried and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE, CachePolicy
+from prefect.context import TaskRunContext
+from prefect.results import get_result_store
+from prefect.tasks import exponential_backoff
+from prefect.transactions import IsolationLevel
+
+from quantflow.data.store import is_local
+from quantflow.errors import QuantflowError
+from quantflow.flows.cache import CacheStorage, KernelLocks
+from quantflow.runs.layout import Layout
+from quantflow.runs.record import RunRecord
+from quantflow.sdk import QuantSDK
+from quantflow.stages.base import BasePipelineStage, Kind, SelectionContext, Step, step_runner
+
+RETRIES = 3
+BACKOFF_SECONDS = 2
+JITTER = 0.5
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a stage's task is given: small, and everything that its result depends on is in ``key``.
+
+    Attributes:
+        stage: The stage.
+        key: Its cache key.
+        context: Refs and settings.
+        folder: The workspace of the run record.
+    """
+
+    stage: BasePipelineStage[Any]
+    key: str
+    context: SelectionContext
+    folder: Path
+
+
+def stage_task(stage: BasePipelineStage[Any], layout: Layout) -> Task[[Order], dict[str, Any]]:
+    """Return the Prefect task of *stage*.
+
+    Args:
+        stage: The stage.
+        layout: Where cached results and artifacts lie.
+    """
+    return task(name=stage.id, task_run_name=stage.id, **task_options(stage.kind, layout))(_run)
+
+
+def task_options(kind: Kind, layout: Layout) -> dict[str, Any]:
+    """Return the task options of a kind of stage.
+
+    Network stages are tried again, up to three times with exponential backoff and jitter, when the error says
+    that it can help; compute stages never are, since the same inputs give the same error. Both are cached under
+    the order's key, which is scoped to the run for network stages. Control stages always run.
+    """
+    retry = {
+        "retries": RETRIES,
+        "retry_delay_seconds": exponential_backoff(BACKOFF_SECONDS),
+        "retry_jitter_factor": JITTER,
+        "retry_condition_fn": may_heal,
+    }
+    cached = {"cache_policy": _policy(layout), "persist_result": True, "result_serializer": "json"}
+    match kind:
+        case Kind.NETWORK:
+            return retry | cached
+        case Kind.COMPUTE:
+            return {"retries": 0} | cached
+        case Kind.CONTROL:
+            return {"retries": 0, "cache_policy": NO_CACHE, "persist_result": False}
+
+
+def use_cache(layout: Layout) -> None:
+    """Make the workspace's cache the result storage of the flow run that this is called in."""
+    get_result_store().result_storage = CacheStorage(cache_uri=layout.cache, store_uri=layout.store)
+
+
+def may_heal(task: Any, task_run: Any, state: Any) -> bool:
+    """Whether a failed attempt may go better the next time: the error says so, or the connection broke."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, QuantflowError):
+        return error.retryable
+    return isinstance(error, (ConnectionError, TimeoutError))
+
+
+def _policy(layout: Layout) -> CachePolicy:
+    policy = CachePolicy.from_cache_key_fn(lambda context, parameters: parameters["order"].key)
+    if not is_local(layout.cache):
+        return policy  # no kernel lock reaches another machine; a race computes the same bytes twice
+    return policy.configure(isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=KernelLocks(layout.locks))
+
+
+def _run(order: Order) -> dict[str, Any]:
+    """Run one stage and return its refs and summary; in the run record, note each attempt."""
+    run = TaskRunContext.get()
+    attempt = run.task_run.run_count if run else 1
+    record = RunRecord(order.folder, order.context.run_id)
+    record.event("stage.attempt", stage=order.stage.id, attempt=attempt)
+    token = step_runner.set(_as_task)
+    try:
+        after = QuantSDK.run_stage(order.stage, order.context)
+    finally:
+        step_runner.reset(token)
+    outputs = {name: after.artifacts[name].json() for name in order.stage.makes}
+    return {"outputs": outputs, "summary": dict(vars(after.summaries[order.stage.id]))}
+
+
+def _as_task(name: str, fn: Step, args: tuple[Any, ...]) -> Any:
+    """Run a part of a stage as a task run of its own, so that it is seen; its stage caches and retries for it."""
+    return task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(_call)(fn, args)
+
+
+def _call(fn: Step, args: tuple[Any, ...]) -> Any:
+    return fn(*args)
+
+
+def attempts(events: list[Mapping[str, Any]], stage_id: str) -> int:
+    """Return the last attempt's number that the events tell of for a stage, since it was last started."""
+    number = 1
+    for event in events:
+        if event.get("stage") == stage_id:
+            if event.get("event") == "stage.running":
+                number = 1
+            elif event.get("event") == "stage.attempt":
+                number = int(event["attempt"])
+    return number

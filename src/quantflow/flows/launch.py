@@ -1,0 +1,161 @@
+"""How a flow is started, watched, drained and ended. Imports Prefect only once its settings are in place."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from quantflow.errors import InfrastructureError
+from quantflow.flows.server import ApiServer
+from quantflow.runs.lock import owned
+from quantflow.runs.record import RunRecord
+from quantflow.runs.status import RunStatus, status
+
+if TYPE_CHECKING:
+    from quantflow.flows.watch import Snapshot
+
+DRAIN_SECONDS = 10.0
+Listener = Callable[["Snapshot"], None]
+
+
+class Terminated(BaseException):
+    """SIGTERM: end now, but in order."""
+
+
+def execute(
+    record: RunRecord, server: ApiServer, *, forced: Sequence[str] = (), listener: Listener | None = None
+) -> RunStatus:
+    """Run or continue a created run on *server*; return what it did.
+
+    Args:
+        record: The run.
+        server: The API server; it must outlive this call.
+        forced: Stages to run whatever is there.
+        listener: Called from another thread with each new picture of the run's tasks, the last one final.
+
+    Raises:
+        LockedError: If another live process owns the run.
+        QuantflowError: What stopped the run.
+    """
+    with owned(record.folder), client_settings(server):
+        tag = f"quantflow:{record.run_id}#{len(record.header['flow_runs']) + 1}"
+        with _logged(record), _watched(tag, record, listener), _recorded(record):
+            _call_flow(record, tag, forced)
+    return status(record)
+
+
+def _call_flow(record: RunRecord, tag: str, forced: Sequence[str]) -> None:
+    from prefect import tags
+
+    from quantflow.flows.selection import selection_flow
+
+    header = record.header
+    with tags(tag, f"run:{record.run_id}", f"profile:{header['profile']}", f"as-of:{header['as_of']}"):
+        selection_flow(header["profile"], record.run_id, str(record.workspace), list(forced))
+
+
+@contextmanager
+def _recorded(record: RunRecord) -> Iterator[None]:
+    """Write down how the run ended, whatever ended it."""
+    record.event("run.started", pid=os.getpid())
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated):
+        record.event("run.cancelled")
+        raise
+    except BaseException as error:
+        record.event("run.failed", error=type(error).__name__)
+        raise
+    record.event("run.completed")
+
+
+@contextmanager
+def _watched(tag: str, record: RunRecord, listener: Listener | None) -> Iterator[None]:
+    from quantflow.flows.watch import Watcher
+
+    watcher = Watcher(tag, listener) if listener else None
+    if watcher:
+        watcher.start()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(KeyboardInterrupt, Terminated):  # a second signal cuts the draining short
+            drain(tag, record)
+        if watcher:
+            watcher.finish()
+
+
+@contextmanager
+def client_settings(server: ApiServer) -> Iterator[None]:
+    """Point Prefect at *server* in this process and its children."""
+    before = {name: os.environ.get(name) for name in server.environment}
+    os.environ.update(server.environment)
+    try:
+        with _loaded_settings(server):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _loaded_settings(server: ApiServer) -> AbstractContextManager[Any]:
+    """Return the settings context to run in: Prefect may have been imported before its environment was set."""
+    already = "prefect" in sys.modules
+    from prefect import settings
+
+    wanted: dict[Any, Any] = {settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if server.embedded else {}
+    if already:
+        wanted |= {
+            getattr(settings, name): value for name, value in server.environment.items() if hasattr(settings, name)
+        }
+    return settings.temporary_settings(wanted)
+
+
+@contextmanager
+def _logged(record: RunRecord) -> Iterator[None]:
+    """Send Prefect's log lines to the run's folder: the terminal belongs to the progress view."""
+    from prefect.logging.configuration import setup_logging
+
+    setup_logging()  # a flow run calls it too, which by then changes nothing
+    handler = logging.FileHandler(record.folder / "log.txt")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("prefect")
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
+        handler.close()
+
+
+def drain(tag: str, record: RunRecord) -> None:
+    """Wait until the API knows all that this process had to tell it; give up, and say so, after ten seconds."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogHandler
+
+    from quantflow.flows.watch import fetch
+
+    APILogHandler().flush()
+    EventsWorker.drain_all(timeout=5)
+    ended = sum(1 for name in record.stages if (s := record.stage(name)) and s.state != "running")
+    until = time.monotonic() + DRAIN_SECONDS
+    while time.monotonic() < until:
+        try:
+            tasks = fetch(tag)
+        except InfrastructureError:
+            return
+        if sum(task.final for task in tasks) >= ended:
+            return
+        time.sleep(0.1)
+    record.event("server.drain_incomplete")

@@ -1,0 +1,171 @@
+"""The selection flow: from prices to weights and their walk-forward proof, one task per stage."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.context import FlowRunContext
+
+from quantflow.config.load import find_workspace, load_profile
+from quantflow.data.cache import refs
+from quantflow.errors import QuantflowError, StageError
+from quantflow.flows.adapter import Order, attempts, stage_task, use_cache
+from quantflow.runs.exports import export
+from quantflow.runs.facts import facts_of
+from quantflow.runs.plan import Planner
+from quantflow.runs.record import RunRecord, StageRecord, now, peak_rss_mb
+from quantflow.runs.request import context_of, create_run, layout_of, pipeline, planner_of, resolve_as_of
+from quantflow.runs.status import RunStatus, status
+from quantflow.stages.base import BasePipelineStage, SelectionContext, Summary
+from quantflow.stages.keys import fingerprint
+
+
+def run_selection_flow(
+    profile: str,
+    run_id: str,
+    *,
+    as_of: date | None = None,
+    workspace: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> RunStatus:
+    """Run a profile as a Prefect flow, or continue the run of that id.
+
+    Args:
+        profile: The profile's name.
+        run_id: The run's name.
+        as_of: The last session to be seen; None for the last completed one. A run that exists keeps its own.
+        workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
+        overrides: ``section.key=value`` lines that win over the profile. A run that exists keeps its own settings.
+
+    Returns:
+        What the run did.
+
+    Raises:
+        QuantflowError: What stopped the run; it can be resumed.
+    """
+    from quantflow.flows.launch import execute
+    from quantflow.flows.server import api_server
+
+    home = find_workspace(Path.cwd(), workspace)
+    record = RunRecord(home, run_id)
+    if not record.exists:
+        loaded = load_profile(profile, workspace=home, overrides=overrides)
+        record = create_run(loaded, home, resolve_as_of(loaded, as_of), run_id)
+    with api_server(home) as server:
+        return execute(record, server)
+
+
+@flow(name="Selection Flow", flow_run_name="{run_id}", validate_parameters=False, persist_result=False)
+def selection_flow(profile: str, run_id: str, workspace: str, forced: Sequence[str] = ()) -> str:
+    """Run the stages of a created run, in order; what is complete is reused.
+
+    Args:
+        profile: The profile's name, to be seen in Prefect; the record's frozen settings are what counts.
+        run_id: The run.
+        workspace: The folder that holds its record.
+        forced: Stages to run whatever is there.
+
+    Returns:
+        The run id.
+    """
+    record = RunRecord(Path(workspace), run_id)
+    if run := FlowRunContext.get():
+        record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
+    use_cache(layout_of(record))
+    context = context_of(record)
+    planner = planner_of(record, forced)
+    for stage in pipeline(record):
+        context = advance(stage, context, record, planner)
+    return run_id
+
+
+@dataclass
+class _Timer:
+    started: str
+    zero: float
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self.zero, 3)
+
+
+def advance(
+    stage: BasePipelineStage[Any], context: SelectionContext, record: RunRecord, planner: Planner
+) -> SelectionContext:
+    """Run one stage as its task, and write down what came of it.
+
+    Args:
+        stage: The stage.
+        context: Refs of all that was made before.
+        record: The run's record.
+        planner: Says whether the run's own record already holds the result.
+
+    Returns:
+        The context with the stage's refs.
+
+    Raises:
+        QuantflowError: What the stage raised, after it was recorded.
+    """
+    if "run" in stage.needs:
+        context = replace(context, facts=facts_of(record))
+    mark = fingerprint(stage, record.run_id, context.settings, context.artifacts)
+    entry = StageRecord(stage.id, "running", mark.key, mark.json(), started=now())
+    timer = _Timer(entry.started, time.monotonic())
+    planned = planner.decide(stage, context.artifacts)
+    record.write_stage(entry)
+    job = stage_task(stage, layout_of(record))
+    if planned.action == "run":
+        job = job.with_options(refresh_cache=stage.id in planner.forced)
+    try:
+        state = job(Order(stage, mark.key, context, record.workspace), return_state=True)
+        result: Mapping[str, Any] = state.result()  # type: ignore[assignment]
+    except Exception as error:  # whatever a stage raises is recorded, then goes on up
+        record.write_stage(_failed(entry, timer, error, attempts(record.events(), stage.id)))
+        raise
+    outputs = refs(result)
+    done = replace(
+        entry,
+        state="done",
+        attempt=attempts(record.events(), stage.id),
+        cached=state.name == "Cached",
+        outputs=outputs,
+        summary=Summary(**result["summary"]),
+        ended=now(),
+        seconds=timer.seconds,
+        max_rss_mb=peak_rss_mb(),
+    )
+    context = replace(context, artifacts={**context.artifacts, **outputs})
+    export(record, context, outputs)
+    record.write_stage(done)
+    return context
+
+
+def _failed(entry: StageRecord, timer: _Timer, error: Exception, attempt: int) -> StageRecord:
+    known = error if isinstance(error, QuantflowError) else StageError(f"{type(error).__name__}: {error}")
+    return replace(
+        entry,
+        state="failed",
+        attempt=attempt,
+        ended=now(),
+        seconds=timer.seconds,
+        max_rss_mb=peak_rss_mb(),
+        error={
+            "type": type(error).__name__,
+            "message": known.message,
+            "hint": known.hint,
+            "exit_code": known.exit_code,
+            "traceback": "".join(traceback.format_exception(error)),
+        },
+    )
+
+
+def finished(record: RunRecord) -> RunStatus:
+    """Return what the run did."""
+    return status(record)

@@ -1,0 +1,200 @@
+"""Which Prefect API server a run uses, and the embedded one's life. Imports no Prefect: it starts before that."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quantflow.data.store import write_atomic
+from quantflow.errors import InfrastructureError
+
+SERVER_ENVIRONMENT: Mapping[str, str] = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_API_SERVICES_FLOW_RUN_NOTIFICATIONS_ENABLED": "false",
+    # The recorder writes task-run states; one by one it lags tens of seconds behind a wide run.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+    **{
+        f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
+        for service in (
+            "SCHEDULER",
+            "LATE_RUNS",
+            "FOREMAN",
+            "TRIGGERS",
+            "PAUSE_EXPIRATIONS",
+            "CANCELLATION_CLEANUP",
+            "REPOSSESSOR",
+        )
+    },
+}
+"""Settings of an embedded server: it serves runs that exist, so whatever schedules or notifies is off."""
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """The API server that a run talks to.
+
+    Attributes:
+        url: Its API URL.
+        embedded: Whether it is the workspace's own, which ends with its last user.
+        environment: What Prefect clients (this process, its workers) need in their environment.
+        log: The embedded server's log file; None for another's server.
+    """
+
+    url: str
+    embedded: bool
+    environment: Mapping[str, str]
+    log: Path | None = None
+
+
+def configured_url() -> str | None:
+    """Return the API URL that the user has configured: in the environment, or in the active Prefect profile."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        return url
+    if "prefect" in sys.modules:
+        from prefect.settings import PREFECT_API_URL
+
+        return str(PREFECT_API_URL.value() or "") or None
+    home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
+    try:
+        profiles = tomllib.loads((home / "profiles.toml").read_text())
+        active = os.environ.get("PREFECT_PROFILE", profiles.get("active", ""))
+        return str(profiles["profiles"][active]["PREFECT_API_URL"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def api_server(workspace: Path) -> Iterator[ApiServer]:
+    """Use the configured API server, else the workspace's embedded one, which is started when nobody runs it yet.
+
+    Entering returns at once: requests to a starting server wait in its socket. On leaving, the last user of an
+    embedded server stops it; should this process be killed, the server ends by itself.
+
+    Raises:
+        InfrastructureError: If no server can be started.
+    """
+    if url := configured_url():
+        yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url})
+        return
+    home = workspace / ".quantflow" / "server"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    users = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        state = _join_or_start(home)
+        yield _embedded(home, state["url"])
+        _stop_if_last(users, home, state["pid"])
+    finally:
+        os.close(users)
+
+
+def _embedded(home: Path, url: str) -> ApiServer:
+    environment = {
+        "PREFECT_API_URL": url,
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        "PREFECT_CLIENT_MAX_RETRIES": "1",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    return ApiServer(url, embedded=True, environment=environment, log=home / "server.log")
+
+
+def _join_or_start(home: Path) -> dict[str, Any]:
+    """Return the pid and url of the running server; start one when there is none. One starter at a time."""
+    guard = os.open(home / "starting", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        return _running(home) or _start(home)
+    finally:
+        os.close(guard)
+
+
+def _running(home: Path) -> dict[str, Any] | None:
+    try:
+        state = json.loads((home / "state.json").read_bytes())
+        with socket.create_connection(("127.0.0.1", state["port"]), timeout=1):
+            pass
+        command = Path(f"/proc/{state['pid']}/cmdline")
+        if command.parent.parent.exists() and b"quantflow.flows.api_server" not in command.read_bytes():
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return dict(state)
+
+
+def _start(home: Path) -> dict[str, Any]:
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, (home / "server.log").open("ab") as log:
+        fd, port = listener.fileno(), listener.getsockname()[1]
+        environment = {
+            **os.environ,
+            **SERVER_ENVIRONMENT,
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
+        }
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "quantflow.flows.api_server", str(fd), str(home / "users")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(fd,),
+                start_new_session=True,  # Ctrl-C must not end the server before the flow has reported it
+                env={name: value for name, value in environment.items() if name != "PREFECT_API_URL"},
+            )
+        except OSError as error:
+            raise InfrastructureError(f"The API server cannot be started: {error}.") from error
+    state = {"pid": process.pid, "port": port, "url": f"http://127.0.0.1:{port}/api"}
+    write_atomic(home / "state.json", json.dumps(state).encode())
+    return state
+
+
+def _stop_if_last(users: int, home: Path, pid: int) -> None:
+    """Stop the server when this was its last user; what the run had to say has been drained before."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    (home / "state.json").unlink(missing_ok=True)
+    for signal_number, patience in ((15, 5.0), (9, 2.0)):
+        try:
+            os.kill(pid, signal_number)
+        except ProcessLookupError:
+            return
+        if _gone(pid, patience):
+            return
+
+
+def _gone(pid: int, patience: float) -> bool:
+    """Wait until the process has ended, reaping it when it is our child."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                return True
+        except ChildProcessError:
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return True
+        time.sleep(0.02)
+    return False

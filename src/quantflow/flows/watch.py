@@ -1,0 +1,180 @@
+"""What Prefect's API says of a run's tasks, live: the event stream, mended by polling, since the stream is lossy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from quantflow.errors import InfrastructureError
+
+POLL_SECONDS = 1.0
+PAGE = 200
+FINAL_TYPES = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """One task run as the API tells it.
+
+    Attributes:
+        id: The task run.
+        name: Its name: the stage's id, or that of a part of a stage.
+        state: Prefect's state name, e.g. ``AwaitingRetry`` or ``Cached``.
+        kind: Prefect's state type, e.g. ``SCHEDULED`` or ``COMPLETED``.
+        at: When it entered the state.
+        attempt: 1 for the first try.
+        due: When an awaited retry starts; None otherwise.
+        message: What the state says.
+        tags: The run's tags, e.g. ``sleeve:…``.
+    """
+
+    id: str
+    name: str
+    state: str
+    kind: str
+    at: datetime
+    attempt: int = 1
+    due: datetime | None = None
+    message: str = ""
+    tags: frozenset[str] = frozenset()
+
+    @property
+    def final(self) -> bool:
+        """Whether it will not change any more."""
+        return self.kind in FINAL_TYPES
+
+    @property
+    def _rank(self) -> tuple[bool, int, datetime]:
+        return self.final, self.attempt, self.at
+
+
+def merge(known: Mapping[str, TaskState], news: Iterable[TaskState]) -> dict[str, TaskState]:
+    """Return the later of what is known and what comes in, task by task.
+
+    A final state wins over any other, then the later attempt, then the later time: news may come twice, late,
+    or out of order, and change nothing.
+    """
+    merged = dict(known)
+    for task in news:
+        if task.id not in merged or task._rank >= merged[task.id]._rank:
+            merged[task.id] = task
+    return merged
+
+
+Snapshot = Mapping[str, TaskState]
+
+
+class Watcher:
+    """Follows all task runs that carry a tag.
+
+    Args:
+        tag: The tag.
+        listener: Called with each new picture, by task run id; never two calls at once.
+    """
+
+    def __init__(self, tag: str, listener: Callable[[Snapshot], None]) -> None:
+        self._tag, self._listener = tag, listener
+        self._tasks: dict[str, TaskState] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._poll, self._stream)]
+
+    def start(self) -> None:
+        """Begin to follow, in threads of their own."""
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self) -> None:
+        """Ask the API once more, so that the last picture is the true one, and end."""
+        self._stop.set()
+        with contextlib.suppress(InfrastructureError):
+            self._take(fetch(self._tag))
+
+    def _take(self, news: Iterable[TaskState]) -> None:
+        with self._lock:
+            merged = merge(self._tasks, news)
+            if merged != self._tasks:
+                self._tasks = merged
+                self._listener(dict(merged))
+
+    def _poll(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            with contextlib.suppress(InfrastructureError):  # the next poll may reach it again
+                self._take(fetch(self._tag))
+
+    def _stream(self) -> None:
+        asyncio.run(self._subscribe())
+
+    async def _subscribe(self) -> None:
+        from prefect.events.clients import get_events_subscriber
+        from prefect.events.filters import EventAnyResourceFilter, EventFilter
+
+        wanted = EventFilter(any_resource=EventAnyResourceFilter(id=[f"prefect.tag.{self._tag}"]))
+        with contextlib.suppress(Exception):  # any end of the stream leaves polling, which alone is enough
+            async with get_events_subscriber(filter=wanted, reconnect_on_clean_close=True) as stream:
+                async for event in stream:
+                    if self._stop.is_set():
+                        return
+                    if event.resource.id.startswith("prefect.task-run."):
+                        self._take([_from_event(event)])
+
+
+def _from_event(event: Any) -> TaskState:
+    resource, payload = event.resource, event.payload
+    details = payload.get("validated_state", {}).get("state_details", {})
+    due = details.get("scheduled_time")
+    return TaskState(
+        id=resource.id.rsplit(".", 1)[-1],
+        name=resource.get("prefect.resource.name", ""),
+        state=resource.get("prefect.state-name", ""),
+        kind=resource.get("prefect.state-type", ""),
+        at=datetime.fromisoformat(resource["prefect.state-timestamp"]),
+        attempt=max(1, int(resource.get("prefect.run-count", "1"))),
+        due=datetime.fromisoformat(due) if due else None,
+        message=resource.get("prefect.state-message", "") or "",
+        tags=frozenset(payload.get("task_run", {}).get("tags", ())),
+    )
+
+
+def fetch(tag: str) -> list[TaskState]:
+    """Return the task runs that carry *tag*, as the API holds them now.
+
+    Raises:
+        InfrastructureError: If the API does not answer.
+    """
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterTags
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    found: list[TaskState] = []
+    wanted = TaskRunFilter(tags=TaskRunFilterTags(all_=[tag]))
+    try:
+        with get_client(sync_client=True) as client:
+            while True:
+                page = client.read_task_runs(task_run_filter=wanted, limit=PAGE, offset=len(found))
+                found += [_from_run(run) for run in page]
+                if len(page) < PAGE:
+                    return found
+    except (httpx.HTTPError, PrefectHTTPStatusError, OSError, RuntimeError) as error:
+        raise InfrastructureError(f"The API server does not answer: {error}.") from error
+
+
+def _from_run(run: Any) -> TaskState:
+    state = run.state
+    return TaskState(
+        id=str(run.id),
+        name=run.name,
+        state=state.name if state else "Pending",
+        kind=state.type.value if state else "PENDING",
+        at=state.timestamp if state else datetime.min.replace(tzinfo=UTC),
+        attempt=max(1, run.run_count),
+        due=state.state_details.scheduled_time if state else None,
+        message=(state.message or "") if state else "",
+        tags=frozenset(run.tags),
+    )

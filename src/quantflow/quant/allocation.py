@@ -1,0 +1,180 @@
+"""How capital is divided: skfolio's estimators under limits, an ordered chain of methods, and clean weights."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quantflow.errors import InfeasibleError
+from quantflow.quant.limits import Limits, binding, check_feasible, project
+
+FloatArray = npt.NDArray[np.float64]
+
+MIN_SESSIONS = 60
+"""Sessions with a return of every name that a method which estimates risk needs."""
+
+DUST = 1e-7
+"""Weights below this fraction of the budget are solver noise, and become zero where the limits allow it."""
+
+SOLVER = {
+    "tol_gap_abs": 1e-9,
+    "tol_gap_rel": 1e-9,
+    "tol_feas": 1e-9,
+    "max_threads": 1,
+    "direct_solve_method": "qdldl",
+}
+"""Clarabel's settings, fixed so that the same inputs give the same bytes."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One method of the chain: ``outcome`` is ``"used"`` or ``"failed"``, and then ``reason`` says why."""
+
+    method: str
+    outcome: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """Weights and how they came about.
+
+    Attributes:
+        weights: Non-negative weights, shape (N,), summing to the budget within 1e-12.
+        attempts: The methods that were tried, in order; the last one was used.
+        binding: Names of the limits that the weights touch.
+    """
+
+    weights: FloatArray
+    attempts: tuple[Attempt, ...]
+    binding: tuple[str, ...]
+
+
+def synthetic_longs(returns: FloatArray, signs: FloatArray) -> FloatArray:
+    """Return each name's returns as its holder earns them: r for a long, -r for a short.
+
+    A short becomes a long of a synthetic asset that earns -r every session, that is, a short position that is reset
+    to its weight at every close. Over many sessions this differs from a short that is left alone; it is what a
+    covariance and a mean are estimated on, and no more: the backtest holds shorts that drift.
+
+    Args:
+        returns: Simple returns, shape (N, T); NaN stays NaN.
+        signs: +1 (long) or -1 (short), shape (N,).
+    """
+    return np.asarray(returns * signs[:, None])
+
+
+def allocate(returns: FloatArray, limits: Limits, methods: Sequence[str]) -> Allocation:
+    """Return the weights of the first method that gives some.
+
+    Args:
+        returns: Simple returns of N names, shape (N, T), oldest first, shorts already as synthetic longs. Only
+            sessions on which all names have a return are used.
+        limits: What the weights must keep.
+        methods: Method names in the order in which they are tried.
+
+    Raises:
+        InfeasibleError: If no weights keep the limits (naming the limit and the smallest change that mends it), or
+            if every method fails.
+    """
+    check_feasible(limits)
+    complete = np.ascontiguousarray(returns[:, np.isfinite(returns).all(axis=0)].T)
+    attempts: list[Attempt] = []
+    for method in methods:
+        weights = _attempt(method, complete, limits, attempts)
+        if weights is not None:
+            return Allocation(weights, tuple(attempts), binding(weights, limits))
+    raise InfeasibleError(
+        f"Every allocation method failed: {'; '.join(f'{a.method}: {a.reason}' for a in attempts)}.",
+        hint="Add 'equal_weight' to allocation.fallbacks: it needs no estimate.",
+    )
+
+
+def _attempt(method: str, complete: FloatArray, limits: Limits, attempts: list[Attempt]) -> FloatArray | None:
+    from skfolio.exceptions import SkfolioError
+
+    try:
+        weights = optimise(method, complete, limits)
+    except (SkfolioError, InfeasibleError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        reason = error.message if isinstance(error, InfeasibleError) else str(error).split("\n")[0]
+        attempts.append(Attempt(method, "failed", reason[:200].rstrip(".")))
+        return None
+    attempts.append(Attempt(method, "used"))
+    return weights
+
+
+def optimise(method: str, returns: FloatArray, limits: Limits) -> FloatArray:
+    """Return the clean weights of one method.
+
+    The convex methods take the limits as constraints of their own problem. Equal weight, inverse volatility and
+    HRP have no notion of all of them: their weights are moved to the nearest point that keeps them (``project``).
+
+    Args:
+        method: ``equal_weight``, ``inverse_volatility``, ``min_variance``, ``max_sharpe``, ``risk_parity`` (equal
+            risk contributions) or ``hrp`` (López de Prado 2016, with Ward linkage).
+        returns: Simple returns, shape (T, N), finite.
+        limits: Feasible limits.
+
+    Raises:
+        InfeasibleError: If there are fewer than 60 sessions for a method that estimates risk.
+        SkfolioError: If the estimator finds no weights.
+        ValueError: If its weights are not finite.
+    """
+    if limits.names == 1:
+        return np.array([limits.budget])
+    unit = limits.unit()
+    if method == "equal_weight":
+        returns = np.zeros((2, limits.names))
+    elif len(returns) < MIN_SESSIONS:
+        raise InfeasibleError(f"{len(returns)} sessions have a return of every name, {MIN_SESSIONS} are needed")
+    from sklearn import config_context
+
+    estimator = _estimator(method, unit)
+    with config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*inaccurate.*", category=UserWarning)
+        estimator.fit(returns)
+    found = np.maximum(np.asarray(estimator.weights_, dtype=np.float64), 0.0)
+    if not np.isfinite(found).all() or found.sum() <= 0:
+        raise ValueError("the weights are not finite")
+    return clean(project(np.where(found < DUST, 0.0, found), unit), unit) * limits.budget
+
+
+def _estimator(method: str, limits: Limits) -> Any:
+    from skfolio import optimization as skfolio
+
+    convex: dict[str, Any] = {"min_weights": limits.low, "max_weights": limits.high, "solver_params": SOLVER}
+    if limits.groups:
+        convex |= {"left_inequality": limits.matrix, "right_inequality": limits.caps}
+    match method:
+        case "equal_weight":
+            return skfolio.EqualWeighted()
+        case "inverse_volatility":
+            return skfolio.InverseVolatility()
+        case "min_variance":
+            return skfolio.MeanRisk(objective_function=skfolio.ObjectiveFunction.MINIMIZE_RISK, **convex)
+        case "max_sharpe":
+            return skfolio.MeanRisk(objective_function=skfolio.ObjectiveFunction.MAXIMIZE_RATIO, **convex)
+        case "risk_parity":
+            return skfolio.RiskBudgeting(**convex)
+        case "hrp":
+            return skfolio.HierarchicalRiskParity()
+    raise ValueError(f"no allocation method is named {method!r}")
+
+
+def clean(weights: FloatArray, limits: Limits) -> FloatArray:
+    """Return *weights* without dust, rounded to 1e-10, summing to the budget within 1e-12.
+
+    What rounding takes or leaves is spread in proportion over the names that no bound holds (all, if all are held).
+    Limits are kept within 1e-9 of the budget.
+    """
+    rounded = np.round(weights, 10)
+    if limits.low == 0.0:
+        rounded[rounded < DUST * limits.budget] = 0.0
+    free = np.where((rounded > limits.low + 1e-9) & (rounded < limits.high - 1e-9), rounded, 0.0)
+    share = free if free.sum() > 0 else rounded
+    return np.asarray(rounded + share * ((limits.budget - rounded.sum()) / share.sum()))

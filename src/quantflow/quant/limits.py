@@ -1,0 +1,264 @@
+"""Limits on weights: whether a portfolio can keep them, which one stands in the way, and the nearest that does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor, sqrt
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linprog, nnls
+
+from quantflow.errors import InfeasibleError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+TOLERANCE = 1e-9
+"""By how much, as a fraction of the budget, a weight or a sum may miss a limit because of floating point."""
+
+
+@dataclass(frozen=True, eq=False)
+class GroupCap:
+    """A cap on the summed weight of each group of names.
+
+    Attributes:
+        name: The limit's name, e.g. ``"max_cluster_weight"``.
+        noun: What its groups are called in the plural, e.g. ``"clusters"``.
+        labels: The group of each name, shape (N,), numbered from 0 without a hole.
+        cap: Largest sum of weights in one group.
+    """
+
+    name: str
+    noun: str
+    labels: IntArray
+    cap: float
+
+    @property
+    def members(self) -> FloatArray:
+        """Membership as 0/1, shape (G, N)."""
+        return np.asarray(self.labels == np.arange(self.labels.max() + 1)[:, None], dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """What the N non-negative weights of a portfolio must satisfy.
+
+    Attributes:
+        names: N.
+        budget: Sum of the weights.
+        low: Smallest weight of each name.
+        high: Largest weight of each name (``budget`` when there is no cap).
+        groups: Caps on sums of weights.
+    """
+
+    names: int
+    budget: float = 1.0
+    low: float = 0.0
+    high: float = 1.0
+    groups: tuple[GroupCap, ...] = ()
+
+    @property
+    def matrix(self) -> FloatArray:
+        """The groups of all caps stacked, shape (sum of G, N)."""
+        return np.vstack([np.empty((0, self.names)), *(group.members for group in self.groups)])
+
+    @property
+    def caps(self) -> FloatArray:
+        """The caps of ``matrix``'s rows."""
+        return np.concatenate([np.empty(0), *(np.full(len(g.members), g.cap) for g in self.groups)])
+
+    def unit(self) -> Limits:
+        """Return the same limits as fractions of the budget."""
+        groups = tuple(GroupCap(g.name, g.noun, g.labels, g.cap / self.budget) for g in self.groups)
+        return Limits(self.names, 1.0, self.low / self.budget, self.high / self.budget, groups)
+
+
+def capacity(limits: Limits) -> float:
+    """Return the largest sum of weights that the limits admit, each name at ``low`` or above.
+
+    With several group caps this is a maximum flow, solved as a linear program. The groups' caps must admit ``low``
+    for every name on their own.
+    """
+    sums = [limits.names * limits.high]
+    for group in limits.groups:
+        sizes = np.bincount(group.labels)
+        sums.append(float(np.minimum(sizes * limits.high, group.cap).sum()))
+    if len(limits.groups) < 2 or min(sums) < limits.budget * (1 - TOLERANCE):
+        return min(sums)
+    found = linprog(
+        -np.ones(limits.names), A_ub=limits.matrix, b_ub=limits.caps, bounds=(limits.low, limits.high), method="highs"
+    )
+    return float(-found.fun)
+
+
+def check_feasible(limits: Limits) -> None:
+    """Check that some weights keep all limits.
+
+    The set of weights between ``low`` and the caps is convex and, once every group has room for its names' ``low``,
+    holds the vector of all ``low``: its sums fill the interval from N x low to ``capacity``, so the check is exact.
+
+    Raises:
+        InfeasibleError: Naming the limit that stands in the way and the smallest change that mends it.
+    """
+    if limits.names == 0:
+        raise InfeasibleError("There is nothing to allocate: no atom was made.", hint="Relax the policy's limits.")
+    slack = TOLERANCE * limits.budget
+    least = limits.names * limits.low
+    if least > limits.budget + slack:
+        raise _infeasible(
+            f"min_weight {limits.low:.4g} x {limits.names} names = {least:.4g} > budget {limits.budget:.4g}",
+            f"min_weight <= {_down(limits.budget / limits.names):g}",
+        )
+    for group in limits.groups:
+        size = int(np.bincount(group.labels).max())
+        if size * limits.low > group.cap + slack:
+            raise _infeasible(
+                f"min_weight {limits.low:.4g} x {size} names of one group = {size * limits.low:.4g} "
+                f"> {group.name} {group.cap:.4g}",
+                f"{group.name} >= {_up(size * limits.low):g}",
+            )
+    admitted = capacity(limits)
+    if admitted < limits.budget - slack:
+        raise _infeasible(*_tightest(limits, admitted))
+
+
+def _infeasible(because: str, needs: str) -> InfeasibleError:
+    return InfeasibleError(
+        f"No portfolio keeps the limits: {because}; needs {needs}.",
+        hint="Change that limit in the allocation section, or let the policy select more names.",
+        because=because,
+        relaxation=needs,
+    )
+
+
+def _tightest(limits: Limits, admitted: float) -> tuple[str, str]:
+    """Return why too little is admitted, and the one limit whose smallest relative rise mends it."""
+    options = []
+    for position, (name, value, told) in enumerate(_upper_limits(limits)):
+        needed = _needed(limits, position)
+        if needed is not None and needed > value:
+            options.append((needed / value, position, name, needed, told))
+    if not options:
+        return (
+            f"all limits together admit {admitted:.4g} of budget {limits.budget:.4g}",
+            f"budget <= {_down(admitted):g}",
+        )
+    _, position, name, needed, told = min(options)
+    alone = _alone(limits, position)
+    if alone >= limits.budget * (1 - TOLERANCE):
+        told, alone = f"{told.split(' x ')[0]} with the other limits admits", admitted
+        return f"{told} {alone:.4g} of budget {limits.budget:.4g}", f"{name} >= {_up(needed):g}"
+    return f"{told} = {alone:.4g} < budget {limits.budget:.4g}", f"{name} >= {_up(needed):g}"
+
+
+def _upper_limits(limits: Limits) -> list[tuple[str, float, str]]:
+    names = [("max_weight", limits.high, f"max_weight {limits.high:.4g} x {limits.names} names")]
+    for group in limits.groups:
+        count = int(group.labels.max()) + 1
+        names.append((group.name, group.cap, f"{group.name} {group.cap:.4g} x {count} {group.noun}"))
+    return names
+
+
+def _alone(limits: Limits, position: int) -> float:
+    if position == 0:
+        return limits.names * limits.high
+    group = limits.groups[position - 1]
+    return (int(group.labels.max()) + 1) * group.cap
+
+
+def _needed(limits: Limits, position: int) -> float | None:
+    """Return the smallest value of upper limit *position* that admits the budget; None if no value does."""
+    n = limits.names
+    rows = [np.eye(n), *(group.members for group in limits.groups)]
+    caps = [limits.high, *(group.cap for group in limits.groups)]
+    own = np.concatenate([np.full(len(r), float(k == position)) for k, r in enumerate(rows)])
+    bound = np.concatenate([np.full(len(r), 0.0 if k == position else caps[k]) for k, r in enumerate(rows)])
+    found = linprog(
+        np.append(np.zeros(n), 1.0),
+        A_ub=np.column_stack([np.vstack(rows), -own]),
+        b_ub=bound,
+        A_eq=np.append(np.ones(n), 0.0)[None, :],
+        b_eq=[limits.budget],
+        bounds=[*[(limits.low, None)] * n, (0.0, None)],
+        method="highs",
+    )
+    return float(found.x[-1]) if found.status == 0 else None
+
+
+def _up(value: float) -> float:
+    return ceil(value * 1e4 - 1e-6) / 1e4
+
+
+def _down(value: float) -> float:
+    return floor(value * 1e4 + 1e-6) / 1e4
+
+
+def project(weights: FloatArray, limits: Limits) -> FloatArray:
+    """Return the feasible weights nearest to *weights*, in relative terms.
+
+    Minimises sum (w - w0)^2 / w0, so that what a cap cuts off goes to the other names in proportion to their
+    weights (a name is scaled by the budget's multiplier less those of its groups, then held within its own bounds).
+    With name bounds alone this is water-filling; with group caps it is a least-distance problem, solved exactly
+    by non-negative least squares.
+
+    Args:
+        weights: Non-negative weights, shape (N,), not all zero; zeros count as a billionth of the budget.
+        limits: Feasible limits (see ``check_feasible``).
+
+    Raises:
+        InfeasibleError: If no weights keep the limits.
+
+    Source:
+        Lawson and Hanson (1974), Solving Least Squares Problems, chapter 23 (problem LDP).
+    """
+    check_feasible(limits)
+    scaled = np.maximum(weights * (limits.budget / weights.sum()), 1e-9 * limits.budget)
+    filled = water_fill(scaled, limits)
+    if not limits.groups or bool((limits.matrix @ filled <= limits.caps + 1e-12 * limits.budget).all()):
+        return filled
+    return _least_distance(scaled, limits)
+
+
+def water_fill(weights: FloatArray, limits: Limits) -> FloatArray:
+    """Return clip(a w, low, high) with the factor a that makes the sum the budget; group caps are not looked at.
+
+    Args:
+        weights: Positive weights, shape (N,).
+        limits: Limits with N x low <= budget <= N x high.
+    """
+    knots = np.unique(np.concatenate([[0.0], limits.low / weights, limits.high / weights]))
+    sums = np.clip(knots[:, None] * weights, limits.low, limits.high).sum(axis=1)
+    factor = np.interp(limits.budget, sums, knots)
+    return np.asarray(np.clip(factor * weights, limits.low, limits.high))
+
+
+def _least_distance(weights: FloatArray, limits: Limits) -> FloatArray:
+    """Minimise |x| subject to G x >= h, where w = weights + scale * x."""
+    n, scale = limits.names, np.sqrt(np.maximum(weights, 1e-6 * limits.budget / limits.names))
+    sides = np.vstack([np.eye(n), -np.eye(n), -limits.matrix, np.ones((1, n)), -np.ones((1, n))])
+    floor_ = np.concatenate([np.full(n, limits.low), np.full(n, -limits.high), -limits.caps])
+    h = np.append(floor_, [limits.budget, -limits.budget]) - sides @ weights
+    g = sides * scale
+    norms = np.sqrt((g * g).sum(axis=1))
+    system = np.vstack([(g / norms[:, None]).T, h / norms])
+    target = np.append(np.zeros(n), 1.0)
+    multipliers, distance = nnls(system, target, maxiter=100 * len(h))
+    residual = system @ multipliers - target
+    if distance < sqrt(np.finfo(float).eps):
+        raise InfeasibleError("No portfolio keeps the limits.", hint="Relax the caps in the allocation section.")
+    return np.asarray(np.clip(weights - scale * residual[:-1] / residual[-1], limits.low, limits.high))
+
+
+def binding(weights: FloatArray, limits: Limits) -> tuple[str, ...]:
+    """Return the names of the limits that *weights* touch (within 1e-6 of the budget), in a fixed order."""
+    near = 1e-6 * limits.budget
+    found = []
+    if limits.low > 0 and bool((weights <= limits.low + near).any()):
+        found.append("min_weight")
+    if limits.high < limits.budget and bool((weights >= limits.high - near).any()):
+        found.append("max_weight")
+    for group in limits.groups:
+        if group.cap < limits.budget and bool((group.members @ weights >= group.cap - near).any()):
+            found.append(group.name)
+    return tuple(found)

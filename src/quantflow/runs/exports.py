@@ -1,0 +1,28 @@
+"""The files of a run that people open: weights, report, brief."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from quantflow.data.store import ArtifactRef
+from quantflow.runs.record import RunRecord
+from quantflow.runs.status import EXPORTS
+from quantflow.stages.base import SelectionContext
+
+
+def export(record: RunRecord, context: SelectionContext, made: Mapping[str, ArtifactRef]) -> None:
+    """Write those of the newly *made* artifacts that are also files, atomically.
+
+    ``weights.csv`` has ``symbol`` and ``weight`` first, then what explains them; floats are written in full
+    (the shortest text that gives the same float64), so equal weights are equal bytes.
+    """
+    for name, file in EXPORTS.items():
+        if name in made:
+            record.write_file(file, _text(context.load(name)))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value.to_csv(lineterminator="\n"))

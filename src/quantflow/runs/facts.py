@@ -1,0 +1,37 @@
+"""What a run's own report says of the run: profile, timings, counts, provenance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quantflow.runs.record import RunRecord
+
+
+def facts_of(record: RunRecord) -> dict[str, Any]:
+    """Return the record that control stages read under the artifact name ``run``."""
+    header = record.header
+    stages = [found for name in record.stages if (found := record.stage(name)) is not None and found.state == "done"]
+    return {
+        "run_id": record.run_id,
+        "profile": header["profile"],
+        "as_of": header["as_of"],
+        "created": header["created"],
+        "parent": (header.get("parent") or {}).get("run_id"),
+        "degraded": any(stage.summary.degraded for stage in stages),
+        "notes": [f"{stage.stage}: {stage.summary.note}" for stage in stages if stage.summary.degraded],
+        "versions": header["versions"],
+        "config": header["settings"],
+        "stages": [
+            {
+                "id": stage.stage,
+                "state": stage.state,
+                "seconds": stage.seconds,
+                "attempt": stage.attempt,
+                "entered": stage.summary.entered,
+                "left": stage.summary.left,
+                "note": stage.summary.note,
+                "cached": stage.cached,
+            }
+            for stage in stages
+        ],
+    }

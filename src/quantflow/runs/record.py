@@ -1,0 +1,258 @@
+"""The record of one run: a folder that tells the whole story to a person with no server."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from quantflow.data.store import ArtifactRef, write_atomic
+from quantflow.errors import ConfigError, InfrastructureError, IntegrityError
+from quantflow.stages.base import Summary
+
+SCHEMA_VERSION = 1
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+def check_run_id(run_id: str) -> str:
+    """Return *run_id* if it is a safe folder name on every system.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    if not _RUN_ID.fullmatch(run_id) or run_id.endswith(".") or ".." in run_id or _RESERVED.fullmatch(run_id):
+        raise ConfigError(
+            f"--run-id {run_id[:60]!r} cannot name a run.",
+            hint="Use letters, digits, '.', '_' and '-', starting with a letter or digit, at most 128.",
+        )
+    return run_id
+
+
+def now() -> str:
+    """Return the current time, ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What is known of one stage of a run.
+
+    Attributes:
+        stage: The stage's id.
+        state: ``running``, ``done`` or ``failed``. Whether a running one is alive is the lock's to say.
+        key: The cache key under which it ran.
+        fingerprint: What the key was made of.
+        attempt: 1 for the first try.
+        cached: True when the result was reused.
+        outputs: Refs by artifact name.
+        summary: Symbols in and out, and a note.
+        started: ISO time.
+        ended: ISO time; None while running.
+        seconds: Wall time; None while running.
+        max_rss_mb: Peak memory of the process when the stage ended, MiB.
+        error: type, message, hint, exit_code and traceback of a failure.
+    """
+
+    stage: str
+    state: str
+    key: str = ""
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    attempt: int = 1
+    cached: bool = False
+    outputs: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    summary: Summary = field(default_factory=Summary)
+    started: str = ""
+    ended: str | None = None
+    seconds: float | None = None
+    max_rss_mb: float | None = None
+    error: Mapping[str, Any] | None = None
+
+    def json(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        return {
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            "fingerprint": dict(self.fingerprint),
+            "outputs": {name: ref.json() for name, ref in self.outputs.items()},
+            "summary": vars(self.summary),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StageRecord:
+        """Return the record that ``json`` gave.
+
+        Raises:
+            TypeError, KeyError: If it is not one.
+        """
+        outputs = {name: ArtifactRef(**ref) for name, ref in data["outputs"].items()}
+        return cls(**{**data, "outputs": outputs, "summary": Summary(**data["summary"])})
+
+
+class RunRecord:
+    """The folder ``runs/<run_id>`` of a workspace.
+
+    Args:
+        workspace: The folder that holds ``runs/``.
+        run_id: The run.
+
+    Raises:
+        ConfigError: If the run id is not a safe folder name.
+    """
+
+    def __init__(self, workspace: Path, run_id: str) -> None:
+        self.workspace = workspace
+        self.run_id = check_run_id(run_id)
+        self.folder = workspace / "runs" / run_id
+
+    @property
+    def exists(self) -> bool:
+        """Whether the run has been created."""
+        return (self.folder / "run.json").is_file()
+
+    def create(self, header: Mapping[str, Any]) -> None:
+        """Write ``run.json``: what was asked for, frozen.
+
+        Args:
+            header: kind, profile, as_of, settings, sources, stages, store, and for a sleeve its parent.
+
+        Raises:
+            InfrastructureError: If the folder cannot be written.
+        """
+        (self.folder / "stages").mkdir(parents=True, exist_ok=True)
+        environment = {"versions": versions(), "cpu": cpu_kernel(), "created": now()}
+        full = {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, **header, **environment, "flow_runs": []}
+        self._write("run.json", full)
+        self.event("run.created")
+
+    @cached_property
+    def header(self) -> dict[str, Any]:
+        """The contents of ``run.json``.
+
+        Raises:
+            IntegrityError: If it cannot be read.
+        """
+        return self._read_header()
+
+    def _read_header(self) -> dict[str, Any]:
+        path = self.folder / "run.json"
+        try:
+            found = json.loads(path.read_bytes())
+            if not (isinstance(found, dict) and found["schema_version"] == SCHEMA_VERSION and found["stages"]):
+                raise ValueError("it is not a run record of this version")
+        except (OSError, ValueError, KeyError) as error:
+            raise IntegrityError(
+                f"The record {path} cannot be read: {error}.", hint="Start the run again with a new --run-id."
+            ) from error
+        return found
+
+    @property
+    def as_of(self) -> date:
+        """The last session that the run may see."""
+        return date.fromisoformat(self.header["as_of"])
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The ids of the run's stages, in order."""
+        return tuple(self.header["stages"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The frozen profile sections, and ``as_of``."""
+        return {**self.header["settings"], "as_of": self.header["as_of"]}
+
+    def add_flow_run(self, flow_run_id: str) -> None:
+        """Remember which flow run in Prefect's API works on this run."""
+        self.update(flow_runs=[*self.header["flow_runs"], flow_run_id])
+
+    def update(self, **changes: Any) -> None:
+        """Change the header, atomically."""
+        self._write("run.json", {**self._read_header(), **changes})
+        self.__dict__.pop("header", None)
+
+    def write_stage(self, record: StageRecord) -> None:
+        """Write one stage's record, atomically."""
+        self._write(self._stage_file(record.stage), record.json())
+        self.event(f"stage.{record.state}", stage=record.stage, attempt=record.attempt, cached=record.cached)
+
+    def stage(self, stage_id: str) -> StageRecord | None:
+        """Return what is known of a stage; None when it was never started, or its record is torn."""
+        try:
+            return StageRecord.from_json(json.loads((self.folder / self._stage_file(stage_id)).read_bytes()))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def drop_stage(self, stage_id: str) -> None:
+        """Forget a stage, so that it is not taken as done."""
+        (self.folder / self._stage_file(stage_id)).unlink(missing_ok=True)
+
+    def _stage_file(self, stage_id: str) -> str:
+        return f"stages/{self.stages.index(stage_id) + 1}-{stage_id}.json"
+
+    def event(self, name: str, **facts: Any) -> None:
+        """Append one line to ``events.jsonl``."""
+        line = json.dumps({"at": now(), "event": name, "run_id": self.run_id, **facts}) + "\n"
+        try:
+            fd = os.open(self.folder / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(fd, line.encode())
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise InfrastructureError(
+                f"{self.folder} cannot be written: {error.strerror}.", hint="Free space, then resume."
+            ) from error
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events, oldest first; a torn last line is left out."""
+        try:
+            lines = (self.folder / "events.jsonl").read_text(errors="replace").splitlines()
+        except OSError:
+            return []
+        return [event for line in lines if (event := _parsed(line))]
+
+    def write_file(self, name: str, text: str) -> None:
+        """Write a file that people open, atomically."""
+        write_atomic(self.folder / name, text.encode())
+
+    def _write(self, name: str, value: Mapping[str, Any]) -> None:
+        write_atomic(self.folder / name, json.dumps(value, indent=1, sort_keys=True, default=str).encode())
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what can change a result or a run's behaviour."""
+    packages = ("quantflow", "prefect", "ray", "numpy", "scipy", "pandas", "numba", "pyarrow", "skfolio")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def cpu_kernel() -> str:
+    """Return the CPU's model, on which the last bits of a result depend."""
+    try:
+        lines: Sequence[str] = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = ()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else f"{platform.machine()} {sys.platform}"
+
+
+def peak_rss_mb() -> float:
+    """Return this process's peak resident memory, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024.0 if sys.platform != "darwin" else 1024.0**2), 1)

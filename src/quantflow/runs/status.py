@@ -1,0 +1,143 @@
+"""What a run is doing or has done, told from its folder and its lock alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quantflow.errors import ConfigError, IntegrityError, unknown_name
+from quantflow.runs.lock import owner
+from quantflow.runs.record import RunRecord, StageRecord
+
+SCHEMA_VERSION = 1
+
+EXPORTS: Mapping[str, str] = {"weights": "weights.csv", "report": "report.html", "brief": "brief.txt"}
+"""Artifacts that are also written as files for people, by artifact name."""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run as a person asks for it.
+
+    Attributes:
+        record: The run's record.
+        state: ``running`` (its owner lives), ``completed``, ``failed``, ``cancelled`` (by a signal),
+            ``interrupted`` (its owner died), or ``unreadable`` (its record is damaged).
+        stages: One record per planned stage, in order; None for one that was never started.
+        owner: The live owner (pid, host, since); None when there is none.
+    """
+
+    record: RunRecord
+    state: str
+    stages: Mapping[str, StageRecord | None]
+    owner: Mapping[str, Any] | None = None
+
+    @property
+    def degraded(self) -> bool:
+        """Whether it ended well but not as asked."""
+        return any(stage is not None and stage.summary.degraded for stage in self.stages.values())
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """The ids of the stages that are complete."""
+        return tuple(name for name, stage in self.stages.items() if stage is not None and stage.state == "done")
+
+    @property
+    def failed(self) -> StageRecord | None:
+        """The stage that failed; None when none did."""
+        return next((stage for stage in self.stages.values() if stage is not None and stage.state == "failed"), None)
+
+    def stage_state(self, stage_id: str) -> str:
+        """Return ``pending``, ``running``, ``interrupted``, ``cached``, ``done`` or ``failed``."""
+        stage = self.stages[stage_id]
+        if stage is None:
+            return "pending"
+        if stage.state == "running" and self.owner is None:
+            return "interrupted"
+        return "cached" if stage.state == "done" and stage.cached else stage.state
+
+    def json(self) -> dict[str, Any]:
+        """Return the documented, versioned form of ``inspect RUN --json``."""
+        header = self.record.header if self.state != "unreadable" else {}
+        picked = ("kind", "profile", "as_of", "created", "parent", "versions", "cpu", "flow_runs", "settings")
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.record.run_id,
+            "state": self.state,
+            "degraded": self.degraded,
+            "owner": dict(self.owner) if self.owner else None,
+            "folder": str(self.record.folder),
+            **{name: header.get(name) for name in picked},
+            "stages": [_stage_json(name, self.stage_state(name), stage) for name, stage in self.stages.items()],
+        }
+
+
+def _stage_json(name: str, state: str, stage: StageRecord | None) -> dict[str, Any]:
+    return {**(stage.json() if stage else StageRecord(name, state).json()), "state": state}
+
+
+def status(record: RunRecord) -> RunStatus:
+    """Return what the run is doing or has done; never ``running`` when its owner is dead."""
+    who = owner(record.folder)
+    try:
+        planned = record.stages
+    except IntegrityError:
+        return RunStatus(record, "unreadable", {}, who)
+    stages = {name: record.stage(name) for name in planned}
+    return RunStatus(record, _state(record, stages, who), stages, who)
+
+
+def _state(record: RunRecord, stages: Mapping[str, StageRecord | None], who: Mapping[str, Any] | None) -> str:
+    if who is not None:
+        return "running"
+    if all(stage is not None and stage.state == "done" for stage in stages.values()) and _exported(record, stages):
+        return "completed"
+    if any(stage is not None and stage.state == "failed" for stage in stages.values()):
+        return "failed"
+    last = next((e["event"] for e in reversed(record.events()) if str(e.get("event")).startswith("run.")), "")
+    return {"run.cancelled": "cancelled", "run.failed": "failed"}.get(last, "interrupted")
+
+
+def _exported(record: RunRecord, stages: Mapping[str, StageRecord | None]) -> bool:
+    made = {name for stage in stages.values() if stage is not None for name in stage.outputs}
+    return all((record.folder / file).is_file() for name, file in EXPORTS.items() if name in made)
+
+
+def list_runs(workspace: Path) -> list[RunStatus]:
+    """Return the workspace's runs, newest last."""
+    folder = workspace / "runs"
+    found = [path.name for path in folder.iterdir() if (path / "run.json").exists()] if folder.is_dir() else []
+    return sorted((status(RunRecord(workspace, name)) for name in found), key=_created)
+
+
+def _created(run: RunStatus) -> tuple[str, str]:
+    created = "" if run.state == "unreadable" else str(run.record.header.get("created", ""))
+    return created, run.record.run_id
+
+
+def find_run(workspace: Path, run_id: str) -> RunStatus:
+    """Return the run called *run_id*, or the newest for ``latest``.
+
+    Raises:
+        ConfigError: If there is none, naming the nearest.
+    """
+    if run_id == "latest":
+        folder = workspace / "runs"
+        newest = max(folder.glob("*/run.json"), key=_born, default=None) if folder.is_dir() else None
+        if newest is None:
+            raise ConfigError(f"There are no runs in {workspace}.", hint="Start one: quantflow select --profile demo")
+        return status(RunRecord(workspace, newest.parent.name))
+    record = RunRecord(workspace, run_id)
+    if not record.exists:
+        raise unknown_name("run", run_id, [run.record.run_id for run in list_runs(workspace)][-20:])
+    return status(record)
+
+
+def _born(path: Path) -> tuple[str, str]:
+    try:
+        return str(json.loads(path.read_bytes()).get("created", "")), path.parent.name
+    except (OSError, ValueError, AttributeError):
+        return "", path.parent.name

@@ -1,0 +1,78 @@
+"""The stages without flows: for notebooks, tests, and the flows themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from quantflow.config.load import find_workspace, load_profile
+from quantflow.runs.layout import Layout
+from quantflow.runs.request import default_run_id, resolve_as_of
+from quantflow.stages.base import BasePipelineStage, SelectionContext, check_wiring
+from quantflow.stages.registry import SELECTION, StageRegistry
+
+
+class QuantSDK:
+    """Run stages directly, with no server and no task.
+
+    Example:
+        >>> context = QuantSDK.context("demo")                         # doctest: +SKIP
+        >>> context = QuantSDK.run_stage("ingestion", context)         # doctest: +SKIP
+        >>> context.load("prices").close.shape                         # doctest: +SKIP
+        (20, 8313)
+    """
+
+    @staticmethod
+    def context(
+        profile: str,
+        *,
+        run_id: str | None = None,
+        as_of: date | None = None,
+        workspace: Path | None = None,
+        overrides: Sequence[str] = (),
+    ) -> SelectionContext:
+        """Return the context in which a profile's first stage can run.
+
+        Args:
+            profile: The profile's name.
+            run_id: The run's name; made up when None.
+            as_of: The last session to be seen; None for the last completed one.
+            workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
+            overrides: ``section.key=value`` lines that win over the profile.
+
+        Raises:
+            ConfigError: If the profile or a value is wrong.
+        """
+        home = find_workspace(Path.cwd(), workspace)
+        loaded = load_profile(profile, workspace=home, overrides=overrides)
+        session = resolve_as_of(loaded, as_of)
+        settings = {**loaded.settings(), "as_of": session.isoformat()}
+        layout = Layout.of(home, loaded.execution.store)
+        return SelectionContext(run_id or default_run_id(profile, session), profile, session, settings, layout.store)
+
+    @staticmethod
+    def run_stage(stage: str | BasePipelineStage[Any], context: SelectionContext) -> SelectionContext:
+        """Run one stage; return the context that carries what it made.
+
+        Raises:
+            ConfigError: If there is no such stage.
+            QuantflowError: What the stage raises.
+        """
+        found = StageRegistry.get(stage) if isinstance(stage, str) else stage
+        return found.execute(context)
+
+    @staticmethod
+    def run_pipeline(context: SelectionContext, stages: Sequence[str] = SELECTION) -> SelectionContext:
+        """Run *stages* in order, after checking that each finds what it needs.
+
+        Raises:
+            ConfigError: If the wiring does not hold; nothing has run by then.
+            QuantflowError: What a stage raises.
+        """
+        chain = [StageRegistry.get(name) for name in stages]
+        check_wiring(chain, frozenset(context.artifacts))
+        for stage in chain:
+            context = QuantSDK.run_stage(stage, context)
+        return context

@@ -1,0 +1,111 @@
+"""Allocation: atoms become weights, within the limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from quantflow.config.allocation import AllocationConfig
+from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from quantflow.data.panel import Panel
+    from quantflow.quant.allocation import Allocation
+    from quantflow.quant.limits import GroupCap, Limits
+
+CONTEXT = ("direction", "cluster", "sector", "alpha_score")
+
+
+class AllocationStageConfig(StageConfig):
+    """What allocation reads."""
+
+    allocation: AllocationConfig
+
+
+class AllocationStage(BasePipelineStage[AllocationStageConfig]):
+    """Divides the budget among the atoms by the configured method, or the first fallback that works."""
+
+    id = "allocation"
+    kind = Kind.COMPUTE
+    needs = ("prices", "atoms")
+    makes = ("weights", "allocation")
+    Config: ClassVar[type[StageConfig]] = AllocationStageConfig
+
+    def run(self, inputs: Inputs, config: AllocationStageConfig) -> Outputs:
+        """Return ``weights`` (signed, largest first) and ``allocation`` (how they came about).
+
+        Returns are those of the last ``lookback`` sessions on which every atom has one. Atoms are handled in the
+        order of their symbols, so the order in which they come does not matter.
+
+        Raises:
+            InfeasibleError: If no weights keep the limits, or every method fails.
+        """
+        from quantflow.quant.allocation import allocate
+
+        atoms = inputs["atoms"].sort_values("symbol", kind="stable")
+        limits = _limits(atoms, config.allocation)
+        found = allocate(_returns(inputs["prices"], atoms, config.allocation.lookback), limits, config.allocation.chain)
+        return {"weights": _weights(atoms, found), "allocation": _record(config.allocation.method, found)}
+
+    def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
+        """Return the method that was used, the largest weight, and whether a fallback had to step in."""
+        weights, record = outputs["weights"], outputs["allocation"]
+        fallback = record["used"] != record["method"]
+        note = f"{record['used']}{' instead of ' + record['method'] if fallback else ''}"
+        largest = float(weights["weight"].abs().max())
+        return Summary(len(inputs["atoms"]), len(weights), f"{note}, largest {largest:.1%}", degraded=fallback)
+
+
+def _limits(atoms: pd.DataFrame, config: AllocationConfig) -> Limits:
+    from quantflow.quant.limits import Limits
+
+    high = config.budget if config.max_weight is None else min(config.max_weight, config.budget)
+    caps = (
+        _cap("max_cluster_weight", "clusters", atoms["cluster"], config.max_cluster_weight),
+        _cap("max_sector_weight", "sectors", atoms["sector"].fillna("").astype(str), config.max_sector_weight),
+    )
+    return Limits(len(atoms), config.budget, config.min_weight, high, tuple(cap for cap in caps if cap is not None))
+
+
+def _cap(name: str, noun: str, labels: pd.Series[Any], cap: float | None) -> GroupCap | None:
+    import numpy as np
+
+    from quantflow.quant.limits import GroupCap
+
+    if cap is None or not len(labels):
+        return None
+    return GroupCap(name, noun, np.unique(labels.to_numpy(), return_inverse=True)[1], cap)
+
+
+def _returns(prices: Panel, atoms: pd.DataFrame, lookback: int) -> Any:
+    import numpy as np
+
+    from quantflow.quant.allocation import synthetic_longs
+
+    row = {symbol: i for i, symbol in enumerate(prices.symbols)}
+    close = prices.close[[row[symbol] for symbol in atoms["symbol"]], -(lookback + 1) :]
+    signs = np.where(atoms["direction"].to_numpy() == "SHORT", -1.0, 1.0)
+    return synthetic_longs(close[:, 1:] / close[:, :-1] - 1.0, signs)
+
+
+def _weights(atoms: pd.DataFrame, found: Allocation) -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    signs = np.where(atoms["direction"].to_numpy() == "SHORT", -1.0, 1.0)
+    order = [i for i in np.argsort(-found.weights, kind="stable") if found.weights[i] > 0.0]
+    columns = {"weight": (signs * found.weights)[order], "atom_id": atoms.index.to_numpy()[order]}
+    columns |= {name: atoms[name].to_numpy()[order] for name in CONTEXT}
+    return pd.DataFrame(columns, index=pd.Index(atoms["symbol"].to_numpy()[order], name="symbol"))
+
+
+def _record(method: str, found: Allocation) -> dict[str, Any]:
+    first = found.attempts[0]
+    return {
+        "method": method,
+        "used": found.attempts[-1].method,
+        "chain": [{"method": a.method, "outcome": a.outcome, "reason": a.reason} for a in found.attempts],
+        "binding": list(found.binding),
+        "infeasible_because": first.reason,
+    }

@@ -1,0 +1,54 @@
+"""Clustering: groups of symbols that move together."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from quantflow.config.clusters import ClustersConfig
+from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+
+
+class ClusteringStageConfig(StageConfig):
+    """What the clustering stage reads."""
+
+    clusters: ClustersConfig
+
+
+class ClusteringStage(BasePipelineStage[ClusteringStageConfig]):
+    """Group symbols by the correlation of their returns over several windows.
+
+    A symbol with too few or constant returns in the longest window is a cluster of its own, after all others.
+    """
+
+    id = "clustering"
+    kind = Kind.COMPUTE
+    needs = ("prices",)
+    makes = ("clusters",)
+    Config: ClassVar[type[StageConfig]] = ClusteringStageConfig
+
+    def run(self, inputs: Inputs, config: ClusteringStageConfig) -> Outputs:
+        """Return ``clusters``: the cluster and leaf position of every symbol of ``prices``."""
+        import pandas as pd
+
+        from quantflow.quant.clusters import cluster
+
+        chosen, prices = config.clusters, inputs["prices"]
+        stop = len(prices.sessions)
+        recent = prices.window(max(0, stop - max(chosen.lookbacks) - 1), stop)
+        labels, order = cluster(
+            recent.returns()[:, 1:],
+            chosen.lookbacks,
+            chosen.min_observations,
+            None if chosen.shrinkage == "auto" else chosen.shrinkage,
+            chosen.distance_threshold,
+            chosen.max_clusters,
+        )
+        index = pd.Index(prices.symbols, name="symbol")
+        return {"clusters": pd.DataFrame({"cluster": labels, "order": order}, index=index)}
+
+    def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
+        """Return the number of clusters."""
+        found = outputs["clusters"]
+        count = int(found["cluster"].nunique())
+        note = f"{count} cluster{'' if count == 1 else 's'}"
+        return Summary(entered=len(inputs["prices"].symbols), left=len(found), note=note)

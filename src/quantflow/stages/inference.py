@@ -1,0 +1,132 @@
+"""Inference: one score per symbol from its features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from quantflow.config.scores import ScoresConfig
+from quantflow.errors import DataError, StageError, unknown_name
+from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+
+if TYPE_CHECKING:
+    from quantflow.quant.scores import FloatArray, Scorer
+
+SCORER_GROUP = "quantflow.scorers"
+"""The entry point group in which other packages register scorers (see ``quantflow.quant.scores.Scorer``)."""
+
+
+class InferenceStageConfig(StageConfig):
+    """What the inference stage reads."""
+
+    scores: ScoresConfig
+
+
+class InferenceStage(BasePipelineStage[InferenceStageConfig]):
+    """Score each symbol in each allowed direction and keep the better one (a tie goes to LONG).
+
+    A feature that is undefined for all symbols is left out for all; its ``c_`` column stays, as NaN. A symbol that
+    lacks any other weighted feature is not scored and takes no part in the cross-section of the others.
+    """
+
+    id = "inference"
+    kind = Kind.COMPUTE
+    needs = ("features",)
+    makes = ("scores",)
+    Config: ClassVar[type[StageConfig]] = InferenceStageConfig
+
+    def run(self, inputs: Inputs, config: InferenceStageConfig) -> Outputs:
+        """Return ``scores``: direction, score, alpha_score, rank and contributions of each scored symbol.
+
+        Raises:
+            ConfigError: If there is no scorer of that name.
+            DataError: If no symbol can be scored.
+            StageError: If a plug-in's scorer breaks its contract.
+        """
+        import numpy as np
+
+        from quantflow.quant.scores import alpha_scores, complete_rows
+
+        chosen, features = config.scores, inputs["features"]
+        names, scorer = list(chosen.weights), find_scorer(chosen.scorer)
+        values = np.column_stack([features[name].to_numpy(dtype=np.float64) for name in names])
+        usable, scored = complete_rows(values)
+        if not scored.any():
+            raise _nothing_scored(names, values)
+        used = [name for name, ok in zip(names, usable, strict=True) if ok]
+        weights = np.array([chosen.weights[name] for name in used])
+        maps = [chosen.maps.get(name, "rank") for name in used]
+        values = values[np.ix_(scored, usable)]
+        parts = [
+            _checked(scorer(values * [chosen.sign(name, d) for name in used], weights, maps), values.shape)
+            for d in chosen.directions
+        ]
+        alphas = np.stack([alpha_scores(part, weights) for part in parts])
+        best, rows = alphas.argmax(axis=0), np.arange(alphas.shape[1])
+        contributions = np.full((len(rows), len(names)), np.nan)
+        contributions[:, usable] = np.stack(parts)[best, rows]
+        directions = np.array(chosen.directions, dtype=object)[best]
+        symbols = features.index.to_numpy()[scored]
+        return {"scores": _frame(symbols, directions, alphas[best, rows], contributions, names)}
+
+    def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
+        """Return how many symbols could be scored, on how many features, and which features were left out."""
+        scores = outputs["scores"]
+        parts = scores.loc[:, scores.columns.str.startswith("c_")]
+        dropped = [name.removeprefix("c_") for name in parts.columns[parts.isna().all()]]
+        note = f"{parts.shape[1] - len(dropped)} features"
+        if dropped:
+            note += f", undefined for all: {', '.join(dropped)}"
+        return Summary(entered=len(inputs["features"]), left=len(scores), note=note)
+
+
+def find_scorer(name: str) -> Scorer:
+    """Return the scorer *name*: a built-in one, else one that a package registers.
+
+    Raises:
+        ConfigError: If there is none, naming the nearest.
+    """
+    from quantflow.quant.scores import SCORERS
+
+    if name in SCORERS:
+        return SCORERS[name]
+    points = entry_points(group=SCORER_GROUP)
+    for point in points.select(name=name):
+        found: Scorer = point.load()
+        return found
+    raise unknown_name("scorer", name, [*SCORERS, *points.names])
+
+
+def _frame(symbols: Any, directions: Any, alpha: FloatArray, contributions: FloatArray, names: Sequence[str]) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    rank = np.empty(len(symbols), dtype=np.int64)
+    rank[np.lexsort((symbols, -alpha))] = np.arange(1, len(symbols) + 1)
+    columns = {"direction": directions, "score": np.nansum(contributions, axis=1), "alpha_score": alpha, "rank": rank}
+    columns |= {f"c_{name}": contributions[:, i] for i, name in enumerate(names)}
+    return pd.DataFrame(columns, index=pd.Index(symbols, name="symbol"))
+
+
+def _checked(contributions: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    import numpy as np
+
+    if np.shape(contributions) != shape or not (np.isfinite(contributions) & (np.asarray(contributions) <= 0.0)).all():
+        raise StageError(
+            "The scorer returned something else than finite contributions <= 0 for each symbol and feature.",
+            hint="See quantflow.quant.scores.Scorer for what a scorer returns.",
+        )
+    return contributions
+
+
+def _nothing_scored(names: Sequence[str], values: FloatArray) -> DataError:
+    import numpy as np
+
+    missing = (~np.isfinite(values)).sum(axis=0)
+    worst = int(missing.argmax())
+    return DataError(
+        f"None of {len(values)} symbols has all the features that the score needs.",
+        hint=f"{names[worst]!r} is undefined for {int(missing[worst])} of them: take it out of scores.weights, "
+        "or give the symbols more history.",
+    )

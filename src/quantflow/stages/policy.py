@@ -1,0 +1,195 @@
+"""Policy: who wins, and the reason for everyone who does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from quantflow.config.policy import PolicyConfig
+from quantflow.errors import DataError, InfeasibleError
+from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step
+
+if TYPE_CHECKING:
+    from quantflow.quant.policy import Decisions, FloatArray, Pool, Veto
+
+NO_SECTOR = frozenset({"", "unknown"})
+"""Sector names, in lower case, that say that there is none."""
+
+HEALTH = "max_undefined"
+"""The health veto, on the number of features that a symbol lacks and others have."""
+
+VETOES: tuple[tuple[str, str, Literal["cap", "floor", "band"], float | None], ...] = (
+    (HEALTH, HEALTH, "cap", None),
+    ("max_volatility", "volatility", "cap", None),
+    ("max_kurtosis", "kurtosis", "cap", None),
+    ("max_drawdown", "drawdown", "cap", None),
+    ("min_liquidity", "liquidity", "floor", None),
+    ("max_entropy", "entropy", "cap", 1.0),
+    ("min_efficiency", "efficiency", "floor", 0.0),
+    ("hurst_band", "hurst", "band", 0.0),
+)
+"""Rule (the option that holds its limit), feature, kind of limit, and for spectral vetoes the limit without effect.
+
+In the order in which they are looked at: safety vetoes first.
+"""
+
+
+class PolicyStageConfig(StageConfig):
+    """What the policy stage reads."""
+
+    policy: PolicyConfig
+
+
+class PolicyStage(BasePipelineStage[PolicyStageConfig]):
+    """Choose the winners, at the lowest level of relaxation that gives enough of them.
+
+    See ``quantflow.quant.policy`` for the levels and for what a decision says.
+    """
+
+    id = "policy"
+    kind = Kind.COMPUTE
+    needs = ("features", "scores", "clusters", "instruments")
+    makes = ("winners", "decisions")
+    Config: ClassVar[type[StageConfig]] = PolicyStageConfig
+
+    def run(self, inputs: Inputs, config: PolicyStageConfig) -> Outputs:
+        """Return ``winners``, best rank first, and ``decisions``, a row for every symbol of ``features``.
+
+        Raises:
+            DataError: If a symbol has no cluster.
+            InfeasibleError: If nobody wins at any level.
+        """
+        from quantflow.quant.policy import LEVELS, Quotas, apply_level, undecided
+
+        policy, table = config.policy, _table(inputs)
+        vetoes = _vetoes(table.features, policy)
+        quotas = Quotas(**{name: getattr(policy, name) for name in Quotas.__dataclass_fields__})
+        decided = undecided(table.pool)
+        for level in LEVELS:
+            decided = step(f"policy level {level}", apply_level, level, table.pool, vetoes, quotas, decided)
+            if int(decided.selected.sum()) >= policy.min_winners:
+                break
+        if not decided.selected.any():
+            raise _nobody_wins(decided)
+        return {"winners": _winners(table, decided), "decisions": _decisions(table, decided)}
+
+    def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
+        """Return how many won, and the level that was needed."""
+        level = int(outputs["decisions"]["level"].max())
+        return Summary(len(inputs["features"]), len(outputs["winners"]), f"level {level}", degraded=level > 1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """What is known of the N symbols of ``features``, sorted by symbol; ``features`` also counts the undefined."""
+
+    symbols: Any
+    features: dict[str, FloatArray]
+    pool: Pool
+    direction: Any
+    rank: Any
+    sector: Any
+
+
+def _table(inputs: Inputs) -> _Table:
+    import numpy as np
+
+    from quantflow.quant.policy import Pool
+
+    features, scores = inputs["features"].sort_index(), inputs["scores"]
+    symbols = features.index
+    cluster = inputs["clusters"].index.get_indexer(symbols)
+    if (cluster < 0).any():
+        raise DataError(
+            f"{symbols[cluster < 0][0]!r} has features but no cluster.",
+            hint="Features and clusters must be made from the same prices.",
+        )
+    values = features.to_numpy(dtype=np.float64)
+    columns = dict(zip(features.columns, values.T, strict=True))
+    columns[HEALTH] = _undefined(values)
+    alpha = _lookup(scores["alpha_score"], symbols, np.nan).astype(np.float64)
+    direction = _lookup(scores["direction"], symbols, "")
+    sector = _lookup(inputs["instruments"]["sector"], symbols, "")
+    number = inputs["clusters"]["cluster"].to_numpy(dtype=np.int64)[cluster]
+    pool = Pool(alpha, columns[HEALTH], number, direction == "SHORT", _sector_codes(sector))
+    return _Table(symbols.to_numpy(dtype=object), columns, pool, direction, _lookup(scores["rank"], symbols, 0), sector)
+
+
+def _lookup(column: Any, symbols: Any, absent: object) -> Any:
+    """Return the column's values for *symbols* as objects, *absent* where it has none."""
+    import numpy as np
+
+    padded = np.append(column.to_numpy(dtype=object), [absent])
+    return padded[column.index.get_indexer(symbols)]
+
+
+def _undefined(values: FloatArray) -> FloatArray:
+    import numpy as np
+
+    missing = ~np.isfinite(values)
+    return np.asarray(missing[:, ~missing.all(axis=0)].sum(axis=1), dtype=np.float64)
+
+
+def _sector_codes(sectors: Any) -> Any:
+    import numpy as np
+
+    names = sorted({str(name) for name in sectors})
+    codes = {name: -1 if name.strip().lower() in NO_SECTOR else code for code, name in enumerate(names)}
+    return np.array([codes[str(name)] for name in sectors], dtype=np.int64)
+
+
+def _vetoes(features: dict[str, FloatArray], policy: PolicyConfig) -> list[Veto]:
+    """Return the vetoes that are switched on."""
+    from quantflow.quant.policy import Veto
+
+    return [
+        Veto(rule, features[feature], getattr(policy, rule), side, vacuous)
+        for rule, feature, side, vacuous in VETOES
+        if getattr(policy, rule) is not None
+    ]
+
+
+def _winners(table: _Table, decided: Decisions) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    won = np.flatnonzero(decided.selected)
+    rank = table.rank[won].astype(np.int64)
+    won = won[np.argsort(rank, kind="stable")]
+    columns = {
+        "direction": table.direction[won],
+        "cluster": table.pool.cluster[won],
+        "sector": table.sector[won],
+        "alpha_score": table.pool.alpha[won],
+        "rank": np.sort(rank),
+        "level": decided.level[won],
+    }
+    return pd.DataFrame(columns, index=pd.Index(table.symbols[won], name="symbol"))
+
+
+def _decisions(table: _Table, decided: Decisions) -> Any:
+    import pandas as pd
+
+    columns = {
+        "outcome": decided.outcome.astype(object),
+        "rule": decided.rule.astype(object),
+        "value": decided.value,
+        "limit": decided.limit,
+        "margin": decided.margin,
+        "level": decided.level,
+    }
+    return pd.DataFrame(columns, index=pd.Index(table.symbols, name="symbol"))
+
+
+def _nobody_wins(decided: Decisions) -> InfeasibleError:
+    (rule, count), *_ = sorted(Counter(decided.rule.tolist()).items(), key=lambda item: (-item[1], item[0]))
+    from quantflow.quant.policy import UNSCORED
+
+    remedy = "Fewer scores.weights or more history would help" if rule == UNSCORED else f"Loosen policy.{rule}"
+    return InfeasibleError(
+        f"None of {len(decided.rule)} symbols passes the policy, at any level.",
+        hint=f"{count} of them fail {rule!r}. {remedy}.",
+        rule=rule,
+        removed=count,
+    )

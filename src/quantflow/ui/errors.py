@@ -1,0 +1,28 @@
+"""How an error looks: what happened, what to do; to stderr, without a traceback unless asked for."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from quantflow.errors import QuantflowError
+
+
+def print_error(error: BaseException, *, debug: bool) -> None:
+    """Print *error* as ``error:`` and ``hint:`` lines."""
+    if debug:
+        traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, QuantflowError):
+        sys.stderr.write(f"error: {error.message}\n")
+        if error.hint:
+            sys.stderr.write(f"hint: {error.hint}\n")
+    else:
+        sys.stderr.write(f"error: {type(error).__name__}: {error}\n")
+        if not debug:
+            sys.stderr.write("hint: this is not expected; add --debug for the traceback\n")
+
+
+def print_next(lines: list[tuple[str, str]]) -> None:
+    """Print what to do next, a label and a command or fact per line."""
+    for label, text in lines:
+        sys.stderr.write(f"{label:<8}{text}\n")

@@ -1,0 +1,168 @@
+"""Progress of a run: a live table on a terminal, a line per change elsewhere, JSON lines for machines, or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from quantflow.runs.record import RunRecord
+from quantflow.ui.rows import Row, changed, rows, utc_now
+
+if TYPE_CHECKING:
+    from quantflow.flows.watch import TaskState
+
+Snapshot = Mapping[str, "TaskState"]
+
+STYLES: Mapping[str, str] = {
+    "Pending": "dim",
+    "Running": "cyan",
+    "AwaitingRetry": "yellow",
+    "Retrying": "yellow",
+    "Cached": "blue",
+    "Completed": "green",
+    "Failed": "bold red",
+    "Crashed": "bold red",
+    "Cancelled": "bold red",
+}
+MARKS: Mapping[str, str] = {
+    "Pending": "·",
+    "Running": "▶",
+    "AwaitingRetry": "…",
+    "Retrying": "↻",
+    "Cached": "≡",
+    "Completed": "✓",
+    "Failed": "✗",
+    "Crashed": "✗",
+    "Cancelled": "✗",
+}
+
+
+@contextmanager
+def progress(record: RunRecord, mode: str) -> Iterator[Callable[[Snapshot], None] | None]:
+    """Show a run while it goes on; yield what must be called with each new picture.
+
+    Args:
+        record: The run.
+        mode: ``live``, ``lines``, ``json`` or ``none``.
+    """
+    if mode == "live":
+        with LiveView(record) as view:
+            yield view.update
+    elif mode == "none":
+        yield None
+    else:
+        yield Lines(record, _json_line if mode == "json" else _plain_line).update
+
+
+def default_mode(*, no_progress: bool, as_json: bool) -> str:
+    """Return the mode that fits where the output goes."""
+    if as_json:
+        return "json"
+    if no_progress:
+        return "none"
+    interactive = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return "live" if interactive and os.environ.get("TTY_INTERACTIVE", "1") != "0" else "lines"
+
+
+class LiveView:
+    """A table that is redrawn in place on stderr; every number in it comes from the API or the record.
+
+    Args:
+        record: The run.
+        console: Where to draw; stderr when None.
+        clock: What time it is.
+    """
+
+    def __init__(
+        self, record: RunRecord, console: Console | None = None, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._record, self._clock = record, clock
+        self._tasks: Snapshot = {}
+        self._live = Live(
+            console=console or Console(stderr=True),
+            get_renderable=self.table,
+            refresh_per_second=4,
+            redirect_stdout=False,
+        )
+
+    def __enter__(self) -> LiveView:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def update(self, tasks: Snapshot) -> None:
+        """Take a new picture; it is drawn with the next refresh, the last one when the view closes."""
+        self._tasks = tasks
+
+    def table(self) -> Table:
+        """Return the table as it stands now."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+        for title, right in (("STAGE", 0), ("STATE", 0), ("TRY", 1), ("TIME", 1), ("SYMBOLS", 1), ("NOTE", 0)):
+            table.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+        table.title = f"{self._record.run_id}   as-of {self._record.as_of}"
+        table.title_justify, table.title_style = "left", "bold"
+        for row in rows(self._record, self._tasks, self._clock()):
+            table.add_row(*_cells(row))
+        return table
+
+
+def _cells(row: Row) -> tuple[Text, ...]:
+    style = STYLES.get(row.state, "")
+    return (
+        Text(f"  {row.name}" if row.part else row.name, style="dim" if row.part else ""),
+        Text(f"{MARKS.get(row.state, ' ')} {row.state}", style=style),
+        Text(str(row.attempt) if row.attempt > 1 else ""),
+        Text("" if row.seconds is None or row.part else f"{row.seconds:.1f}s"),
+        Text(row.flow),
+        Text(row.note, style="red" if row.state == "Failed" else "dim"),
+    )
+
+
+class Lines:
+    """One line per change of a task's state.
+
+    Args:
+        record: The run.
+        write: What to do with a changed row.
+    """
+
+    def __init__(self, record: RunRecord, write: Callable[[RunRecord, Row], None]) -> None:
+        self._record, self._write = record, write
+        self._shown: list[Row] = []
+
+    def update(self, tasks: Snapshot) -> None:
+        """Take a new picture and write what differs from the last one."""
+        fresh = rows(self._record, tasks, utc_now())
+        for row in changed(self._shown, fresh):
+            self._write(self._record, row)
+        self._shown = fresh
+
+
+def _plain_line(record: RunRecord, row: Row) -> None:
+    attempt = f"try {row.attempt}" if row.attempt > 1 else ""
+    seconds = "" if row.seconds is None else f"{row.seconds:.1f}s"
+    parts = (f"{row.name:<16}", f"{row.state:<13}", attempt, seconds, row.flow, row.note)
+    sys.stderr.write(f"{utc_now():%H:%M:%S} " + " ".join(part for part in parts if part).rstrip() + "\n")
+    sys.stderr.flush()
+
+
+def _json_line(record: RunRecord, row: Row) -> None:
+    write_json_line("task", run_id=record.run_id, **vars(row))
+
+
+def write_json_line(event: str, **facts: Any) -> None:
+    """Write one line of ``--json`` output: its ``schema_version`` and ``event`` first."""
+    sys.stdout.write(json.dumps({"schema_version": 1, "event": event, **facts}, default=str) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,182 @@
+"""Tables of runs, plans and results, for people; to stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from quantflow.runs.outcome import Outcome
+from quantflow.runs.plan import Planned
+from quantflow.runs.status import RunStatus
+from quantflow.ui.rows import counts
+
+STATE_STYLES: Mapping[str, str] = {
+    "completed": "green",
+    "running": "cyan",
+    "failed": "bold red",
+    "cancelled": "yellow",
+    "interrupted": "yellow",
+    "unreadable": "bold red",
+    "done": "green",
+    "cached": "blue",
+    "pending": "dim",
+}
+
+
+def out() -> Console:
+    """Return the console of stdout; wide when it is not a terminal, so that nothing is cut off in a file."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def _table(*columns: str, title: str = "") -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", title=title or None)
+    table.title_justify, table.title_style = "left", "bold"
+    for column in columns:
+        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
+    return table
+
+
+def _styled(state: str) -> str:
+    style = STATE_STYLES.get(state, "")
+    return f"[{style}]{state}[/]" if style else state
+
+
+def print_outcome(run: RunStatus, found: Outcome) -> None:
+    """Print what a run found: funnel, winners and why, weights, out-of-sample figures, files."""
+    console = out()
+    for table in (_funnel(found), _winners(found), _metrics(found)):
+        if table.row_count:
+            console.print()
+            console.print(table)
+    console.print()
+    for name, path in found.files.items():
+        console.print(f"{name:<12} {escape(path)}", soft_wrap=True)
+
+
+def _funnel(found: Outcome) -> Table:
+    table = _table("STAGE", ">IN", ">OUT", "NOTE", title="Funnel")
+    for row in found.funnel:
+        entered, left = ("" if row[key] is None else str(row[key]) for key in ("entered", "left"))
+        table.add_row(row["stage"], entered, left, escape(row["note"]))
+    return table
+
+
+def _winners(found: Outcome) -> Table:
+    weights = {row["symbol"]: row["weight"] for row in found.weights}
+    columns = ("SYMBOL", ">WEIGHT", "SIDE", ">SCORE", ">RANK", ">CLUSTER", "SECTOR", "WHY")
+    table = _table(*columns, title="Winners and weights")
+    for row in found.winners:
+        weight = weights.get(row["symbol"])
+        table.add_row(
+            escape(str(row["symbol"])),
+            "" if weight is None else f"{weight:.2%}",
+            row["direction"],
+            f"{row['alpha_score']:.3f}",
+            str(row["rank"]),
+            str(row["cluster"]),
+            escape(str(row["sector"])),
+            escape(row["why"]),
+        )
+    return table
+
+
+_FIGURES = (
+    ("cagr", "CAGR", "{:.2%}"),
+    ("volatility", "VOLATILITY", "{:.2%}"),
+    ("sharpe", "SHARPE", "{:.2f}"),
+    ("sortino", "SORTINO", "{:.2f}"),
+    ("max_drawdown", "MAX DRAWDOWN", "{:.2%}"),
+    ("turnover_annual", "TURNOVER/YEAR", "{:.2f}"),
+)
+
+
+def _metrics(found: Outcome) -> Table:
+    series = {name: block for name, block in found.metrics.items() if isinstance(block, dict) and "sharpe" in block}
+    span = next(iter(series.values()), {})
+    title = f"Out of sample, after costs, {span.get('start', '')} to {span.get('end', '')}" if span else ""
+    table = _table("", *(f">{label}" for _, label, _ in _FIGURES), title=title)
+    for name, block in series.items():
+        table.add_row(name.replace("_", " "), *(_figure(block.get(key), form) for key, _, form in _FIGURES))
+    return table
+
+
+def _figure(value: Any, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def print_plan(lines: Sequence[Planned]) -> None:
+    """Print what a run would do, and why."""
+    table = _table("STAGE", "ACTION", "WHY")
+    for line in lines:
+        table.add_row(line.stage, line.action, f"{line.reason.value} {escape(line.detail)}".rstrip())
+    console = out()
+    console.print(table)
+    reused = sum(line.action == "reuse" for line in lines)
+    console.print(f"{reused} to reuse, {len(lines) - reused} to run")
+
+
+def print_runs(runs: Sequence[RunStatus]) -> None:
+    """Print one line per run, newest last."""
+    table = _table("RUN", "STATE", "PROFILE", "AS-OF", ">STAGES", "CREATED")
+    for run in runs:
+        header: Mapping[str, Any] = {} if run.state == "unreadable" else run.record.header
+        state = _styled(run.state) + (" (degraded)" if run.degraded else "")
+        done = f"{len(run.done)}/{len(run.stages)}"
+        facts = (str(header.get("profile", "")), str(header.get("as_of", "")), done, str(header.get("created", ""))[:19])
+        table.add_row(escape(run.record.run_id), state, *(escape(fact) for fact in facts))
+    out().print(table)
+
+
+def print_run(run: RunStatus) -> None:
+    """Print one run: its state, then a line per stage, then what to do next."""
+    console = out()
+    header: Mapping[str, Any] = {} if run.state == "unreadable" else run.record.header
+    state = _styled(run.state) + (" (degraded)" if run.degraded else "")
+    console.print(f"[bold]{escape(run.record.run_id)}[/]  {state}  as-of {header.get('as_of', '?')}")
+    if run.owner:
+        console.print(f"owner: process {run.owner['pid']} on {run.owner['host']} since {run.owner['since']}")
+    table = _table("STAGE", "STATE", ">TRY", ">TIME", ">SYMBOLS", "NOTE")
+    for name, stage in run.stages.items():
+        if stage is None:
+            table.add_row(name, _styled("pending"))
+            continue
+        note = stage.summary.note or (str(stage.error["message"]) if stage.error else "")
+        seconds = "" if stage.seconds is None else f"{stage.seconds:.1f}s"
+        symbols = counts(stage.summary.entered, stage.summary.left)
+        table.add_row(name, _styled(run.stage_state(name)), str(stage.attempt), seconds, symbols, escape(note))
+    console.print(table)
+    console.print(f"folder  {escape(str(run.record.folder))}", soft_wrap=True)
+    if run.state in ("failed", "cancelled", "interrupted"):
+        console.print(f"resume  quantflow resume {escape(run.record.run_id)}", soft_wrap=True)
+
+
+def print_stage(run: RunStatus, stage_id: str) -> None:
+    """Print one stage of a run: attempts, key, inputs, outputs, error."""
+    stage = run.stages[stage_id]
+    console = out()
+    console.print(f"[bold]{escape(run.record.run_id)} / {stage_id}[/]  {_styled(run.stage_state(stage_id))}")
+    if stage is None:
+        return
+    facts = {
+        "started": stage.started,
+        "seconds": stage.seconds,
+        "attempt": stage.attempt,
+        "memory": f"{stage.max_rss_mb} MiB" if stage.max_rss_mb else None,
+        "symbols": counts(stage.summary.entered, stage.summary.left) or None,
+        "note": stage.summary.note or None,
+        "key": stage.key,
+    }
+    for name, value in facts.items():
+        if value is not None:
+            console.print(f"{name:<8} {escape(str(value))}", soft_wrap=True)
+    for name, ref in stage.outputs.items():
+        console.print(f"made     {name}  {ref.rows if ref.rows is not None else '-'} rows  {ref.uri}", soft_wrap=True)
+    if stage.error:
+        console.print(f"[red]error[/]    {escape(str(stage.error['message']))}", soft_wrap=True)
+        if stage.error.get("hint"):
+            console.print(f"hint     {escape(str(stage.error['hint']))}", soft_wrap=True)

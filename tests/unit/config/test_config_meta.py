@@ -1,0 +1,99 @@
+"""Meta profiles: sleeves resolved, nested, and refused when they make no sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quantflow.config.load import load_meta, load_profile
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.errors import ConfigError
+
+TWO = '[meta.m]\nsleeves = [{ profile = "demo" }, { profile = "demo_momentum", id = "fast" }]\n'
+
+
+def write(folder: Path, text: str) -> Path:
+    """Put a quantflow.toml into *folder*."""
+    (folder / "quantflow.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_demo_meta_holds_the_four_demo_profiles(tmp_path: Path) -> None:
+    """The built-in meta profile has four sleeves of four different characters, each resolved."""
+    meta = load_meta("demo_meta", workspace=tmp_path)
+    assert list(meta.resolved) == ["demo", "demo_momentum", "demo_low_vol", "demo_reversion"]
+    profiles = [sleeve for sleeve in meta.resolved.values() if isinstance(sleeve, Profile)]
+    assert len({str(profile.scores.model_dump()) for profile in profiles}) == 4
+    assert len({profile.synthesis.logic for profile in profiles}) == 4
+    assert meta.sources["sleeves"] == "meta profile demo_meta (built in)"
+    assert meta.sources["budget"] == "default"
+
+
+def test_sleeves_are_resolved_as_the_profile_alone_would_be(tmp_path: Path) -> None:
+    """A sleeve's settings are those of its profile with the same overrides."""
+    flags = ["policy.top_n=4"]
+    meta = load_meta("m", workspace=write(tmp_path, TWO), overrides=flags)
+    alone = load_profile("demo_momentum", workspace=tmp_path, overrides=flags)
+    assert meta.resolved["fast"] == alone
+
+
+def test_meta_flags_change_the_outer_meta_profile_only(tmp_path: Path) -> None:
+    """--set meta.key=value addresses the meta profile that was asked for, entries of its tables too."""
+    text = TWO + '[meta.outer]\nsleeves = [{ meta = "m" }, { profile = "demo_low_vol" }]\n'
+    flags = ["meta.budget=0.5", "meta.allocation.method=hrp"]
+    outer = load_meta("outer", workspace=write(tmp_path, text), overrides=flags)
+    inner = outer.resolved["m"]
+    assert isinstance(inner, MetaProfile)
+    assert (outer.budget, outer.allocation.method, outer.sources["allocation"]) == (0.5, "hrp", "--set")
+    assert (inner.budget, inner.allocation.method) == (1.0, "risk_parity")
+
+
+def test_settings_hold_no_resolved_sleeves(tmp_path: Path) -> None:
+    """The settings of a meta profile are its own JSON values."""
+    settings = load_meta("m", workspace=write(tmp_path, TWO)).settings()
+    assert set(settings) == {
+        "sleeves",
+        "allocation",
+        "allow_partial",
+        "min_sleeves",
+        "renormalise",
+        "budget",
+    }
+    assert [sleeve["id"] for sleeve in settings["sleeves"]] == ["demo", "fast"]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[meta.m]\n", "sleeves is missing"),
+        ("[meta.m]\nsleeves = []\n", "must hold 1 or more"),
+        ("[meta.m]\nsleeves = [{}]\n", "either a profile or a meta profile"),
+        ('[meta.m]\nsleeves = [{ profil = "demo" }]\n', "Did you mean 'profile'?"),
+        ('[meta.m]\nsleeves = [{ profile = "dem" }]\n', "[meta.m] sleeves: no profile named 'dem'"),
+        ('[meta.m]\nsleeves = [{ meta = "n" }]\n', "no meta profile named 'n'"),
+        ('[meta.m]\nsleeves = [{ meta = "m" }]\n', "contain each other: m > m"),
+        ('[meta.m]\nsleeves = [{ meta = "n" }]\n[meta.n]\nsleeves = [{ meta = "m" }]\n', "m > n > m"),
+        ('[meta.m]\nsleeves = [{ profile = "demo" }, { profile = "demo" }]\n', "two sleeves are called 'demo'"),
+        ('[meta.m]\nsleeves = [{ profile = "demo", meta = "m" }]\n', "either a profile or a meta profile"),
+        ('[meta.m]\nsleeves = [{ meta = "n", run_id = "r" }]\n', "run_id belongs to"),
+        ('[meta.m]\nsleeves = [{ profile = "demo", id = "../x" }]\n', "sleeves[0].id"),
+        (TWO + "allow_partial = true\n", "allow_partial needs renormalise"),
+        (TWO + "min_sleeves = 3\n", "min_sleeves is 3"),
+        (TWO + "budget = 0\n", "budget = 0: must be greater than 0"),
+        (TWO + 'allocation = { method = "hrpp" }\n', "Did you mean 'hrp'?"),
+        (TWO + "allocation = { min_weight = 0.5, max_weight = 0.1 }\n", "min_weight 0.5 is above"),
+    ],
+)
+def test_errors_name_the_meta_profile_and_the_rule(tmp_path: Path, text: str, part: str) -> None:
+    """Each wrong meta profile is one config error that says what to mend."""
+    with pytest.raises(ConfigError) as caught:
+        load_meta("m", workspace=write(tmp_path, text))
+    assert part in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_unknown_meta_profile_names_the_nearest(tmp_path: Path) -> None:
+    """A typo is answered with the meta profile that was meant."""
+    with pytest.raises(ConfigError) as caught:
+        load_meta("demo_mta", workspace=tmp_path)
+    assert "Did you mean 'demo_meta'?" in str(caught.value.hint)

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from skfolio.datasets import load_sp500_dataset
+
+from quantflow.errors import InfeasibleError
+from quantflow.quant.allocation import allocate, clean, optimise, synthetic_longs
+from quantflow.quant.limits import GroupCap, Limits
+
+METHODS = ("equal_weight", "inverse_volatility", "min_variance", "max_sharpe", "risk_parity", "hrp")
+
+
+@pytest.fixture(scope="module")
+def returns() -> np.ndarray:
+    """The last 504 returns of eight stocks, shape (504, 8)."""
+    prices = load_sp500_dataset().iloc[-505:, [0, 2, 4, 6, 8, 10, 12, 14]].to_numpy()
+    return prices[1:] / prices[:-1] - 1
+
+
+def caps(n: int = 8) -> tuple[GroupCap, ...]:
+    pairs, thirds = np.arange(n) // 2, np.arange(n) % 3
+    return GroupCap("max_cluster_weight", "clusters", pairs, 0.3), GroupCap("max_sector_weight", "sectors", thirds, 0.4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_keeps_every_limit(method: str, returns: np.ndarray) -> None:
+    """Weights of each method keep name, cluster and sector limits, and sum to the budget within 1e-12."""
+    limits = Limits(8, 1.5, 0.03, 0.3, tuple(GroupCap(g.name, g.noun, g.labels, g.cap * 1.5) for g in caps()))
+    weights = optimise(method, returns, limits)
+    assert abs(weights.sum() - 1.5) < 1e-12
+    assert weights.min() >= 0.03 - 1e-9
+    assert weights.max() <= 0.3 + 1e-9
+    assert (limits.matrix @ weights <= limits.caps + 2e-9).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_same_inputs_same_bytes(method: str, returns: np.ndarray) -> None:
+    """Each method gives the same bits twice, and leaves its input alone."""
+    before = returns.copy()
+    first, second = (optimise(method, returns, Limits(8, high=0.3, groups=caps())) for _ in range(2))
+    assert first.tobytes() == second.tobytes()
+    assert returns.tobytes() == before.tobytes()
+
+
+def test_minimum_variance_is_the_minimum(returns: np.ndarray) -> None:
+    """Minimum variance agrees with another solver on the same problem."""
+    covariance = np.cov(returns.T)
+    found = minimize(
+        lambda w: w @ covariance @ w * 1e4,
+        np.full(8, 0.125),
+        bounds=[(0, 0.3)] * 8,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+        tol=1e-14,
+    )
+    weights = optimise("min_variance", returns, Limits(8, high=0.3))
+    assert weights @ covariance @ weights <= found.x @ covariance @ found.x * (1 + 1e-7)
+
+
+def test_maximum_sharpe_is_the_tangency_portfolio() -> None:
+    """Unconstrained maximum Sharpe is proportional to inverse covariance times mean."""
+    rng = np.random.default_rng(3)
+    returns = rng.normal([0.01, 0.012, 0.009], [0.01, 0.02, 0.015], (400, 3))
+    direct = np.linalg.solve(np.cov(returns.T), returns.mean(axis=0))
+    np.testing.assert_allclose(optimise("max_sharpe", returns, Limits(3)), direct / direct.sum(), atol=1e-5)
+
+
+def test_risk_parity_equalises_contributions(returns: np.ndarray) -> None:
+    """Without limits each name contributes the same variance."""
+    weights = optimise("risk_parity", returns, Limits(8))
+    shares = weights * (np.cov(returns.T) @ weights)
+    np.testing.assert_allclose(shares / shares.sum(), 1 / 8, atol=1e-4)
+
+
+def test_inverse_volatility_and_equal_weight(returns: np.ndarray) -> None:
+    """Both simple methods give what their names say."""
+    inverse = 1 / returns.std(axis=0, ddof=1)
+    np.testing.assert_allclose(optimise("inverse_volatility", returns, Limits(8)), inverse / inverse.sum(), atol=1e-10)
+    np.testing.assert_allclose(optimise("equal_weight", returns, Limits(8)), 0.125, atol=1e-15)
+
+
+def test_hrp_is_skfolios(returns: np.ndarray) -> None:
+    """HRP without limits is skfolio's HRP to the rounding of 1e-10."""
+    from skfolio.optimization import HierarchicalRiskParity
+
+    expected = HierarchicalRiskParity().fit(returns).weights_
+    np.testing.assert_allclose(optimise("hrp", returns, Limits(8)), expected, atol=2e-10)
+
+
+def test_the_chain_is_tried_in_order_and_recorded() -> None:
+    """A method that fails is recorded with its reason, and the next one is tried."""
+    falling = np.random.default_rng(1).normal(-0.01, 0.001, (3, 200))
+    found = allocate(falling, Limits(3), ("max_sharpe", "hrp", "equal_weight"))
+    assert [(a.method, a.outcome) for a in found.attempts] == [("max_sharpe", "failed"), ("hrp", "used")]
+    assert found.attempts[0].reason
+
+
+def test_too_few_common_sessions_fall_to_equal_weight() -> None:
+    """With fewer than 60 sessions on which all names have a return, only equal weight is left."""
+    returns = np.random.default_rng(1).normal(0, 0.01, (2, 100))
+    returns[0, ::2] = np.nan
+    found = allocate(returns, Limits(2), ("hrp", "inverse_volatility", "equal_weight"))
+    assert [a.outcome for a in found.attempts] == ["failed", "failed", "used"]
+    assert found.attempts[0].reason == "50 sessions have a return of every name, 60 are needed"
+    assert found.weights.tolist() == [0.5, 0.5]
+
+
+def test_holes_leave_their_session_out() -> None:
+    """A NaN return removes that session for all names and changes nothing else."""
+    returns = np.random.default_rng(1).normal(0, [[0.01], [0.02]], (2, 200))
+    holed = np.insert(returns, 50, [np.nan, 0.5], axis=1)
+    plain, with_hole = (allocate(r, Limits(2), ("hrp",)).weights for r in (returns, holed))
+    assert plain.tobytes() == with_hole.tobytes()
+
+
+def test_an_exhausted_chain_is_infeasible_and_says_why() -> None:
+    """When every method fails, the error lists each method's reason and names the one that cannot fail."""
+    with pytest.raises(InfeasibleError, match="hrp: 5 sessions") as caught:
+        allocate(np.zeros((2, 5)), Limits(2), ("hrp",))
+    assert "equal_weight" in str(caught.value.hint)
+
+
+def test_a_constant_price_does_not_crash() -> None:
+    """A name without risk makes risk-based methods fail over, not divide by zero."""
+    returns = np.random.default_rng(1).normal(0, 0.01, (3, 100))
+    returns[1] = 0.0
+    found = allocate(returns, Limits(3), ("inverse_volatility", "hrp", "equal_weight"))
+    assert found.attempts[-1].method == "equal_weight"
+    np.testing.assert_allclose(found.weights, 1 / 3, atol=1e-12)
+
+
+def test_a_single_atom_takes_the_budget() -> None:
+    """One name holds the whole budget, or is infeasible under a smaller cap."""
+    assert allocate(np.zeros((1, 3)), Limits(1, 0.8, high=0.8), ("hrp",)).weights.tolist() == [0.8]
+    with pytest.raises(InfeasibleError, match="max_weight 0.5 x 1 names"):
+        allocate(np.zeros((1, 3)), Limits(1, high=0.5), ("hrp",))
+
+
+def test_dust_is_removed() -> None:
+    """Weights below 1e-7 become zero and the rest still sums to the budget, unless a minimum weight holds them."""
+    weights = np.array([0.6, 0.4 - 3e-9, 3e-9])
+    assert clean(weights, Limits(3))[2] == 0.0
+    assert abs(clean(weights, Limits(3)).sum() - 1) < 1e-12
+    assert clean(np.array([0.7, 0.3 - 5e-8, 5e-8]), Limits(3, low=5e-8))[2] > 0
+
+
+def test_capped_names_stay_on_their_cap() -> None:
+    """The remainder of rounding goes to names that no bound holds."""
+    weights = np.array([0.4, 0.35 + 4e-11, 0.25 - 4e-11])
+    cleaned = clean(weights, Limits(3, high=0.4))
+    assert cleaned[0] == 0.4
+    assert abs(cleaned.sum() - 1) < 1e-12
+
+
+def test_shorts_are_inverted() -> None:
+    """A short's synthetic long earns -r in each session; holes stay holes."""
+    returns = np.array([[0.1, np.nan], [0.1, -0.2]])
+    np.testing.assert_array_equal(synthetic_longs(returns, np.array([1.0, -1.0])), [[0.1, np.nan], [-0.1, 0.2]])
+
+
+def test_unknown_method() -> None:
+    """A method that does not exist is refused by name."""
+    with pytest.raises(ValueError, match="'best'"):
+        optimise("best", np.zeros((100, 2)), Limits(2))
