@@ -22,7 +22,9 @@ class ClustersConfig(Section):
         description="Share of each correlation that is replaced by 0; auto estimates it from the noise in each window.",
     )
     distance_threshold: float = Field(
-        0.65, description="Ward height above which two groups stay apart; the distance of two symbols is 0 to 1.", gt=0.0
+        0.65,
+        description="Ward height above which two groups stay apart; the distance of two symbols is 0 to 1.",
+        gt=0.0,
     )
     max_clusters: int = Field(
         25, description="The most clusters that the tree is cut into, whatever the threshold.", ge=1

@@ -12,15 +12,10 @@ Rebalance = Literal["weekly", "monthly", "quarterly"]
 
 
 class ValidationConfig(Section):
-    """When the walk-forward rebalances, what it may look back on, and what a trade costs."""
+    """When the walk-forward rebalances, and what a trade costs."""
 
     rebalance: Rebalance = Field("monthly", description="trades at the close of the last session of each period")
     min_history: int = Field(756, ge=60, description="sessions that come before the first rebalance, itself included")
-    history: int = Field(
-        1008,
-        ge=61,
-        description="latest sessions that the stages are given at each rebalance",
-    )
     commission_bps: float = Field(1.0, ge=0, le=1000, description="commission in basis points of the amount traded")
     slippage_bps: float = Field(
         5.0, ge=0, le=1000, description="half spread and impact in basis points of the amount traded"

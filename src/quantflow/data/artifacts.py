@@ -99,7 +99,9 @@ def _encode_frame(frame: Any) -> tuple[bytes, str, int | None, dict[str, str]]:
     flat = frame.reset_index() if names else frame
     if not all(isinstance(column, str) for column in flat.columns) or not flat.columns.is_unique:
         raise DataError("An artifact's columns must be unique strings.")
-    table = pa.Table.from_pandas(flat, preserve_index=False)
+    table = pa.Table.from_pandas(flat, preserve_index=False).replace_schema_metadata(None)
+    plain = [f.with_type(pa.string()) if pa.types.is_large_string(f.type) else f for f in table.schema]
+    table = table.cast(pa.schema(plain))  # which of the two types text has depends on how the frame came about
     schema = {column.name: str(column.type) for column in table.schema}
     return _encode_table(table, {"kind": "frame", "index": names}), ".parquet", len(frame), schema
 

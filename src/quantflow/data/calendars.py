@@ -76,7 +76,7 @@ def resolve_as_of(calendar: CalendarConfig, last_date: date | None, asked: date 
     over = last_completed(calendar.name, now)
     if asked is None:
         return _session_at(calendar.name, over if last_date is None else min(over, last_date))
-    if asked > over and (asked >= now.astimezone(UTC).date() or _session_at(calendar.name, asked) > over):
+    if asked > now.astimezone(UTC).date() or _session_at(calendar.name, asked) > over:
         raise ConfigError(
             f"As-of {asked} is not over: the last completed session of {calendar.name} is {over}.",
             hint=f"Ask for {over} or an earlier session.",

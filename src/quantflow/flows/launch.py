@@ -47,7 +47,7 @@ def execute(
         tag = f"quantflow:{record.run_id}#{len(record.header['flow_runs']) + 1}"
         with _logged(record), _watched(tag, record, listener), _recorded(record):
             _call_flow(record, tag, forced)
-    return status(record)
+    return status(RunRecord(record.workspace, record.run_id))
 
 
 def _call_flow(record: RunRecord, tag: str, forced: Sequence[str]) -> None:

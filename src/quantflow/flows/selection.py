@@ -22,7 +22,7 @@ from quantflow.runs.facts import facts_of
 from quantflow.runs.plan import Planner
 from quantflow.runs.record import RunRecord, StageRecord, now, peak_rss_mb
 from quantflow.runs.request import context_of, create_run, layout_of, pipeline, planner_of, resolve_as_of
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.status import RunStatus
 from quantflow.stages.base import BasePipelineStage, SelectionContext, Summary
 from quantflow.stages.keys import fingerprint
 
@@ -165,7 +165,3 @@ def _failed(entry: StageRecord, timer: _Timer, error: Exception, attempt: int) -
         },
     )
 
-
-def finished(record: RunRecord) -> RunStatus:
-    """Return what the run did."""
-    return status(record)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -82,7 +83,10 @@ class Watcher:
         self._tasks: dict[str, TaskState] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._poll, self._stream)]
+        self._threads = [
+            threading.Thread(target=copy_context().run, args=(work,), daemon=True)  # Prefect's settings are context
+            for work in (self._poll, self._stream)
+        ]
 
     def start(self) -> None:
         """Begin to follow, in threads of their own."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
-
-from pydantic import model_validator
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from quantflow.config.allocation import AllocationConfig
 from quantflow.config.calendar import CalendarConfig
@@ -19,7 +17,7 @@ from quantflow.config.scores import ScoresConfig
 from quantflow.config.synthesis import SynthesisConfig
 from quantflow.config.validation import ValidationConfig
 from quantflow.data.panel import Panel
-from quantflow.errors import ConfigError, DataError, InfeasibleError
+from quantflow.errors import DataError, InfeasibleError
 from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step_runner
 from quantflow.stages.registry import StageRegistry
 
@@ -42,23 +40,13 @@ class ValidationStageConfig(StageConfig):
     calendar: CalendarConfig
     data: DataConfig
 
-    @model_validator(mode="after")
-    def _history_suffices(self) -> Self:
-        spans = {
-            "features.lookback": self.features.lookback,
-            "features.momentum_long": self.features.momentum_long,
-            "features.trend_window": self.features.trend_window,
-            "clusters.lookbacks": max(self.clusters.lookbacks),
-            "allocation.lookback": self.allocation.lookback,
-        }
-        name = max(spans, key=lambda key: spans[key])
-        if self.validation.history <= spans[name]:
-            raise ConfigError(
-                f"validation.history is {self.validation.history} sessions, and {name} looks back {spans[name]} "
-                "sessions and the close before them.",
-                hint=f"Set validation.history to at least {spans[name] + 1}.",
-            )
-        return self
+    @property
+    def reach(self) -> int:
+        """Sessions up to a rebalance, itself included, that the replayed stages can look back on at most."""
+        from quantflow.quant.features import FeatureWindows
+
+        features = FeatureWindows(**self.features.model_dump()).sessions
+        return max(features, max(self.clusters.lookbacks) + 1, self.allocation.lookback + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +67,7 @@ class Rebalances:
 class ValidationStage(BasePipelineStage[ValidationStageConfig]):
     """Replays the stages from features to allocation at each rebalance on data up to that session only.
 
+    Stages are given the sessions that they can look back on and no more, so a rebalance costs the same in any year.
     Weights decided on a session's close are traded at that close, earn from the next session on, and drift until
     the next rebalance. Only symbols with a price on the rebalance session take part. When no portfolio is feasible
     the one before is kept (cash at first) and the date recorded. Rebalances do not depend on one another, and are
@@ -108,7 +97,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         prices, chosen = inputs["prices"], config.validation
         scheduled = _schedule(prices, chosen)
         chain = _chain(self.replays, {name: getattr(config, name) for name in type(config).model_fields})
-        made = _replayed(chain, inputs, scheduled, chosen.history)
+        made = _replayed(chain, inputs, scheduled, config.reach)
         returns = carried_returns(prices.close)
         strategy = simulate(returns, made.positions, made.targets, chosen.commission_bps + chosen.slippage_bps)
         pool = simulate(returns, scheduled, equal_weights(np.isfinite(prices.close[:, scheduled]).T))
@@ -154,7 +143,7 @@ def _chain(ids: Sequence[str], settings: Mapping[str, Any]) -> list[tuple[BasePi
 
 
 def _replayed(
-    chain: Sequence[tuple[BasePipelineStage[Any], StageConfig]], inputs: Inputs, scheduled: IntArray, history: int
+    chain: Sequence[tuple[BasePipelineStage[Any], StageConfig]], inputs: Inputs, scheduled: IntArray, reach: int
 ) -> Rebalances:
     import numpy as np
 
@@ -168,7 +157,7 @@ def _replayed(
         for position in scheduled.tolist():
             target = np.zeros(len(row))
             try:
-                weights = _decide(chain, _seen(prices, position, history), instruments)
+                weights = _decide(chain, _seen(prices, position, reach), instruments)
             except InfeasibleError as error:
                 held.append((str(prices.sessions[position]), error.message))
                 if positions:
@@ -180,12 +169,12 @@ def _replayed(
     return Rebalances(np.array(positions), np.stack(targets), tuple(held))
 
 
-def _seen(prices: Panel, position: int, history: int) -> Panel:
-    """Return what was known at a close: the latest *history* sessions of the symbols with a price on the last one."""
+def _seen(prices: Panel, position: int, reach: int) -> Panel:
+    """Return what was known at a close: the latest *reach* sessions of the symbols with a price on the last one."""
     import numpy as np
 
     alive = np.flatnonzero(np.isfinite(prices.close[:, position]))
-    window = slice(max(0, position + 1 - history), position + 1)
+    window = slice(max(0, position + 1 - reach), position + 1)
     fields = {name: np.ascontiguousarray(values[alive, window]) for name, values in prices.fields.items()}
     return Panel(tuple(prices.symbols[i] for i in alive), prices.sessions[window], fields)
 

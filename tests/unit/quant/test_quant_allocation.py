@@ -20,6 +20,7 @@ def returns() -> np.ndarray:
 
 
 def caps(n: int = 8) -> tuple[GroupCap, ...]:
+    """Caps on four pairs and on three thirds of the names."""
     pairs, thirds = np.arange(n) // 2, np.arange(n) % 3
     return GroupCap("max_cluster_weight", "clusters", pairs, 0.3), GroupCap("max_sector_weight", "sectors", thirds, 0.4)
 
@@ -133,7 +134,7 @@ def test_a_constant_price_does_not_crash() -> None:
 def test_a_single_atom_takes_the_budget() -> None:
     """One name holds the whole budget, or is infeasible under a smaller cap."""
     assert allocate(np.zeros((1, 3)), Limits(1, 0.8, high=0.8), ("hrp",)).weights.tolist() == [0.8]
-    with pytest.raises(InfeasibleError, match="max_weight 0.5 x 1 names"):
+    with pytest.raises(InfeasibleError, match=r"max_weight 0\.5 x 1 names"):
         allocate(np.zeros((1, 3)), Limits(1, high=0.5), ("hrp",))
 
 

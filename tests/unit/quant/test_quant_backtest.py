@@ -7,8 +7,9 @@ from quantflow.errors import DataError
 from quantflow.quant.backtest import carried_returns, equal_weights, period_ends, simulate
 
 
-def days(first: str, count: int, step: int = 1) -> np.ndarray:
-    return np.datetime64(first, "D") + np.arange(0, count * step, step)
+def days(first: str, count: int) -> np.ndarray:
+    """Dates from the first one on."""
+    return np.datetime64(first, "D") + np.arange(count)
 
 
 def test_buy_and_hold_earns_the_asset() -> None:

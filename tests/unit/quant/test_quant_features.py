@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import antropy
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,8 +51,21 @@ def test_entropy_agrees_with_antropy() -> None:
     """Permutation entropy is that of an independent library, order 5, delay 1, normalised."""
     fields = walk(sessions=505)
     returns = fields["close"][:, 1:] / fields["close"][:, :-1] - 1
-    expected = [antropy.perm_entropy(r, order=5, delay=1, normalize=True) for r in returns]
-    np.testing.assert_allclose(compute(fields, FeatureWindows(), 252)["entropy"], expected, rtol=1e-12)
+    code = (
+        "import sys, json, numpy, antropy\n"
+        "rows = [numpy.array(row) for row in json.load(sys.stdin)]\n"
+        "print([float(antropy.perm_entropy(row, order=5, delay=1, normalize=True)) for row in rows])"
+    )
+    plain = {**os.environ, "NUMBA_DISABLE_JIT": "1"}  # the library compiles for many seconds when it is imported
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(returns.tolist()),
+        env=plain,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    np.testing.assert_allclose(compute(fields, FeatureWindows(), 252)["entropy"], json.loads(done.stdout), rtol=1e-12)
 
 
 def test_entropy_breaks_ties_by_time() -> None:
@@ -130,6 +143,22 @@ def test_momentum_bridges_five_holes_and_not_six() -> None:
     assert one(close)["momentum"] == close[-27] / close[-253] - 1
     close[-27] = np.nan
     assert math.isnan(one(close)["momentum"])
+
+
+def test_trend_and_adx_need_a_recent_bar() -> None:
+    """Five missing sessions at the end leave trend and ADX those of the last bar, six leave neither."""
+    fields = {name: values[0].copy() for name, values in walk(symbols=1).items()}
+    before = one(fields["close"][:-5], high=fields["high"][:-5], low=fields["low"][:-5])
+    for values in fields.values():
+        values[-5:] = np.nan
+    after = one(fields["close"], high=fields["high"], low=fields["low"])
+    assert after["adx"] == pytest.approx(before["adx"], rel=1e-9)
+    assert after["trend"] == pytest.approx(fields["close"][-6] / np.nanmean(fields["close"][-200:]) - 1, rel=1e-12)
+    for values in fields.values():
+        values[-6] = np.nan
+    gone = one(fields["close"], high=fields["high"], low=fields["low"])
+    assert math.isnan(gone["trend"])
+    assert math.isnan(gone["adx"])
 
 
 def test_a_constant_price_has_no_shape() -> None:

@@ -13,11 +13,13 @@ from quantflow.quant.limits import GroupCap, Limits, binding, capacity, check_fe
 
 
 def cap(name: str, labels: list[int], value: float) -> GroupCap:
+    """One cap on groups given by any labels."""
     return GroupCap(name, name.split("_")[1] + "s", np.unique(labels, return_inverse=True)[1], value)
 
 
 @st.composite
 def limited(draw: st.DrawFn) -> tuple[np.ndarray, Limits]:
+    """Weights, and limits that need not be feasible."""
     n = draw(st.integers(1, 9))
     labels = st.lists(st.integers(0, 3), min_size=n, max_size=n)
     groups = [
@@ -74,6 +76,7 @@ def test_the_named_relaxation_is_enough(case: tuple[np.ndarray, Limits]) -> None
 
 
 def relaxed(limits: Limits, advice: str) -> Limits:
+    """The limits after following an advice such as "max_weight >= 0.2"."""
     name, value = re.fullmatch(r"(\w+) [<>]= ([\d.e-]+)", advice).groups()
     new = float(value)
     groups = tuple(GroupCap(g.name, g.noun, g.labels, new if g.name == name else g.cap) for g in limits.groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -59,7 +60,7 @@ def texts(chart: Html) -> list[str]:
 def test_linear_ticks_are_round(low: float, high: float, labels: list[str]) -> None:
     """Ticks are round numbers that enclose the data, with no more decimals than they need."""
     axis = linear_axis(low, high, written)
-    assert [label.replace("-0.0", "0.0") for _, label in axis.ticks] == labels or low == high
+    assert [label for _, label in axis.ticks] == labels
     assert axis.low <= low
     assert axis.high >= high
 
@@ -70,13 +71,12 @@ def test_linear_ticks_are_round(low: float, high: float, labels: list[str]) -> N
         (0.9, 3.6, ["1", "1.5", "2", "3"]),
         (0.8, 30.0, ["1", "2", "5", "10", "20"]),
         (0.5, 2e6, ["1", "10", "100", "1000", "10000", "100000", "1000000"]),
-        (1e-9, 1e9, ["0.00000001", "0.000001", "0.0001", "0.01", "1", "100", "10000", "1000000", "100000000"]),
+        (1e-9, 1e9, ["0.00001", "1", "100000"]),
     ],
 )
 def test_log_ticks_are_round_and_few(low: float, high: float, labels: list[str]) -> None:
     """A logarithmic axis shows round multiples of powers of ten, fewer of them the more it spans."""
-    found = [label for _, label in log_axis(low, high, written, count=9 if high > 1e8 else 7).ticks]
-    assert found == labels or (high > 1e8 and len(found) <= 9)
+    assert [label for _, label in log_axis(low, high, written).ticks] == labels
 
 
 def test_log_axis_makes_equal_ratios_equally_long() -> None:
@@ -145,7 +145,7 @@ def test_line_without_points_is_left_out() -> None:
 
 
 def test_bars_share_a_zero() -> None:
-    """Positive and negative bars start at one zero, as long as their values, unlike by colour alone."""
+    """Positive and negative bars start at one zero, as long as their values."""
     chart = bar_chart(CAPTION, [Bar("A", 0.2, "20%"), Bar("B", -0.1, "−10%", style="k2")])
     up, down = parsed(chart).findall(f"{SVG}rect")
     zero = float(up.get("x", "nan"))
@@ -183,7 +183,7 @@ def test_heat_map_frames_groups() -> None:
 def test_labels_do_not_touch() -> None:
     """Labels at one height are moved apart and stay on the chart."""
     places = spread([100.0, 100.0, 101.0], 0.0, 120.0)
-    assert all(b - a >= LINE for a, b in zip(places[:-1], places[1:], strict=True))
+    assert all(b - a >= LINE for a, b in pairwise(places))
     assert places[-1] <= 120.0
 
 

@@ -112,11 +112,9 @@ def _stacked_range(stack: Any) -> tuple[float, float]:
 def correlation(inputs: Inputs) -> Html:
     """Return the correlations of the last year's daily returns, neighbours in the cluster tree side by side."""
     title, clusters = "Correlation by cluster", inputs["clusters"]
-    known = set(inputs["prices"].symbols)
-    shown = clusters[[symbol in known for symbol in clusters.index]].sort_values("order", kind="stable")
+    shown = clusters[clusters.index.isin(inputs["prices"].symbols)].sort_values("order", kind="stable")
     if len(shown) > MAP_LIMIT:
-        best = set(inputs["winners"].index[:MAP_LIMIT])
-        shown = shown[[symbol in best for symbol in shown.index]]
+        shown = shown[shown.index.isin(inputs["winners"].index[:MAP_LIMIT])]
     if not len(shown):
         return section("correlation", title, nothing("No symbol was clustered."))
     names = list(shown.index)

@@ -128,7 +128,7 @@ def bar_chart(caption: Caption, bars: Sequence[Bar]) -> Html:
     values = np.array([v for bar in bars for v in (bar.value, bar.behind)] + [0.0])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     left, right = 116.0, WIDTH - 110.0
-    scale = (right - left) / ((high - low) or 1.0)
+    scale = (right - left) / max(high - low, 1e-12)
     zero = left - low * scale
     rows = [_bar(bar, i * PITCH, zero, scale) for i, bar in enumerate(bars)]
     return picture(caption, len(bars) * PITCH + 4, *rows)

@@ -1,0 +1,48 @@
+"""Quality gates: ``nox`` runs lint, types and tests; ``nox -s faults`` and ``nox -s bench`` run on demand."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_external_run = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+VERSIONS = nox.project.python_versions(PYPROJECT)
+
+
+def group(name: str) -> list[str]:
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, layers, docstrings."""
+    session.install("-e", ".", *group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+    session.run("interrogate", "src")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict."""
+    session.install("-e", ".", *group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Unit, property, contract and integration tests, on the installed package."""
+    session.install(".", *group("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=VERSIONS)
+def unit(session: nox.Session) -> None:
+    """The fast tests on every supported Python."""
+    session.install(".", *group("test"))
+    session.run("pytest", "tests/unit", "tests/property", *session.posargs)

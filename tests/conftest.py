@@ -1,0 +1,48 @@
+"""What all tests share: a clean environment, and one API server for those that need one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from quantflow.flows.server import ApiServer, api_server
+
+SMALL = (
+    "data.start=2017-01-01",
+    "validation.min_history=504",
+    "validation.rebalance=quarterly",
+)
+"""Overrides that make a demo run short: six years, quarterly rebalances."""
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's own reaches a test."""
+    for name in [name for name in os.environ if name.startswith("QUANTFLOW_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """One real API server for the whole session; runs in and below this process use it as an external one."""
+    home = tmp_path_factory.mktemp("server")
+    before = {name: os.environ.pop(name, None) for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+    os.environ["PREFECT_HOME"] = str(home)
+    with api_server(home) as found:
+        os.environ["PREFECT_API_URL"] = found.url
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        with temporary_settings({PREFECT_API_URL: found.url}):
+            yield found
+        os.environ.pop("PREFECT_API_URL")
+        os.environ.pop("PREFECT_HOME")
+    os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+@pytest.fixture()
+def workspace(tmp_path: Path) -> Path:
+    """An empty workspace."""
+    return tmp_path

@@ -1,0 +1,127 @@
+"""Sessions, the last completed one, and the as-of that a run may see."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quantflow.config.calendar import CalendarConfig
+from quantflow.data.calendars import last_completed, resolve_as_of, sessions
+from quantflow.errors import ConfigError
+
+NYSE, ALWAYS = CalendarConfig(), CalendarConfig(name="24/7")
+FRIDAY_EVENING = datetime(2024, 1, 5, 22, 0, tzinfo=UTC)
+
+
+def test_annualisation_follows_the_calendar() -> None:
+    """Every day a session means 365 a year, an exchange 252."""
+    assert (NYSE.annualisation, ALWAYS.annualisation) == (252, 365)
+
+
+def test_exchange_sessions_leave_out_weekends_and_holidays() -> None:
+    """Christmas 2023 (a Monday), its weekend and New Year are no sessions in New York."""
+    got = sessions("XNYS", date(2023, 12, 22), date(2024, 1, 2))
+    expected = ["2023-12-22", "2023-12-26", "2023-12-27", "2023-12-28", "2023-12-29", "2024-01-02"]
+    assert [str(day) for day in got] == expected
+    assert got.dtype == np.dtype("datetime64[D]")
+
+
+def test_a_range_without_sessions_is_empty() -> None:
+    """A weekend, and a range that ends before it begins, have no sessions."""
+    assert len(sessions("XNYS", date(2024, 1, 6), date(2024, 1, 7))) == 0
+    assert len(sessions("XNYS", date(2024, 1, 7), date(2024, 1, 2))) == 0
+    assert len(sessions("24/7", date(2024, 1, 7), date(2024, 1, 6))) == 0
+
+
+@given(st.dates(date(1950, 1, 1), date(2050, 1, 1)), st.integers(0, 400))
+@settings(deadline=None, max_examples=40)
+def test_always_open_means_every_day(start: date, days: int) -> None:
+    """24/7 has every day from start to end, both included."""
+    got = sessions("24/7", start, start + timedelta(days=days))
+    assert got.astype(object).tolist() == [start + timedelta(days=i) for i in range(days + 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "expected"),
+    [
+        ("XNYS", datetime(2024, 1, 5, 20, 59, tzinfo=UTC), date(2024, 1, 4)),
+        ("XNYS", datetime(2024, 1, 5, 21, 0, tzinfo=UTC), date(2024, 1, 5)),
+        ("XNYS", datetime(2024, 1, 7, 12, 0, tzinfo=UTC), date(2024, 1, 5)),
+        ("XNYS", datetime(2024, 7, 3, 17, 1, tzinfo=UTC), date(2024, 7, 3)),
+        ("XNYS", datetime(2024, 1, 6, 5, 0, tzinfo=timezone(timedelta(hours=9))), date(2024, 1, 4)),
+        ("XASX", datetime(2024, 1, 5, 5, 30, tzinfo=UTC), date(2024, 1, 5)),
+        ("24/7", datetime(2024, 1, 5, 23, 59, tzinfo=UTC), date(2024, 1, 4)),
+        ("24/7", datetime(2024, 1, 6, 0, 0, tzinfo=UTC), date(2024, 1, 5)),
+    ],
+)
+def test_a_session_is_completed_at_its_close(name: str, now: datetime, expected: date) -> None:
+    """The last completed session changes with the minute of the close, early closes and time zones included."""
+    assert last_completed(name, now) == expected
+
+
+def test_now_needs_a_time_zone() -> None:
+    """A naive clock is a programming error, not a guess."""
+    with pytest.raises(ValueError, match="time zone"):
+        last_completed("XNYS", datetime(2024, 1, 5))
+
+
+@pytest.mark.parametrize(
+    ("calendar", "last", "asked", "expected"),
+    [
+        (NYSE, None, None, date(2024, 1, 5)),
+        (NYSE, date(2022, 12, 28), None, date(2022, 12, 28)),
+        (NYSE, date(2022, 12, 25), None, date(2022, 12, 23)),
+        (NYSE, None, date(2024, 1, 1), date(2023, 12, 29)),
+        (NYSE, None, date(2023, 12, 28), date(2023, 12, 28)),
+        (NYSE, date(2022, 12, 30), date(2023, 1, 1), date(2022, 12, 30)),
+        (ALWAYS, None, None, date(2024, 1, 4)),
+        (ALWAYS, None, date(2024, 1, 1), date(2024, 1, 1)),
+    ],
+)
+def test_as_of_is_a_completed_session(
+    calendar: CalendarConfig, last: date | None, asked: date | None, expected: date
+) -> None:
+    """Without a wish it is the last session that is over and provided; a day off means the session before."""
+    assert resolve_as_of(calendar, last, asked, FRIDAY_EVENING) == expected
+
+
+@pytest.mark.parametrize(
+    ("calendar", "last", "asked", "part"),
+    [
+        (NYSE, None, date(2024, 1, 8), "is not over: the last completed session of XNYS is 2024-01-05"),
+        (NYSE, None, date(2024, 1, 6), "is not over"),
+        (ALWAYS, None, date(2024, 1, 5), "is not over"),
+        (NYSE, date(2022, 12, 28), date(2023, 6, 1), "after the provider's last date, 2022-12-28"),
+        (NYSE, None, date(1815, 6, 18), "before 1900"),
+    ],
+)
+def test_as_of_is_never_in_the_future(calendar: CalendarConfig, last: date | None, asked: date, part: str) -> None:
+    """A session that is not over, or that the provider does not have, is refused with the nearest that is."""
+    with pytest.raises(ConfigError) as caught:
+        resolve_as_of(calendar, last, asked, FRIDAY_EVENING)
+    assert part in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_weekend_that_is_past_is_the_friday_before() -> None:
+    """Asked on Sunday, Saturday means Friday, and so does the Sunday itself."""
+    sunday = datetime(2024, 1, 7, 12, tzinfo=UTC)
+    assert resolve_as_of(NYSE, None, date(2024, 1, 7), sunday) == date(2024, 1, 5)
+    assert resolve_as_of(NYSE, None, date(2024, 1, 6), datetime(2024, 1, 7, 12, tzinfo=UTC)) == date(2024, 1, 5)
+
+
+def test_unknown_calendar_names_the_nearest() -> None:
+    """A typo in the calendar is answered with the one that was meant."""
+    with pytest.raises(ConfigError) as caught:
+        sessions("XNYSE", date(2024, 1, 1), date(2024, 1, 5))
+    assert "Did you mean 'XNYS'?" in str(caught.value.hint)
+
+
+def test_years_that_a_calendar_does_not_cover_are_refused() -> None:
+    """Tokyo's calendar begins in 1997: earlier sessions are an error that says so, not a guess."""
+    with pytest.raises(ConfigError, match="1997"):
+        sessions("XTKS", date(1960, 1, 1), date(2000, 1, 1))

@@ -1,0 +1,180 @@
+"""Ingestion: what the provider has, up to the as-of, on the calendar's grid, held to the contract."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quantflow.config.data import DataConfig
+from quantflow.data import providers
+from quantflow.data.artifacts import encode
+from quantflow.errors import DataError
+from quantflow.stages.base import Kind
+from quantflow.stages.ingestion import IngestionStage
+from quantflow.stages.registry import StageRegistry
+
+STAGE = IngestionStage()
+AS_OF = "2022-12-28"
+DAYS = pd.date_range("2021-01-01", "2022-12-28")
+
+
+class TableProvider:
+    """A provider of the bars that a test puts into ``table``; it ignores the dates asked for."""
+
+    name = "table"
+    table: pd.DataFrame
+
+    def __init__(self, config: DataConfig) -> None:
+        self.config = config
+
+    def instruments(self, universe: Any) -> pd.DataFrame:
+        """Return every symbol of the table, and EMPTY, which has no bars."""
+        index = pd.Index(sorted({*self.table["symbol"], "EMPTY"}), name="symbol")
+        return pd.DataFrame({"name": "n", "sector": "s", "currency": "USD", "exchange": "X"}, index=index)
+
+    def bars(self, symbols: Any, start: date | None, end: date) -> pd.DataFrame:
+        """Return the table whatever was asked for."""
+        return self.table
+
+    def facts(self, symbols: Any) -> pd.DataFrame:
+        """Return nothing: ingestion asks for no facts."""
+        return pd.DataFrame()
+
+    def last_date(self) -> date | None:
+        """Return None: a live source."""
+        return None
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Register TableProvider with 5 symbols of daily bars; the test may change ``table.table``."""
+    monkeypatch.setitem(providers._BUILT_IN, "table", f"{__name__}:TableProvider")
+    rng = np.random.default_rng(5)
+    closes = 20 * np.exp(np.cumsum(rng.normal(0, 0.01, (5, len(DAYS))), axis=1))
+    frames = [pd.DataFrame({"symbol": s, "date": DAYS, "close": c}) for s, c in zip("ABCDE", closes, strict=True)]
+    monkeypatch.setattr(TableProvider, "table", pd.concat(frames, ignore_index=True), raising=False)
+    return TableProvider
+
+
+def run(as_of: str = AS_OF, **sections: Any) -> dict[str, Any]:
+    """Run the stage."""
+    given = {"data": {}, "universe": {}, "calendar": {}, "as_of": as_of, **sections}
+    return dict(STAGE.run({}, STAGE.configured(given)))  # type: ignore[arg-type]
+
+
+def table_run(as_of: str = AS_OF, calendar: str = "24/7", **data: Any) -> dict[str, Any]:
+    """Run the stage on TableProvider, which lacks the symbol EMPTY."""
+    return run(as_of, data={"provider": "table", **data}, calendar={"name": calendar})
+
+
+def test_it_is_the_pipelines_first_stage() -> None:
+    """Ingestion is a network stage that needs nothing and makes prices, instruments and quality."""
+    stage = StageRegistry.get("ingestion")
+    assert (stage.id, stage.kind, stage.needs) == ("ingestion", Kind.NETWORK, ())
+    assert stage.makes == ("prices", "instruments", "quality")
+
+
+def test_sample_end_to_end() -> None:
+    """The sample from 2012 passes whole: 20 stocks, every session of New York, no finding."""
+    out = run(data={"start": "2012-01-03"})
+    assert len(out["prices"].symbols) == len(out["instruments"]) == 20
+    assert out["prices"].last_session == np.datetime64(AS_OF)
+    assert not np.isnan(out["prices"].close).any()
+    assert out["quality"].empty
+    summary = STAGE.summary({}, out)
+    assert (summary.entered, summary.left, summary.note, summary.degraded) == (20, 20, "", False)
+
+
+def test_the_samples_real_fault_is_found() -> None:
+    """One stock of the sample was back-filled with one price in 1990: it is set aside with the reason."""
+    out = run()
+    assert out["quality"]["symbol"].tolist() == ["RRC"]
+    assert out["quality"]["check"].tolist() == ["stale"]
+    assert "RRC" not in out["prices"].symbols
+    summary = STAGE.summary({}, out)
+    assert (summary.entered, summary.left, summary.note, summary.degraded) == (20, 19, "1 set aside", True)
+
+
+def test_same_inputs_same_bytes() -> None:
+    """Two runs give artifacts with the same bytes."""
+    first, second = run("2000-01-03"), run("2000-01-03")
+    assert [encode(first[name])[0] for name in STAGE.makes] == [encode(second[name])[0] for name in STAGE.makes]
+
+
+def test_an_earlier_as_of_is_a_prefix() -> None:
+    """What a run saw at an earlier as-of is what a later run sees up to then."""
+    data = {"start": "2012-01-03"}
+    early, late = run("2015-06-30", data=data)["prices"], run(data=data)["prices"]
+    cut = late.up_to(np.datetime64("2015-06-30"))
+    np.testing.assert_array_equal(cut.close, early.close)
+    np.testing.assert_array_equal(cut.sessions, early.sessions)
+
+
+def test_bars_after_the_as_of_are_cut_and_noted(table: Any) -> None:
+    """A provider that answers with later bars changes nothing but a note."""
+    out = table_run("2022-06-30")
+    assert out["prices"].last_session == np.datetime64("2022-06-30")
+    cut = out["quality"][out["quality"]["check"] == "after_as_of"]
+    assert cut["observed"].tolist() == [181.0] * 5
+    note = STAGE.summary({}, out).note
+    assert "905 bars after the as-of cut" in note
+    before = table.table
+    table.table = before[before["date"] <= "2022-06-30"]
+    honest = table_run("2022-06-30")
+    assert encode(honest["prices"])[0] == encode(out["prices"])[0]
+
+
+def test_bars_before_the_start_are_cut(table: Any) -> None:
+    """data.start bounds the panel also when the provider ignores it."""
+    out = table_run(start="2021-06-01")
+    assert out["prices"].sessions[0] == np.datetime64("2021-06-01")
+
+
+def test_holidays_are_holes_not_zeros(table: Any) -> None:
+    """Days that the calendar has and the provider has not stay NaN; days that it has not are no rows."""
+    table.table = table.table[table.table["date"] != "2022-03-02"]
+    daily = table_run()["prices"]
+    hole = int(np.searchsorted(daily.sessions, np.datetime64("2022-03-02")))
+    assert np.isnan(daily.close[:, hole]).all()
+    assert not (daily.close == 0).any()
+    weekdays = table_run(calendar="XNYS")
+    assert np.is_busday(weekdays["prices"].sessions).all()
+    assert "off_session" in set(weekdays["quality"]["check"])
+
+
+def test_failing_symbols_are_set_aside_within_the_budget(table: Any) -> None:
+    """A symbol without bars is set aside, the rest goes on; a tighter budget stops the run and says why."""
+    out = table_run()
+    assert out["prices"].symbols == tuple("ABCDE") == tuple(out["instruments"].index)
+    assert out["quality"].set_index("symbol").loc["EMPTY", "outcome"] == "quarantined"
+    with pytest.raises(DataError) as caught:
+        table_run(quarantine_budget=0.1)
+    assert "1 of 6 symbols fail the data contract, the budget is 10%: EMPTY (history: no price at all)" in str(
+        caught.value
+    )
+    assert caught.value.exit_code == 21
+    assert not caught.value.retryable
+    assert caught.value.hint
+
+
+def test_two_symbols_are_the_least(table: Any) -> None:
+    """With fewer than two symbols left there is no portfolio, whatever the budget."""
+    table.table = table.table[table.table["symbol"] == "A"]
+    with pytest.raises(DataError, match="a portfolio needs two"):
+        table_run(quarantine_budget=1.0)
+
+
+def test_no_bars_before_the_as_of_is_named() -> None:
+    """An as-of before the first bar is a DataError that names the provider and the date."""
+    with pytest.raises(DataError, match="'sample' has no bars up to 1985-01-02"):
+        run("1985-01-02")
+
+
+def test_universe_decides_what_is_fetched() -> None:
+    """Only the symbols asked for are in prices and instruments."""
+    out = run("2015-01-02", universe={"sectors": ["Energy"]}, data={"start": "2012-01-03"})
+    assert out["prices"].symbols == ("CVX", "RRC", "XOM")

@@ -1,0 +1,118 @@
+"""The progress view: what is drawn from the API's picture and the run's record."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from quantflow.flows.watch import TaskState
+from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.stages.base import Summary
+from quantflow.ui.progress import LiveView, default_mode, progress
+from quantflow.ui.rows import Row, changed, rows
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+STAGES = ["ingestion", "features", "policy"]
+
+
+@pytest.fixture()
+def record(tmp_path: Path) -> RunRecord:
+    found = RunRecord(tmp_path, "run-1")
+    header = {"kind": "selection", "profile": "demo", "as_of": "2022-12-28", "settings": {}, "stages": STAGES}
+    found.create(header)
+    return found
+
+
+def task(name: str, state: str, kind: str, **more: object) -> TaskState:
+    return TaskState(f"id-{name}", name, state, kind, NOW, **more)  # type: ignore[arg-type]
+
+
+def test_every_stage_has_a_row_from_the_start(record: RunRecord) -> None:
+    """Before the API knows anything, all stages are pending, in order."""
+    assert [(row.name, row.state) for row in rows(record, {}, NOW)] == [(name, "Pending") for name in STAGES]
+
+
+def test_a_retry_counts_down(record: RunRecord) -> None:
+    """An awaited retry shows its attempt and the seconds that are left."""
+    waiting = task("ingestion", "AwaitingRetry", "SCHEDULED", attempt=2, due=NOW + timedelta(seconds=7))
+    row = rows(record, {"a": waiting}, NOW)[0]
+    assert (row.attempt, row.note) == (2, "tries again in 7 s")
+    assert rows(record, {"a": waiting}, NOW + timedelta(seconds=9))[0].note == "tries again in 0 s"
+
+
+def test_a_finished_stage_shows_symbols_time_and_note(record: RunRecord) -> None:
+    """In, out and note come from the run's record, once the API says that the task is over."""
+    record.write_stage(StageRecord("features", "done", started=NOW.isoformat(), seconds=1.25, summary=Summary(20, 18, "ok")))
+    row = rows(record, {"b": task("features", "Completed", "COMPLETED")}, NOW)[1]
+    assert row == Row("features", "Completed", 1, 1.25, "20 → 18", "ok")
+
+
+def test_parts_of_a_stage_follow_it(record: RunRecord) -> None:
+    """Relaxation levels are rows below their stage."""
+    tasks = {str(n): task(f"policy level {n}", "Completed", "COMPLETED") for n in (2, 1)}
+    assert [row.name for row in rows(record, tasks, NOW)] == [*STAGES, "policy level 1", "policy level 2"]
+
+
+def test_a_failure_shows_its_message(record: RunRecord) -> None:
+    """The error's message is the note of a failed row."""
+    record.write_stage(StageRecord("ingestion", "failed", started=NOW.isoformat(), error={"message": "no exchange"}))
+    assert rows(record, {"a": task("ingestion", "Failed", "FAILED")}, NOW)[0].note == "no exchange"
+
+
+def test_the_last_picture_is_what_stays_on_the_screen(record: RunRecord) -> None:
+    """When the view closes, it has drawn the newest picture, however late that came."""
+    console = Console(file=StringIO(), width=90, force_terminal=True, color_system=None)
+    with LiveView(record, console, clock=lambda: NOW) as view:
+        view.update({"a": task("ingestion", "Completed", "COMPLETED")})
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    last = text[text.rindex("STAGE") :]
+    assert "✓ Completed" in last
+    assert last.count("· Pending") == 2
+
+
+def test_lines_tell_each_change_once(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    """Off a terminal there is one line per change, and none for news that is not new."""
+    with progress(record, "lines") as update:
+        assert update is not None
+        for state, kind in (("Running", "RUNNING"), ("Running", "RUNNING"), ("Completed", "COMPLETED")):
+            update({"a": task("ingestion", state, kind)})
+    out = capsys.readouterr()
+    assert [line.split()[2] for line in out.err.splitlines()] == ["Running", "Completed"]
+    assert "\x1b" not in out.err
+    assert out.out == ""
+
+
+def test_json_lines_are_machine_readable(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line of ``--json`` is a document with a schema version, on stdout."""
+    with progress(record, "json") as update:
+        assert update is not None
+        update({"a": task("ingestion", "Running", "RUNNING")})
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(doc["schema_version"], doc["event"], doc["name"], doc["state"]) for doc in found] == [
+        (1, "task", "ingestion", "Running")
+    ]
+
+
+def test_no_progress_is_silent(record: RunRecord) -> None:
+    """``--no-progress`` listens to nothing."""
+    with progress(record, "none") as update:
+        assert update is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "mode"), [((True, False), "none"), ((False, True), "json"), ((True, True), "json"), ((False, False), "lines")]
+)
+def test_the_mode_follows_flags_and_terminal(flags: tuple[bool, bool], mode: str) -> None:
+    """A test's stderr is no terminal, so without flags there are plain lines."""
+    assert default_mode(no_progress=flags[0], as_json=flags[1]) == mode
+
+
+def test_only_changed_rows_are_changed() -> None:
+    """A row that says the same as before is not news."""
+    before = [Row("a", "Running"), Row("b")]
+    assert changed(before, [Row("a", "Running", seconds=3.0), Row("b", "Running")]) == [Row("b", "Running")]
