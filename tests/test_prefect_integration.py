@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL
 from prefect.testing.utilities import prefect_test_harness
 
+from conftest import SMALL
 from quantflow.config.load import load_profile
 from quantflow.errors import DataError, DataUnavailableError, QuantflowError, StageError
 from quantflow.flows.adapter import task_options
@@ -79,7 +79,7 @@ def test_every_task_ends_completed_in_the_api(undisturbed: RunStatus) -> None:
     assert undisturbed.state == "completed"
 
 
-@pytest.fixture()
+@pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     """Make a stage fail a number of times, then work; returns the list that counts its calls."""
 
@@ -99,7 +99,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     return plant
 
 
-@pytest.fixture()
+@pytest.fixture
 def _no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries wait no time; everything else about them is real."""
     monkeypatch.setattr("prefect.task_engine.time.sleep", lambda seconds: None)
@@ -189,7 +189,7 @@ def test_the_public_entry_point_runs_and_continues(workspace: Path) -> None:
     assert digests(first) == digests(again)
 
 
-@pytest.fixture()
+@pytest.fixture
 def harness(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Prefect's own test harness, in place of the session's server."""
     monkeypatch.delenv("PREFECT_API_URL")

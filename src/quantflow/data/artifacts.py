@@ -87,7 +87,7 @@ def _encode_panel(panel: Panel) -> tuple[bytes, str, int | None, dict[str, str]]
         "date": pa.array(np.tile(panel.sessions.astype("datetime64[D]"), n)),
         **{name: pa.array(values.reshape(-1)) for name, values in sorted(panel.fields.items())},
     }
-    kind = {"kind": "panel", "shape": [n, t]}
+    kind = {"kind": "panel", "shape": [n, t], "symbols": [] if t else list(panel.symbols)}
     schema = {name: str(column.type) for name, column in columns.items()}
     return _encode_table(pa.table(columns), kind), ".parquet", n * t, schema
 
@@ -112,24 +112,28 @@ def _decode_table(data: bytes) -> Any:
     table = pq.read_table(io.BytesIO(data))
     kind = json.loads((table.schema.metadata or {})[_META])
     if kind["kind"] == "panel":
-        return _decode_panel(table, *kind["shape"])
+        return _decode_panel(table, kind["symbols"], *kind["shape"])
     frame = table.replace_schema_metadata(None).to_pandas()
     return frame.set_index(kind["index"]) if kind["index"] else frame
 
 
-def _decode_panel(table: Any, n: int, t: int) -> Panel:
+def _decode_panel(table: Any, known: list[str], n: int, t: int) -> Panel:
     values = {name: table.column(name) for name in table.column_names if name not in ("symbol", "date")}
-    symbols = table.column("symbol").take(np.arange(n) * t).to_pylist() if t else []
+    symbols = table.column("symbol").take(np.arange(n) * t).to_pylist() if t else known
     sessions = table.column("date").slice(0, t).to_numpy().astype("datetime64[D]")
     fields = {name: np.ascontiguousarray(column.to_numpy()).reshape(n, t) for name, column in values.items()}
     return Panel(tuple(symbols), sessions, fields)
 
 
 def latest_date(value: Any) -> Any:
-    """Return the latest date in an artifact's sessions or date index (``datetime64[D]``); None if it has none."""
+    """Return the latest date in an artifact's sessions, date index or date columns (``datetime64[D]``).
+
+    None when it holds no dates.
+    """
     if isinstance(value, Panel):
         return value.last_session if len(value.sessions) else None
-    index = getattr(value, "index", None)
-    if index is not None and getattr(index, "dtype", None) is not None and index.dtype.kind == "M" and len(index):
-        return index.to_numpy().max().astype("datetime64[D]")
-    return None
+    if type(value).__name__ != "DataFrame":
+        return None
+    dated = [column for column in (value.index, *(value[name] for name in value.columns)) if column.dtype.kind == "M"]
+    latest = [column.dropna().to_numpy().max().astype("datetime64[D]") for column in dated if column.notna().any()]
+    return max(latest, default=None)

@@ -7,7 +7,7 @@ import os
 import tempfile
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
         _fsync_folder(path.parent)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
@@ -121,7 +121,7 @@ class ArtifactStore:
         if path not in _verified:
             _check_digest(ref, data)
             _verified.add(path)
-        value = decode(data, os.path.splitext(ref.uri)[1])
+        value = decode(data, PurePosixPath(ref.uri).suffix)
         self._refuse_future(ref.name, value)
         return value
 
@@ -146,7 +146,7 @@ class ArtifactStore:
         path = self.path(ref)
         _verified.discard(path)
         if is_local(path) and Path(path).exists():
-            os.replace(path, f"{path}.damaged")
+            Path(path).replace(f"{path}.damaged")
             return True
         return False
 
@@ -218,5 +218,3 @@ def _check_digest(ref: ArtifactRef, data: bytes) -> None:
             f"Artifact {ref.name!r} is damaged: {ref.uri} does not have the bytes that were written.",
             hint="Resume the run: it is made again.",
         )
-
-

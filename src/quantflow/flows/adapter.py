@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ def _call(fn: Step, args: tuple[Any, ...]) -> Any:
     return fn(*args)
 
 
-def attempts(events: list[Mapping[str, Any]], stage_id: str) -> int:
+def attempts(events: Sequence[Mapping[str, Any]], stage_id: str) -> int:
     """Return the last attempt's number that the events tell of for a stage, since it was last started."""
     number = 1
     for event in events:

@@ -1,4 +1,4 @@
-"""The stage cache as Prefect sees it: result storage that hands on verified JSON only, and locks that die with their owner."""
+"""The stage cache as Prefect sees it: result storage that hands on verified JSON, locks that die with their owner."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any, ClassVar
 
 from prefect.filesystems import WritableFileSystem
 from prefect.locking.protocol import LockManager
-from prefect.results import ResultRecord, ResultRecordMetadata
-from prefect.serializers import JSONSerializer
 
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactStore
@@ -37,8 +35,8 @@ class CacheStorage(WritableFileSystem):
 
     def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
         """Return the record *path* (a cache key) in Prefect's form."""
-        metadata = ResultRecordMetadata(serializer=JSONSerializer(), storage_key=path)
-        return ResultRecord(result=self._cache().read(path), metadata=metadata).serialize()
+        metadata = {"storage_key": path, "serializer": {"type": "json"}}
+        return json.dumps({"metadata": metadata, "result": json.dumps(self._cache().read(path))}).encode()
 
     def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:  # type: ignore[override]
         """Store the result that Prefect's record *content* carries."""

@@ -125,7 +125,7 @@ def advance(
         job = job.with_options(refresh_cache=stage.id in planner.forced)
     try:
         state = job(Order(stage, mark.key, context, record.workspace), return_state=True)
-        result: Mapping[str, Any] = state.result()  # type: ignore[assignment]
+        result: Mapping[str, Any] = state.result()
     except Exception as error:  # whatever a stage raises is recorded, then goes on up
         record.write_stage(_failed(entry, timer, error, attempts(record.events(), stage.id)))
         raise
@@ -164,4 +164,3 @@ def _failed(entry: StageRecord, timer: _Timer, error: Exception, attempt: int) -
             "traceback": "".join(traceback.format_exception(error)),
         },
     )
-

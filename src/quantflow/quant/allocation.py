@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 MIN_SESSIONS = 60
 """Sessions with a return of every name that a method which estimates risk needs."""
 
-DUST = 1e-7
+DUST = 1e-6
 """Weights below this fraction of the budget are solver noise, and become zero where the limits allow it."""
 
 SOLVER = {

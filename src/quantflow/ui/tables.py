@@ -127,7 +127,12 @@ def print_runs(runs: Sequence[RunStatus]) -> None:
         header: Mapping[str, Any] = {} if run.state == "unreadable" else run.record.header
         state = _styled(run.state) + (" (degraded)" if run.degraded else "")
         done = f"{len(run.done)}/{len(run.stages)}"
-        facts = (str(header.get("profile", "")), str(header.get("as_of", "")), done, str(header.get("created", ""))[:19])
+        facts = (
+            str(header.get("profile", "")),
+            str(header.get("as_of", "")),
+            done,
+            str(header.get("created", ""))[:19],
+        )
         table.add_row(escape(run.record.run_id), state, *(escape(fact) for fact in facts))
     out().print(table)
 

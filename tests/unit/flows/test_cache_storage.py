@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.results import ResultRecord, ResultStore
+from prefect.results import ResultStore
 from prefect.serializers import JSONSerializer
 
 from quantflow.data.cache import StageCache
@@ -22,18 +22,18 @@ from quantflow.errors import IntegrityError
 from quantflow.flows.cache import CacheStorage, KernelLocks
 
 
-@pytest.fixture()
+@pytest.fixture
 def cache(tmp_path: Path) -> StageCache:
     return StageCache(f"{tmp_path}/cache", ArtifactStore(f"{tmp_path}/artifacts"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def result(cache: StageCache) -> dict[str, Any]:
     ref = cache.store.put("metrics", {"sharpe": 1.0})
     return {"outputs": {"metrics": ref.json()}, "summary": {"entered": 1, "left": 1, "note": "", "degraded": False}}
 
 
-@pytest.fixture()
+@pytest.fixture
 def prefect_store(cache: StageCache) -> ResultStore:
     storage = CacheStorage(cache_uri=cache.uri, store_uri=cache.store.uri)
     return ResultStore(result_storage=storage, serializer=JSONSerializer(), cache_result_in_memory=False)
@@ -75,7 +75,9 @@ def payloads(target: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", list(payloads(Path("x"))))
-def test_a_planted_payload_does_not_run(kind: str, tmp_path: Path, cache: StageCache, prefect_store: ResultStore) -> None:
+def test_a_planted_payload_does_not_run(
+    kind: str, tmp_path: Path, cache: StageCache, prefect_store: ResultStore
+) -> None:
     """A file in the cache can neither choose a serializer nor name a class; it is a miss."""
     target = tmp_path / "ran"
     Path(cache.uri).mkdir()
@@ -111,7 +113,7 @@ def test_a_refused_record_says_why(cache: StageCache) -> None:
     """The error names the file."""
     Path(cache.uri).mkdir()
     Path(cache.path("k")).write_text("{}")
-    with pytest.raises(IntegrityError, match="k.json"):
+    with pytest.raises(IntegrityError, match=r"k\.json"):
         cache.read("k")
 
 
@@ -130,7 +132,10 @@ def test_a_lock_is_exclusive_and_is_freed(tmp_path: Path) -> None:
 
 def test_a_killed_holder_frees_its_lock(tmp_path: Path) -> None:
     """After kill -9 nobody waits for the dead."""
-    code = "import sys,time;from pathlib import Path;from quantflow.flows.cache import KernelLocks;KernelLocks(Path(sys.argv[1])).acquire_lock('k','a');print('held',flush=True);time.sleep(60)"
+    code = (
+        "import sys, time; from pathlib import Path; from quantflow.flows.cache import KernelLocks;"
+        "KernelLocks(Path(sys.argv[1])).acquire_lock('k', 'a'); print('held', flush=True); time.sleep(60)"
+    )
     child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()

@@ -139,8 +139,8 @@ def test_a_single_atom_takes_the_budget() -> None:
 
 
 def test_dust_is_removed() -> None:
-    """Weights below 1e-7 become zero and the rest still sums to the budget, unless a minimum weight holds them."""
-    weights = np.array([0.6, 0.4 - 3e-9, 3e-9])
+    """Weights below 1e-6 become zero and the rest still sums to the budget, unless a minimum weight holds them."""
+    weights = np.array([0.6, 0.4 - 3e-7, 3e-7])
     assert clean(weights, Limits(3))[2] == 0.0
     assert abs(clean(weights, Limits(3)).sum() - 1) < 1e-12
     assert clean(np.array([0.7, 0.3 - 5e-8, 5e-8]), Limits(3, low=5e-8))[2] > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import subprocess
@@ -47,25 +46,12 @@ def test_moments_agree_with_pandas_and_scipy() -> None:
     np.testing.assert_allclose(values["kurtosis"], stats.kurtosis(returns), rtol=1e-10)
 
 
-def test_entropy_agrees_with_antropy() -> None:
-    """Permutation entropy is that of an independent library, order 5, delay 1, normalised."""
-    fields = walk(sessions=505)
-    returns = fields["close"][:, 1:] / fields["close"][:, :-1] - 1
-    code = (
-        "import sys, json, numpy, antropy\n"
-        "rows = [numpy.array(row) for row in json.load(sys.stdin)]\n"
-        "print([float(antropy.perm_entropy(row, order=5, delay=1, normalize=True)) for row in rows])"
-    )
-    plain = {**os.environ, "NUMBA_DISABLE_JIT": "1"}  # the library compiles for many seconds when it is imported
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        input=json.dumps(returns.tolist()),
-        env=plain,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    np.testing.assert_allclose(compute(fields, FeatureWindows(), 252)["entropy"], json.loads(done.stdout), rtol=1e-12)
+@pytest.mark.parametrize(("speed", "expected"), [(0.7, 0.9051975492754827), (1.9, 0.7492097229725235)])
+def test_entropy_agrees_with_antropy(speed: float, expected: float) -> None:
+    """Permutation entropy has the values that antropy 0.2.3 gives for order 5, delay 1, normalised."""
+    t = np.arange(505)
+    close = 100 * (1 + 0.2 * np.sin(speed * t) + 0.1 * np.sin(speed * t * t))
+    assert one(close)["entropy"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_entropy_breaks_ties_by_time() -> None:
@@ -101,6 +87,20 @@ def test_hurst_tells_persistence_from_reversion() -> None:
     assert averages[1] == pytest.approx(0.5, abs=0.01)
     assert averages[0] < 0.45
     assert averages[2] > 0.55
+
+
+def test_hurst_leaves_out_blocks_without_variation() -> None:
+    """Blocks of steady growth count no more than blocks of no growth, although prices round."""
+    noise = np.random.default_rng(8).normal(0, 0.01, 256)
+    still, steady = (one(np.cumprod(np.r_[9.0, np.full(256, 1 + g), 1 + noise]))["hurst"] for g in (0.0, 0.001))
+    assert still == pytest.approx(steady, rel=1e-9)
+
+
+def test_hurst_needs_three_block_sizes() -> None:
+    """Returns that vary between blocks of 16 only leave the sizes 32 and 64, through which any line would fit."""
+    returns = np.tile(np.repeat([0.0, 0.25], 16), 4)
+    assert math.isnan(one(np.cumprod(np.r_[4.0, 1 + returns]))["hurst"])
+    assert not math.isnan(one(np.cumprod(np.r_[4.0, 1 + np.roll(returns, 8)]))["hurst"])
 
 
 def test_cvar_averages_the_worst_twentieth_rounded_up() -> None:

@@ -14,7 +14,12 @@ import pytest
 from quantflow.errors import LockedError
 from quantflow.runs.lock import owned, owner
 
-HOLD = "import sys,time;from pathlib import Path;from quantflow.runs.lock import owned\nwith owned(Path(sys.argv[1])):\n print('held',flush=True);time.sleep(60)"
+HOLD = (
+    "import sys, time; from pathlib import Path; from quantflow.runs.lock import owned
+"
+    "with owned(Path(sys.argv[1])):
+ print('held', flush=True); time.sleep(60)"
+)
 
 
 def test_a_second_owner_is_refused_at_once_and_told_who_the_first_is(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ HELPER = "from {package} import deeper\n\ndef double(x):\n    # why\n    return 
 DEEPER = "def twice(x):\n    return x * 2\n"
 
 
-@pytest.fixture()
+@pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A plug-in package on the path: a stage, its helper, and the helper's helper."""
     folder = tmp_path / "plugged"
@@ -86,7 +86,9 @@ def test_comments_docstrings_and_layout_do_not_count(package: Path, file: str, o
     assert version() == before
 
 
-def test_the_version_is_the_same_in_another_folder(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_version_is_the_same_in_another_folder(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A laptop, a container and a worker agree, wherever the package lies."""
     before = version()
     elsewhere = tmp_path / "elsewhere"
@@ -100,7 +102,9 @@ def test_the_version_is_the_same_in_another_folder(package: Path, tmp_path: Path
 
 def test_a_walk_forward_depends_on_the_stages_that_it_replays() -> None:
     """A change in any replayed stage is a change of the validation stage."""
-    names = frozenset({"quantflow.stages.validation", *(f"quantflow.stages.{s}" for s in StageRegistry.get("validation").replays)})
+    names = frozenset(
+        {"quantflow.stages.validation", *(f"quantflow.stages.{s}" for s in StageRegistry.get("validation").replays)}
+    )
     assert {"quantflow.quant.features", "quantflow.quant.clusters", "quantflow.quant.allocation"} <= module._closure(
         names, frozenset({"quantflow"})
     )

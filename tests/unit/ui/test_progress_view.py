@@ -20,7 +20,7 @@ NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 STAGES = ["ingestion", "features", "policy"]
 
 
-@pytest.fixture()
+@pytest.fixture
 def record(tmp_path: Path) -> RunRecord:
     found = RunRecord(tmp_path, "run-1")
     header = {"kind": "selection", "profile": "demo", "as_of": "2022-12-28", "settings": {}, "stages": STAGES}
@@ -47,7 +47,9 @@ def test_a_retry_counts_down(record: RunRecord) -> None:
 
 def test_a_finished_stage_shows_symbols_time_and_note(record: RunRecord) -> None:
     """In, out and note come from the run's record, once the API says that the task is over."""
-    record.write_stage(StageRecord("features", "done", started=NOW.isoformat(), seconds=1.25, summary=Summary(20, 18, "ok")))
+    record.write_stage(
+        StageRecord("features", "done", started=NOW.isoformat(), seconds=1.25, summary=Summary(20, 18, "ok"))
+    )
     row = rows(record, {"b": task("features", "Completed", "COMPLETED")}, NOW)[1]
     assert row == Row("features", "Completed", 1, 1.25, "20 → 18", "ok")
 
@@ -105,7 +107,8 @@ def test_no_progress_is_silent(record: RunRecord) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "mode"), [((True, False), "none"), ((False, True), "json"), ((True, True), "json"), ((False, False), "lines")]
+    ("flags", "mode"),
+    [((True, False), "none"), ((False, True), "json"), ((True, True), "json"), ((False, False), "lines")],
 )
 def test_the_mode_follows_flags_and_terminal(flags: tuple[bool, bool], mode: str) -> None:
     """A test's stderr is no terminal, so without flags there are plain lines."""
