@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,3 +49,54 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 def workspace(tmp_path: Path) -> Path:
     """An empty workspace."""
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which the demo has run once, undisturbed, with its own embedded API server."""
+    home = tmp_path_factory.mktemp("prepared")
+    found = run_cli("select", "-p", "demo", "--run-id", "undisturbed", cwd=home)
+    assert found.returncode == 0, found.stderr
+    return home
+
+
+@pytest.fixture
+def fresh(prepared: Path, tmp_path: Path) -> Path:
+    """An empty workspace whose API database exists already."""
+    home = tmp_path / ".quantflow" / "server"
+    home.mkdir(parents=True)
+    shutil.copy(prepared / ".quantflow" / "server" / "prefect.db", home / "prefect.db")
+    return tmp_path
+
+
+def run_cli(*arguments: str, cwd: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run ``quantflow`` in a process of its own, with no server configured."""
+    return subprocess.run(
+        [sys.executable, "-m", "quantflow", *arguments],
+        cwd=cwd,
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment without anything of Prefect's or quantflow's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "QUANTFLOW"))}
+
+
+def processes_of(workspace: Path) -> list[str]:
+    """The command lines of living processes that work in or for a workspace."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            at = os.readlink(folder / "cwd")
+            state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            continue
+        if state != "Z" and (str(workspace) in command or at.startswith(str(workspace))):
+            found.append(command)
+    return found

@@ -91,6 +91,18 @@ class IntegrityError(QuantflowError):
     exit_code = 30
 
 
+class Stopped(BaseException):
+    """SIGINT or SIGTERM arrived: end now, but in order. No error, so that nothing on the way swallows it.
+
+    Args:
+        signal_number: Which signal it was.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.exit_code = 128 + signal_number
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """Return the error for a name that does not exist, with the nearest one that does.
 

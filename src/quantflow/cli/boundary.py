@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
-from quantflow.errors import QuantflowError
+from quantflow.errors import QuantflowError, Stopped
+from quantflow.runs import stopping
 
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing to do",
@@ -25,29 +24,16 @@ EXIT_CODES: dict[int, str] = {
 }
 
 
-class Signalled(BaseException):
-    """SIGINT or SIGTERM arrived: end now, but in order."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.exit_code = 128 + number
-
-
-def _raise(number: int, frame: FrameType | None) -> None:
-    raise Signalled(number)
-
-
 @contextmanager
 def guarded(*, debug: bool) -> Iterator[None]:
     """Turn what leaves the block into an exit code and at most three lines on stderr."""
-    signal.signal(signal.SIGTERM, _raise)
-    signal.signal(signal.SIGINT, _raise)
+    stopping.install()
     try:
         yield
     except QuantflowError as error:
         _print(error, debug)
         raise SystemExit(error.exit_code) from None
-    except Signalled as error:
+    except Stopped as error:
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
         raise SystemExit(0) from None

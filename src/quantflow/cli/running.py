@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantflow.cli.boundary import Signalled
-from quantflow.errors import QuantflowError
+from quantflow.errors import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +62,7 @@ def _show(run: RunStatus, mode: str) -> None:
 def _way_on(record: RunRecord, mode: str) -> Iterator[None]:
     try:
         yield
-    except (QuantflowError, Signalled, Exception) as error:
+    except (Stopped, Exception) as error:
         _print_way_on(record, error, mode)
         raise
 
@@ -81,7 +80,7 @@ def _print_way_on(record: RunRecord, error: BaseException, mode: str) -> None:
     if mode == "json":
         facts: dict[str, Any] = {"error": str(error), "type": type(error).__name__}
         write_json_line("failed", run_id=record.run_id, stage=failed.stage if failed else None, **facts)
-    head = "STOPPED" if isinstance(error, Signalled) else "FAILED"
+    head = "STOPPED" if isinstance(error, Stopped) else "FAILED"
     tries = f"  after {failed.attempt} attempts" if failed and failed.attempt > 1 else ""
     lines = [(head, f"{failed.stage}{tries}")] if failed else [(head, "")]
     lines += [

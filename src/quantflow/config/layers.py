@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.config.demo import built_in
+from quantflow.config.names import NAME
 from quantflow.config.problems import show
-from quantflow.config.profile import NAME, SECTIONS
+from quantflow.config.profile import SECTIONS
 from quantflow.errors import ConfigError, unknown_name
 
 FILE = "quantflow.toml"

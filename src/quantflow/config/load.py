@@ -115,7 +115,8 @@ def load_meta(name: str, *, workspace: Path, overrides: Sequence[str] = ()) -> M
     Args:
         name: A meta profile of the workspace's file, or a built-in one.
         workspace: The folder that may hold a ``quantflow.toml``.
-        overrides: ``meta.key=value`` flags change this meta profile, ``section.key=value`` ones every sleeve's profile.
+        overrides: ``meta.key=value`` flags change this meta profile, ``section.key=value`` ones every sleeve's
+            profile; ``execution.key=value`` ones change both.
 
     Raises:
         ConfigError: Naming file, key, value, rule and the nearest valid name; or the circle of meta profiles.
@@ -172,9 +173,9 @@ def _meta(
     name = trail[-1]
     settings = _meta_settings(name, document)
     for override in overrides:
-        if override.keys[0] == "meta" and len(override.keys) > 1:
-            settings.put(override.keys[1:], override.value, override.source)
-            settings.sources[override.keys[1]] = override.source
+        if keys := _meta_keys(override):
+            settings.put(keys, override.value, override.source)
+            settings.sources[keys[0]] = override.source
     meta = _validated(MetaProfile, name, settings, f"{FILE}: [meta.{name}]")
     below = [override for override in overrides if override.keys[0] != "meta"]
     resolved: dict[str, Profile | MetaProfile] = {}
@@ -189,7 +190,18 @@ def _meta(
             _check_sleeve(name, "meta profile", str(sleeve.meta), {*document.get("meta", {}), *built_in()["meta"]})
             resolved[sleeve.id] = _meta((*trail, str(sleeve.meta)), document, workspace, below)
     sources = {key: settings.sources.get(key, "default") for key in meta.settings()}
-    return meta.model_copy(update={"resolved": resolved, "sources": sources})
+    changes: dict[str, Any] = {"resolved": resolved, "sources": sources}
+    if "calendar" not in settings.values:
+        changes["calendar"] = min((sleeve.calendar for sleeve in resolved.values()), key=lambda c: c.annualisation)
+        sources["calendar"] = "its sleeves"
+    return meta.model_copy(update=changes)
+
+
+def _meta_keys(override: Override) -> tuple[str, ...]:
+    """Return the setting of the meta profile that an override changes: where the work runs concerns all of it."""
+    if override.keys[0] == "execution":
+        return override.keys
+    return override.keys[1:] if override.keys[0] == "meta" else ()
 
 
 def _check_sleeve(meta: str, kind: str, name: str, known: set[str]) -> None:

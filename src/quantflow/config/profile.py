@@ -14,17 +14,14 @@ from quantflow.config.clusters import ClustersConfig
 from quantflow.config.data import DataConfig
 from quantflow.config.execution import ExecutionConfig
 from quantflow.config.features import FeaturesConfig
+from quantflow.config.meta import MetaAllocation, MetaValidation, Sleeve
+from quantflow.config.names import NAME
 from quantflow.config.policy import PolicyConfig
 from quantflow.config.report import ReportConfig
 from quantflow.config.scores import ScoresConfig
 from quantflow.config.synthesis import SynthesisConfig
 from quantflow.config.universe import UniverseConfig
 from quantflow.config.validation import ValidationConfig
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-"""What profiles, meta profiles and sleeves may be called: safe as a file name on every system."""
-
-MetaMethod = Literal["equal_weight", "risk_parity", "hrp", "min_variance", "max_sharpe"]
 
 
 class Profile(Section):
@@ -58,46 +55,6 @@ SECTIONS: tuple[str, ...] = tuple(name for name in Profile.model_fields if name 
 """The sections of a profile, in order."""
 
 
-class Sleeve(Section):
-    """One sleeve of a meta profile: a profile, run now or taken from an earlier run; or another meta profile."""
-
-    id: str = Field("", pattern=NAME, description="the sleeve's name in the portfolio; the profile's when absent")
-    profile: str | None = Field(None, pattern=NAME, description="profile that the sleeve runs")
-    run_id: str | None = Field(
-        None, min_length=1, description="finished run of the profile to use instead of a new one"
-    )
-    meta: str | None = Field(None, pattern=NAME, description="meta profile that the sleeve runs")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        named = isinstance(value, dict) and (value.get("profile") or value.get("meta"))
-        return {"id": named, **value} if named else value
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if (self.profile is None) == (self.meta is None):
-            raise ValueError("a sleeve names either a profile or a meta profile")
-        if self.meta is not None and self.run_id is not None:
-            raise ValueError("run_id belongs to a sleeve with a profile")
-        return self
-
-
-class MetaAllocation(Section):
-    """How capital is divided among sleeves; weights are fractions of capital."""
-
-    method: MetaMethod = Field("risk_parity", description="how capital is divided")
-    min_weight: float = Field(0.0, ge=0, le=1, description="smallest weight of a sleeve")
-    max_weight: float = Field(1.0, gt=0, le=1, description="largest weight of a sleeve")
-    lookback: int = Field(504, ge=20, description="sessions of out-of-sample returns that the method sees")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_weight > self.max_weight:
-            raise ValueError(f"min_weight {self.min_weight:g} is above max_weight {self.max_weight:g}")
-        return self
-
-
 class MetaProfile(Section):
     """A portfolio of sleeves.
 
@@ -114,7 +71,14 @@ class MetaProfile(Section):
     renormalise: Literal["proportional"] | None = Field(
         None, description="what becomes of a failed sleeve's capital; needed with allow_partial"
     )
-    budget: float = Field(1.0, gt=0, le=10, description="capital given to the sleeves together")
+    budget: float = Field(1.0, gt=0, le=10, description="capital given to the sleeves together; 1 is all there is")
+    calendar: CalendarConfig = Field(
+        default_factory=CalendarConfig,
+        description="sessions of the portfolio; when not given, that of the sleeve with the fewest a year",
+    )
+    validation: MetaValidation = Field(default_factory=MetaValidation)
+    report: ReportConfig = Field(default_factory=ReportConfig)
+    execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     resolved: Mapping[str, Profile | MetaProfile] = Field(default_factory=dict, exclude=True, repr=False)
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
 
@@ -127,7 +91,19 @@ class MetaProfile(Section):
             raise ValueError(f"min_sleeves is {self.min_sleeves}, and there are {len(ids)} sleeves")
         if self.allow_partial and self.renormalise is None:
             raise ValueError('allow_partial needs renormalise = "proportional"')
+        self._check_bounds()
         return self
+
+    def _check_bounds(self) -> None:
+        bounds = [sleeve.bounds(self.allocation, self.budget) for sleeve in self.sleeves]
+        for sleeve, (low, high) in zip(self.sleeves, bounds, strict=True):
+            if low > high:
+                raise ValueError(f"sleeve {sleeve.id!r}: min_weight {low:g} is above max_weight {high:g}")
+        least, most = sum(low for low, _ in bounds), sum(high for _, high in bounds)
+        if least > self.budget * (1 + 1e-9):
+            raise ValueError(f"the sleeves' min_weight sum to {least:g}, above the budget {self.budget:g}")
+        if most < self.budget * (1 - 1e-9):
+            raise ValueError(f"the sleeves' max_weight sum to {most:g}, below the budget {self.budget:g}")
 
     def settings(self) -> dict[str, Any]:
         """Return the meta profile's own settings, as JSON values."""

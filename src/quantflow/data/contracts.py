@@ -1,20 +1,20 @@
 """The contract that prices are held to: pure checks over raw bars and over the panel made of them.
 
-Three steps. ``check_bars`` refuses what is no table of bars. ``to_panel`` orders the bars, takes out what cannot be
-placed on the calendar and puts the rest on the grid of its sessions. ``check_panel`` judges each symbol's series. The
-last two return findings; a finding that quarantines sets its symbol aside.
+Three steps. ``check_bars`` refuses what is no table of bars. ``quantflow.data.grid`` orders the bars, takes out what
+cannot be placed on the calendar and puts the rest on the grid of its sessions. ``check_panel`` judges each symbol's
+series. The last two return findings; a finding that quarantines sets its symbol aside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.data.panel import FloatArray, Panel, SessionArray
+from quantflow.data.panel import FloatArray, Panel
 from quantflow.data.providers.base import BAR_FIELDS
 from quantflow.errors import DataError
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 QUALITY_COLUMNS: tuple[str, ...] = ("symbol", "check", "severity", "observed", "limit", "outcome", "reason")
 """The columns of the quality table."""
 
+EARLIEST = np.datetime64("1900-01-01")
+"""No bar is dated before this day; a date that is, is a mistake that would make the grid boundless."""
+
 PRICES: tuple[str, ...] = ("open", "high", "low", "close")
 
-IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -78,7 +80,7 @@ def check_bars(bars: Any) -> None:
     """Check that *bars* is a table as ``Provider.bars`` promises it.
 
     Raises:
-        DataError: If a column is missing or of the wrong type, or a bar has no date.
+        DataError: If a column is missing or of the wrong type, or a bar has no date or one before 1900.
     """
     if missing := [name for name in ("symbol", "date", "close") if name not in bars.columns]:
         raise DataError(
@@ -92,95 +94,11 @@ def check_bars(bars: Any) -> None:
         )
     if bars["date"].isna().any():
         raise DataError("The provider returned a bar without a date.", hint="Mend or change the provider.")
+    if len(bars) and (first := bars["date"].to_numpy().astype("datetime64[D]").min()) < EARLIEST:
+        raise DataError(f"The provider returned a bar dated {first}, before 1900.", hint="Mend or change the provider.")
     for name in BAR_FIELDS:
         if name in bars.columns and bars[name].dtype.kind not in "fiu":
             raise DataError(f"The provider's {name!r} is {bars[name].dtype}, not a number.", hint="Mend the provider.")
-
-
-def to_panel(bars: Any, symbols: Sequence[str], sessions: SessionArray) -> tuple[Panel, list[Finding]]:
-    """Put raw bars on the grid of *sessions*.
-
-    Bars before the first and after the last session are cut, bars on days that are no session are dropped, unordered
-    bars are sorted, a repeated bar is used once; each is a warning. Two different bars of one symbol and session
-    quarantine it. A session without a bar is a hole.
-
-    Args:
-        bars: DataFrame that ``check_bars`` has passed. Rows of symbols not in *symbols* are ignored.
-        symbols: The symbols asked for, sorted, unique.
-        sessions: The calendar's sessions up to the as-of, strictly increasing; at least one.
-
-    Returns:
-        The panel of all *symbols* over all *sessions* and the findings. A field that is empty throughout is left out.
-
-    """
-    known = bars["symbol"].isin(list(symbols)).to_numpy()
-    codes = np.searchsorted(np.array(symbols), bars["symbol"].to_numpy()[known].astype(str))
-    days = bars["date"].to_numpy()[known].astype("datetime64[D]")
-    values = {name: bars[name].to_numpy()[known].astype(np.float64) for name in BAR_FIELDS if name in bars}
-
-    early, late = days < sessions[0], days > sessions[-1]
-    stray = ~early & ~late & ~np.isin(days, sessions)
-    findings = _counted(symbols, codes[early], "before_start", "{} bars before the start were cut")
-    findings += _counted(symbols, codes[late], "after_as_of", "{} bars after the as-of session were cut")
-    findings += _counted(symbols, codes[stray], "off_session", "{} bars on days that are no session were dropped")
-    findings += _counted(symbols, _unsorted(codes, days), "unsorted", "{} bars were out of order")
-
-    order = np.lexsort((np.arange(len(days)), days, codes))
-    order = order[~(early | late | stray)[order]]
-    codes, days = codes[order], days[order]
-    values = {name: column[order] for name, column in values.items()}
-    twin, differs = _twins(codes, days, values)
-    findings += _counted(symbols, codes[twin & ~differs], "duplicate", "{} bars came twice")
-    findings += _counted(symbols, codes[differs], "conflict", "{} sessions have two different bars", quarantine=True)
-    return _gridded(symbols, sessions, codes[~twin], days[~twin], values, ~twin), findings
-
-
-def _unsorted(codes: IntArray, days: SessionArray) -> IntArray:
-    """Return the symbol code of each bar that is dated before the same symbol's bar above it."""
-    by_symbol = np.argsort(codes, kind="stable")
-    codes, days = codes[by_symbol], days[by_symbol]
-    back: IntArray = codes[1:][(codes[1:] == codes[:-1]) & (days[1:] < days[:-1])]
-    return back
-
-
-def _counted(
-    symbols: Sequence[str], codes: IntArray, check: str, reason: str, *, quarantine: bool = False
-) -> list[Finding]:
-    """Return one finding per symbol that occurs in *codes*, observed = how often, limit 0."""
-    which, counts = np.unique(codes, return_counts=True)
-    return [
-        found(symbols[i], check, (count, 0), reason.format(count), quarantine=quarantine)
-        for i, count in zip(which.tolist(), counts.tolist(), strict=True)
-    ]
-
-
-def _twins(codes: IntArray, days: SessionArray, values: dict[str, FloatArray]) -> tuple[BoolArray, BoolArray]:
-    """Return which of the sorted bars repeat the symbol and session before them, and which of those differ from it."""
-    twin = np.zeros(len(days), dtype=bool)
-    twin[1:] = (codes[1:] == codes[:-1]) & (days[1:] == days[:-1])
-    differs = np.zeros(len(days), dtype=bool)
-    for column in values.values():
-        equal = (column[1:] == column[:-1]) | (np.isnan(column[1:]) & np.isnan(column[:-1]))
-        differs[1:] |= ~equal
-    return twin, twin & differs
-
-
-def _gridded(
-    symbols: Sequence[str],
-    sessions: SessionArray,
-    codes: IntArray,
-    days: SessionArray,
-    values: dict[str, FloatArray],
-    keep: BoolArray,
-) -> Panel:
-    columns = np.searchsorted(sessions, days)
-    fields = {}
-    for name, column in values.items():
-        grid = np.full((len(symbols), len(sessions)), np.nan)
-        grid[codes, columns] = column[keep]
-        if name == "close" or not np.isnan(grid).all():
-            fields[name] = grid
-    return Panel(tuple(symbols), sessions, fields)
 
 
 def check_panel(panel: Panel, config: DataConfig) -> list[Finding]:

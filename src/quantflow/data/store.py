@@ -48,7 +48,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         InfrastructureError: If the disk is full or the folder cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(path.parent)
         fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -64,6 +64,12 @@ def write_atomic(path: Path, data: bytes) -> None:
         if isinstance(error, OSError):
             raise _cannot_write(path, error) from error
         raise
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder and its missing parents, for this user's eyes only."""
+    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from prefect.filesystems import WritableFileSystem
 from prefect.locking.protocol import LockManager
 
 from quantflow.data.cache import StageCache
-from quantflow.data.store import ArtifactStore
+from quantflow.data.store import ArtifactStore, private_folder
 
 
 class CacheStorage(WritableFileSystem):
@@ -60,7 +60,7 @@ class KernelLocks(LockManager):
         """Take the lock of *key*; wait at most *acquire_timeout* seconds (None: for ever)."""
         if (key, holder) in self._held:
             return True
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self.folder)
         fd = os.open(self._path(key), os.O_RDWR | os.O_CREAT, 0o600)
         if not _flock(fd, acquire_timeout):
             os.close(fd)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from quantflow.errors import InfrastructureError
+from quantflow.errors import InfrastructureError, Stopped
 from quantflow.flows.server import ApiServer
+from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.record import RunRecord
 from quantflow.runs.status import RunStatus, status
@@ -22,10 +25,6 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 10.0
 Listener = Callable[["Snapshot"], None]
-
-
-class Terminated(BaseException):
-    """SIGTERM: end now, but in order."""
 
 
 def execute(
@@ -66,13 +65,27 @@ def _recorded(record: RunRecord) -> Iterator[None]:
     record.event("run.started", pid=os.getpid())
     try:
         yield
-    except (KeyboardInterrupt, Terminated):
-        record.event("run.cancelled")
-        raise
     except BaseException as error:
-        record.event("run.failed", error=type(error).__name__)
-        raise
+        number = stopping.received()
+        if number is None and not isinstance(error, KeyboardInterrupt):
+            record.event("run.failed", error=type(error).__name__)
+            raise
+        record.event("run.cancelled")
+        _cancel(record)
+        raise Stopped(number or signal.SIGINT) from error
     record.event("run.completed")
+
+
+def _cancel(record: RunRecord) -> None:
+    """Tell the API that the flow run was cancelled, where Prefect itself only sees a crash."""
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.states import Cancelled
+
+    flow_runs = RunRecord(record.workspace, record.run_id).header["flow_runs"]
+    with contextlib.suppress(httpx.HTTPError, RuntimeError), get_client(sync_client=True) as client:
+        for flow_run in flow_runs[-1:]:
+            client.set_flow_run_state(UUID(flow_run), Cancelled(message="stopped by a signal"), force=True)
 
 
 @contextmanager
@@ -85,7 +98,7 @@ def _watched(tag: str, record: RunRecord, listener: Listener | None) -> Iterator
     try:
         yield
     finally:
-        with contextlib.suppress(KeyboardInterrupt, Terminated):  # a second signal cuts the draining short
+        with contextlib.suppress(KeyboardInterrupt, Stopped):  # a second signal cuts the draining short
             drain(tag, record)
         if watcher:
             watcher.finish()

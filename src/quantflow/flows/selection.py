@@ -17,6 +17,7 @@ from quantflow.config.load import find_workspace, load_profile
 from quantflow.data.cache import refs
 from quantflow.errors import QuantflowError, StageError
 from quantflow.flows.adapter import Order, attempts, stage_task, use_cache
+from quantflow.runs import stopping
 from quantflow.runs.exports import export
 from quantflow.runs.facts import facts_of
 from quantflow.runs.plan import Planner
@@ -75,6 +76,7 @@ def selection_flow(profile: str, run_id: str, workspace: str, forced: Sequence[s
     Returns:
         The run id.
     """
+    stopping.reclaim()
     record = RunRecord(Path(workspace), run_id)
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
@@ -127,6 +129,8 @@ def advance(
         state = job(Order(stage, mark.key, context, record.workspace), return_state=True)
         result: Mapping[str, Any] = state.result()
     except Exception as error:  # whatever a stage raises is recorded, then goes on up
+        if stopping.received():  # a signal that hit foreign code, which made an error of it
+            raise
         record.write_stage(_failed(entry, timer, error, attempts(record.events(), stage.id)))
         raise
     outputs = refs(result)

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
-from quantflow.data.store import write_atomic
+from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
 
 SERVER_ENVIRONMENT: Mapping[str, str] = {
@@ -92,10 +93,11 @@ def api_server(workspace: Path) -> Iterator[ApiServer]:
         InfrastructureError: If no server can be started.
     """
     if url := configured_url():
+        _check_answers(url)
         yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url})
         return
     home = workspace / ".quantflow" / "server"
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(home)
     users = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(users, fcntl.LOCK_SH)
@@ -104,6 +106,24 @@ def api_server(workspace: Path) -> Iterator[ApiServer]:
         _stop_if_last(users, home, state["pid"])
     finally:
         os.close(users)
+
+
+def _check_answers(url: str) -> None:
+    import httpx
+
+    try:
+        httpx.get(f"{url.rstrip('/')}/health", timeout=3).raise_for_status()
+    except httpx.HTTPError as error:
+        raise InfrastructureError(
+            f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {error}.",
+            hint="Start it, or unset PREFECT_API_URL to use a server of the workspace's own.",
+        ) from error
+
+
+def without_secrets(url: str) -> str:
+    """Return *url* without user, password and query."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _embedded(home: Path, url: str) -> ApiServer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,17 @@ class Allocation:
     weights: FloatArray
     attempts: tuple[Attempt, ...]
     binding: tuple[str, ...]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What was asked for, what was used, every attempt, the limits that bind, and why the first one failed."""
+        return {
+            "method": self.attempts[0].method,
+            "used": self.attempts[-1].method,
+            "chain": [asdict(attempt) for attempt in self.attempts],
+            "binding": list(self.binding),
+            "infeasible_because": self.attempts[0].reason,
+        }
 
 
 def synthetic_longs(returns: FloatArray, signs: FloatArray) -> FloatArray:
@@ -173,8 +184,7 @@ def clean(weights: FloatArray, limits: Limits) -> FloatArray:
     Limits are kept within 1e-9 of the budget.
     """
     rounded = np.round(weights, 10)
-    if limits.low == 0.0:
-        rounded[rounded < DUST * limits.budget] = 0.0
+    rounded[(rounded < DUST * limits.budget) & (limits.lows == 0.0)] = 0.0
     free = np.where((rounded > limits.low + 1e-9) & (rounded < limits.high - 1e-9), rounded, 0.0)
     share = free if free.sum() > 0 else rounded
     return np.asarray(rounded + share * ((limits.budget - rounded.sum()) / share.sum()))

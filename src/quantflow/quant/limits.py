@@ -47,16 +47,26 @@ class Limits:
     Attributes:
         names: N.
         budget: Sum of the weights.
-        low: Smallest weight of each name.
-        high: Largest weight of each name (``budget`` when there is no cap).
+        low: Smallest weight: one for all names, or one each, shape (N,).
+        high: Largest weight (``budget`` when there is no cap): one for all names, or one each, shape (N,).
         groups: Caps on sums of weights.
     """
 
     names: int
     budget: float = 1.0
-    low: float = 0.0
-    high: float = 1.0
+    low: float | FloatArray = 0.0
+    high: float | FloatArray = 1.0
     groups: tuple[GroupCap, ...] = ()
+
+    @property
+    def lows(self) -> FloatArray:
+        """Smallest weight of each name, shape (N,)."""
+        return np.full(self.names, self.low, dtype=np.float64)
+
+    @property
+    def highs(self) -> FloatArray:
+        """Largest weight of each name, shape (N,)."""
+        return np.full(self.names, self.high, dtype=np.float64)
 
     @property
     def matrix(self) -> FloatArray:
@@ -80,15 +90,13 @@ def capacity(limits: Limits) -> float:
     With several group caps this is a maximum flow, solved as a linear program. The groups' caps must admit ``low``
     for every name on their own.
     """
-    sums = [limits.names * limits.high]
+    sums = [float(limits.highs.sum())]
     for group in limits.groups:
-        sizes = np.bincount(group.labels)
-        sums.append(float(np.minimum(sizes * limits.high, group.cap).sum()))
+        sums.append(float(np.minimum(group.members @ limits.highs, group.cap).sum()))
     if len(limits.groups) < 2 or min(sums) < limits.budget * (1 - TOLERANCE):
         return min(sums)
-    found = linprog(
-        -np.ones(limits.names), A_ub=limits.matrix, b_ub=limits.caps, bounds=(limits.low, limits.high), method="highs"
-    )
+    bounds = np.column_stack([limits.lows, limits.highs])
+    found = linprog(-np.ones(limits.names), A_ub=limits.matrix, b_ub=limits.caps, bounds=bounds, method="highs")
     return float(-found.fun)
 
 
@@ -103,24 +111,53 @@ def check_feasible(limits: Limits) -> None:
     """
     if limits.names == 0:
         raise InfeasibleError("There is nothing to allocate: no atom was made.", hint="Relax the policy's limits.")
+    if isinstance(limits.low, np.ndarray) or isinstance(limits.high, np.ndarray):
+        _check_own_bounds(limits)
+    else:
+        _check_common_bounds(limits, limits.low)
+
+
+def _check_common_bounds(limits: Limits, low: float) -> None:
     slack = TOLERANCE * limits.budget
-    least = limits.names * limits.low
+    least = limits.names * low
     if least > limits.budget + slack:
         raise _infeasible(
-            f"min_weight {limits.low:.4g} x {limits.names} names = {least:.4g} > budget {limits.budget:.4g}",
+            f"min_weight {low:.4g} x {limits.names} names = {least:.4g} > budget {limits.budget:.4g}",
             f"min_weight <= {_down(limits.budget / limits.names):g}",
         )
     for group in limits.groups:
         size = int(np.bincount(group.labels).max())
-        if size * limits.low > group.cap + slack:
+        if size * low > group.cap + slack:
             raise _infeasible(
-                f"min_weight {limits.low:.4g} x {size} names of one group = {size * limits.low:.4g} "
-                f"> {group.name} {group.cap:.4g}",
-                f"{group.name} >= {_up(size * limits.low):g}",
+                f"min_weight {low:.4g} x {size} names of one group = {size * low:.4g} > {group.name} {group.cap:.4g}",
+                f"{group.name} >= {_up(size * low):g}",
             )
     admitted = capacity(limits)
     if admitted < limits.budget - slack:
         raise _infeasible(*_tightest(limits, admitted))
+
+
+def _check_own_bounds(limits: Limits) -> None:
+    """Check limits of which each name has its own: no single value mends them, so the sums are told."""
+    slack, low, high = TOLERANCE * limits.budget, limits.lows, limits.highs
+    if bool((low > high).any()):
+        i = int(np.argmax(low - high))
+        raise _infeasible(
+            f"min_weight {low[i]:.4g} > max_weight {high[i]:.4g} of a name", f"max_weight >= {low[i]:.4g}"
+        )
+    if low.sum() > limits.budget + slack:
+        told = f"the min_weight of {limits.names} names sum to {low.sum():.4g} > budget {limits.budget:.4g}"
+        raise _infeasible(told, f"sum of min_weight <= {limits.budget:.4g}")
+    for group in limits.groups:
+        fullest = float((group.members @ low).max())
+        if fullest > group.cap + slack:
+            told = f"the min_weight of one group sum to {fullest:.4g} > {group.name} {group.cap:.4g}"
+            raise _infeasible(told, f"{group.name} >= {_up(fullest):g}")
+    admitted = capacity(limits)
+    if admitted < limits.budget - slack:
+        what = "all limits together admit" if limits.groups else f"the max_weight of {limits.names} names sum to"
+        told = f"{what} {admitted:.4g} < budget {limits.budget:.4g}"
+        raise _infeasible(told, f"budget <= {_down(admitted):g}")
 
 
 def _infeasible(because: str, needs: str) -> InfeasibleError:
@@ -153,7 +190,8 @@ def _tightest(limits: Limits, admitted: float) -> tuple[str, str]:
 
 
 def _upper_limits(limits: Limits) -> list[tuple[str, float, str]]:
-    names = [("max_weight", limits.high, f"max_weight {limits.high:.4g} x {limits.names} names")]
+    high = float(limits.highs[0])
+    names = [("max_weight", high, f"max_weight {high:.4g} x {limits.names} names")]
     for group in limits.groups:
         count = int(group.labels.max()) + 1
         names.append((group.name, group.cap, f"{group.name} {group.cap:.4g} x {count} {group.noun}"))
@@ -162,7 +200,7 @@ def _upper_limits(limits: Limits) -> list[tuple[str, float, str]]:
 
 def _alone(limits: Limits, position: int) -> float:
     if position == 0:
-        return limits.names * limits.high
+        return float(limits.names * limits.highs[0])
     group = limits.groups[position - 1]
     return (int(group.labels.max()) + 1) * group.cap
 
@@ -171,7 +209,7 @@ def _needed(limits: Limits, position: int) -> float | None:
     """Return the smallest value of upper limit *position* that admits the budget; None if no value does."""
     n = limits.names
     rows = [np.eye(n), *(group.members for group in limits.groups)]
-    caps = [limits.high, *(group.cap for group in limits.groups)]
+    caps = [float(limits.highs[0]), *(group.cap for group in limits.groups)]
     own = np.concatenate([np.full(len(r), float(k == position)) for k, r in enumerate(rows)])
     bound = np.concatenate([np.full(len(r), 0.0 if k == position else caps[k]) for k, r in enumerate(rows)])
     found = linprog(
@@ -180,7 +218,7 @@ def _needed(limits: Limits, position: int) -> float | None:
         b_ub=bound,
         A_eq=np.append(np.ones(n), 0.0)[None, :],
         b_eq=[limits.budget],
-        bounds=[*[(limits.low, None)] * n, (0.0, None)],
+        bounds=[*((low, None) for low in limits.lows), (0.0, None)],
         method="highs",
     )
     return float(found.x[-1]) if found.status == 0 else None
@@ -225,7 +263,7 @@ def water_fill(weights: FloatArray, limits: Limits) -> FloatArray:
 
     Args:
         weights: Positive weights, shape (N,).
-        limits: Limits with N x low <= budget <= N x high.
+        limits: Limits whose ``low`` sum to at most the budget, and their ``high`` to at least that.
     """
     knots = np.unique(np.concatenate([[0.0], limits.low / weights, limits.high / weights]))
     sums = np.clip(knots[:, None] * weights, limits.low, limits.high).sum(axis=1)
@@ -237,7 +275,7 @@ def _least_distance(weights: FloatArray, limits: Limits) -> FloatArray:
     """Minimise |x| subject to G x >= h, where w = weights + scale * x."""
     n, scale = limits.names, np.sqrt(np.maximum(weights, 1e-6 * limits.budget / limits.names))
     sides = np.vstack([np.eye(n), -np.eye(n), -limits.matrix, np.ones((1, n)), -np.ones((1, n))])
-    floor_ = np.concatenate([np.full(n, limits.low), np.full(n, -limits.high), -limits.caps])
+    floor_ = np.concatenate([limits.lows, -limits.highs, -limits.caps])
     h = np.append(floor_, [limits.budget, -limits.budget]) - sides @ weights
     g = sides * scale
     norms = np.sqrt((g * g).sum(axis=1))
@@ -254,9 +292,10 @@ def binding(weights: FloatArray, limits: Limits) -> tuple[str, ...]:
     """Return the names of the limits that *weights* touch (within 1e-6 of the budget), in a fixed order."""
     near = 1e-6 * limits.budget
     found = []
-    if limits.low > 0 and bool((weights <= limits.low + near).any()):
+    low, high = limits.lows, limits.highs
+    if bool(((low > 0) & (weights <= low + near)).any()):
         found.append("min_weight")
-    if limits.high < limits.budget and bool((weights >= limits.high - near).any()):
+    if bool(((high < limits.budget) & (weights >= high - near)).any()):
         found.append("max_weight")
     for group in limits.groups:
         if group.cap < limits.budget and bool((group.members @ weights >= group.cap - near).any()):

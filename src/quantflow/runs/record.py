@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from quantflow.data.store import ArtifactRef, write_atomic
+from quantflow.data.store import ArtifactRef, private_folder, write_atomic
 from quantflow.errors import ConfigError, InfrastructureError, IntegrityError
 from quantflow.stages.base import Summary
 
@@ -128,7 +128,7 @@ class RunRecord:
         Raises:
             InfrastructureError: If the folder cannot be written.
         """
-        (self.folder / "stages").mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder / "stages")
         environment = {"versions": versions(), "cpu": cpu_kernel(), "created": now()}
         full = {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, **header, **environment, "flow_runs": []}
         self._write("run.json", full)

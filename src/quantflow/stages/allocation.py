@@ -46,7 +46,7 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         atoms = inputs["atoms"].sort_values("symbol", kind="stable")
         limits = _limits(atoms, config.allocation)
         found = allocate(_returns(inputs["prices"], atoms, config.allocation.lookback), limits, config.allocation.chain)
-        return {"weights": _weights(atoms, found), "allocation": _record(config.allocation.method, found)}
+        return {"weights": _weights(atoms, found), "allocation": found.record}
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the method that was used, the largest weight, and whether a fallback had to step in."""
@@ -98,14 +98,3 @@ def _weights(atoms: pd.DataFrame, found: Allocation) -> pd.DataFrame:
     columns = {"weight": (signs * found.weights)[order], "atom_id": atoms.index.to_numpy()[order]}
     columns |= {name: atoms[name].to_numpy()[order] for name in CONTEXT}
     return pd.DataFrame(columns, index=pd.Index(atoms["symbol"].to_numpy()[order], name="symbol"))
-
-
-def _record(method: str, found: Allocation) -> dict[str, Any]:
-    first = found.attempts[0]
-    return {
-        "method": method,
-        "used": found.attempts[-1].method,
-        "chain": [{"method": a.method, "outcome": a.outcome, "reason": a.reason} for a in found.attempts],
-        "binding": list(found.binding),
-        "infeasible_because": first.reason,
-    }

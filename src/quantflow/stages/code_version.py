@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -46,12 +45,27 @@ def _closure(start: frozenset[str], roots: frozenset[str]) -> frozenset[str]:
 
 @cache
 def _source(module: str) -> Path | None:
-    """Return the module's file; None for what is not a module (an imported name) or has no Python source."""
-    try:
-        spec = find_spec(module)
-    except (ImportError, ValueError):
-        return None
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+    """Return the module's file; None for what is not a module (an imported name) or has no Python source.
+
+    Found by path, since asking the import system would import the module's parents.
+    """
+    root, *parts = module.split(".")
+    for folder in _folders(root):
+        path = folder.joinpath(*parts)
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.is_file():
+                return file
+    return None
+
+
+@cache
+def _folders(root: str) -> tuple[Path, ...]:
+    spec = find_spec(root)
+    if spec is None:
+        return ()
+    if spec.submodule_search_locations is None:  # a module of its own, not a package
+        return (Path(spec.origin).with_suffix(""),) if spec.origin else ()
+    return tuple(Path(folder) for folder in spec.submodule_search_locations)
 
 
 @cache
@@ -60,27 +74,21 @@ def _module(name: str) -> tuple[str, tuple[str, ...]]:
     path = _source(name)
     tree = ast.parse(path.read_bytes()) if path else ast.Module([], [])
     package = name if path and path.name == "__init__.py" else name.rpartition(".")[0]
-    imported = tuple(_imports(tree, package))
+    imported: list[str] = []
     for node in ast.walk(tree):
-        _drop_docstring(node)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imported
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            node.body = [part for part in node.body if not _is_text(part)]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            imported += _imports(node, package)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(imported)
 
 
-def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
-
-
-def _drop_docstring(node: ast.AST) -> None:
-    body = getattr(node, "body", None)
-    if isinstance(body, list):
-        node.body = [part for part in body if not _is_text(part)]  # type: ignore[attr-defined]
+def _imports(node: ast.Import | ast.ImportFrom, package: str) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+    module = ".".join([*base, *([node.module] if node.module else [])])
+    return [module, *(f"{module}.{alias.name}" for alias in node.names)]
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, ClassVar
-
-import numpy as np
+from functools import partial
+from typing import ClassVar
 
 from quantflow.config.calendar import CalendarConfig
 from quantflow.config.data import DataConfig
 from quantflow.config.universe import UniverseConfig
 from quantflow.data.calendars import sessions
-from quantflow.data.contracts import Finding, check_bars, check_panel, quality_frame, quarantined, to_panel
-from quantflow.data.panel import Panel
+from quantflow.data.contracts import Finding, check_bars, check_panel, quality_frame, quarantined
+from quantflow.data.grid import Grid, cut, tables
 from quantflow.data.providers import open_provider
 from quantflow.errors import DataError
 from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
@@ -50,15 +49,18 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         provider = open_provider(config.data)
         instruments = provider.instruments(config.universe).sort_index()
         symbols = tuple(instruments.index)
-        bars = provider.bars(symbols, config.data.start, config.as_of)
-        check_bars(bars)
-        panel, findings = to_panel(bars, symbols, _grid(bars, config, provider.name))
-        findings = [*findings, *check_panel(panel, config.data)]
+        grid = Grid(symbols, config.data.start, config.as_of, partial(sessions, config.calendar.name))
+        for bars in tables(provider.bars(symbols, config.data.start, config.as_of)):
+            check_bars(bars)
+            grid.add(bars)
+        panel = grid.panel()
+        _check_any(len(panel.sessions), provider.name, config.as_of)
+        findings = [*grid.findings(), *check_panel(panel, config.data)]
         aside = quarantined(findings)
         _check_budget(len(symbols), aside, findings, config.data.quarantine_budget)
         kept = [symbol for symbol in symbols if symbol not in set(aside)]
         return {
-            "prices": _trimmed(panel.select(kept)),
+            "prices": cut(panel, kept),
             "instruments": instruments.loc[kept],
             "quality": quality_frame(findings),
         }
@@ -72,18 +74,12 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         return Summary(entered=kept + aside, left=kept, note=", ".join(notes), degraded=bool(notes))
 
 
-def _grid(bars: Any, config: IngestionStageConfig, provider: str) -> Any:
-    """Return the calendar's sessions from the first bar that was asked for to the as-of."""
-    days = bars["date"].to_numpy().astype("datetime64[D]")
-    first = np.datetime64(config.data.start or date.min, "D")
-    days = days[(days >= first) & (days <= np.datetime64(config.as_of, "D"))]
-    grid = sessions(config.calendar.name, days.min().item(), config.as_of) if len(days) else days
-    if not len(grid):
+def _check_any(found: int, provider: str, as_of: date) -> None:
+    if not found:
         raise DataError(
-            f"The provider {provider!r} has no bars up to {config.as_of}.",
+            f"The provider {provider!r} has no bars up to {as_of}.",
             hint="Ask for a later as-of, or an earlier data.start.",
         )
-    return grid
 
 
 def _check_budget(asked: int, aside: tuple[str, ...], findings: list[Finding], budget: float) -> None:
@@ -99,9 +95,3 @@ def _check_budget(asked: int, aside: tuple[str, ...], findings: list[Finding], b
         hint="Mend the data, exclude the symbols (universe.exclude), or change the limits in the section data.",
         quarantined=list(aside),
     )
-
-
-def _trimmed(panel: Panel) -> Panel:
-    """Return the panel without the sessions before its first price."""
-    first = int(np.argmax(~np.isnan(panel.close).all(axis=0)))
-    return panel.window(first, len(panel.sessions))

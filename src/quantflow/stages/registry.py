@@ -22,6 +22,23 @@ SELECTION: tuple[str, ...] = (
 )
 """The stages of a selection run, in order. Each lives in the module of its name, class ``<Name>Stage``."""
 
+META: tuple[str, ...] = (
+    "meta.aggregation",
+    "meta.optimisation",
+    "meta.flattening",
+    "meta.validation",
+    "meta.report",
+)
+"""The stages of a meta run after its sleeves, in order. Each lives in the module of its name."""
+
+_CLASSES = {name: f"{name.capitalize()}Stage" for name in SELECTION} | {
+    "meta.aggregation": "AggregationStage",
+    "meta.optimisation": "OptimisationStage",
+    "meta.flattening": "FlatteningStage",
+    "meta.validation": "MetaValidationStage",
+    "meta.report": "MetaReportStage",
+}
+
 
 class StageRegistry:
     """Stages by id. Built-in ones are imported on first use, plug-ins come from the entry point group."""
@@ -30,8 +47,8 @@ class StageRegistry:
 
     @classmethod
     def ids(cls) -> tuple[str, ...]:
-        """Return every known id: the pipeline's order first, then plug-ins by name."""
-        return SELECTION + tuple(sorted(p.name for p in entry_points(group=cls.group)))
+        """Return every known id: the pipelines' order first, then plug-ins by name."""
+        return SELECTION + META + tuple(sorted(p.name for p in entry_points(group=cls.group)))
 
     @classmethod
     def get(cls, stage_id: str) -> BasePipelineStage[Any]:
@@ -40,9 +57,9 @@ class StageRegistry:
         Raises:
             ConfigError: If there is none, naming the nearest; or if a plug-in does not load.
         """
-        if stage_id in SELECTION:
+        if stage_id in _CLASSES:
             module = import_module(f"quantflow.stages.{stage_id}")
-            stage: BasePipelineStage[Any] = getattr(module, f"{stage_id.capitalize()}Stage")()
+            stage: BasePipelineStage[Any] = getattr(module, _CLASSES[stage_id])()
             return stage
         for point in entry_points(group=cls.group, name=stage_id):
             return _loaded(point.value, point.load())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from quantflow.config.allocation import AllocationConfig
@@ -17,14 +16,15 @@ from quantflow.config.scores import ScoresConfig
 from quantflow.config.synthesis import SynthesisConfig
 from quantflow.config.validation import ValidationConfig
 from quantflow.data.panel import Panel
-from quantflow.errors import DataError, InfeasibleError
+from quantflow.errors import InfeasibleError
 from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step_runner
 from quantflow.stages.registry import StageRegistry
+from quantflow.stages.walk_forward import Rebalances, decide_all, metrics, schedule, stream, weights_over_time
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from quantflow.quant.backtest import Backtest, FloatArray, IntArray
+    from quantflow.quant.backtest import FloatArray, IntArray
 
 
 class ValidationStageConfig(StageConfig):
@@ -47,21 +47,6 @@ class ValidationStageConfig(StageConfig):
 
         features = FeatureWindows(**self.features.model_dump()).sessions
         return max(features, max(self.clusters.lookbacks) + 1, self.allocation.lookback + 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Rebalances:
-    """What the replayed stages decided.
-
-    Attributes:
-        positions: Sessions that trade, as positions in the panel, increasing.
-        targets: Signed weights to which they trade, shape (K, N).
-        held: Sessions on which no portfolio was feasible, with the reason; the portfolio was left alone.
-    """
-
-    positions: IntArray
-    targets: FloatArray
-    held: tuple[tuple[str, str], ...]
 
 
 class ValidationStage(BasePipelineStage[ValidationStageConfig]):
@@ -95,7 +80,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         from quantflow.quant.backtest import carried_returns, equal_weights, simulate
 
         prices, chosen = inputs["prices"], config.validation
-        scheduled = _schedule(prices, chosen)
+        scheduled = schedule(prices.sessions, chosen, "prices")
         chain = _chain(self.replays, {name: getattr(config, name) for name in type(config).model_fields})
         made = _replayed(chain, inputs, scheduled, config.reach)
         returns = carried_returns(prices.close)
@@ -103,9 +88,9 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         pool = simulate(returns, scheduled, equal_weights(np.isfinite(prices.close[:, scheduled]).T))
         sessions = prices.sessions[scheduled[0] :]
         return {
-            "oos_returns": _stream(sessions, strategy, pool),
-            "oos_weights": _weights(prices, made),
-            "metrics": _metrics(sessions, strategy, pool, config) | {"rebalances": _account(scheduled, made)},
+            "oos_returns": stream(sessions, strategy, pool),
+            "oos_weights": weights_over_time(prices.symbols, prices.sessions, made),
+            "metrics": metrics(sessions, strategy, pool, chosen, config.calendar) | {"rebalances": made.account},
         }
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
@@ -122,21 +107,6 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         )
 
 
-def _schedule(prices: Panel, config: ValidationConfig) -> IntArray:
-    """Return the positions of the sessions to rebalance on."""
-    from quantflow.quant.backtest import period_ends
-
-    ends = period_ends(prices.sessions, config.rebalance)
-    scheduled = ends[ends >= config.min_history - 1]
-    if not len(scheduled):
-        raise DataError(
-            f"The prices have {len(prices.sessions)} sessions: no {config.rebalance} rebalance comes after the first "
-            f"{config.min_history}.",
-            hint="Give more history (data.start), or lower validation.min_history.",
-        )
-    return scheduled
-
-
 def _chain(ids: Sequence[str], settings: Mapping[str, Any]) -> list[tuple[BasePipelineStage[Any], StageConfig]]:
     stages = [StageRegistry.get(stage_id) for stage_id in ids]
     return [(stage, stage.configured(settings)) for stage in stages]
@@ -150,23 +120,15 @@ def _replayed(
     prices = inputs["prices"]
     instruments = inputs["instruments"].loc[list(prices.symbols)]
     row = {symbol: i for i, symbol in enumerate(prices.symbols)}
-    positions: list[int] = []
-    targets: list[FloatArray] = []
-    held: list[tuple[str, str]] = []
+
+    def decide(position: int) -> FloatArray:
+        weights = _decide(chain, _seen(prices, position, reach), instruments)
+        target = np.zeros(len(row))
+        target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
+        return target
+
     with _quiet_steps():
-        for position in scheduled.tolist():
-            target = np.zeros(len(row))
-            try:
-                weights = _decide(chain, _seen(prices, position, reach), instruments)
-            except InfeasibleError as error:
-                held.append((str(prices.sessions[position]), error.message))
-                if positions:
-                    continue
-            else:
-                target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
-            positions.append(position)
-            targets.append(target)
-    return Rebalances(np.array(positions), np.stack(targets), tuple(held))
+        return decide_all(prices.sessions, scheduled, len(row), decide)
 
 
 def _seen(prices: Panel, position: int, reach: int) -> Panel:
@@ -200,52 +162,3 @@ def _quiet_steps() -> Iterator[None]:
         yield
     finally:
         step_runner.reset(token)
-
-
-def _stream(sessions: Any, strategy: Backtest, pool: Backtest) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = {name: getattr(strategy, name) for name in ("net", "gross", "cost", "turnover")}
-    return pd.DataFrame(columns | {"equal_weight": pool.gross}, index=pd.DatetimeIndex(sessions, name="date"))
-
-
-def _weights(prices: Panel, made: Rebalances) -> pd.DataFrame:
-    import numpy as np
-    import pandas as pd
-
-    which, symbol = np.nonzero(made.targets)
-    return pd.DataFrame(
-        {
-            "date": pd.DatetimeIndex(prices.sessions[made.positions[which]]),
-            "symbol": np.array(prices.symbols, dtype=object)[symbol],
-            "weight": made.targets[which, symbol],
-        }
-    )
-
-
-def _metrics(sessions: Any, strategy: Backtest, pool: Backtest, config: ValidationStageConfig) -> dict[str, Any]:
-    from quantflow.quant import metrics
-
-    year, chosen = config.calendar.annualisation, config.validation
-    span = {"start": str(sessions[0].astype("datetime64[D]")), "end": str(sessions[-1].astype("datetime64[D]"))}
-
-    def block(returns: FloatArray, turnover: FloatArray) -> dict[str, Any]:
-        traded = metrics.annual_turnover(turnover, year)
-        return metrics.summarise(returns, year) | {"turnover_annual": traded} | span
-
-    return {
-        "annualisation": year,
-        "strategy": block(strategy.net, strategy.turnover),
-        "equal_weight": block(pool.gross, pool.turnover),
-        "costs": {
-            "commission_bps": chosen.commission_bps,
-            "slippage_bps": chosen.slippage_bps,
-            "cagr_drag": metrics.cost_drag(strategy.gross, strategy.net, year),
-            "wealth_lost": metrics.final_cost(strategy.cost),
-        },
-    }
-
-
-def _account(scheduled: IntArray, made: Rebalances) -> dict[str, Any]:
-    held = [{"date": date, "reason": reason} for date, reason in made.held]
-    return {"scheduled": len(scheduled), "traded": len(scheduled) - len(held), "held": held}

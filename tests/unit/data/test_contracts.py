@@ -19,8 +19,8 @@ from quantflow.data.contracts import (
     check_panel,
     quality_frame,
     quarantined,
-    to_panel,
 )
+from quantflow.data.grid import Grid
 from quantflow.data.panel import Panel
 from quantflow.errors import DataError
 
@@ -32,6 +32,16 @@ def bars(*rows: tuple[str, str, float], **columns: list[float]) -> pd.DataFrame:
     """Return raw bars from (symbol, date, close)."""
     frame = pd.DataFrame(rows, columns=["symbol", "date", "close"]).assign(**columns)
     return frame.assign(date=pd.to_datetime(frame["date"]))
+
+
+def to_panel(raw: pd.DataFrame, symbols: list[str], days: np.ndarray) -> tuple[Panel, list[Finding]]:
+    """Return the panel of raw bars over all *days*, and the findings."""
+    grid = Grid(symbols, days[0].item(), days[-1].item(), lambda first, last: days)
+    grid.add(raw)
+    panel = grid.panel()
+    if not len(panel.sessions):
+        panel = Panel(tuple(symbols), days, {"close": np.full((len(symbols), len(days)), np.nan)})
+    return panel, grid.findings()
 
 
 def walk(length: int = 300, seed: int = 3) -> np.ndarray:
@@ -191,6 +201,7 @@ def test_panel_against_a_plain_dictionary(rows: list[tuple[str, int, float]], ra
         (bars(("A", "2020-01-01", 1.0)).assign(date=pd.Timestamp("2020-01-01", tz="UTC")), "time zone"),
         (bars(("A", "2020-01-01", 1.0)).assign(date=pd.to_datetime([None])), "without a date"),
         (bars(("A", "2020-01-01", 1.0)).assign(volume="many"), "'volume' is"),
+        (bars(("A", "1899-12-31", 1.0)), "before 1900"),
     ],
 )
 def test_what_is_no_table_of_bars_is_refused(broken: pd.DataFrame, part: str) -> None:

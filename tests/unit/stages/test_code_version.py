@@ -44,7 +44,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def version() -> str:
-    for cached in (module._closure, module._source, module._module):
+    for cached in (module._closure, module._source, module._folders, module._module):
         cached.cache_clear()
     importlib.invalidate_caches()
     return module.code_version(importlib.import_module("plugged.stage").DoubleStage())

@@ -1,0 +1,105 @@
+"""Validation across sleeves: what dividing capital this way would have earned, walked forward, after costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from quantflow.config.calendar import CalendarConfig
+from quantflow.config.meta import MetaValidation
+from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.stages.meta.optimisation import OptimisationStageConfig, divide, limits
+from quantflow.stages.walk_forward import Rebalances, decide_all, metrics, schedule, stream, weights_over_time
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from quantflow.quant.backtest import DateArray, FloatArray, IntArray
+
+
+class MetaValidationStageConfig(OptimisationStageConfig):
+    """What the walk-forward across sleeves reads: what optimisation reads, its own section, and the calendar."""
+
+    validation: MetaValidation
+    calendar: CalendarConfig
+
+
+class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
+    """Divides capital anew at each rebalance, on the sleeves' streams up to that session only.
+
+    Capital is moved at the close of a rebalance session, earns from the next session on, and drifts until the next
+    rebalance. The streams are net of what each sleeve paid to trade; moving capital between sleeves costs commission
+    and slippage on top. Where no division is feasible the one before is kept (cash at first) and the date recorded.
+
+    ``equal_weight`` is the benchmark: the budget in equal parts in all sleeves, moved on the same sessions, before
+    costs.
+    """
+
+    id = "meta.validation"
+    kind = Kind.COMPUTE
+    needs = ("streams",)
+    makes = ("oos_returns", "oos_weights", "metrics")
+    Config: ClassVar[type[StageConfig]] = MetaValidationStageConfig
+
+    def run(self, inputs: Inputs, config: MetaValidationStageConfig) -> Outputs:
+        """Return ``oos_returns``, ``oos_weights`` (``symbol`` is the sleeve) and ``metrics``.
+
+        ``metrics`` has, beside the figures of the strategy and the benchmark, those of each sleeve over the same
+        sessions (``sleeves``), and the rebalances at which a fallback was used (``rebalances.fallbacks``).
+
+        Raises:
+            DataError: If the streams are too short for a single rebalance.
+        """
+        import numpy as np
+
+        from quantflow.quant.backtest import simulate
+
+        frame, chosen = inputs["streams"], config.validation
+        sessions, returns = frame.index.to_numpy().astype("datetime64[D]"), frame.to_numpy(dtype=float)
+        scheduled = schedule(sessions, chosen, "sleeves' streams")
+        made, fallbacks = _decided(frame, sessions, scheduled, config)
+        strategy = simulate(returns.T, made.positions, made.targets, chosen.commission_bps + chosen.slippage_bps)
+        equal = np.full((len(scheduled), frame.shape[1]), config.budget / frame.shape[1])
+        benchmark = simulate(returns.T, scheduled, equal)
+        shown = sessions[scheduled[0] :]
+        return {
+            "oos_returns": stream(shown, strategy, benchmark),
+            "oos_weights": weights_over_time([str(name) for name in frame.columns], sessions, made),
+            "metrics": metrics(shown, strategy, benchmark, chosen, config.calendar)
+            | {"rebalances": made.account | {"fallbacks": fallbacks}}
+            | {"sleeves": _each(frame.iloc[scheduled[0] :], config.calendar.annualisation)},
+        }
+
+    def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
+        """Return the Sharpe ratio out of sample and the rebalances; degraded if one was not feasible as asked."""
+        figures = outputs["metrics"]
+        sharpe, done = figures["strategy"]["sharpe"], figures["rebalances"]
+        note = f"Sharpe {'n/a' if sharpe is None else format(sharpe, '.2f')}, {done['traded']} rebalances"
+        held, fell = len(done["held"]), len(done["fallbacks"])
+        note += f", {held} not feasible" if held else ""
+        note += f", {fell} by a fallback" if fell else ""
+        sleeves = inputs["streams"].shape[1]
+        return Summary(sleeves, outputs["oos_weights"]["symbol"].nunique(), note, degraded=held + fell > 0)
+
+
+def _decided(
+    frame: pd.DataFrame, sessions: DateArray, scheduled: IntArray, config: MetaValidationStageConfig
+) -> tuple[Rebalances, list[dict[str, Any]]]:
+    kept = limits([str(name) for name in frame.columns], config)
+    returns = frame.to_numpy(dtype=float)
+    fallbacks: list[dict[str, Any]] = []
+
+    def decide(position: int) -> FloatArray:
+        found = divide(returns[: position + 1], kept, config.allocation)
+        if len(found.attempts) > 1:
+            told = {"used": found.attempts[-1].method, "reason": found.attempts[0].reason}
+            fallbacks.append({"date": str(sessions[position]), **told})
+        return found.weights
+
+    return decide_all(sessions, scheduled, frame.shape[1], decide), fallbacks
+
+
+def _each(frame: pd.DataFrame, year: int) -> dict[str, Any]:
+    """Return each sleeve's figures over sessions after the first, whose close is where capital is first put in."""
+    from quantflow.quant.metrics import summarise
+
+    return {str(name): summarise(frame[name].to_numpy()[1:], year) for name in frame.columns}
