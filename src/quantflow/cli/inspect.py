@@ -14,6 +14,7 @@ from quantflow.cli.options import AsJson, Workspace
 def inspect(
     run: Annotated[str | None, typer.Argument(help="A run, or 'latest'; all runs by default.")] = None,
     stage: Annotated[str | None, typer.Option("--stage", metavar="STAGE", help="Show one stage of the run.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="List the runs of sleeves too.")] = False,
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
@@ -27,7 +28,7 @@ def inspect(
     if run is None:
         if stage is not None:
             raise ConfigError("--stage needs a run.", hint="quantflow inspect latest --stage " + stage)
-        runs = list_runs(home)
+        runs = list_runs(home, sleeves=every)
         if json:
             brief = [{k: r.json()[k] for k in _BRIEF} for r in runs]
             typer.echo(jsonlib.dumps({"schema_version": SCHEMA_VERSION, "runs": brief}))

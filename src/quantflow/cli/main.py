@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from quantflow.cli import inspect, resume, select
+from quantflow.cli import inspect, meta, resume, select
 
 app = typer.Typer(
     name="quantflow",
@@ -16,6 +16,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("select")(select.select)
+app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
 

@@ -16,9 +16,30 @@ OnFailure = Literal["warn", "quarantine"]
 class DataConfig(Section):
     """The provider, and the contract that every symbol's prices are held to."""
 
-    provider: str = Field("sample", min_length=1, description="provider name: sample, or that of a plug-in")
+    provider: str = Field(
+        "sample", min_length=1, description="provider name: sample, files, ccxt, or that of a plug-in"
+    )
     path: str | None = Field(
-        None, min_length=1, description="where a provider that reads files finds them: a glob, or any fsspec URL"
+        None,
+        min_length=1,
+        description="files: the CSV or Parquet file, folder or glob; relative to quantflow.toml, or any fsspec URL",
+    )
+    instruments: str | None = Field(
+        None,
+        min_length=1,
+        description="files: CSV or Parquet with symbol, name, sector, currency, exchange, tick, lot, min_notional",
+    )
+    exchange: str | None = Field(None, pattern="^[a-z0-9]{2,32}$", description="ccxt: the exchange's id, e.g. binance")
+    quote: str = Field("USDT", pattern="^[A-Z0-9]{2,16}$", description="ccxt: the currency that prices are quoted in")
+    top: int = Field(
+        50, ge=1, le=5000, description="ccxt: symbols of the largest volume today, when universe.symbols names none"
+    )
+    limit: int = Field(500, ge=2, le=5000, description="ccxt: bars asked for in one request")
+    timeout: int = Field(10, ge=1, le=300, description="ccxt: seconds of silence after which a request is given up")
+    base_url: str | None = Field(
+        None,
+        pattern="^https?://[^/?#]+$",
+        description="ccxt: scheme, host and port that requests go to instead of the exchange's, e.g. a proxy's",
     )
     start: date | None = Field(None, ge=date(1900, 1, 1), description="first date asked for; all there is when absent")
     min_sessions: int = Field(252, ge=2, description="sessions with a price that a symbol needs")

@@ -75,7 +75,7 @@ class Grid:
         early, late = days < self._start, days > self._end
         self._cover(days[~early & ~late])
         columns = np.searchsorted(self._days, days)
-        stray = ~early & ~late & ~np.isin(days, self._days)
+        stray = ~early & ~late & (np.append(self._days, _NEVER)[columns] != days)
         for check, which in (("before_start", early), ("after_as_of", late), ("off_session", stray)):
             self._count(check, rows[which])
         left = np.flatnonzero(~(early | late | stray))
@@ -139,8 +139,7 @@ class Grid:
 
     def _place(self, left: IntArray, rows: IntArray, columns: IntArray, values: dict[str, FloatArray]) -> IntArray:
         """Place the first bar of each cell among those *left*, unless one is there; return the others."""
-        _, first = np.unique(rows[left] * len(self._days) + columns[left], return_index=True)
-        now = left[np.sort(first)]
+        now = left[_firsts(rows[left] * len(self._days) + columns[left])]
         cells = (rows[now], columns[now])
         there, differs = np.zeros(len(now), bool), np.zeros(len(now), bool)
         for name in {**self._fields, **values}:
@@ -156,6 +155,13 @@ class Grid:
             if name in self._fields:
                 self._fields[name][cells[0][~there], cells[1][~there]] = column[now[~there]]
         return np.setdiff1d(left, now, assume_unique=True)
+
+
+def _firsts(values: IntArray) -> IntArray:
+    """Return where each distinct value occurs first, in order."""
+    if (np.diff(values) > 0).all():
+        return np.arange(len(values))
+    return np.sort(np.unique(values, return_index=True)[1])
 
 
 def cut(panel: Panel, symbols: Iterable[str]) -> Panel:

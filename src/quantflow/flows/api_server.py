@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from typing import Any
 
 POLL_SECONDS = 0.25
 
@@ -25,9 +26,26 @@ def main() -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    _let_writers_wait()
     app = create_app(final=True)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, timeout_keep_alive=30)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _let_writers_wait() -> None:
+    """Begin each write transaction with the write lock, so that SQLite's busy timeout applies.
+
+    A transaction that reads first and then wants to write fails at once when another has written in between; with
+    several workers reporting at a time, clients would see 503s.
+    """
+    from prefect.server.database.configurations import AioSqliteConfiguration
+
+    begin = AioSqliteConfiguration.begin_transaction
+
+    def begin_immediate(self: Any, session: Any, with_for_update: bool = True) -> Any:
+        return begin(self, session, with_for_update=True)
+
+    AioSqliteConfiguration.begin_transaction = begin_immediate  # type: ignore[method-assign]
 
 
 def _end_when_unused(users: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -15,15 +14,19 @@ from uuid import UUID
 
 from quantflow.errors import InfrastructureError, Stopped
 from quantflow.flows.server import ApiServer
+from quantflow.flows.worker import flush, logged
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.record import RunRecord
+from quantflow.runs.sleeves import links
 from quantflow.runs.status import RunStatus, status
 
 if TYPE_CHECKING:
     from quantflow.flows.watch import Snapshot
 
 DRAIN_SECONDS = 10.0
+QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+"""Keeps Prefect's log lines off the terminal, which belongs to the progress view; they are in the run's log."""
 Listener = Callable[["Snapshot"], None]
 
 
@@ -44,19 +47,26 @@ def execute(
     """
     with owned(record.folder), client_settings(server):
         tag = f"quantflow:{record.run_id}#{len(record.header['flow_runs']) + 1}"
-        with _logged(record), _watched(tag, record, listener), _recorded(record):
-            _call_flow(record, tag, forced)
+        with logged(record), _watched(tag, record, listener), _recorded(record):
+            _call_flow(record, tag, forced, server)
     return status(RunRecord(record.workspace, record.run_id))
 
 
-def _call_flow(record: RunRecord, tag: str, forced: Sequence[str]) -> None:
+def _call_flow(record: RunRecord, tag: str, forced: Sequence[str], server: ApiServer) -> None:
     from prefect import tags
 
-    from quantflow.flows.selection import selection_flow
-
     header = record.header
+    arguments = (header["profile"], record.run_id, str(record.workspace), list(forced))
     with tags(tag, f"run:{record.run_id}", f"profile:{header['profile']}", f"as-of:{header['as_of']}"):
-        selection_flow(header["profile"], record.run_id, str(record.workspace), list(forced))
+        if _is_meta(record):
+            from quantflow.flows.meta import meta_flow, runner_of
+
+            with runner_of(record, dict(server.environment)) as runner:
+                meta_flow.with_options(task_runner=runner)(*arguments)
+        else:
+            from quantflow.flows.selection import selection_flow
+
+            selection_flow(*arguments)
 
 
 @contextmanager
@@ -68,7 +78,7 @@ def _recorded(record: RunRecord) -> Iterator[None]:
     except BaseException as error:
         number = stopping.received()
         if number is None and not isinstance(error, KeyboardInterrupt):
-            record.event("run.failed", error=type(error).__name__)
+            record.event("run.failed", error=type(error).__name__, message=str(error)[:500])
             raise
         record.event("run.cancelled")
         _cancel(record)
@@ -107,8 +117,9 @@ def _watched(tag: str, record: RunRecord, listener: Listener | None) -> Iterator
 @contextmanager
 def client_settings(server: ApiServer) -> Iterator[None]:
     """Point Prefect at *server* in this process and its children."""
-    before = {name: os.environ.get(name) for name in server.environment}
-    os.environ.update(server.environment)
+    wanted = {**server.environment, **QUIET}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         with _loaded_settings(server):
             yield
@@ -133,35 +144,12 @@ def _loaded_settings(server: ApiServer) -> AbstractContextManager[Any]:
     return settings.temporary_settings(wanted)
 
 
-@contextmanager
-def _logged(record: RunRecord) -> Iterator[None]:
-    """Send Prefect's log lines to the run's folder: the terminal belongs to the progress view."""
-    from prefect.logging.configuration import setup_logging
-
-    setup_logging()  # a flow run calls it too, which by then changes nothing
-    handler = logging.FileHandler(record.folder / "log.txt")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger = logging.getLogger("prefect")
-    before, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = before
-        handler.close()
-
-
 def drain(tag: str, record: RunRecord) -> None:
     """Wait until the API knows all that this process had to tell it; give up, and say so, after ten seconds."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogHandler
-
     from quantflow.flows.watch import fetch
 
-    APILogHandler().flush()
-    EventsWorker.drain_all(timeout=5)
-    ended = sum(1 for name in record.stages if (s := record.stage(name)) and s.state != "running")
+    flush()
+    ended = _ended(record)
     until = time.monotonic() + DRAIN_SECONDS
     while time.monotonic() < until:
         try:
@@ -172,3 +160,14 @@ def drain(tag: str, record: RunRecord) -> None:
             return
         time.sleep(0.1)
     record.event("server.drain_incomplete")
+
+
+def _ended(record: RunRecord) -> int:
+    """Return how many stages of this run and of its sleeves have ended, each a task run that the API must know."""
+    sleeves = [RunRecord(record.workspace, link.run_id) for link in links(record)] if _is_meta(record) else []
+    own = sum(1 for name in record.stages if (stage := record.stage(name)) and stage.state != "running")
+    return own + sum(_ended(sleeve) for sleeve in sleeves if sleeve.exists)
+
+
+def _is_meta(record: RunRecord) -> bool:
+    return bool(record.header["kind"] == "meta")

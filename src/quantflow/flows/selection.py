@@ -117,7 +117,7 @@ def advance(
     """
     if "run" in stage.needs:
         context = replace(context, facts=facts_of(record))
-    mark = fingerprint(stage, record.run_id, context.settings, context.artifacts)
+    mark = fingerprint(stage, record.scope, context.settings, context.artifacts)
     entry = StageRecord(stage.id, "running", mark.key, mark.json(), started=now())
     timer = _Timer(entry.started, time.monotonic())
     planned = planner.decide(stage, context.artifacts)

@@ -131,7 +131,7 @@ def _embedded(home: Path, url: str) -> ApiServer:
         "PREFECT_API_URL": url,
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
-        "PREFECT_CLIENT_MAX_RETRIES": "1",
+        "PREFECT_CLIENT_MAX_RETRIES": "3",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
         "DO_NOT_TRACK": "1",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from quantflow.runs.record import RunRecord
+from quantflow.runs.sleeves import links, result_of
 
 
 def facts_of(record: RunRecord) -> dict[str, Any]:
@@ -16,6 +18,8 @@ def facts_of(record: RunRecord) -> dict[str, Any]:
         "profile": header["profile"],
         "as_of": header["as_of"],
         "created": header["created"],
+        "kind": header["kind"],
+        **(_sleeves(record) if header["kind"] == "meta" else {}),
         "parent": (header.get("parent") or {}).get("run_id"),
         "degraded": any(stage.summary.degraded for stage in stages),
         "notes": [f"{stage.stage}: {stage.summary.note}" for stage in stages if stage.summary.degraded],
@@ -33,5 +37,28 @@ def facts_of(record: RunRecord) -> dict[str, Any]:
                 "cached": stage.cached,
             }
             for stage in stages
+        ],
+    }
+
+
+def _sleeves(record: RunRecord) -> dict[str, Any]:
+    """Return the sleeves that have a result, each with its link, and those that have none."""
+    found = [(link, result_of(link, record.workspace)) for link in links(record)]
+    return {
+        "sleeves": [
+            {
+                **vars(link),
+                "sleeve": result.sleeve,
+                "made_under": result.config_hash,
+                "as_of": result.as_of,
+                "degraded": result.degraded,
+                "outputs": {name: asdict(ref) for name, ref in result.outputs.items()},
+            }
+            for link, result in found
+            if result is not None
+        ],
+        "failed": [
+            {"id": failure["sleeve"], "stage": failure["stage"], "message": failure["message"]}
+            for failure in record.header.get("failed", [])
         ],
     }

@@ -20,6 +20,8 @@ class Outcome:
         winners: Per selected name, best first: symbol, direction, cluster, sector, alpha_score, rank, and ``why``:
             the features that carried its score and those that cost it most.
         weights: Per name, largest first: symbol, weight (signed fraction of capital), cluster, sector.
+        sleeves: Of a meta run, per sleeve: id, run_id, as_of, reused, weight (fraction of capital).
+        contributions: Of a meta run, per asset, as ``weights``: symbol, weight (net), and ``by_sleeve``: its parts.
         metrics: Out-of-sample figures after costs, by series (strategy, equal_weight, …).
         files: Paths of weights, report and brief.
     """
@@ -28,6 +30,8 @@ class Outcome:
     winners: list[dict[str, Any]]
     weights: list[dict[str, Any]]
     metrics: dict[str, Any]
+    sleeves: list[dict[str, Any]]
+    contributions: list[dict[str, Any]]
     files: dict[str, str]
 
     def json(self) -> dict[str, Any]:
@@ -51,6 +55,8 @@ def outcome(run: RunStatus) -> Outcome:
         winners=_winners(context) if {"winners", "scores"} <= set(artifacts) else [],
         weights=_rows(context.load("weights"), ("weight", "cluster", "sector")) if "weights" in artifacts else [],
         metrics=dict(context.load("metrics")) if "metrics" in artifacts else {},
+        sleeves=_sleeves(context) if "sleeve_weights" in artifacts else [],
+        contributions=_contributions(context) if "contributions" in artifacts else [],
         files={name: str(path) for name, path in files.items() if path.is_file()},
     )
 
@@ -59,6 +65,24 @@ def _rows(frame: Any, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     picked = frame[[c for c in columns if c in frame.columns]].reset_index()
     rows: list[dict[str, Any]] = picked.to_dict("records")
     return rows
+
+
+def _sleeves(context: SelectionContext) -> list[dict[str, Any]]:
+    weights = context.load("sleeve_weights")["weight"]
+    picked = ("id", "run_id", "as_of", "reused")
+    return [
+        {**{key: sleeve[key] for key in picked}, "weight": float(weights.loc[sleeve["id"]])}
+        for sleeve in context.load("sleeves")["sleeves"]
+    ]
+
+
+def _contributions(context: SelectionContext) -> list[dict[str, Any]]:
+    parts = context.load("contributions").pivot(index="symbol", columns="sleeve", values="weight")
+    weights = context.load("weights")["weight"]
+    return [
+        {"symbol": symbol, "weight": weight, "by_sleeve": {k: v for k, v in parts.loc[symbol].items() if v == v}}
+        for symbol, weight in weights.items()
+    ]
 
 
 def _winners(context: SelectionContext) -> list[dict[str, Any]]:

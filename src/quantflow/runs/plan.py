@@ -58,14 +58,14 @@ class Planner:
     """Decides stage by stage, from what is on disk.
 
     Attributes:
-        run_id: The run.
+        scope: The run that network stages fetch for.
         settings: The profile's sections and ``as_of``.
         cache: The cache of results.
         records: What this run's record holds, by stage id.
         forced: Stages to run whatever is there.
     """
 
-    run_id: str
+    scope: str
     settings: Mapping[str, Any]
     cache: StageCache
     records: Mapping[str, StageRecord | None]
@@ -88,7 +88,7 @@ class Planner:
             return Planned(stage.id, "run", Reason.FORCED)
         if missing := set(stage.needs) - set(artifacts) - {"run"}:
             return Planned(stage.id, "run", Reason.UPSTREAM, ", ".join(sorted(missing)))
-        want = fingerprint(stage, self.run_id, self.settings, artifacts)
+        want = fingerprint(stage, self.scope, self.settings, artifacts)
         damaged = ""
         if record is not None and record.state == "done" and record.key == want.key:
             damaged = self._damaged(record)

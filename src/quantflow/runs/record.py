@@ -170,6 +170,11 @@ class RunRecord:
         """The frozen profile sections, and ``as_of``."""
         return {**self.header["settings"], "as_of": self.header["as_of"]}
 
+    @property
+    def scope(self) -> str:
+        """The run that network stages fetch for: a sleeve's portfolio, so that its sleeves fetch once."""
+        return str(self.header.get("scope") or self.run_id)
+
     def add_flow_run(self, flow_run_id: str) -> None:
         """Remember which flow run in Prefect's API works on this run."""
         self.update(flow_runs=[*self.header["flow_runs"], flow_run_id])

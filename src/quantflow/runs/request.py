@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.config.load import override_settings as override
-from quantflow.config.profile import Profile
+from quantflow.config.meta import Sleeve
+from quantflow.config.profile import MetaProfile, Profile
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactStore
-from quantflow.errors import unknown_name
+from quantflow.errors import ConfigError, unknown_name
 from quantflow.runs.layout import Layout
 from quantflow.runs.plan import Planned, Planner
 from quantflow.runs.record import RunRecord
+from quantflow.runs.sleeves import SleeveLink, config_hash
+from quantflow.runs.status import find_run
 from quantflow.runs.taken import refuse_taken
 from quantflow.stages.base import BasePipelineStage, SelectionContext, check_wiring
-from quantflow.stages.registry import SELECTION, StageRegistry
+from quantflow.stages.registry import META, SELECTION, StageRegistry
 
 
 def default_run_id(profile: str, as_of: date) -> str:
@@ -72,9 +75,101 @@ def create_run(
             "stages": list(SELECTION),
             "store": profile.execution.store,
             "parent": dict(parent) if parent else None,
+            "scope": parent["scope"] if parent else record.run_id,
         }
     )
     return record
+
+
+def create_meta_run(
+    meta: MetaProfile,
+    workspace: Path,
+    as_of: date,
+    run_id: str | None = None,
+    parent: Mapping[str, str] | None = None,
+) -> RunRecord:
+    """Write the record of a new meta run and those of its sleeves, all with their settings frozen.
+
+    Args:
+        meta: What to run.
+        workspace: Where.
+        as_of: The last session that any sleeve may see.
+        run_id: Its name; made up when None.
+        parent: For a nested one: as in ``create_run``.
+
+    Raises:
+        ConfigError: If the id is unsafe or taken, or a pinned run is missing, unfinished or of another profile.
+        LockedError: If a live process works on a run of that id.
+    """
+    record = RunRecord(workspace, run_id or default_run_id(meta.name, as_of))
+    refuse_taken(record)
+    check_wiring([StageRegistry.get(name) for name in META])
+    scope = parent["scope"] if parent else record.run_id
+    made = [_sleeve(sleeve, meta, record, as_of, scope) for sleeve in meta.sleeves]
+    for link in made:
+        link.write(record)
+    record.create(
+        {
+            "kind": "meta",
+            "profile": meta.name,
+            "as_of": as_of.isoformat(),
+            "settings": meta.settings(),
+            "sources": dict(meta.sources),
+            "stages": list(META),
+            "store": meta.execution.store,
+            "parent": dict(parent) if parent else None,
+            "scope": scope,
+            "sleeves": [link.id for link in made],
+            "failed": [],
+        }
+    )
+    return record
+
+
+def _sleeve(sleeve: Sleeve, meta: MetaProfile, record: RunRecord, as_of: date, scope: str) -> SleeveLink:
+    if sleeve.run_id is not None:
+        return _pinned(sleeve, record.workspace)
+    parent = {"run_id": record.run_id, "sleeve": sleeve.id, "scope": scope}
+    child, profile = f"{record.run_id}.{sleeve.id}", meta.resolved[sleeve.id]
+    made = RunRecord(record.workspace, child)
+    if not made.exists:  # a creation that was cut short is taken up where it was
+        if isinstance(profile, MetaProfile):
+            made = create_meta_run(profile, record.workspace, as_of, child, parent)
+        else:
+            made = create_run(profile, record.workspace, as_of, child, parent)
+    digest = config_hash(profile.settings(), as_of.isoformat())
+    kind = "meta" if isinstance(profile, MetaProfile) else "profile"
+    return SleeveLink(sleeve.id, made.run_id, profile.name, kind, digest)
+
+
+def _pinned(sleeve: Sleeve, workspace: Path) -> SleeveLink:
+    found = find_run(workspace, str(sleeve.run_id))
+    header = found.record.header
+    if found.state != "completed" or header["profile"] != sleeve.profile:
+        raise ConfigError(
+            f"Sleeve {sleeve.id!r} is pinned to run {sleeve.run_id}, which is {found.state} and of profile "
+            f"{header['profile']!r}.",
+            hint=f"Pin a completed run of {sleeve.profile!r}, or leave run_id out.",
+        )
+    digest = config_hash(header["settings"], header["as_of"])
+    return SleeveLink(sleeve.id, found.record.run_id, str(sleeve.profile), "profile", digest, pinned=True)
+
+
+def resolve_meta_as_of(meta: MetaProfile, asked: date | None) -> date:
+    """Return the last session that all sleeves of *meta* have completed, or *asked*.
+
+    Raises:
+        ConfigError: If *asked* is in the future of a sleeve, or a pinned run says another session than asked.
+    """
+    found = [resolve_as_of(profile, asked) for profile in _leaf_profiles(meta)]
+    return min(found)
+
+
+def _leaf_profiles(meta: MetaProfile) -> list[Profile]:
+    out: list[Profile] = []
+    for profile in meta.resolved.values():
+        out += _leaf_profiles(profile) if isinstance(profile, MetaProfile) else [profile]
+    return out
 
 
 def layout_of(record: RunRecord) -> Layout:
@@ -104,7 +199,7 @@ def planner_of(record: RunRecord, forced: Sequence[str] = ()) -> Planner:
     layout = layout_of(record)
     cache = StageCache(layout.cache, ArtifactStore(layout.store, as_of=record.as_of))
     records = {name: record.stage(name) for name in record.stages}
-    return Planner(record.run_id, record.settings, cache, records, frozenset(forced))
+    return Planner(record.scope, record.settings, cache, records, frozenset(forced))
 
 
 def downstream(stages: Sequence[str], first: str) -> tuple[str, ...]:
@@ -142,6 +237,11 @@ def with_settings(record: RunRecord, overrides: Sequence[str], *, write: bool) -
     Raises:
         ConfigError: If a value is wrong.
     """
+    if record.header["kind"] == "meta":
+        raise ConfigError(
+            f"{record.run_id} is a meta run: the settings of its sleeves are frozen.",
+            hint="Start a new one with --set; what has not changed comes from the cache.",
+        )
     profile = override(record.header["profile"], record.header["settings"], overrides)
     changes = {"settings": profile.settings(), "sources": {**record.header["sources"], **profile.sources}}
     if write:

@@ -106,11 +106,12 @@ def _exported(record: RunRecord, stages: Mapping[str, StageRecord | None]) -> bo
     return all((record.folder / file).is_file() for name, file in EXPORTS.items() if name in made)
 
 
-def list_runs(workspace: Path) -> list[RunStatus]:
-    """Return the workspace's runs, newest last."""
+def list_runs(workspace: Path, *, sleeves: bool = False) -> list[RunStatus]:
+    """Return the workspace's runs, newest last; those of sleeves only if asked for."""
     folder = workspace / "runs"
     found = [path.name for path in folder.iterdir() if (path / "run.json").exists()] if folder.is_dir() else []
-    return sorted((status(RunRecord(workspace, name)) for name in found), key=_created)
+    runs = sorted((status(RunRecord(workspace, name)) for name in found), key=_created)
+    return [run for run in runs if sleeves or run.state == "unreadable" or not run.record.header.get("parent")]
 
 
 def _created(run: RunStatus) -> tuple[str, str]:
@@ -138,6 +139,7 @@ def find_run(workspace: Path, run_id: str) -> RunStatus:
 
 def _born(path: Path) -> tuple[str, str]:
     try:
-        return str(json.loads(path.read_bytes()).get("created", "")), path.parent.name
+        header = json.loads(path.read_bytes())
+        return "" if header.get("parent") else str(header.get("created", "")), path.parent.name
     except (OSError, ValueError, AttributeError):
         return "", path.parent.name

@@ -44,13 +44,13 @@ class Fingerprint:
 
 
 def fingerprint(
-    stage: BasePipelineStage[Any], run_id: str, settings: Mapping[str, Any], artifacts: Mapping[str, ArtifactRef]
+    stage: BasePipelineStage[Any], scope: str, settings: Mapping[str, Any], artifacts: Mapping[str, ArtifactRef]
 ) -> Fingerprint:
     """Return what the result of *stage* in this run depends on.
 
     Args:
         stage: The stage.
-        run_id: The run; part of the key of a network stage only.
+        scope: The run that network stages fetch for; part of the key of a network stage only.
         settings: The profile's sections and ``as_of``.
         artifacts: Refs that must hold the stage's ``needs``; other names are ignored.
     """
@@ -58,7 +58,7 @@ def fingerprint(
     config = stage.configured(settings).model_dump_json()
     return Fingerprint(
         stage=stage.id,
-        scope=run_id if network else "",
+        scope=scope if network else "",
         code="" if network else code_version(stage),
         config=hashlib.sha256(config.encode()).hexdigest(),
         inputs={name: artifacts[name].sha256 for name in stage.needs if name in artifacts},

@@ -23,6 +23,7 @@ SELECTION: tuple[str, ...] = (
 """The stages of a selection run, in order. Each lives in the module of its name, class ``<Name>Stage``."""
 
 META: tuple[str, ...] = (
+    "meta.gather",
     "meta.aggregation",
     "meta.optimisation",
     "meta.flattening",
@@ -32,6 +33,7 @@ META: tuple[str, ...] = (
 """The stages of a meta run after its sleeves, in order. Each lives in the module of its name."""
 
 _CLASSES = {name: f"{name.capitalize()}Stage" for name in SELECTION} | {
+    "meta.gather": "GatherStage",
     "meta.aggregation": "AggregationStage",
     "meta.optimisation": "OptimisationStage",
     "meta.flattening": "FlatteningStage",

@@ -10,41 +10,21 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from quantflow.runs.record import RunRecord
+from quantflow.runs.sleeves import leaf_names
+from quantflow.ui.grid import grid, sleeve_rows
+from quantflow.ui.marks import MARKS, STYLES
 from quantflow.ui.rows import Row, changed, rows, utc_now
 
 if TYPE_CHECKING:
     from quantflow.flows.watch import TaskState
 
 Snapshot = Mapping[str, "TaskState"]
-
-STYLES: Mapping[str, str] = {
-    "Pending": "dim",
-    "Running": "cyan",
-    "AwaitingRetry": "yellow",
-    "Retrying": "yellow",
-    "Cached": "blue",
-    "Completed": "green",
-    "Failed": "bold red",
-    "Crashed": "bold red",
-    "Cancelled": "bold red",
-}
-MARKS: Mapping[str, str] = {
-    "Pending": "·",
-    "Running": "▶",
-    "AwaitingRetry": "…",
-    "Retrying": "↻",
-    "Cached": "≡",
-    "Completed": "✓",
-    "Failed": "✗",
-    "Crashed": "✗",
-    "Cancelled": "✗",
-}
 
 
 @contextmanager
@@ -87,10 +67,12 @@ class LiveView:
         self, record: RunRecord, console: Console | None = None, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._record, self._clock = record, clock
+        self._console = console or Console(stderr=True)
+        self._sleeves = leaf_names(record)
         self._tasks: Snapshot = {}
         self._live = Live(
-            console=console or Console(stderr=True),
-            get_renderable=self.table,
+            console=self._console,
+            get_renderable=self.picture,
             refresh_per_second=4,
             redirect_stdout=False,
         )
@@ -106,8 +88,15 @@ class LiveView:
         """Take a new picture; it is drawn with the next refresh, the last one when the view closes."""
         self._tasks = tasks
 
+    def picture(self) -> RenderableType:
+        """Return the view as it stands now: the stages, below the sleeves where there are any."""
+        if not self._sleeves:
+            return self.table()
+        room = max(3, self._console.height - len(self._record.stages) - 6)
+        return Group(grid(sleeve_rows(self._sleeves, self._tasks), room), Text(), self.table())
+
     def table(self) -> Table:
-        """Return the table as it stands now."""
+        """Return the table of the run's own stages."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=False)
         for title, right in (("STAGE", 0), ("STATE", 0), ("TRY", 1), ("TIME", 1), ("SYMBOLS", 1), ("NOTE", 0)):
             table.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
@@ -140,14 +129,22 @@ class Lines:
 
     def __init__(self, record: RunRecord, write: Callable[[RunRecord, Row], None]) -> None:
         self._record, self._write = record, write
+        self._sleeves = leaf_names(record)
         self._shown: list[Row] = []
 
     def update(self, tasks: Snapshot) -> None:
         """Take a new picture and write what differs from the last one."""
-        fresh = rows(self._record, tasks, utc_now())
+        fresh = rows(self._record, tasks, utc_now()) + self._sleeve_rows(tasks)
         for row in changed(self._shown, fresh):
             self._write(self._record, row)
         self._shown = fresh
+
+    def _sleeve_rows(self, tasks: Snapshot) -> list[Row]:
+        return [
+            Row(f"{sleeve.sleeve}:{stage}", state)
+            for sleeve in sleeve_rows(self._sleeves, tasks)
+            for stage, state in [*sleeve.cells.items(), ("all", sleeve.state)]
+        ]
 
 
 def _plain_line(record: RunRecord, row: Row) -> None:

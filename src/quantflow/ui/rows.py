@@ -44,7 +44,8 @@ def rows(record: RunRecord, tasks: Mapping[str, TaskState], now: datetime) -> li
         tasks: The API's picture.
         now: The time on the clock, for elapsed times and countdowns.
     """
-    latest = {task.name: task for task in sorted(tasks.values(), key=lambda t: t.at)}
+    own = [task for task in tasks.values() if not any(tag.startswith("sleeve:") for tag in task.tags)]
+    latest = {task.name: task for task in sorted(own, key=lambda t: t.at)}
     out: list[Row] = []
     for stage in record.stages:
         out.append(_row(stage, latest.get(stage), record.stage(stage), now))

@@ -49,7 +49,7 @@ def _styled(state: str) -> str:
 def print_outcome(run: RunStatus, found: Outcome) -> None:
     """Print what a run found: funnel, winners and why, weights, out-of-sample figures, files."""
     console = out()
-    for table in (_funnel(found), _winners(found), _metrics(found)):
+    for table in (_funnel(found), _winners(found), _sleeves(found), _contributions(found), _metrics(found)):
         if table.row_count:
             console.print()
             console.print(table)
@@ -82,6 +82,27 @@ def _winners(found: Outcome) -> Table:
             escape(str(row["sector"])),
             escape(row["why"]),
         )
+    return table
+
+
+def _sleeves(found: Outcome) -> Table:
+    table = _table("SLEEVE", ">WEIGHT", "AS-OF", "RUN", title="Sleeves")
+    for row in found.sleeves:
+        run = f"{row['run_id']} (reused)" if row["reused"] else row["run_id"]
+        table.add_row(escape(row["id"]), f"{row['weight']:.2%}", row["as_of"], escape(run))
+    return table
+
+
+def _contributions(found: Outcome) -> Table:
+    names = [row["id"] for row in found.sleeves]
+    table = _table("SYMBOL", ">NET", *(f">{name}" for name in names), title="Net weights, by sleeve")
+    for row in found.contributions:
+        parts = (row["by_sleeve"].get(name) for name in names)
+        cells = ("" if part is None else f"{part:.2%}" for part in parts)
+        table.add_row(escape(str(row["symbol"])), f"{row['weight']:.2%}", *cells)
+    if found.contributions:
+        sums = [sum(row["by_sleeve"].get(name, 0.0) for row in found.contributions) for name in names]
+        table.add_row("sum", f"{sum(row['weight'] for row in found.contributions):.2%}", *(f"{s:.2%}" for s in sums))
     return table
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from quantflow.config.load import load_meta, load_profile
+from quantflow.config.meta import MetaAllocation, Sleeve
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import ConfigError
 
@@ -59,6 +60,10 @@ def test_settings_hold_no_resolved_sleeves(tmp_path: Path) -> None:
         "min_sleeves",
         "renormalise",
         "budget",
+        "calendar",
+        "validation",
+        "report",
+        "execution",
     }
     assert [sleeve["id"] for sleeve in settings["sleeves"]] == ["demo", "fast"]
 
@@ -83,6 +88,17 @@ def test_settings_hold_no_resolved_sleeves(tmp_path: Path) -> None:
         (TWO + "budget = 0\n", "budget = 0: must be greater than 0"),
         (TWO + 'allocation = { method = "hrpp" }\n', "Did you mean 'hrp'?"),
         (TWO + "allocation = { min_weight = 0.5, max_weight = 0.1 }\n", "min_weight 0.5 is above"),
+        (TWO + "allocation = { lookback = 59 }\n", "must be 60 or more"),
+        (TWO + "allocation = { max_weight = 0.4 }\n", "max_weight sum to 0.8, below the budget 1"),
+        (TWO + "allocation = { min_weight = 0.6 }\n", "min_weight sum to 1.2, above the budget 1"),
+        (TWO + 'validation = { rebalance = "daily" }\n', "'weekly', 'monthly' or 'quarterly'"),
+        (TWO + "execution = { workers = 0 }\n", "must be 1 or more"),
+        (TWO + "report = { topp = 3 }\n", "Did you mean 'top'?"),
+        ('[meta.m]\nsleeves = [{ profile = "demo", id = "date" }]\n', "a sleeve cannot be called 'date'"),
+        (
+            '[meta.m]\nsleeves = [{ profile = "demo", min_weight = 0.5 }]\nallocation = { max_weight = 0.3 }\n',
+            "sleeve 'demo': min_weight 0.5 is above max_weight 0.3",
+        ),
     ],
 )
 def test_errors_name_the_meta_profile_and_the_rule(tmp_path: Path, text: str, part: str) -> None:
@@ -97,3 +113,48 @@ def test_unknown_meta_profile_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_meta("demo_mta", workspace=tmp_path)
     assert "Did you mean 'demo_meta'?" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("sleeve", "section", "budget", "expected"),
+    [
+        ({}, {}, 1.0, (0.0, 1.0)),
+        ({}, {"min_weight": 0.1, "max_weight": 0.4}, 1.0, (0.1, 0.4)),
+        ({"min_weight": 0.2}, {"min_weight": 0.1, "max_weight": 0.4}, 1.0, (0.2, 0.4)),
+        ({"max_weight": 0.0}, {"max_weight": 0.4}, 1.0, (0.0, 0.0)),
+        ({"max_weight": 0.9}, {}, 0.5, (0.0, 0.5)),
+    ],
+)
+def test_a_sleeves_own_limits_win(
+    sleeve: dict[str, float], section: dict[str, float], budget: float, expected: tuple[float, float]
+) -> None:
+    """A sleeve keeps its own limits, else those of the section, and never more than the budget."""
+    assert Sleeve(profile="demo", **sleeve).bounds(MetaAllocation(**section), budget) == expected
+
+
+def test_the_chain_names_each_method_once() -> None:
+    """The method comes first and is not tried again as a fallback."""
+    assert MetaAllocation(method="hrp", fallbacks=("hrp", "equal_weight")).chain == ("hrp", "equal_weight")
+
+
+CRYPTO = '[profiles.coin]\nextends = "demo"\n[profiles.coin.calendar]\nname = "24/7"\n'
+
+
+@pytest.mark.parametrize(
+    ("sleeves", "given", "name", "source"),
+    [
+        ('[{ profile = "coin" }]', "", "24/7", "its sleeves"),
+        ('[{ profile = "coin" }, { profile = "demo" }]', "", "XNYS", "its sleeves"),
+        ('[{ profile = "demo" }]', 'calendar = { name = "24/7" }\n', "24/7", "quantflow.toml [meta.m]"),
+    ],
+)
+def test_the_calendar_is_that_of_the_sleeves(tmp_path: Path, sleeves: str, given: str, name: str, source: str) -> None:
+    """Joined sessions are those of the sleeve with the fewest, so a year has as many, unless the profile says so."""
+    meta = load_meta("m", workspace=write(tmp_path, f"{CRYPTO}[meta.m]\nsleeves = {sleeves}\n{given}"))
+    assert (meta.calendar.name, meta.sources["calendar"]) == (name, source)
+
+
+def test_where_the_work_runs_concerns_all_of_it(tmp_path: Path) -> None:
+    """--set execution.key=value changes the meta profile and its sleeves alike."""
+    meta = load_meta("m", workspace=write(tmp_path, TWO), overrides=["execution.runner=local"])
+    assert meta.execution.runner == meta.resolved["fast"].execution.runner == "local"

@@ -154,6 +154,25 @@ def test_capped_names_stay_on_their_cap() -> None:
     assert abs(cleaned.sum() - 1) < 1e-12
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_keeps_limits_of_each_name(method: str, returns: np.ndarray) -> None:
+    """Weights keep the limits that each name has of its own, and dust is removed only where it may be."""
+    low, high = np.linspace(0.0, 0.14, 8), np.linspace(0.2, 0.9, 8)
+    weights = optimise(method, returns, Limits(8, 1.5, low, high))
+    assert abs(weights.sum() - 1.5) < 1e-12
+    assert (weights >= low - 2e-9).all()
+    assert (weights <= high + 2e-9).all()
+
+
+def test_the_record_tells_what_was_tried() -> None:
+    """An allocation's record names the method asked for, the one used, every attempt, and why the first failed."""
+    found = allocate(np.zeros((2, 5)), Limits(2), ("hrp", "equal_weight")).record
+    reason = "5 sessions have a return of every name, 60 are needed"
+    assert found["chain"][0] == {"method": "hrp", "outcome": "failed", "reason": reason}
+    assert (found["method"], found["used"], found["infeasible_because"]) == ("hrp", "equal_weight", reason)
+    assert found["binding"] == []
+
+
 def test_shorts_are_inverted() -> None:
     """A short's synthetic long earns -r in each session; holes stay holes."""
     returns = np.array([[0.1, np.nan], [0.1, -0.2]])

@@ -120,6 +120,61 @@ def test_infeasible_limits_are_named(limits: Limits, said: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "groups", "said"),
+    [
+        ([0.0, 0.5], [1.0, 0.4], (), "min_weight 0.5 > max_weight 0.4 of a name; needs max_weight >= 0.5"),
+        ([0.6, 0.5], [1.0, 1.0], (), "the min_weight of 2 names sum to 1.1 > budget 1; needs sum of min_weight <= 1"),
+        ([0.0, 0.0], [0.3, 0.4], (), "the max_weight of 2 names sum to 0.7 < budget 1; needs budget <= 0.7"),
+        (
+            [0.3, 0.3],
+            [1.0, 1.0],
+            (cap("max_sector_weight", [1, 1], 0.5),),
+            "the min_weight of one group sum to 0.6 > max_sector_weight 0.5; needs max_sector_weight >= 0.6",
+        ),
+        (
+            [0.0, 0.0, 0.0],
+            [0.2, 0.9, 0.1],
+            (cap("max_sector_weight", [1, 1, 2], 0.5),),
+            "all limits together admit 0.6 < budget 1; needs budget <= 0.6",
+        ),
+    ],
+)
+def test_infeasible_limits_of_each_name_are_told(
+    low: list[float], high: list[float], groups: tuple[GroupCap, ...], said: str
+) -> None:
+    """Where each name has limits of its own, the error tells which sums cannot be met."""
+    with pytest.raises(InfeasibleError) as caught:
+        check_feasible(Limits(len(low), 1.0, np.array(low), np.array(high), groups))
+    assert said in caught.value.message
+
+
+@settings(deadline=None, max_examples=40)
+@given(limited())
+def test_equal_limits_of_each_name_are_common_limits(case: tuple[np.ndarray, Limits]) -> None:
+    """Limits written out name by name admit and project what the same limits for all names do."""
+    weights, common = case
+    n = common.names
+    each = Limits(n, 1.0, np.full(n, common.low), np.full(n, common.high), common.groups)
+    try:
+        expected = project(weights, common)
+    except InfeasibleError:
+        with pytest.raises(InfeasibleError):
+            project(weights, each)
+        return
+    assert project(weights, each).tobytes() == expected.tobytes()
+    assert binding(expected, each) == binding(expected, common)
+    assert capacity(each) == capacity(common)
+
+
+def test_each_name_keeps_its_own_limits() -> None:
+    """Water-filling clips each name at its own bounds; a limit binds when any name touches its own."""
+    limits = Limits(3, 1.0, np.array([0.0, 0.2, 0.0]), np.array([0.5, 1.0, 1.0]))
+    found = project(np.array([0.8, 0.1, 0.1]), limits)
+    np.testing.assert_allclose(found, [0.5, 0.25, 0.25], atol=1e-15)
+    assert binding(found, limits) == ("max_weight",)
+
+
 def test_nothing_to_allocate() -> None:
     """No atoms is infeasible, not a division by zero."""
     with pytest.raises(InfeasibleError, match="nothing to allocate"):

@@ -17,7 +17,11 @@ __all__ = ["GROUP", "Provider", "open_provider", "provider_names"]
 GROUP = "quantflow.providers"
 """The entry point group in which a package registers a provider class."""
 
-_BUILT_IN: dict[str, str] = {"sample": "quantflow.data.providers.sample:SampleProvider"}
+_BUILT_IN: dict[str, str] = {
+    "sample": "quantflow.data.providers.sample:SampleProvider",
+    "files": "quantflow.data.providers.files:FilesProvider",
+    "ccxt": "quantflow.data.providers.crypto:CcxtProvider",
+}
 
 
 def provider_names() -> tuple[str, ...]:

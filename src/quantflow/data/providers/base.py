@@ -51,7 +51,8 @@ class Provider(Protocol):
             DataFrame, one row per bar that exists: ``symbol`` (str), ``date`` (``datetime64``, the session, no time
             zone), ``close`` and any others of ``BAR_FIELDS`` (float64; prices adjusted for splits and dividends, in
             the instrument's currency; volume in units). A session without a trade has no row: never a zero, never a
-            repeated price.
+            repeated price. Or an iterable of such DataFrames, e.g. one per symbol: each is used and dropped before
+            the next is asked for, so that a large universe is never held twice.
         """
         ...
 

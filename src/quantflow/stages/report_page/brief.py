@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,12 @@ NAMES = 5
 
 def brief(inputs: Inputs) -> str:
     """Return the brief: at most ``LINES`` lines of at most ``WIDTH`` characters."""
-    return "".join(f"{shorten(_plain(line), WIDTH)}\n" for line in list(_lines(inputs))[:LINES])
+    return written(_lines(inputs))
+
+
+def written(lines: Iterable[str]) -> str:
+    """Return the first ``LINES`` of *lines* as text, each cut to ``WIDTH`` characters."""
+    return "".join(f"{shorten(_plain(line), WIDTH)}\n" for line in list(lines)[:LINES])
 
 
 def _plain(line: str) -> str:
@@ -42,24 +48,25 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield f"{shorten(run['profile'], 40)} as of {run['as_of']}, run {run['run_id']}"
     if run.get("degraded"):
         yield f"DEGRADED: {'; '.join(map(str, run.get('notes', []))) or 'see the report'}"
-    yield from _wrapped(f"Verdict: {verdict(inputs)}")
-    yield _weights(inputs)
-    yield _trading(inputs)
-    yield from _figures(inputs)
+    yield from wrapped(f"Verdict: {verdict(inputs)}")
+    yield weights(inputs["weights"])
+    yield trading(inputs)
+    yield from figures(inputs)
     yield _aside(inputs)
     yield f"Relaxation: {level(inputs)}"
     yield f"Allocation: {allocation_line(inputs['allocation'])}"
     yield _risk(inputs)
 
 
-def _wrapped(text: str) -> list[str]:
+def wrapped(text: str) -> list[str]:
+    """Return *text* on at most three lines."""
     from textwrap import wrap
 
     return wrap(text, WIDTH, subsequent_indent="  ")[:3]
 
 
-def _weights(inputs: Inputs) -> str:
-    frame = inputs["weights"]
+def weights(frame: Any) -> str:
+    """Return how many names are held, long and short, and as many of the largest as fit on the line."""
     long, short = exposure(frame)
     start = f"Weights: {plural(len(frame), 'name')} (long {percent(long, 0)}, short {percent(short, 0)})"
     named = [f"{shorten(s, 10)} {percent(w)}" for s, w in zip(frame.index, column(frame, "weight"), strict=True)]
@@ -70,14 +77,16 @@ def _weights(inputs: Inputs) -> str:
     return start
 
 
-def _trading(inputs: Inputs) -> str:
+def trading(inputs: Inputs) -> str:
+    """Return what was traded and what that cost, a year."""
     frame, year = inputs["oos_returns"], float(inputs["metrics"]["annualisation"])
     years = len(frame) / year or float("nan")
     turnover, cost = (float(np.nansum(column(frame, name))) / years for name in ("turnover", "cost"))
     return f"Trading: turnover {percent(turnover, 0)} a year, cost {percent(cost, 2)} a year, out of sample"
 
 
-def _figures(inputs: Inputs) -> Iterator[str]:
+def figures(inputs: Inputs) -> Iterator[str]:
+    """Yield a small table: a heading, then the strategy and each benchmark."""
     metrics = inputs["metrics"]
     ours = metrics.get("strategy", {})
     yield f"{'Out of sample':14}{'Sharpe':>8}{'a year':>9}{'vol':>8}{'deepest':>10}  since {ours.get('start') or '?'}"
@@ -101,5 +110,10 @@ def _risk(inputs: Inputs) -> str:
     )
     if not len(frame):
         return f"Risk: {most or 'unknown, nothing is held'}"
+    return f"Risk: {most}; {fallen(frame)}"
+
+
+def fallen(frame: Any) -> str:
+    """Return the deepest fall out of sample: how far, from when to when, and how far below its peak wealth is now."""
     fall = deepest_fall(sessions(frame), column(frame, "net"))
-    return f"Risk: {most}; fell {percent(fall.depth)} from {fall.peak} to {fall.trough}, now {loss(fall.now)}"
+    return f"fell {percent(fall.depth)} from {fall.peak} to {fall.trough}, now {loss(fall.now)}"

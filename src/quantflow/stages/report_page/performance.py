@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,19 +53,20 @@ def _multiple(value: float, decimals: int) -> str:
     return f"{fixed(value, decimals)}×"
 
 
-def equity(inputs: Inputs) -> Html:
-    """Return the growth of 1, net of costs, beside the benchmarks."""
+def equity(inputs: Inputs, others: Sequence[Line] = ()) -> Html:
+    """Return the growth of 1, net of costs, beside the benchmarks and beside the returns of *others*."""
     title, frame = "Growth of 1", inputs["oos_returns"]
     if not len(frame):
         return section("equity", title, nothing(EMPTY))
-    grown = {name: wealth(values) for name, _, values in series(inputs)}
-    low, high = finite_range(np.concatenate(list(grown.values())), 1.0)
+    streams = [*(Line(label, values, name) for name, label, values in series(inputs)), *others]
+    grown = [Line(line.label, wealth(line.values), line.style) for line in streams]
+    low, high = finite_range(np.concatenate([line.values for line in grown]), 1.0)
     log = low > 0 and high / low > LOG_FROM
     axis = log_axis(low, high, _multiple) if log else linear_axis(low, high, _multiple)
-    ends = ", ".join(f"{label} {_multiple(grown[name][-1], 2)}" for name, label, _ in series(inputs))
+    ends = ", ".join(f"{line.label} {_multiple(line.values[-1], 2)}" for line in grown)
     dates = sessions(frame)
     text = f"From {dates[0]} to {dates[-1]}: {ends}."
-    chart = line_chart(Caption("c-equity", title, text), dates, _lines(inputs, grown), axis)
+    chart = line_chart(Caption("c-equity", title, text), dates, grown, axis)
     lead = f"Out of sample, net of costs{', logarithmic scale' if log else ''}. {text}"
     return section("equity", title, chart, lead=lead)
 

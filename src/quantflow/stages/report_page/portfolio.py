@@ -37,10 +37,7 @@ def weights(inputs: Inputs, top: int) -> Html:
     frame = inputs["weights"]
     if not len(frame):
         return section("weights", "Weights", nothing("The portfolio holds nothing."))
-    chosen = list(zip(frame.index, column(frame, "weight"), strict=True))
-    bars = [_bar(symbol, weight) for symbol, weight in chosen[:top]]
-    if rest := chosen[top:]:
-        bars.append(Bar(f"{len(rest)} more", total := sum(w for _, w in rest), percent(total), style="k0"))
+    bars = weight_bars(frame, top)
     text = ", ".join(f"{bar.label} {bar.note}" for bar in bars)
     long, short = exposure(frame)
     called = inputs["instruments"]["name"].to_dict()
@@ -54,12 +51,19 @@ def weights(inputs: Inputs, top: int) -> Html:
     return section("weights", "Weights", bar_chart(Caption("c-weights", "Weights", text), bars), listed, lead=lead)
 
 
+def weight_bars(frame: Any, top: int) -> list[Bar]:
+    """Return a bar for each of the first *top* weights, and one for all others together."""
+    chosen = list(zip(frame.index, column(frame, "weight"), strict=True))
+    bars = [
+        Bar(symbol, weight, percent(weight), style="k1" if weight >= 0 else "k2") for symbol, weight in chosen[:top]
+    ]
+    if rest := chosen[top:]:
+        bars.append(Bar(f"{len(rest)} more", total := sum(w for _, w in rest), percent(total), style="k0"))
+    return bars
+
+
 def _who(name: object, row: Any) -> list[str]:
     return [shorten(name or DASH, 40), shorten(row.sector, 40)]
-
-
-def _bar(symbol: str, weight: float) -> Bar:
-    return Bar(symbol, weight, percent(weight), style="k1" if weight >= 0 else "k2")
 
 
 def _largest(frame: Any) -> str:

@@ -1,0 +1,64 @@
+"""``quantflow meta``: run a portfolio of sleeves."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quantflow.cli.options import AsJson, AsOf, NewRunId, NoProgress, Sets, Workspace, parse_date
+
+if TYPE_CHECKING:
+    from quantflow.runs.record import RunRecord
+
+
+class Runner(StrEnum):
+    """What runs the sleeves."""
+
+    RAY = "ray"
+    LOCAL = "local"
+
+
+def meta(
+    meta_profile: Annotated[str, typer.Option("--meta-profile", "-m", help="Meta profile to run, e.g. demo_meta.")],
+    run_id: NewRunId = None,
+    as_of: AsOf = None,
+    runner: Annotated[Runner | None, typer.Option("--runner", help="Ray, or processes without Ray.")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option("--ray-address", metavar="HOST:PORT", help="Use this Ray cluster.")
+    ] = None,
+    workspace: Workspace = None,
+    sets: Sets = None,
+    no_progress: NoProgress = False,
+    json: AsJson = False,
+) -> None:
+    """Run the sleeves of a meta profile in parallel, and combine them into one portfolio."""
+    from quantflow.config.load import find_workspace, load_meta
+    from quantflow.runs.record import RunRecord, check_run_id
+    from quantflow.runs.taken import refuse_taken
+
+    asked = parse_date(as_of)
+    home = find_workspace(Path.cwd(), workspace)
+    chosen = [*(sets or ()), *_execution("runner", runner and runner.value), *_execution("ray_address", ray_address)]
+    loaded = load_meta(meta_profile, workspace=home, overrides=chosen)
+    if run_id is not None:
+        refuse_taken(RunRecord(home, check_run_id(run_id)))
+    if loaded.execution.ray_address:
+        from quantflow.execution.ray import probe
+
+        probe(loaded.execution.ray_address)
+    from quantflow.cli.running import run_and_show
+    from quantflow.ui.progress import default_mode
+
+    def prepare() -> RunRecord:
+        from quantflow.runs.request import create_meta_run, resolve_meta_as_of
+
+        return create_meta_run(loaded, home, resolve_meta_as_of(loaded, asked), run_id)
+
+    run_and_show(home, prepare, default_mode(no_progress=no_progress, as_json=json))
+
+
+def _execution(key: str, value: str | None) -> list[str]:
+    return [] if value is None else [f'meta.execution.{key}="{value}"']

@@ -1,0 +1,261 @@
+"""The meta flow: sleeves in parallel, then one portfolio of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, tags, task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
+
+from quantflow.config.load import find_workspace, load_meta
+from quantflow.errors import QuantflowError, StageError
+from quantflow.execution import ray as ray_cluster
+from quantflow.flows.adapter import use_cache
+from quantflow.flows.selection import advance, selection_flow
+from quantflow.flows.worker import at_work
+from quantflow.runs import stopping
+from quantflow.runs.record import RunRecord
+from quantflow.runs.request import (
+    context_of,
+    create_meta_run,
+    layout_of,
+    pipeline,
+    planner_of,
+    resolve_meta_as_of,
+)
+from quantflow.runs.sleeves import SleeveFailure, SleeveLink, failure_of, links, result_of
+from quantflow.runs.status import RunStatus, status
+
+POLL_SECONDS = 0.1
+WORKER_LOSSES = 2
+"""How often a sleeve whose worker died is started again before it counts as failed; it goes on where it was."""
+
+
+def run_meta_flow(
+    meta_profile: str,
+    run_id: str,
+    *,
+    as_of: date | None = None,
+    workspace: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> RunStatus:
+    """Run a meta profile as a Prefect flow, or continue the run of that id.
+
+    Args:
+        meta_profile: The meta profile's name.
+        run_id: The run's name.
+        as_of: The last session to be seen; None for the last one that all sleeves have completed.
+        workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
+        overrides: ``meta.key=value`` or ``section.key=value`` lines.
+
+    Returns:
+        What the run did.
+
+    Raises:
+        QuantflowError: What stopped the run; it can be resumed.
+    """
+    from quantflow.flows.launch import execute
+    from quantflow.flows.server import api_server
+
+    home = find_workspace(Path.cwd(), workspace)
+    record = RunRecord(home, run_id)
+    if not record.exists:
+        loaded = load_meta(meta_profile, workspace=home, overrides=overrides)
+        record = create_meta_run(loaded, home, resolve_meta_as_of(loaded, as_of), run_id)
+    with api_server(home) as server:
+        return execute(record, server)
+
+
+@contextmanager
+def runner_of(record: RunRecord, environment: dict[str, str]) -> Iterator[TaskRunner[Any]]:
+    """Have the task runner that the run asks for: Ray, or processes without Ray."""
+    chosen = record.header["settings"]["execution"]
+    if chosen["runner"] == "local":
+        yield ProcessPoolTaskRunner(max_workers=chosen["workers"])
+        return
+    from prefect_ray import RayTaskRunner
+
+    with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], environment):
+        yield RayTaskRunner()
+
+
+@flow(name="Meta Flow", flow_run_name="{run_id}", validate_parameters=False, persist_result=False)
+def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[str] = ()) -> str:
+    """Run the sleeves of a created meta run that are not complete, then the stages that make one portfolio of them.
+
+    Args:
+        meta_profile: The meta profile's name, to be seen in Prefect; the record's frozen settings are what counts.
+        run_id: The run.
+        workspace: The folder that holds its record.
+        forced: Stages to run whatever is there.
+
+    Returns:
+        The run id.
+
+    Raises:
+        SleevesFailedError: If sleeves failed, after all have ended, unless the meta profile allows partial results.
+        QuantflowError: What a stage raises.
+    """
+    stopping.reclaim()
+    record = RunRecord(Path(workspace), run_id)
+    if run := FlowRunContext.get():
+        record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
+    use_cache(layout_of(record))
+    failures = scatter(leaves(record))
+    failures += _nested(record)
+    refuse_partial(record, failures)
+    record.update(failed=[vars(failure) for failure in failures])
+    context = context_of(record)
+    planner = planner_of(record, forced)
+    for stage in pipeline(record):
+        context = advance(stage, context, record, planner)
+    return run_id
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A sleeve that is a profile, at any depth.
+
+    Attributes:
+        name: Its path of sleeve ids, ``outer/inner``.
+        link: Which run it is.
+        workspace: Where that run is recorded.
+    """
+
+    name: str
+    link: SleeveLink
+    workspace: Path
+
+
+def leaves(record: RunRecord, path: str = "") -> list[Leaf]:
+    """Return all sleeves of a meta run that are profiles, those of nested meta profiles too, in order."""
+    found: list[Leaf] = []
+    for link in links(record):
+        name = f"{path}{link.id}"
+        if link.kind == "meta":
+            found += leaves(RunRecord(record.workspace, link.run_id), f"{name}/")
+        else:
+            found.append(Leaf(name, link, record.workspace))
+    return found
+
+
+def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
+    """Run the sleeves that are not complete, as many at a time as there are workers; return those that failed."""
+    due = [leaf for leaf in sleeves if result_of(leaf.link, leaf.workspace) is None]
+    with _worker_losses():
+        futures = [run_sleeve_task.with_options(task_run_name=f"sleeve {leaf.name}").submit(leaf) for leaf in due]
+    try:
+        _wait(futures)
+    except BaseException:
+        _cancel(futures)
+        raise
+    return [failure for leaf, future in zip(due, futures, strict=True) if (failure := _failure(leaf, future))]
+
+
+@task(name="sleeve", cache_policy=NO_CACHE, persist_result=False)
+def run_sleeve_task(leaf: Leaf) -> str:
+    """Run one sleeve, in a worker: a whole selection flow, with a record of its own.
+
+    Returns:
+        The sleeve's run id.
+    """
+    record = RunRecord(leaf.workspace, leaf.link.run_id)
+    try:
+        with at_work(record), tags(f"sleeve:{leaf.name}"):
+            selection_flow(leaf.link.profile, record.run_id, str(record.workspace))
+    except QuantflowError:
+        raise
+    except Exception as error:  # any other may not survive the way back to the driver
+        raise StageError(f"{type(error).__name__}: {error}") from None
+    return record.run_id
+
+
+@contextmanager
+def _worker_losses() -> Iterator[None]:
+    from prefect_ray.context import remote_options
+
+    with remote_options(max_retries=WORKER_LOSSES):
+        yield
+
+
+def _wait(futures: Sequence[PrefectFuture[Any]]) -> None:
+    """Wait for all, in naps: a wait inside the runner would swallow a signal."""
+    pending = {future.wrapped_future: future for future in futures}  # type: ignore[attr-defined]
+    while pending:
+        for done in _finished(list(pending)):
+            pending.pop(done).wait()
+        time.sleep(POLL_SECONDS if pending else 0)
+
+
+def _finished(waits: list[Any]) -> list[Any]:
+    if hasattr(waits[0], "done"):
+        return [wait for wait in waits if wait.done()]
+    return ray_cluster.finished(waits)
+
+
+def _cancel(futures: Sequence[PrefectFuture[Any]]) -> None:
+    waits = [future.wrapped_future for future in futures]  # type: ignore[attr-defined]
+    if waits and hasattr(waits[0], "cancel"):
+        for wait in waits:
+            wait.cancel()
+    elif waits:
+        ray_cluster.cancel(waits)
+
+
+def _failure(leaf: Leaf, future: PrefectFuture[Any]) -> SleeveFailure | None:
+    """Return why the sleeve has no result; what counts is its record, not what the worker said last."""
+    if result_of(leaf.link, leaf.workspace) is not None:
+        return None
+    state = future.state
+    error = state.message or state.name or "the worker died"
+    return failure_of(leaf.name, status(RunRecord(leaf.workspace, leaf.link.run_id)), str(error))
+
+
+def _nested(record: RunRecord) -> list[SleeveFailure]:
+    """Finish the nested meta profiles, whose own sleeves have run by now."""
+    failures: list[SleeveFailure] = []
+    for link in links(record):
+        if link.kind != "meta" or result_of(link, record.workspace) is not None:
+            continue
+        inner = RunRecord(record.workspace, link.run_id)
+        try:
+            with at_work(inner), tags(f"sleeve:{link.id}"):
+                meta_flow(link.profile, link.run_id, str(record.workspace))
+        except QuantflowError as error:
+            failures.append(failure_of(link.id, status(inner), error.message))
+    return failures
+
+
+class SleevesFailedError(StageError):
+    """Sleeves failed, and the meta profile does not allow to go on without them."""
+
+
+def refuse_partial(record: RunRecord, failures: Sequence[SleeveFailure]) -> None:
+    """Refuse to make a portfolio of fewer sleeves than the meta profile allows.
+
+    Raises:
+        SleevesFailedError: Listing every failure.
+    """
+    if not failures:
+        return
+    settings = record.header["settings"]
+    top = {failure.sleeve.partition("/")[0] for failure in failures}
+    left = len(record.header["sleeves"]) - len(top)
+    if settings["allow_partial"] and left >= settings["min_sleeves"]:
+        return
+    told = "".join(f"\n  {f.sleeve}: {f.stage or 'worker'}: {f.message} (log: {f.log})" for f in failures)
+    rule = f"; min_sleeves is {settings['min_sleeves']}" if settings["allow_partial"] else ""
+    raise SleevesFailedError(
+        f"{len(failures)} of {len(record.header['sleeves'])} sleeves failed{rule}:{told}",
+        hint=f"Mend the cause, then: quantflow resume {record.run_id} (finished sleeves are kept).",
+        failures=[vars(failure) for failure in failures],
+    )

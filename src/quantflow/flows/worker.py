@@ -1,0 +1,57 @@
+"""What a sleeve needs around it where it runs: its lock, its log, and its last words to the API."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from quantflow.runs.lock import owned
+from quantflow.runs.record import RunRecord
+
+
+@contextmanager
+def at_work(record: RunRecord) -> Iterator[None]:
+    """Own a run, log into its folder, write down how it ended, and tell the API all before returning."""
+    with owned(record.folder), logged(record):
+        record.event("run.started")
+        try:
+            yield
+        except BaseException as error:
+            record.event("run.failed", error=type(error).__name__, message=str(error)[:500])
+            logging.getLogger("prefect").exception("run %s failed", record.run_id)
+            raise
+        else:
+            record.event("run.completed")
+        finally:
+            flush()
+
+
+@contextmanager
+def logged(record: RunRecord) -> Iterator[None]:
+    """Send Prefect's log lines and whatever is printed to the run's ``log.txt``: the terminal is the view's."""
+    from prefect.logging.configuration import setup_logging
+
+    setup_logging()  # a flow run calls it too, which by then changes nothing
+    with (record.folder / "log.txt").open("a", buffering=1) as file:
+        handler = logging.StreamHandler(file)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        logger = logging.getLogger("prefect")
+        before, logger.propagate = logger.propagate, False
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = before
+
+
+def flush() -> None:
+    """Send what is queued for the API: log lines and events."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogHandler
+
+    with contextlib.suppress(TimeoutError, RuntimeError):
+        APILogHandler().flush()
+        EventsWorker.drain_all(timeout=5)

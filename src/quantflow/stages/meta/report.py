@@ -1,0 +1,50 @@
+"""The report of a meta run: one self-contained page, and in brief as plain text."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from quantflow.config.report import ReportConfig
+from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+
+
+class MetaReportStageConfig(StageConfig):
+    """What the report of a meta run reads."""
+
+    report: ReportConfig
+
+
+class MetaReportStage(BasePipelineStage[MetaReportStageConfig]):
+    """Write the page and the brief from the artifacts and the run's record alone, so equal inputs give equal bytes.
+
+    When sleeves are missing, the first lines of both say which, why, and what became of their capital.
+    """
+
+    id = "meta.report"
+    kind = Kind.CONTROL
+    needs = (
+        "streams",
+        "sleeves",
+        "sleeve_weights",
+        "meta_allocation",
+        "weights",
+        "contributions",
+        "oos_returns",
+        "oos_weights",
+        "metrics",
+        "run",
+    )
+    makes = ("report", "brief")
+    Config: ClassVar[type[StageConfig]] = MetaReportStageConfig
+
+    def run(self, inputs: Inputs, config: MetaReportStageConfig) -> Outputs:
+        """Return ``report``, an HTML page without scripts or links, and ``brief``, at most 15 lines of text."""
+        from quantflow.stages.report_page.meta_page import meta_brief, meta_report
+
+        return {"report": meta_report(inputs, config.report.title, config.report.top), "brief": meta_brief(inputs)}
+
+    def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
+        """Return the verdict, degraded when a sleeve is missing."""
+        from quantflow.stages.report_page.facts import verdict
+
+        return Summary(note=verdict(inputs), degraded=bool(inputs["sleeves"].get("failed")))

@@ -1,0 +1,198 @@
+"""The walk-forward across sleeves: no look-ahead, drift, costs, and what the figures mean."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quantflow.errors import DataError
+from quantflow.quant.metrics import summarise
+from quantflow.stages.meta.optimisation import OptimisationStage
+from quantflow.stages.meta.validation import MetaValidationStage
+
+NAMES = ("one", "two", "three")
+SETTINGS: dict[str, Any] = {
+    "allocation": {"method": "min_variance", "lookback": 120},
+    "budget": 1.0,
+    "sleeves": [{"id": name, "profile": "p"} for name in NAMES],
+    "validation": {"rebalance": "monthly", "min_history": 130, "commission_bps": 4.0, "slippage_bps": 6.0},
+    "calendar": {"name": "XNYS"},
+}
+
+
+def streams(sessions: int = 500) -> pd.DataFrame:
+    """Three sleeves on weekdays, whose volatilities wander."""
+    rng = np.random.default_rng(4)
+    wander = np.exp(np.cumsum(rng.normal(0, 0.03, (sessions, 3)), axis=0))
+    values = rng.normal(0.0005, 0.008, (sessions, 3)) * wander
+    dates = pd.bdate_range("2018-01-02", periods=sessions, name="date")
+    return pd.DataFrame(np.clip(values, -0.2, 0.2), dates, list(NAMES))
+
+
+def settings(**changes: dict[str, Any] | float) -> dict[str, Any]:
+    """Return the settings with some sections changed."""
+    merged = {k: {**SETTINGS[k], **v} if isinstance(v, dict) else v for k, v in changes.items()}
+    return SETTINGS | merged
+
+
+def validate(frame: pd.DataFrame | None = None, **changes: dict[str, Any] | float) -> dict[str, Any]:
+    """Return the stage's outputs."""
+    stage = MetaValidationStage()
+    inputs = {"streams": streams() if frame is None else frame}
+    return dict(stage.run(inputs, stage.configured(settings(**changes))))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def outputs() -> dict[str, Any]:
+    """The walk-forward of the standard settings."""
+    return validate()
+
+
+def test_it_trades_on_the_last_sessions_of_months(outputs: dict[str, Any]) -> None:
+    """Rebalances are month ends after the minimum history, and the stream starts with the first."""
+    index = streams().index
+    ends = pd.Series(index, index=index).groupby(index.to_period("M")).last()
+    expected = [day for day in ends if index[129] <= day < index[-1]]
+    assert list(outputs["oos_weights"]["date"].unique()) == expected
+    assert list(outputs["oos_returns"].columns) == ["net", "gross", "cost", "turnover", "equal_weight"]
+    assert list(outputs["oos_returns"].index) == list(index[index >= expected[0]])
+
+
+def test_weights_are_those_of_optimisation_on_that_date(outputs: dict[str, Any]) -> None:
+    """A rebalance's weights equal those that the optimisation stage gives with the streams up to that session."""
+    held = outputs["oos_weights"]
+    stage = OptimisationStage()
+    for date in held["date"].unique()[[0, 5]]:
+        known = {"streams": streams().loc[:date]}
+        expected = stage.run(known, stage.configured(SETTINGS))["sleeve_weights"]["weight"]  # type: ignore[arg-type]
+        then = held[held["date"] == date].set_index("symbol")["weight"]
+        assert then.to_dict() == expected[expected > 0].to_dict()
+
+
+def by_hand(frame: pd.DataFrame, held: pd.DataFrame, rate: float) -> np.ndarray:
+    """Return net returns session by session: earn, drift, then pay for the trade at the close."""
+    grid = held.pivot(index="date", columns="symbol", values="weight").reindex(columns=frame.columns).fillna(0.0)
+    cash, position, before, net = 1.0, np.zeros(3), 1.0, []
+    for date, returns in frame.loc[grid.index[0] :].iterrows():
+        position = position * (1 + returns.to_numpy())
+        wealth = cash + position.sum()
+        if date in grid.index:
+            target = grid.loc[date].to_numpy()
+            wealth -= rate * wealth * np.abs(target - position / wealth).sum()
+            position = target * wealth
+            cash = wealth - position.sum()
+        net.append(wealth / before - 1)
+        before = wealth
+    return np.array(net)
+
+
+@pytest.mark.parametrize("budget", [1.0, 0.5])
+def test_returns_are_those_of_a_ledger(budget: float) -> None:
+    """Net returns equal a ledger that keeps positions and cash, lets them drift, and pays 10 basis points."""
+    found = validate(budget=budget)
+    expected = by_hand(streams(), found["oos_weights"], 1e-3)
+    np.testing.assert_allclose(found["oos_returns"]["net"], expected, atol=1e-14)
+
+
+def test_the_benchmark_is_equal_parts_before_costs(outputs: dict[str, Any]) -> None:
+    """Equal weight is set to equal parts of the budget on the same sessions, and drifts in between."""
+    held = outputs["oos_weights"]
+    dates = held["date"].unique()
+    rows = [(date, name, 1 / 3) for date in dates for name in NAMES]
+    expected = by_hand(streams(), pd.DataFrame(rows, columns=["date", "symbol", "weight"]), 0.0)
+    np.testing.assert_allclose(outputs["oos_returns"]["equal_weight"], expected, atol=1e-14)
+    half = validate(budget=0.5, allocation={"method": "equal_weight"})["oos_returns"]
+    np.testing.assert_allclose(half["gross"], half["equal_weight"], atol=1e-15)
+
+
+def test_nothing_looks_ahead(outputs: dict[str, Any]) -> None:
+    """Other returns after a session leave every weight and return up to it untouched."""
+    changed = streams()
+    changed.iloc[400:] = np.random.default_rng(0).normal(0, 0.05, (100, 3))
+    found, cut = validate(changed), streams().index[399]
+    pd.testing.assert_frame_equal(found["oos_returns"].loc[:cut], outputs["oos_returns"].loc[:cut], check_exact=True)
+    early = outputs["oos_weights"]["date"] <= cut
+    pd.testing.assert_frame_equal(
+        found["oos_weights"][found["oos_weights"]["date"] <= cut], outputs["oos_weights"][early], check_exact=True
+    )
+    shorter = validate(streams().loc[:cut])
+    pd.testing.assert_frame_equal(
+        shorter["oos_returns"].iloc[:-1], outputs["oos_returns"].loc[: cut - pd.Timedelta(days=1)], atol=1e-15, rtol=0
+    )
+
+
+def test_every_setting_counts(outputs: dict[str, Any]) -> None:
+    """Rhythm, history, costs, lookback, limits and calendar each change what they are about."""
+    count = outputs["metrics"]["rebalances"]["scheduled"]
+    assert validate(validation={"rebalance": "quarterly"})["metrics"]["rebalances"]["scheduled"] < count
+    assert validate(validation={"min_history": 300})["metrics"]["rebalances"]["scheduled"] < count
+    free = validate(validation={"commission_bps": 0.0, "slippage_bps": 0.0})["oos_returns"]
+    np.testing.assert_array_equal(free["net"], free["gross"])
+    for dear in ({"commission_bps": 40.0}, {"slippage_bps": 40.0}):
+        assert (validate(validation=dear)["oos_returns"]["net"] <= outputs["oos_returns"]["net"]).all()
+    assert not validate(allocation={"lookback": 60})["oos_weights"].equals(outputs["oos_weights"])
+    limited = [{"id": "one", "max_weight": 0.1}, {"id": "two"}, {"id": "three"}]
+    held = validate(sleeves=limited)["oos_weights"]  # type: ignore[arg-type]
+    assert held.query("symbol == 'one'")["weight"].max() <= 0.1 + 1e-9
+    assert validate(calendar={"name": "24/7"})["metrics"]["annualisation"] == 365
+
+
+def test_metrics_are_those_of_the_streams(outputs: dict[str, Any]) -> None:
+    """Each block restates its own stream; sleeves are told over the sessions that capital was in them."""
+    figures, frame = outputs["metrics"], outputs["oos_returns"]
+    assert set(figures) == {"annualisation", "strategy", "equal_weight", "costs", "rebalances", "sleeves"}
+    assert figures["strategy"]["sharpe"] == summarise(frame["net"].to_numpy(), 252)["sharpe"]
+    assert figures["equal_weight"]["cagr"] == summarise(frame["equal_weight"].to_numpy(), 252)["cagr"]
+    assert figures["strategy"]["start"] == str(frame.index[0].date())
+    own = streams().loc[frame.index[1] :, "two"].to_numpy()
+    assert figures["sleeves"]["two"] == summarise(own, 252)
+    assert (figures["costs"]["commission_bps"], figures["costs"]["slippage_bps"]) == (4.0, 6.0)
+    json.dumps(figures, allow_nan=False)
+
+
+def test_a_rebalance_without_a_portfolio_keeps_the_one_before() -> None:
+    """Where every method fails capital is left alone (cash at first), and date and reason are recorded."""
+    falling = streams()
+    falling.iloc[:200] = -np.abs(falling.iloc[:200]) - 0.001
+    found = validate(falling, allocation={"method": "max_sharpe", "fallbacks": (), "lookback": 60})
+    done = found["metrics"]["rebalances"]
+    assert done["held"]
+    assert done["scheduled"] == done["traded"] + len(done["held"])
+    assert "max_sharpe" in done["held"][0]["reason"]
+    assert done["held"][0]["date"] == str(found["oos_returns"].index[0].date())
+    assert (found["oos_returns"]["net"].iloc[:20] == 0.0).all()
+    assert MetaValidationStage().summary({"streams": falling}, found).degraded
+
+
+def test_a_rebalance_by_a_fallback_is_told() -> None:
+    """Where a fallback steps in, date, method and reason are recorded, and the stage is degraded."""
+    falling = streams()
+    falling.iloc[:200] = -np.abs(falling.iloc[:200]) - 0.001
+    chain = {"method": "max_sharpe", "fallbacks": ("equal_weight",), "lookback": 60}
+    found = validate(falling, allocation=chain)
+    fell = found["metrics"]["rebalances"]["fallbacks"]
+    assert fell[0]["used"] == "equal_weight"
+    assert fell[0]["reason"]
+    assert found["metrics"]["rebalances"]["held"] == []
+    summary = MetaValidationStage().summary({"streams": falling}, found)
+    assert summary.degraded
+    assert f"{len(fell)} by a fallback" in summary.note
+
+
+def test_a_smooth_run_is_not_degraded(outputs: dict[str, Any]) -> None:
+    """The line tells the Sharpe ratio and the number of rebalances."""
+    summary = MetaValidationStage().summary({"streams": streams()}, outputs)
+    assert not summary.degraded
+    assert summary.note.endswith(f"{outputs['metrics']['rebalances']['traded']} rebalances")
+    assert (summary.entered, summary.left) == (3, 3)
+
+
+def test_too_short_streams_are_refused() -> None:
+    """Without a session to rebalance on, the error tells how many sessions there are and what to lower."""
+    with pytest.raises(DataError, match="sleeves' streams have 100 sessions: no monthly rebalance") as caught:
+        validate(streams(100))
+    assert "validation.min_history" in str(caught.value.hint)

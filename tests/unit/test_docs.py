@@ -1,0 +1,234 @@
+"""The documents say what is true: their commands exist, their settings load, their code runs, their links lead on."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+import shlex
+import textwrap
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer.main
+
+from quantflow.cli.boundary import EXIT_CODES
+from quantflow.cli.main import app
+from quantflow.config.demo import built_in
+from quantflow.config.load import load_meta, load_profile
+from quantflow.data.store import ArtifactRef
+from quantflow.runs.outcome import Outcome
+from quantflow.runs.plan import Planned, Reason
+from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.status import status
+from quantflow.ui.rows import Row
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+PLACEHOLDERS = {"RUN": "latest", "STAGE": "policy", "…": "--no-progress"}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The commands of a page's console blocks, as words; a line's parts between && are commands of their own."""
+    for block in blocks(page, "console"):
+        for line in block.splitlines():
+            for part in line.removeprefix("$ ").split(" && ") if line.startswith("$ ") else ():
+                words = shlex.split(part.split(" | ")[0], comments=True)
+                yield [word for i, word in enumerate(words) if i or "=" not in word] or words
+
+
+def quantflow_commands() -> list[tuple[str, tuple[str, ...]]]:
+    """Every ``quantflow`` command line of every page, and of the table of JSON output."""
+    found = [(str(page.relative_to(ROOT)), words) for page in PAGES for words in commands(page)]
+    table = re.findall(r"`(quantflow [^`]*)`", (ROOT / "docs" / "inspect-json.md").read_text(encoding="utf-8"))
+    found += [("docs/inspect-json.md", ["quantflow", *map(_filled, shlex.split(line)[1:])]) for line in table]
+    return [(page, tuple(words[1:])) for page, words in found if Path(words[0]).name == "quantflow"]
+
+
+def _filled(word: str) -> str:
+    return PLACEHOLDERS.get(word, word)
+
+
+def settings_of(page: Path, folder: Path) -> Path:
+    """Write the page's TOML blocks as the ``quantflow.toml`` of *folder*."""
+    (folder / "quantflow.toml").write_text("\n".join(blocks(page, "toml")), encoding="utf-8")
+    return folder
+
+
+def parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """The values that the real command line makes of *arguments*."""
+    group: Any = typer.main.get_command(app)
+    name, *rest = [word for word in arguments if word != "--debug"]
+    assert name in group.commands, f"there is no command {name!r}"
+    if rest == ["--help"]:
+        return {}
+    context = group.commands[name].make_context(name, ["-pdemo", *rest] if _lacks_profile(name, rest) else rest)
+    return dict(context.params)
+
+
+def _lacks_profile(name: str, rest: list[str]) -> bool:
+    return name == "select" and not {"-p", "--profile"} & set(rest)
+
+
+@pytest.mark.parametrize(("page", "arguments"), quantflow_commands(), ids=lambda x: x if isinstance(x, str) else None)
+def test_commands_exist(page: str, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Each command line that is shown parses, its profile loads, and so do its settings."""
+    if arguments == ("--help",):
+        return
+    values = parsed(arguments)
+    workspace = settings_of(ROOT / page, tmp_path) if blocks(ROOT / page, "toml") else tmp_path
+    overrides = values.get("sets") or ()
+    if profile := values.get("profile"):
+        load_profile(profile, workspace=workspace, overrides=overrides)
+    elif meta := values.get("meta_profile"):
+        load_meta(meta, workspace=workspace, overrides=overrides)
+    elif overrides:
+        load_profile("demo", workspace=workspace, overrides=overrides)
+
+
+def test_the_readme_has_the_two_commands() -> None:
+    """The first installs and runs the demo; the second is the one that CI runs, word for word."""
+    shown = [line.removeprefix("$ ") for block in blocks(ROOT / "README.md", "console") for line in block.splitlines()]
+    assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/quantflow select --profile demo" in shown
+    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] in shown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_nox_sessions_exist(page: Path) -> None:
+    """Each ``nox -s`` that is shown names a session of ``noxfile.py``."""
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    sessions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list}
+    for words in commands(page):
+        if Path(words[0]).name == "nox" and "-s" in words:
+            assert words[words.index("-s") + 1].split("-3.")[0] in sessions
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=lambda page: page.name)
+def test_settings_load(page: Path, tmp_path: Path) -> None:
+    """The TOML of a page is a ``quantflow.toml`` whose profiles and meta profiles all load."""
+    import tomllib
+
+    workspace = settings_of(page, tmp_path)
+    document = tomllib.loads((workspace / "quantflow.toml").read_text(encoding="utf-8"))
+    assert document
+    for name in document.get("profiles", {}):
+        assert load_profile(name, workspace=workspace).name == name
+    for name in document.get("meta", {}):
+        assert load_meta(name, workspace=workspace).name == name
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python of a page runs, block after block, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "example"}
+    for block in blocks(page, "python"):
+        exec(compile(textwrap.dedent(block), str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_links_resolve(page: Path) -> None:
+    """A link to a file of the project leads to one, and to a heading that it has."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        name, _, heading = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        assert path.exists(), f"{page.name}: {target}"
+        assert not heading or heading in anchors(path), f"{page.name}: {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def generator() -> ModuleType:
+    """``docs/generate.py`` as a module."""
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_configuration_page_is_current() -> None:
+    """``docs/configuration.md`` is what the models say; if not: ``python docs/generate.py``."""
+    module = generator()
+    assert module.PAGE.read_text(encoding="utf-8") == module.page()
+
+
+def test_every_built_in_profile_is_named() -> None:
+    """The configuration page names each built-in profile and meta profile."""
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert [name for table in built_in().values() for name in table if f"`{name}`" not in text] == []
+
+
+def test_the_exit_codes_are_those_of_the_program() -> None:
+    """``docs/exit-codes.md`` has a row for each exit code, and for no other."""
+    text = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)] == sorted(EXIT_CODES)
+
+
+def documented(heading: str) -> set[str]:
+    """The keys in the table below a heading of ``docs/inspect-json.md``."""
+    text = (ROOT / "docs" / "inspect-json.md").read_text(encoding="utf-8")
+    part = re.split(r"^#+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    table = part.strip().split("\n\n| reason")[0]
+    return set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
+
+
+def test_the_json_page_has_the_keys_of_runs(tmp_path: Path) -> None:
+    """The documented keys of a run, a stage, a ref and a list entry are those that are written."""
+    from quantflow.cli.inspect import _BRIEF
+
+    record = RunRecord(tmp_path, "one")
+    header = {"kind": "selection", "profile": "demo", "as_of": "2022-12-28", "settings": {}, "sources": {}}
+    record.create({**header, "stages": ["ingestion"], "store": None, "parent": None})
+    record.write_stage(StageRecord("ingestion", "done", outputs={"prices": ArtifactRef("prices", "a/b", "c")}))
+    found = json.loads(json.dumps(status(record).json()))
+    assert documented("Run") == set(found)
+    assert documented("Stage") == set(found["stages"][0])
+    assert documented("Ref") == set(found["stages"][0]["outputs"]["prices"])
+    assert documented("Entry") == set(_BRIEF)
+
+
+def test_the_json_page_has_the_keys_of_lines() -> None:
+    """The documented keys of tasks, outcomes and plans are those that are written, and no reason is missing."""
+    assert documented("Task") == {"schema_version", "event", "run_id", *(field.name for field in fields(Row))}
+    assert documented("Outcome") == {field.name for field in fields(Outcome)}
+    assert documented("Planned stage") == set(Planned("policy", "run", Reason.FORCED).json())
+    text = (ROOT / "docs" / "inspect-json.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \| (?:run|reuse) \|", text, re.MULTILINE)) == {str(why) for why in Reason}
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_decisions_are_one_page_and_name_living_tests(page: Path) -> None:
+    """A decision has its four parts, fits on a page, and each test that guards it exists."""
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "What it costs", "Guarded by"]
+    assert len(text.splitlines()) <= 60
+    guards = re.findall(r"^- `(tests/[\w/]+\.py)::(\w+)`$", text.split("## Guarded by")[1], re.MULTILINE)
+    assert guards
+    for file, name in guards:
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    """0001, 0002, … each once."""
+    assert [page.name[:4] for page in DECISIONS] == [f"{n:04}" for n in range(1, len(DECISIONS) + 1)]
