@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,7 +65,11 @@ def fresh(prepared: Path, tmp_path: Path) -> Path:
     """An empty workspace whose API database exists already."""
     home = tmp_path / ".quantflow" / "server"
     home.mkdir(parents=True)
-    shutil.copy(prepared / ".quantflow" / "server" / "prefect.db", home / "prefect.db")
+    source = sqlite3.connect(prepared / ".quantflow" / "server" / "prefect.db")
+    target = sqlite3.connect(home / "prefect.db")
+    source.backup(target)  # a copy of the file alone would miss what is still in its write-ahead log
+    source.close()
+    target.close()
     return tmp_path
 
 
@@ -84,7 +88,8 @@ def run_cli(*arguments: str, cwd: Path, timeout: float = 240) -> subprocess.Comp
 
 def bare_environment() -> dict[str, str]:
     """The environment without anything of Prefect's or quantflow's."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "QUANTFLOW"))}
+    ours = ("PREFECT", "QUANTFLOW", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def processes_of(workspace: Path) -> list[str]:

@@ -19,6 +19,13 @@ DAYS = pd.bdate_range("2020-01-01", "2021-12-31", name="date")
 SYMBOLS = ("AAA", "BRK.B", "CCC", "NA")
 
 
+@pytest.fixture(autouse=True)
+def _own_pace(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The pace's files lie in a folder of the test, and turns are not waited for."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("pace")))
+    monkeypatch.setattr("quantflow.data.rate_limit.time.sleep", lambda seconds: None)
+
+
 def long_table() -> pd.DataFrame:
     """Return two years of four symbols: date, symbol, open, high, low, close, adj_close, volume."""
     rng = np.random.default_rng(2)
@@ -150,3 +157,13 @@ class TestCcxtToday(TestCcxt):
 
         last = self.bars(provider, symbols)["date"].max()
         assert last.date() == datetime.now(UTC).date() - timedelta(days=1)
+
+
+class TestCcxtCached(TestCcxt):
+    """An exchange whose bars are kept."""
+
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> Iterator[DataConfig]:
+        """Return settings for a fake exchange, with a cache."""
+        with FakeExchange(("BTC", "ETH", "XRP", "SOL"), first=date(2023, 11, 1)) as exchange:
+            yield DataConfig(provider="ccxt", exchange="binance", base_url=exchange.url, limit=100, cache=str(tmp_path))

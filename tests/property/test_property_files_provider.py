@@ -24,13 +24,17 @@ PRICE = st.floats(0.01, 1e6).map(lambda value: round(value, 4))
 TABLES = st.dictionaries(st.tuples(DAY, st.sampled_from(["AAA", "B.B", "ZZ"])), PRICE, min_size=1, max_size=25)
 
 CELL = st.one_of(
-    st.sampled_from(["", "nan", "inf", "-1", "0", "1e400", "2024-01-02", "2024-02-30", "A", "close", '"', "\x00", "\r"]),
+    st.sampled_from(
+        ["", "nan", "inf", "-1", "0", "1e400", "2024-01-02", "2024-02-30", "A", "close", '"', "\x00", "\r"]
+    ),
     st.text(max_size=5),
     st.dates().map(str),
     st.floats().map(str),
 )
 HEADER = st.lists(
-    st.one_of(st.sampled_from(["date", "close", "symbol", "Adj Close", "high", "volume", "", "AAA"]), st.text(max_size=4)),
+    st.one_of(
+        st.sampled_from(["date", "close", "symbol", "Adj Close", "high", "volume", "", "AAA"]), st.text(max_size=4)
+    ),
     min_size=1,
     max_size=5,
 )
@@ -50,11 +54,14 @@ def survives(name: str, data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(data)
+        refusal: DataError | ConfigError | None = None
         try:
             read_all(str(path))
         except (DataError, ConfigError) as error:
-            assert error.hint
-            assert name in error.message or "universe is empty" in error.message
+            refusal = error
+    if refusal is not None:
+        assert refusal.hint
+        assert name in refusal.message or "universe is empty" in refusal.message
 
 
 @given(TABLES)
@@ -80,7 +87,7 @@ def test_every_layout_holds_the_same_bars(cells: dict[tuple[date, str], float]) 
 
 @given(HEADER, st.lists(st.lists(CELL, max_size=5), max_size=6), st.sampled_from(["a.csv", "listing.csv"]))
 @example(["date", "symbol", "close"], [["2024-01-02", "\udcff", "1"]], "a.csv")
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_no_csv_file_breaks_it(header: list[str], rows: list[list[str]], name: str) -> None:
     """Any table of text is read or refused with a hint."""
     text = "\n".join(",".join(row) for row in [header, *rows])
@@ -88,7 +95,7 @@ def test_no_csv_file_breaks_it(header: list[str], rows: list[list[str]], name: s
 
 
 @given(st.binary(max_size=200), st.sampled_from(["a.csv", "a.csv.gz", "a.parquet", "listing.csv"]))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_no_bytes_break_it(data: bytes, name: str) -> None:
     """Any bytes at all are read or refused with a hint."""
     survives(name, data)
@@ -128,7 +135,7 @@ COLUMNS = st.sampled_from(
 
 
 @given(st.dictionaries(st.sampled_from(["date", "symbol", "close", "high", "AAA"]), COLUMNS, min_size=1))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_no_parquet_types_break_it(columns: dict[str, pa.Array]) -> None:
     """Columns of any type are read or refused with a hint."""
     sink = pa.BufferOutputStream()

@@ -32,6 +32,11 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+NEEDED = {
+    "select": {"--profile": "demo", "-p": "demo"},
+    "meta": {"--meta-profile": "demo_meta", "-m": "demo_meta"},
+}
+"""What a command needs, for lines that are shown with ``…`` in its place."""
 PLACEHOLDERS = {"RUN": "latest", "STAGE": "policy", "…": "--no-progress"}
 
 
@@ -52,13 +57,14 @@ def commands(page: Path) -> Iterator[list[str]]:
 def quantflow_commands() -> list[tuple[str, tuple[str, ...]]]:
     """Every ``quantflow`` command line of every page, and of the table of JSON output."""
     found = [(str(page.relative_to(ROOT)), words) for page in PAGES for words in commands(page)]
-    table = re.findall(r"`(quantflow [^`]*)`", (ROOT / "docs" / "inspect-json.md").read_text(encoding="utf-8"))
-    found += [("docs/inspect-json.md", ["quantflow", *map(_filled, shlex.split(line)[1:])]) for line in table]
-    return [(page, tuple(words[1:])) for page, words in found if Path(words[0]).name == "quantflow"]
-
-
-def _filled(word: str) -> str:
-    return PLACEHOLDERS.get(word, word)
+    for page in PAGES:
+        inline = re.findall(r"`(quantflow [^`]*)`", page.read_text(encoding="utf-8"))
+        found += [(str(page.relative_to(ROOT)), shlex.split(line)) for line in inline]
+    return [
+        (page, tuple(PLACEHOLDERS.get(word, word) for word in words[1:]))
+        for page, words in found
+        if Path(words[0]).name == "quantflow"
+    ]
 
 
 def settings_of(page: Path, folder: Path) -> Path:
@@ -74,12 +80,9 @@ def parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
     assert name in group.commands, f"there is no command {name!r}"
     if rest == ["--help"]:
         return {}
-    context = group.commands[name].make_context(name, ["-pdemo", *rest] if _lacks_profile(name, rest) else rest)
-    return dict(context.params)
-
-
-def _lacks_profile(name: str, rest: list[str]) -> bool:
-    return name == "select" and not {"-p", "--profile"} & set(rest)
+    needed = NEEDED.get(name, {})
+    given = [] if set(needed) & set(rest) else [word for option in list(needed.items())[:1] for word in option]
+    return dict(group.commands[name].make_context(name, [*given, *rest]).params)
 
 
 @pytest.mark.parametrize(("page", "arguments"), quantflow_commands(), ids=lambda x: x if isinstance(x, str) else None)

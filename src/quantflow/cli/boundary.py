@@ -37,7 +37,7 @@ def guarded(*, debug: bool) -> Iterator[None]:
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
         raise SystemExit(0) from None
-    except Exception as error:  # the last resort: one line instead of a traceback
+    except Exception as error:  # noqa: BLE001  # the last resort: one line instead of a traceback
         _print(error, debug)
         raise SystemExit(1) from None
 

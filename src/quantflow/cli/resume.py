@@ -61,11 +61,13 @@ def _announce(record: RunRecord, forced: tuple[str, ...], as_json: bool) -> None
     import sys
 
     from quantflow.runs.request import plan_of
+    from quantflow.runs.sleeves import complete_sleeves
 
     if as_json:
         return
     lines = plan_of(record, forced)
-    kept = [line.stage for line in lines if line.action == "reuse"]
+    sleeves = complete_sleeves(record)
+    kept = [f"sleeve {name}" for name in sleeves] + [line.stage for line in lines if line.action == "reuse"]
     due = [f"{line.stage} ({line.reason.value})" for line in lines if line.action == "run"]
     sys.stderr.write(f"resuming {record.run_id}\n")
     sys.stderr.write(f"  keep  {', '.join(kept) or 'nothing'}\n  run   {', '.join(due) or 'nothing'}\n")

@@ -41,6 +41,11 @@ class DataConfig(Section):
         pattern="^https?://[^/?#]+$",
         description="ccxt: scheme, host and port that requests go to instead of the exchange's, e.g. a proxy's",
     )
+    cache: str | None = Field(
+        None,
+        min_length=1,
+        description="ccxt: folder where bars are kept for later runs, e.g. .quantflow/market; not kept when absent",
+    )
     start: date | None = Field(None, ge=date(1900, 1, 1), description="first date asked for; all there is when absent")
     min_sessions: int = Field(252, ge=2, description="sessions with a price that a symbol needs")
     max_stale: int = Field(10, ge=1, description="sessions in a row that the close may stay the same")

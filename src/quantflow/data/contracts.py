@@ -76,6 +76,21 @@ def quarantined(findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(sorted({finding.symbol for finding in findings if finding.outcome == "quarantined"}))
 
 
+def restated(provider: Any) -> list[Finding]:
+    """Return a warning for each symbol whose history the provider saw change since it was last fetched.
+
+    Args:
+        provider: A provider whose bars have been fetched. It may have an attribute ``restated``: the days whose bars
+            are not what they were, ascending, by symbol.
+    """
+    changed = getattr(provider, "restated", None) or {}
+    reason = "{} bars from {} to {} are not what they were when fetched before"
+    return [
+        found(symbol, "restated", (len(days), 0), reason.format(len(days), days[0], days[-1]), quarantine=False)
+        for symbol, days in sorted(changed.items())
+    ]
+
+
 def check_bars(bars: Any) -> None:
     """Check that *bars* is a table as ``Provider.bars`` promises it.
 

@@ -67,9 +67,16 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder and its missing parents, for this user's eyes only."""
-    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
+    """Make a folder and its missing parents, for this user's eyes only.
+
+    Raises:
+        InfrastructureError: If the disk is full or a parent cannot be written.
+    """
+    try:
+        for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
 
 
 def _fsync_folder(folder: Path) -> None:
@@ -82,7 +89,7 @@ def _fsync_folder(folder: Path) -> None:
 
 def _cannot_write(path: Path, error: OSError) -> InfrastructureError:
     return InfrastructureError(
-        f"{path.parent} cannot be written: {error.strerror or error}.",
+        f"{path} cannot be written: {error.strerror or error}.",
         hint="Free space or mend the folder's permissions, then resume.",
     )
 

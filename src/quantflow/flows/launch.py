@@ -14,7 +14,7 @@ from uuid import UUID
 
 from quantflow.errors import InfrastructureError, Stopped
 from quantflow.flows.server import ApiServer
-from quantflow.flows.worker import flush, logged
+from quantflow.flows.worker import api_lost, flush, logged
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.record import RunRecord
@@ -47,9 +47,25 @@ def execute(
     """
     with owned(record.folder), client_settings(server):
         tag = f"quantflow:{record.run_id}#{len(record.header['flow_runs']) + 1}"
-        with logged(record), _watched(tag, record, listener), _recorded(record):
+        with logged(record), _watched(tag, record, listener), _recorded(record), _api_errors():
             _call_flow(record, tag, forced, server)
     return status(RunRecord(record.workspace, record.run_id))
+
+
+@contextmanager
+def _api_errors() -> Iterator[None]:
+    """Turn what Prefect's client raises when its server is gone into an error of ours."""
+    import httpx
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    try:
+        yield
+    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+        raise api_lost(error) from error
+    except RuntimeError as error:
+        if "reach API" not in str(error):
+            raise
+        raise api_lost(error) from error
 
 
 def _call_flow(record: RunRecord, tag: str, forced: Sequence[str], server: ApiServer) -> None:

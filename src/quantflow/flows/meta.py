@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from quantflow.config.load import find_workspace, load_meta
 from quantflow.errors import QuantflowError, StageError
 from quantflow.execution import ray as ray_cluster
+from quantflow.execution.processes import end_with_parent
 from quantflow.flows.adapter import use_cache
 from quantflow.flows.selection import advance, selection_flow
 from quantflow.flows.worker import at_work
@@ -168,6 +170,7 @@ def run_sleeve_task(leaf: Leaf) -> str:
     Returns:
         The sleeve's run id.
     """
+    end_with_parent()
     record = RunRecord(leaf.workspace, leaf.link.run_id)
     try:
         with at_work(record), tags(f"sleeve:{leaf.name}"):
@@ -192,7 +195,7 @@ def _wait(futures: Sequence[PrefectFuture[Any]]) -> None:
     pending = {future.wrapped_future: future for future in futures}  # type: ignore[attr-defined]
     while pending:
         for done in _finished(list(pending)):
-            pending.pop(done).wait()
+            pending.pop(done)
         time.sleep(POLL_SECONDS if pending else 0)
 
 
@@ -215,9 +218,12 @@ def _failure(leaf: Leaf, future: PrefectFuture[Any]) -> SleeveFailure | None:
     """Return why the sleeve has no result; what counts is its record, not what the worker said last."""
     if result_of(leaf.link, leaf.workspace) is not None:
         return None
-    state = future.state
-    error = state.message or state.name or "the worker died"
-    return failure_of(leaf.name, status(RunRecord(leaf.workspace, leaf.link.run_id)), str(error))
+    try:
+        future.wait()
+        error = future.state.message or str(future.state.name)
+    except BrokenExecutor:
+        error = "its worker process died"
+    return failure_of(leaf.name, status(RunRecord(leaf.workspace, leaf.link.run_id)), error.splitlines()[0][:300])
 
 
 def _nested(record: RunRecord) -> list[SleeveFailure]:

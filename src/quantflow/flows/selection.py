@@ -10,17 +10,20 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
+from prefect import State, Task, flow
 from prefect.context import FlowRunContext
+from prefect.transactions import CommitMode, transaction
 
 from quantflow.config.load import find_workspace, load_profile
 from quantflow.data.cache import refs
+from quantflow.data.store import ArtifactRef
 from quantflow.errors import QuantflowError, StageError
 from quantflow.flows.adapter import Order, attempts, stage_task, use_cache
+from quantflow.flows.worker import api_lost
 from quantflow.runs import stopping
 from quantflow.runs.exports import export
 from quantflow.runs.facts import facts_of
-from quantflow.runs.plan import Planner
+from quantflow.runs.plan import Planner, Reason
 from quantflow.runs.record import RunRecord, StageRecord, now, peak_rss_mb
 from quantflow.runs.request import context_of, create_run, layout_of, pipeline, planner_of, resolve_as_of
 from quantflow.runs.status import RunStatus
@@ -121,12 +124,13 @@ def advance(
     entry = StageRecord(stage.id, "running", mark.key, mark.json(), started=now())
     timer = _Timer(entry.started, time.monotonic())
     planned = planner.decide(stage, context.artifacts)
+    before = record.stage(stage.id)
     record.write_stage(entry)
-    job = stage_task(stage, layout_of(record))
-    if planned.action == "run":
-        job = job.with_options(refresh_cache=stage.id in planner.forced)
+    if planned.reason is Reason.COMPLETE and before is not None:
+        planner.cache.write(mark.key, {"outputs": _json(before.outputs), "summary": vars(before.summary)})
+    job = stage_task(stage, layout_of(record)).with_options(refresh_cache=planned.reason is Reason.FORCED)
+    state = _attempted(job, Order(stage, mark.key, context, record.workspace))
     try:
-        state = job(Order(stage, mark.key, context, record.workspace), return_state=True)
         result: Mapping[str, Any] = state.result()
     except Exception as error:  # whatever a stage raises is recorded, then goes on up
         if stopping.received():  # a signal that hit foreign code, which made an error of it
@@ -149,6 +153,23 @@ def advance(
     export(record, context, outputs)
     record.write_stage(done)
     return context
+
+
+def _json(outputs: Mapping[str, ArtifactRef]) -> dict[str, Any]:
+    return {name: ref.json() for name, ref in outputs.items()}
+
+
+def _attempted(job: Task[[Order], dict[str, Any]], order: Order) -> State[dict[str, Any]]:
+    """Run the task and return its state; what the stage raises is in there, what is raised here is Prefect's."""
+    try:
+        # In a sleeve this task is inside another, which would keep its result and its lock until it ends itself.
+        with transaction(commit_mode=CommitMode.EAGER):
+            state = job(order, return_state=True)
+    except Exception as error:  # of Prefect's own, whatever it is
+        raise api_lost(error) from error
+    if state.is_crashed() and stopping.received() is None:
+        raise api_lost(state.message or "the task crashed")
+    return state
 
 
 def _failed(entry: StageRecord, timer: _Timer, error: Exception, attempt: int) -> StageRecord:

@@ -98,14 +98,25 @@ def api_server(workspace: Path) -> Iterator[ApiServer]:
         return
     home = workspace / ".quantflow" / "server"
     private_folder(home)
-    users = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+    users = _opened(home / "users")
     try:
         fcntl.flock(users, fcntl.LOCK_SH)
         state = _join_or_start(home)
-        yield _embedded(home, state["url"])
-        _stop_if_last(users, home, state["pid"])
+        try:
+            yield _embedded(home, state["url"])
+        finally:
+            _stop_if_last(users, home, state["pid"])
     finally:
         os.close(users)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise InfrastructureError(
+            f"{path} cannot be written: {error.strerror}.", hint="Mend the folder's permissions, or use --workspace."
+        ) from error
 
 
 def _check_answers(url: str) -> None:

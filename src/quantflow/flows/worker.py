@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from quantflow.errors import InfrastructureError
 from quantflow.runs.lock import owned
 from quantflow.runs.record import RunRecord
 
@@ -45,6 +46,14 @@ def logged(record: RunRecord) -> Iterator[None]:
         finally:
             logger.removeHandler(handler)
             logger.propagate = before
+
+
+def api_lost(cause: object) -> InfrastructureError:
+    """Return the error for a run that lost its API server, or never had it."""
+    return InfrastructureError(
+        f"The API server does not answer: {str(cause).splitlines()[0][:300] if str(cause) else type(cause).__name__}",
+        hint="What is complete is kept: resume the run. If it happens again, look at .quantflow/server/server.log.",
+    )
 
 
 def flush() -> None:

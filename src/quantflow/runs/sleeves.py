@@ -53,6 +53,13 @@ def links(meta: RunRecord) -> tuple[SleeveLink, ...]:
     return tuple(_link(meta.folder / "sleeves" / f"{name}.json") for name in meta.header["sleeves"])
 
 
+def complete_sleeves(meta: RunRecord) -> list[str]:
+    """Return the ids of the sleeves whose runs are complete; none of a selection run."""
+    if meta.header["kind"] != "meta":
+        return []
+    return [link.id for link in links(meta) if result_of(link, meta.workspace) is not None]
+
+
 def leaf_names(meta: RunRecord) -> list[str]:
     """Return the paths of ids of all sleeves that are profiles (``outer/inner``), in order; none of a selection run."""
     if meta.header["kind"] != "meta":

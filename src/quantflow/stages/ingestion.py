@@ -10,7 +10,7 @@ from quantflow.config.calendar import CalendarConfig
 from quantflow.config.data import DataConfig
 from quantflow.config.universe import UniverseConfig
 from quantflow.data.calendars import sessions
-from quantflow.data.contracts import Finding, check_bars, check_panel, quality_frame, quarantined
+from quantflow.data.contracts import Finding, check_bars, check_panel, quality_frame, quarantined, restated
 from quantflow.data.grid import Grid, cut, tables
 from quantflow.data.providers import open_provider
 from quantflow.errors import DataError
@@ -55,7 +55,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             grid.add(bars)
         panel = grid.panel()
         _check_any(len(panel.sessions), provider.name, config.as_of)
-        findings = [*grid.findings(), *check_panel(panel, config.data)]
+        findings = [*grid.findings(), *restated(provider), *check_panel(panel, config.data)]
         aside = quarantined(findings)
         _check_budget(len(symbols), aside, findings, config.data.quarantine_budget)
         kept = [symbol for symbol in symbols if symbol not in set(aside)]

@@ -45,7 +45,7 @@ class ReportStage(BasePipelineStage[ReportStageConfig]):
         return {"report": report(inputs, config.report.title, config.report.top), "brief": brief(inputs)}
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
-        """Return the verdict."""
+        """Return the verdict's first clause."""
         from quantflow.stages.report_page.facts import verdict
 
-        return Summary(note=verdict(inputs))
+        return Summary(note=verdict(inputs).partition(",")[0])

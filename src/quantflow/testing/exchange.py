@@ -172,7 +172,7 @@ def _handler(exchange: FakeExchange) -> type[BaseHTTPRequestHandler]:
 
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802  # the name that http.server looks for
+        def do_GET(self) -> None:
             exchange.requests.append(self.path)
             fault = exchange._due(self.path)
             status, value = exchange._answer(self.path)
@@ -192,13 +192,13 @@ def _handler(exchange: FakeExchange) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", "text/html" if body.startswith(b"<") else "application/json")
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Connection", "close")
             for name, text in headers.items():
                 self.send_header(name, text)
             self.end_headers()
             broken = fault in (Fault.STALL, Fault.SHORT)
             self.wfile.write(body[: len(body) // 2] if broken else body)
             self.wfile.flush()
-            self.close_connection = True
             if fault is Fault.STALL:
                 exchange._closing.wait(60)
 

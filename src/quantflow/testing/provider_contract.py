@@ -1,4 +1,4 @@
-"""What every provider must keep, as tests: subclass ``ProviderContract`` in a test module and say what is true of yours.
+"""What every provider must keep, as tests: subclass ``ProviderContract`` in a test module.
 
     class TestMyProvider(ProviderContract):
         start, end = date(2024, 1, 2), date(2024, 3, 29)
@@ -8,7 +8,7 @@
         def config(self):
             return DataConfig(provider="mine", path="...")
 
-The window from ``start`` to ``end`` must hold bars of at least two symbols, and more bars must lie on either side of it.
+The window from ``start`` to ``end`` must hold bars of at least two symbols, and more bars must lie around it.
 """
 
 from __future__ import annotations
@@ -164,9 +164,13 @@ class ProviderContract:
 
     def test_an_unknown_symbol_is_refused(self, provider: Provider) -> None:
         """Bars and facts of a symbol that does not exist are an error that names it, with a hint, not retried."""
-        for ask in (lambda: collect(provider.bars((self.unknown,), self.start, self.end)), self._facts_of(provider)):
+        questions: tuple[Callable[[], Any], ...] = (
+            lambda: collect(provider.bars((self.unknown,), self.start, self.end)),
+            lambda: provider.facts((self.unknown,)),
+        )
+        for question in questions:
             with pytest.raises((ConfigError, DataError)) as caught:
-                ask()
+                question()
             error: QuantflowError = caught.value
             assert self.unknown in error.message
             assert error.hint, "the error needs a hint"
@@ -195,8 +199,5 @@ class ProviderContract:
 
     def test_its_settings_travel(self, config: DataConfig, provider: Provider, symbols: tuple[str, ...]) -> None:
         """A provider made of pickled settings gives the same bars: another process can fetch in its place."""
-        copy = type(self).make(pickle.loads(pickle.dumps(config)))  # noqa: S301  # our own bytes
+        copy = type(self).make(pickle.loads(pickle.dumps(config)))  # our own bytes
         assert self.bars(copy, symbols[:1]).equals(self.bars(provider, symbols[:1]))
-
-    def _facts_of(self, provider: Provider) -> Callable[[], Any]:
-        return lambda: provider.facts((self.unknown,))

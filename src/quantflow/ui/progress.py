@@ -41,7 +41,13 @@ def progress(record: RunRecord, mode: str) -> Iterator[Callable[[Snapshot], None
     elif mode == "none":
         yield None
     else:
-        yield Lines(record, _json_line if mode == "json" else _plain_line).update
+        if mode == "lines":
+            sys.stderr.write(f"{record.run_id}  as-of {record.as_of}\n")
+        lines = Lines(record, _json_line if mode == "json" else _plain_line)
+        try:
+            yield lines.update
+        finally:
+            lines.close()
 
 
 def default_mode(*, no_progress: bool, as_json: bool) -> str:
@@ -97,11 +103,20 @@ class LiveView:
 
     def table(self) -> Table:
         """Return the table of the run's own stages."""
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=True)
         for title, right in (("STAGE", 0), ("STATE", 0), ("TRY", 1), ("TIME", 1), ("SYMBOLS", 1), ("NOTE", 0)):
-            table.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+            table.add_column(
+                title,
+                justify="right" if right else "left",
+                no_wrap=True,
+                overflow="ellipsis",
+                min_width=14 if title in ("STAGE", "STATE") else None,
+                ratio=1 if title == "NOTE" else None,
+            )
         table.title = f"{self._record.run_id}   as-of {self._record.as_of}"
         table.title_justify, table.title_style = "left", "bold"
+        table.caption = None if self._tasks else "waiting for the API server"
+        table.caption_justify = "left"
         for row in rows(self._record, self._tasks, self._clock()):
             table.add_row(*_cells(row))
         return table
@@ -128,12 +143,30 @@ class Lines:
     """
 
     def __init__(self, record: RunRecord, write: Callable[[RunRecord, Row], None]) -> None:
-        self._record, self._write = record, write
+        self._record, self._write, self._tasks = record, write, dict[str, "TaskState"]()
         self._sleeves = leaf_names(record)
         self._shown: list[Row] = []
 
     def update(self, tasks: Snapshot) -> None:
-        """Take a new picture and write what differs from the last one."""
+        """Take a new picture and write what differs from the last one.
+
+        What the API says of a stage may come before the record has its numbers; such a line waits for them.
+        """
+        self._tasks = dict(tasks)
+        told = {name: task for name, task in tasks.items() if not task.final or self._recorded(task)}
+        self._tell(told)
+
+    def close(self) -> None:
+        """Write what is still untold."""
+        self._tell(self._tasks)
+
+    def _recorded(self, task: TaskState) -> bool:
+        if task.name not in self._record.stages:
+            return True
+        stage = self._record.stage(task.name)
+        return stage is not None and stage.state != "running"
+
+    def _tell(self, tasks: Snapshot) -> None:
         fresh = rows(self._record, tasks, utc_now()) + self._sleeve_rows(tasks)
         for row in changed(self._shown, fresh):
             self._write(self._record, row)

@@ -33,6 +33,16 @@ def out() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
+def show(console: Console, table: Table) -> None:
+    """Print a table; off a terminal without the blanks that fill its lines."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
 def _table(*columns: str, title: str = "") -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", title=title or None)
     table.title_justify, table.title_style = "left", "bold"
@@ -52,7 +62,7 @@ def print_outcome(run: RunStatus, found: Outcome) -> None:
     for table in (_funnel(found), _winners(found), _sleeves(found), _contributions(found), _metrics(found)):
         if table.row_count:
             console.print()
-            console.print(table)
+            show(console, table)
     console.print()
     for name, path in found.files.items():
         console.print(f"{name:<12} {escape(path)}", soft_wrap=True)
@@ -74,7 +84,7 @@ def _winners(found: Outcome) -> Table:
         weight = weights.get(row["symbol"])
         table.add_row(
             escape(str(row["symbol"])),
-            "" if weight is None else f"{weight:.2%}",
+            f"{0.0 if weight is None else weight:.2%}",
             row["direction"],
             f"{row['alpha_score']:.3f}",
             str(row["rank"]),
@@ -117,7 +127,8 @@ _FIGURES = (
 
 
 def _metrics(found: Outcome) -> Table:
-    series = {name: block for name, block in found.metrics.items() if isinstance(block, dict) and "sharpe" in block}
+    blocks = {name: block for name, block in found.metrics.items() if isinstance(block, dict) and "sharpe" in block}
+    series = {name: blocks[name] for name in sorted(blocks, key=lambda name: (name != "strategy", name))}
     span = next(iter(series.values()), {})
     title = f"Out of sample, after costs, {span.get('start', '')} to {span.get('end', '')}" if span else ""
     table = _table("", *(f">{label}" for _, label, _ in _FIGURES), title=title)
@@ -134,9 +145,11 @@ def print_plan(lines: Sequence[Planned]) -> None:
     """Print what a run would do, and why."""
     table = _table("STAGE", "ACTION", "WHY")
     for line in lines:
-        table.add_row(line.stage, line.action, f"{line.reason.value} {escape(line.detail)}".rstrip())
+        first, *more = line.detail.split(", ")
+        detail = f"{first}, …" if more else first
+        table.add_row(line.stage, line.action, f"{line.reason.value} {escape(detail)}".rstrip())
     console = out()
-    console.print(table)
+    show(console, table)
     reused = sum(line.action == "reuse" for line in lines)
     console.print(f"{reused} to reuse, {len(lines) - reused} to run")
 
@@ -155,7 +168,7 @@ def print_runs(runs: Sequence[RunStatus]) -> None:
             str(header.get("created", ""))[:19],
         )
         table.add_row(escape(run.record.run_id), state, *(escape(fact) for fact in facts))
-    out().print(table)
+    show(out(), table)
 
 
 def print_run(run: RunStatus) -> None:
@@ -175,7 +188,7 @@ def print_run(run: RunStatus) -> None:
         seconds = "" if stage.seconds is None else f"{stage.seconds:.1f}s"
         symbols = counts(stage.summary.entered, stage.summary.left)
         table.add_row(name, _styled(run.stage_state(name)), str(stage.attempt), seconds, symbols, escape(note))
-    console.print(table)
+    show(console, table)
     console.print(f"folder  {escape(str(run.record.folder))}", soft_wrap=True)
     if run.state in ("failed", "cancelled", "interrupted"):
         console.print(f"resume  quantflow resume {escape(run.record.run_id)}", soft_wrap=True)

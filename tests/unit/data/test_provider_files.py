@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import date
@@ -279,7 +281,7 @@ def site() -> Iterator[Any]:
     """A web server on loopback; ``site.pages`` says what it answers: (status, headers, body) by path."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             status, headers, body = server.pages.get(self.path.partition("?")[0], (404, {}, b""))
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
@@ -287,7 +289,8 @@ def site() -> Iterator[Any]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_HEAD = do_GET
+        def do_HEAD(self) -> None:
+            self.do_GET()
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
@@ -337,9 +340,46 @@ def test_no_server_may_heal() -> None:
 
 def test_a_kind_of_url_without_its_package_names_it() -> None:
     """s3 without s3fs, and a kind of URL that does not exist, are config errors; credentials are not printed."""
-    with pytest.raises(ConfigError, match="'gs://bucket/a.csv': gs files cannot be read here") as caught:
+    with pytest.raises(ConfigError, match=r"'gs://bucket/a\.csv': gs files cannot be read here") as caught:
         bars("gs://bucket/a.csv")
     assert caught.value.hint == "Install gcsfs."
     with pytest.raises(ConfigError, match="nosuch files cannot be read here") as caught:
         bars("nosuch://me:secret@host/a.csv")
     assert "secret" not in caught.value.message
+
+
+MEASURE = """
+import resource, sys
+from quantflow.data.store import ArtifactStore
+from quantflow.stages.ingestion import IngestionStage
+import pandas, pyarrow.csv, pyarrow.parquet, exchange_calendars
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+stage, before = IngestionStage(), peak()
+data = {"provider": "files", "path": sys.argv[1]}
+given = {"data": data, "universe": {}, "calendar": {}, "as_of": "2022-12-30"}
+prices = stage.run({}, stage.configured(given))["prices"]
+matrix = sum(values.nbytes for values in prices.fields.values())
+collected = (peak() - before) / matrix
+ArtifactStore(sys.argv[2]).put("prices", prices)
+print(*prices.close.shape, collected, (peak() - before) / matrix)
+"""
+
+
+def test_many_files_become_a_panel_in_little_memory(tmp_path: Path) -> None:
+    """A file per symbol is never held as one long table: at most 3 times the matrix, artifact included."""
+    from quantflow.data.calendars import sessions
+
+    days = sessions("XNYS", date(2013, 1, 2), date(2022, 12, 30)).astype(str)
+    close = 50 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.01, len(days))))
+    lines = [f"{day},{c:.2f},{c + 1:.2f},{c - 1:.2f},{c:.2f},{1000}" for day, c in zip(days, close, strict=True)]
+    text = "\n".join(["date,open,high,low,close,volume", *lines])
+    (tmp_path / "prices").mkdir()
+    for number in range(400):
+        written(tmp_path / "prices", text, f"S{number:03d}.csv")
+    job = [sys.executable, "-c", MEASURE, str(tmp_path / "prices"), str(tmp_path / "store")]
+    out = subprocess.run(job, capture_output=True, text=True, check=True).stdout
+    symbols, length, collected, stored = (float(part) for part in out.split())
+    assert (symbols, length) == (400, 2518)
+    assert collected <= 2
+    assert stored <= 3

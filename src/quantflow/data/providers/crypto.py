@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantflow.data.market_cache import MarketCache
+from quantflow.data.panel import FloatArray
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
 from quantflow.data.providers.locations import retry_after
+from quantflow.data.rate_limit import SharedPace
 from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, unknown_name
 
 if TYPE_CHECKING:
@@ -39,13 +43,19 @@ class CcxtProvider:
     an exchange wants them for public data, come from ``QUANTFLOW_<EXCHANGE>_APIKEY`` and ``..._SECRET``.
 
     Args:
-        config: The profile's data section: ``exchange``, ``quote``, ``top``, ``limit``, ``timeout``, ``base_url``.
+        config: The profile's data section: ``exchange``, ``quote``, ``top``, ``limit``, ``timeout``, ``base_url``,
+            ``cache``.
+
+    Attributes:
+        restated: Days whose bars are not what they were when they were fetched before, by symbol; known once the
+            bars have been fetched.
 
     Raises:
         ConfigError: If ccxt is not installed, or there is no such exchange.
     """
 
     name = "ccxt"
+    restated: dict[str, tuple[date, ...]]
 
     def __init__(self, config: DataConfig) -> None:
         self._config = config
@@ -56,7 +66,11 @@ class CcxtProvider:
             )
         if config.exchange not in self._ccxt.exchanges:
             raise unknown_name("exchange", config.exchange, self._ccxt.exchanges)
+        self.restated = {}
         self._client = _client(self._ccxt, config)
+        self._pace = SharedPace(f"{config.exchange}-{config.base_url or ''}", self._client.rateLimit / 1000)
+        self._client.throttle = lambda cost=None: self._pace.take(1.0 if cost is None else cost)
+        self._cache = MarketCache(Path(config.cache), f"ccxt-{config.exchange}") if config.cache is not None else None
 
     def instruments(self, universe: UniverseConfig) -> Any:
         """Return the active spot markets in the quote currency that *universe* asks for; see ``Provider.instruments``.
@@ -130,14 +144,24 @@ class CcxtProvider:
         precision, limits = market.get("precision") or {}, market.get("limits") or {}
         least = (limits.get("cost") or {}).get("min")
         steps = (_step(precision.get(key), self._client.precisionMode, self._ccxt) for key in ("price", "amount"))
-        return (market["quote"], *steps, np.nan if least is None else float(least))  # type: ignore[return-value]
+        return (market["quote"], *steps, np.nan if least is None else float(least))
 
     def _series(self, symbol: str, first: date, last: date) -> Any:
         import pandas as pd
 
-        rows = [row for page in self._pages(symbol, _stamp(first), _stamp(last)) for row in page]
-        table = np.array(rows, dtype=np.float64).reshape(-1, 6)
-        table = table[~np.isnan(table[:, 4]) & (table[:, 5] != 0)]
+        def fetch(since: date, until: date) -> FloatArray:
+            rows = [row for page in self._pages(symbol, _stamp(since), _stamp(until)) for row in page]
+            table = np.array(rows, dtype=np.float64).reshape(-1, 6)
+            traded: FloatArray = table[~np.isnan(table[:, 4]) & (table[:, 5] != 0)]
+            return traded
+
+        if self._cache is None:
+            table = fetch(first, last)
+        else:
+            series = self._cache.series(symbol, first, last, fetch)
+            table = series.rows
+            if series.restated:
+                self.restated[symbol] = series.restated
         days = (table[:, 0].astype(np.int64) // _DAY).astype("datetime64[D]").astype("datetime64[s]")
         names = pd.Categorical.from_codes(np.zeros(len(days), np.int8), [symbol])
         values = dict(zip(("open", "high", "low", "close", "volume"), table[:, 1:].T, strict=True))
@@ -177,7 +201,10 @@ class CcxtProvider:
         said = f"{self._client.id} failed when asked for {what} ({name}): {_harmless(str(error), self._client)}"
         if isinstance(error, self._ccxt.OperationFailed):
             wait = retry_after(self._client.last_response_headers or {})
-            return DataUnavailableError(said, hint="The exchange is busy or out of reach: resume later.", retry_after=wait)
+            self._pace.pause(wait or 0.0)
+            return DataUnavailableError(
+                said, hint="The exchange is busy or out of reach: resume later.", retry_after=wait
+            )
         prefix = f"QUANTFLOW_{self._client.id.upper()}"
         if isinstance(error, self._ccxt.AuthenticationError):
             return DataError(said, hint=f"Look at {prefix}_APIKEY and {prefix}_SECRET.")

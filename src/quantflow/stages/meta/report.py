@@ -44,7 +44,7 @@ class MetaReportStage(BasePipelineStage[MetaReportStageConfig]):
         return {"report": meta_report(inputs, config.report.title, config.report.top), "brief": meta_brief(inputs)}
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
-        """Return the verdict, degraded when a sleeve is missing."""
+        """Return the verdict's first clause, degraded when a sleeve is missing."""
         from quantflow.stages.report_page.facts import verdict
 
-        return Summary(note=verdict(inputs), degraded=bool(inputs["sleeves"].get("failed")))
+        return Summary(note=verdict(inputs).partition(",")[0], degraded=bool(inputs["sleeves"].get("failed")))

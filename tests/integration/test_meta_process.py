@@ -1,0 +1,260 @@
+"""``quantflow meta`` as a user runs it: Ray and processes, dying workers, dead addresses, nested and pinned sleeves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from conftest import bare_environment, processes_of, run_cli
+from quantflow.flows.server import SERVER_ENVIRONMENT
+from quantflow.runs.record import RunRecord
+from quantflow.runs.sleeves import links
+from quantflow.runs.status import RunStatus, status
+
+PROFILE = """
+[profiles.s{n}]
+extends = "demo"
+[profiles.s{n}.data]
+start = 2017-01-01
+[profiles.s{n}.policy]
+top_n = {n}
+[profiles.s{n}.validation]
+rebalance = "quarterly"
+min_history = 504
+"""
+METAS = """
+[meta.three]
+sleeves = [{ profile = "s1" }, { profile = "s2" }, { profile = "s3" }]
+allocation = { method = "risk_parity" }
+[meta.nested]
+sleeves = [{ profile = "s4" }, { meta = "three", id = "inner" }]
+allocation = { method = "equal_weight" }
+[meta.pinned]
+sleeves = [{ profile = "s1", run_id = "earlier" }, { profile = "s2" }]
+[meta.broken]
+sleeves = [{ profile = "s1" }, { profile = "bad" }, { profile = "worse" }]
+[meta.partial]
+sleeves = [{ profile = "s1" }, { profile = "s2" }, { profile = "bad" }]
+allow_partial = true
+min_sleeves = 2
+renormalise = "proportional"
+[profiles.bad]
+extends = "s1"
+[profiles.bad.allocation]
+max_weight = 0.01
+[profiles.worse]
+extends = "s1"
+[profiles.worse.data]
+min_sessions = 100000
+"""
+
+
+@pytest.fixture
+def portfolio(fresh: Path) -> Path:
+    """A workspace with small profiles and meta profiles of them."""
+    text = "".join(PROFILE.format(n=n) for n in (1, 2, 3, 4)) + METAS
+    (fresh / "quantflow.toml").write_text(text)
+    return fresh
+
+
+def weights(workspace: Path, run_id: str) -> bytes:
+    return (workspace / "runs" / run_id / "weights.csv").read_bytes()
+
+
+def found(workspace: Path, run_id: str) -> RunStatus:
+    return status(RunRecord(workspace, run_id))
+
+
+def wait_until_quiet(workspace: Path) -> list[str]:
+    until = time.monotonic() + 15
+    while processes_of(workspace) and time.monotonic() < until:
+        time.sleep(0.1)
+    return processes_of(workspace)
+
+
+def test_ray_and_processes_give_the_same_bytes(portfolio: Path) -> None:
+    """On Ray and without it the weights are equal; capital is conserved; one API server serves all workers."""
+    servers: set[str] = set()
+    done = threading.Event()
+
+    def count() -> None:
+        while not done.wait(0.2):
+            servers.update(c for c in processes_of(portfolio) if "flows.api_server" in c or "prefect.server" in c)
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    on_ray = run_cli("meta", "-m", "three", "--run-id", "ray", cwd=portfolio)
+    done.set()
+    counter.join()
+    assert on_ray.returncode == 0, on_ray.stderr
+    assert len(servers) == 1
+    assert "raylet" not in on_ray.stderr
+    assert "INFO" not in on_ray.stderr
+    local = run_cli("meta", "-m", "three", "--run-id", "local", "--runner", "local", cwd=portfolio)
+    assert local.returncode == 0, local.stderr
+    assert weights(portfolio, "ray") == weights(portfolio, "local")
+    book = pd.read_csv(portfolio / "runs" / "ray" / "weights.csv")
+    assert book["weight"].sum() == pytest.approx(1.0, abs=1e-12)
+    assert (book["long"] - book["short"]).to_numpy() == pytest.approx(book["weight"].to_numpy(), abs=1e-15)
+    for sleeve in ("s1", "s2", "s3"):
+        assert f"ray.{sleeve}" in on_ray.stdout
+        assert (portfolio / "runs" / f"ray.{sleeve}" / "log.txt").stat().st_size > 0
+        assert json.loads((portfolio / "runs" / "ray" / "sleeves" / f"{sleeve}.json").read_text())["id"] == sleeve
+    assert wait_until_quiet(portfolio) == []
+
+
+def test_sleeves_on_the_same_data_fetch_it_once(portfolio: Path) -> None:
+    """Of the sleeves' ingestion tasks, which all want the same bars, one fetches and the others reuse it."""
+    assert run_cli("meta", "-m", "three", "--run-id", "once", cwd=portfolio).returncode == 0
+    cached = [found(portfolio, f"once.s{n}").stages["ingestion"].cached for n in (1, 2, 3)]  # type: ignore[union-attr]
+    assert sorted(cached) == [False, True, True]
+
+
+def kill_a_sleeve_worker(workspace: Path, run_id: str, process: subprocess.Popen[str]) -> None:
+    """Kill -9 the process that owns the sleeve *run_id* as soon as it is at work."""
+    lock = workspace / "runs" / run_id / "lock"
+    record = RunRecord(workspace, run_id)
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        assert process.poll() is None, process.communicate()
+        run = status(record) if record.exists else None
+        if run is not None and run.owner is not None and run.owner["pid"] and "features" in run.done:
+            os.kill(json.loads(lock.read_text())["pid"], signal.SIGKILL)
+            return
+        time.sleep(0.005)
+    pytest.fail("the sleeve never ran")
+
+
+@pytest.mark.parametrize("runner", ["ray", "local"])
+def test_a_killed_worker_loses_no_sleeve(runner: str, portfolio: Path) -> None:
+    """The run completes, or fails with exit 20 and ``resume`` completes it; the weights are those of a quiet run."""
+    quiet = run_cli("meta", "-m", "three", "--run-id", "quiet", "--runner", "local", cwd=portfolio)
+    assert quiet.returncode == 0, quiet.stderr
+    for name in ("cache", "artifacts"):
+        (portfolio / ".quantflow" / name).rename(portfolio / f"{name}-of-quiet")
+    command = [sys.executable, "-m", "quantflow", "meta", "-m", "three", "--run-id", "hit", "--runner", runner]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=portfolio, env=bare_environment(), **pipes)  # type: ignore[call-overload]
+    kill_a_sleeve_worker(portfolio, "hit.s2", process)
+    _, stderr = process.communicate(timeout=180)
+    assert process.returncode in (0, 20), stderr
+    if process.returncode == 20:
+        assert "s2" in stderr
+        assert "quantflow resume hit" in stderr
+        assert not (portfolio / "runs" / "hit" / "weights.csv").exists()
+        resumed = run_cli("resume", "hit", cwd=portfolio)
+        assert resumed.returncode == 0, resumed.stderr
+    assert weights(portfolio, "hit") == weights(portfolio, "quiet")
+    assert wait_until_quiet(portfolio) == []
+
+
+def test_a_dead_ray_address_is_answered_at_once(portfolio: Path) -> None:
+    """Nothing listens there: exit 30 within seconds, with a hint, and nothing was started."""
+    at = time.monotonic()
+    done = run_cli("meta", "-m", "three", "--ray-address", "127.0.0.1:9", cwd=portfolio)
+    assert time.monotonic() - at < 3
+    assert done.returncode == 30
+    assert "127.0.0.1:9" in done.stderr
+    assert "ray start" in done.stderr
+    assert not (portfolio / "runs").exists()
+
+
+def test_all_failures_are_listed_after_all_sleeves_have_ended(portfolio: Path) -> None:
+    """Exit 20; each failed sleeve with its stage, cause and log; the others are complete and kept."""
+    done = run_cli("meta", "-m", "broken", "--run-id", "broken", "--runner", "local", cwd=portfolio)
+    assert done.returncode == 20, done.stderr
+    assert "2 of 3 sleeves failed" in done.stderr
+    assert "bad: allocation: " in done.stderr
+    assert "worse: ingestion: " in done.stderr
+    for name in ("bad", "worse"):
+        assert str(portfolio / "runs" / f"broken.{name}" / "log.txt") in done.stderr
+    assert found(portfolio, "broken.s1").state == "completed"
+    assert found(portfolio, "broken").state == "failed"
+    assert not (portfolio / "runs" / "broken" / "weights.csv").exists()
+
+
+def test_a_partial_portfolio_says_so_first(portfolio: Path) -> None:
+    """With ``allow_partial`` the run goes on without the failed sleeve, degraded, and the report opens with it."""
+    done = run_cli("meta", "-m", "partial", "--run-id", "part", "--runner", "local", cwd=portfolio)
+    assert done.returncode == 0, done.stderr
+    run = found(portfolio, "part")
+    assert run.degraded
+    book = pd.read_csv(run.record.folder / "weights.csv")
+    assert book["weight"].sum() == pytest.approx(1.0, abs=1e-12)
+    head = "\n".join((run.record.folder / "brief.txt").read_text().splitlines()[:4])
+    assert "bad" in head
+    assert "artial" in head
+
+
+def test_nested_and_pinned_sleeves(portfolio: Path) -> None:
+    """A sleeve may be a meta profile, or a run that was there before; both reach the weights."""
+    nested = run_cli("meta", "-m", "nested", "--run-id", "deep", "--runner", "local", cwd=portfolio)
+    assert nested.returncode == 0, nested.stderr
+    assert found(portfolio, "deep.inner").state == "completed"
+    assert found(portfolio, "deep.inner.s3").state == "completed"
+    book = pd.read_csv(portfolio / "runs" / "deep" / "weights.csv")
+    assert book["weight"].sum() == pytest.approx(1.0, abs=1e-12)
+    assert run_cli("select", "-p", "s1", "--run-id", "earlier", cwd=portfolio).returncode == 0
+    before = weights(portfolio, "earlier")
+    pinned = run_cli("meta", "-m", "pinned", "--run-id", "pin", "--runner", "local", cwd=portfolio)
+    assert pinned.returncode == 0, pinned.stderr
+    assert "earlier (reused)" in pinned.stdout
+    assert {link.id: link.pinned for link in links(RunRecord(portfolio, "pin"))} == {"s1": True, "s2": False}
+    assert weights(portfolio, "earlier") == before
+    listed = run_cli("inspect", "--json", cwd=portfolio)
+    assert {run["run_id"] for run in json.loads(listed.stdout)["runs"]} == {"deep", "earlier", "pin"}
+
+
+def test_a_pinned_run_of_another_session_is_refused(portfolio: Path) -> None:
+    """Sleeves that end on different sessions make no portfolio; the error names them and their sessions."""
+    old = run_cli("select", "-p", "s1", "--run-id", "earlier", "--as-of", "2022-06-30", cwd=portfolio)
+    assert old.returncode == 0, old.stderr
+    done = run_cli("meta", "-m", "pinned", "--runner", "local", cwd=portfolio)
+    assert done.returncode == 21, done.stderr
+    assert "s1 2022-06-30, s2 2022-12-28" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_meta_run_in_order(number: signal.Signals, code: int, portfolio: Path) -> None:
+    """Workers, Ray and server end within seconds; the run says how to go on, and resume completes it."""
+    command = [sys.executable, "-m", "quantflow", "meta", "-m", "three", "--run-id", "stopped"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=portfolio, env=bare_environment(), **pipes)  # type: ignore[call-overload]
+    record = RunRecord(portfolio, "stopped.s1")
+    while not (record.exists and status(record).owner):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    at = time.monotonic()
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr
+    assert time.monotonic() - at < 15
+    assert "quantflow resume stopped" in stderr
+    assert found(portfolio, "stopped").state == "cancelled"
+    assert wait_until_quiet(portfolio) == []
+    resumed = run_cli("resume", "stopped", cwd=portfolio)
+    assert resumed.returncode == 0, resumed.stderr
+    assert found(portfolio, "stopped").state == "completed"
+
+
+def test_a_circle_of_meta_profiles_is_a_config_error(portfolio: Path) -> None:
+    """Meta profiles that contain each other are refused before anything starts."""
+    with (portfolio / "quantflow.toml").open("a") as file:
+        file.write('[meta.a]\nsleeves = [{ meta = "b" }]\n[meta.b]\nsleeves = [{ meta = "a" }]\n')
+    done = run_cli("meta", "-m", "a", cwd=portfolio)
+    assert done.returncode == 2
+    assert "a > b > a" in done.stderr
+
+
+def test_the_embedded_server_schedules_nothing() -> None:
+    """Services that act by themselves are off: the embedded server serves runs that exist."""
+    assert {v for k, v in SERVER_ENVIRONMENT.items() if k.endswith("SCHEDULER_ENABLED")} == {"false"}
