@@ -98,7 +98,7 @@ def processes_of(workspace: Path) -> list[str]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            at = os.readlink(folder / "cwd")
+            at = str((folder / "cwd").readlink())
             state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
         except OSError:
             continue

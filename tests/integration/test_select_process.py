@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -155,7 +154,7 @@ def test_two_runs_share_one_server(fresh: Path) -> None:
 
 
 def test_the_users_own_server_is_used_when_configured(fresh: Path) -> None:
-    """With ``PREFECT_API_URL`` set to a server that does not answer, quantflow says so: exit 30, no server of its own."""
+    """A configured server that does not answer is said so, with exit 30; no server of our own takes its place."""
     environment = {**bare_environment(), "PREFECT_API_URL": "http://127.0.0.1:9/api"}
     command = [sys.executable, "-m", "quantflow", "select", "-p", "demo", "--run-id", "x"]
     done = subprocess.run(command, cwd=fresh, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -173,4 +172,4 @@ def test_no_folder_of_the_user_is_written(prepared: Path, tmp_path: Path) -> Non
     done = subprocess.run(command, cwd=prepared, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not (home / ".prefect").exists()
-    assert os.stat(prepared / ".quantflow").st_mode & 0o077 == 0
+    assert (prepared / ".quantflow").stat().st_mode & 0o077 == 0

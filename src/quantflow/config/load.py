@@ -73,7 +73,7 @@ def load_profile(name: str, *, workspace: Path, overrides: Sequence[str] = ()) -
 
     Args:
         name: A profile of the workspace's file, or a built-in one.
-        workspace: The folder that may hold a ``quantflow.toml``; a relative ``data.path`` starts there.
+        workspace: The folder that may hold a ``quantflow.toml``; relative paths of ``data`` start there.
         overrides: ``section.key=value`` flags; values are TOML, or text when they are no TOML.
 
     Raises:
@@ -136,7 +136,7 @@ def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides:
         _check_section(override)
         _seed(settings, override, Profile(name=name).settings())
         settings.put(override.keys, override.value, override.source)
-    _anchor_path(settings, workspace)
+    _anchor_paths(settings, workspace)
     heading = f"{FILE}: [profiles.{name}]" if name in document.get("profiles", {}) else f"profile {name} (built in)"
     profile = _validated(Profile, name, settings, heading)
     return profile.model_copy(update={"sources": _all_sources(profile.settings(), settings.sources)})
@@ -156,10 +156,12 @@ def _seed(settings: Settings, override: Override, defaults: Mapping[str, Any]) -
         settings.put((section, key), default, "default")
 
 
-def _anchor_path(settings: Settings, workspace: Path) -> None:
-    path = settings.values.get("data", {}).get("path")
-    if isinstance(path, str) and path and "://" not in path:
-        settings.values["data"]["path"] = str(workspace / path)
+def _anchor_paths(settings: Settings, workspace: Path) -> None:
+    data = settings.values.get("data", {})
+    for key in ("path", "instruments", "cache"):
+        path = data.get(key)
+        if isinstance(path, str) and path and "://" not in path:
+            data[key] = str(workspace / path)
 
 
 def _all_sources(values: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, str]:

@@ -177,7 +177,7 @@ def run_sleeve_task(leaf: Leaf) -> str:
             selection_flow(leaf.link.profile, record.run_id, str(record.workspace))
     except QuantflowError:
         raise
-    except Exception as error:  # any other may not survive the way back to the driver
+    except Exception as error:  # noqa: BLE001  # any other may not survive the way back to the driver
         raise StageError(f"{type(error).__name__}: {error}") from None
     return record.run_id
 

@@ -23,7 +23,7 @@ def write(folder: Path, text: str) -> Path:
 def test_demo_meta_holds_the_four_demo_profiles(tmp_path: Path) -> None:
     """The built-in meta profile has four sleeves of four different characters, each resolved."""
     meta = load_meta("demo_meta", workspace=tmp_path)
-    assert list(meta.resolved) == ["demo", "demo_momentum", "demo_low_vol", "demo_reversion"]
+    assert list(meta.resolved) == ["demo", "demo_momentum", "demo_low_vol", "demo_steady"]
     profiles = [sleeve for sleeve in meta.resolved.values() if isinstance(sleeve, Profile)]
     assert len({str(profile.scores.model_dump()) for profile in profiles}) == 4
     assert len({profile.synthesis.logic for profile in profiles}) == 4

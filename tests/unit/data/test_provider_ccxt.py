@@ -14,7 +14,7 @@ import pytest
 from quantflow.config.data import DataConfig
 from quantflow.config.universe import UniverseConfig
 from quantflow.data.providers import open_provider
-from quantflow.data.providers.crypto import _redirected, _step
+from quantflow.data.providers.crypto import _harmless, _redirected, _step
 from quantflow.data.providers.locations import retry_after
 from quantflow.errors import ConfigError, DataError, DataUnavailableError
 from quantflow.testing.exchange import DAY, FakeExchange, Fault
@@ -195,6 +195,13 @@ def test_keys_come_from_the_environment_and_go_nowhere(
     assert "***" in caught.value.message
     assert "key-1234" not in told
     assert "secret-5678" not in told
+
+
+def test_urls_lose_credentials_and_queries() -> None:
+    """What an error prints of an address is scheme, host and path."""
+    client = importlib.import_module("ccxt").binance()
+    told = _harmless("binance GET http://me:pw@h:1/api?signature=abc&x=1 {}", client)
+    assert told == "binance GET http://h:1/api {}"
 
 
 def test_every_url_is_redirected() -> None:

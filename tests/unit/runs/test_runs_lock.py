@@ -15,8 +15,8 @@ from quantflow.errors import LockedError
 from quantflow.runs.lock import owned, owner
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from quantflow.runs.lock import owned; hold = owned(Path(sys.argv[1]));"
-    "hold.__enter__(); print('held', flush=True); time.sleep(60)"
+    "import sys, time; from pathlib import Path; from quantflow.runs.lock import owned;"
+    "hold = owned(Path(sys.argv[1])); hold.__enter__(); print('held', flush=True); time.sleep(60)"
 )
 
 

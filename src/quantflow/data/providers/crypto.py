@@ -267,4 +267,5 @@ def _harmless(text: str, client: Any) -> str:
     """Return an error's text without keys and without what follows a URL's path, at most 300 characters."""
     for secret in (client.apiKey, client.secret):
         text = text.replace(secret, "***") if secret else text
+    text = re.sub(r"(https?://)[^\s/@]*@", r"\1", text)
     return re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text).strip()[:300]
