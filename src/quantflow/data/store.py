@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -16,6 +18,8 @@ from quantflow.data.artifacts import decode, encode, latest_date
 from quantflow.errors import DataError, InfrastructureError, IntegrityError
 
 _verified: set[str] = set()
+_PREFIX = ".tmp-{}-{}-"
+"""How an unfinished file is called: host and process that write it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     """
     try:
         private_folder(path.parent)
-        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
+        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX.format(socket.gethostname(), os.getpid()))
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
@@ -57,13 +61,28 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        _publish(Path(temporary), path)
         _fsync_folder(path.parent)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise _cannot_write(path, error) from error
         raise
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Put a finished file in its place: the one moment at which a write becomes visible."""
+    temporary.replace(path)
+
+
+def sweep(folders: Iterable[Path]) -> None:
+    """Remove the unfinished files that dead processes of this machine have left in *folders*."""
+    ours = _PREFIX.format(socket.gethostname(), "")[:-1]
+    for folder in folders:
+        for path in folder.glob(f"{ours}*"):
+            owner = path.name.removeprefix(ours).partition("-")[0]
+            if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+                path.unlink(missing_ok=True)
 
 
 def private_folder(folder: Path) -> None:

@@ -9,15 +9,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Stopped
 from quantflow.flows.server import ApiServer
 from quantflow.flows.worker import api_lost, flush, logged
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.record import RunRecord
+from quantflow.runs.request import layout_of
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import RunStatus, status
 
@@ -46,10 +49,19 @@ def execute(
         QuantflowError: What stopped the run.
     """
     with owned(record.folder), client_settings(server):
+        clean_up(record)
         tag = f"quantflow:{record.run_id}#{len(record.header['flow_runs']) + 1}"
         with logged(record), _watched(tag, record, listener), _recorded(record), _api_errors():
             _call_flow(record, tag, forced, server)
     return status(RunRecord(record.workspace, record.run_id))
+
+
+def clean_up(record: RunRecord) -> None:
+    """Remove what processes that died in the middle of a write have left behind."""
+    root = Path(layout_of(record).root)
+    artifacts = root / "artifacts"
+    folders = list(artifacts.iterdir()) if artifacts.is_dir() else []
+    sweep([record.folder, record.folder / "stages", record.folder / "sleeves", root / "cache", *folders])
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -129,10 +130,11 @@ class RunRecord:
             InfrastructureError: If the folder cannot be written.
         """
         private_folder(self.folder / "stages")
-        environment = {"versions": versions(), "cpu": cpu_kernel(), "created": now()}
+        number = _next_number(private_folder_of(self.workspace) / "sequence")
+        environment = {"versions": versions(), "cpu": cpu_kernel(), "created": now(), "sequence": number}
         full = {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, **header, **environment, "flow_runs": []}
         self._write("run.json", full)
-        self.event("run.created")
+        self.event("run.created", header=full)
 
     @cached_property
     def header(self) -> dict[str, Any]:
@@ -146,14 +148,26 @@ class RunRecord:
     def _read_header(self) -> dict[str, Any]:
         path = self.folder / "run.json"
         try:
-            found = json.loads(path.read_bytes())
-            if not (isinstance(found, dict) and found["schema_version"] == SCHEMA_VERSION and found["stages"]):
-                raise ValueError("it is not a run record of this version")
+            return _checked_header(json.loads(path.read_bytes()))
         except (OSError, ValueError, KeyError) as error:
+            if found := self._header_from_events():
+                return found
             raise IntegrityError(
                 f"The record {path} cannot be read: {error}.", hint="Start the run again with a new --run-id."
             ) from error
-        return found
+
+    def _header_from_events(self) -> dict[str, Any] | None:
+        """Return the header as the events tell it, for a ``run.json`` that was damaged; None when they cannot."""
+        found: dict[str, Any] = {}
+        for event in self.events():
+            if event.get("event") == "run.created" and isinstance(event.get("header"), dict):
+                found = dict(event["header"])
+            elif event.get("event") == "run.updated" and isinstance(event.get("changes"), dict):
+                found |= event["changes"]
+        try:
+            return _checked_header(found)
+        except (ValueError, KeyError):
+            return None
 
     @property
     def as_of(self) -> date:
@@ -182,6 +196,7 @@ class RunRecord:
     def update(self, **changes: Any) -> None:
         """Change the header, atomically."""
         self._write("run.json", {**self._read_header(), **changes})
+        self.event("run.updated", changes=changes)
         self.__dict__.pop("header", None)
 
     def write_stage(self, record: StageRecord) -> None:
@@ -231,6 +246,31 @@ class RunRecord:
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
         write_atomic(self.folder / name, json.dumps(value, indent=1, sort_keys=True, default=str).encode())
+
+
+def _checked_header(found: Any) -> dict[str, Any]:
+    if not (isinstance(found, dict) and found["schema_version"] == SCHEMA_VERSION and found["stages"]):
+        raise ValueError("it is not a run record of this version")
+    return found
+
+
+def private_folder_of(workspace: Path) -> Path:
+    """Return the workspace's folder for quantflow's own files, made when it is missing."""
+    private_folder(workspace / ".quantflow")
+    return workspace / ".quantflow"
+
+
+def _next_number(path: Path) -> int:
+    """Return a number larger than any before in this workspace, whatever the clock says."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        text = os.read(fd, 32)
+        number = int(text) + 1 if text.isdigit() else 1
+        os.pwrite(fd, str(number).encode(), 0)
+        return number
+    finally:
+        os.close(fd)
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

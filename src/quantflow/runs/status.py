@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,15 +107,26 @@ def _exported(record: RunRecord, stages: Mapping[str, StageRecord | None]) -> bo
 
 def list_runs(workspace: Path, *, sleeves: bool = False) -> list[RunStatus]:
     """Return the workspace's runs, newest last; those of sleeves only if asked for."""
+    return [status(record) for record in sorted(_records(workspace, sleeves=sleeves), key=_number)]
+
+
+def _records(workspace: Path, *, sleeves: bool = False) -> list[RunRecord]:
     folder = workspace / "runs"
-    found = [path.name for path in folder.iterdir() if (path / "run.json").exists()] if folder.is_dir() else []
-    runs = sorted((status(RunRecord(workspace, name)) for name in found), key=_created)
-    return [run for run in runs if sleeves or run.state == "unreadable" or not run.record.header.get("parent")]
+    names = [path.name for path in folder.iterdir() if (path / "run.json").exists()] if folder.is_dir() else []
+    records = [RunRecord(workspace, name) for name in names]
+    return [record for record in records if sleeves or not _header(record).get("parent")]
 
 
-def _created(run: RunStatus) -> tuple[str, str]:
-    created = "" if run.state == "unreadable" else str(run.record.header.get("created", ""))
-    return created, run.record.run_id
+def _header(record: RunRecord) -> dict[str, Any]:
+    try:
+        return record.header
+    except IntegrityError:
+        return {}
+
+
+def _number(record: RunRecord) -> tuple[int, str]:
+    """Return what orders runs: a count, since the clock may have been set back; unreadable ones come first."""
+    return int(_header(record).get("sequence", 0)), record.run_id
 
 
 def find_run(workspace: Path, run_id: str) -> RunStatus:
@@ -126,20 +136,11 @@ def find_run(workspace: Path, run_id: str) -> RunStatus:
         ConfigError: If there is none, naming the nearest.
     """
     if run_id == "latest":
-        folder = workspace / "runs"
-        newest = max(folder.glob("*/run.json"), key=_born, default=None) if folder.is_dir() else None
+        newest = max(_records(workspace), key=_number, default=None)
         if newest is None:
             raise ConfigError(f"There are no runs in {workspace}.", hint="Start one: quantflow select --profile demo")
-        return status(RunRecord(workspace, newest.parent.name))
+        return status(newest)
     record = RunRecord(workspace, run_id)
     if not record.exists:
         raise unknown_name("run", run_id, [run.record.run_id for run in list_runs(workspace)][-20:])
     return status(record)
-
-
-def _born(path: Path) -> tuple[str, str]:
-    try:
-        header = json.loads(path.read_bytes())
-        return "" if header.get("parent") else str(header.get("created", "")), path.parent.name
-    except (OSError, ValueError, AttributeError):
-        return "", path.parent.name

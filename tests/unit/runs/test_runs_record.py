@@ -63,6 +63,8 @@ def test_a_torn_last_event_loses_only_itself(record: RunRecord) -> None:
 def test_a_damaged_header_is_an_error_with_a_hint(record: RunRecord, text: str) -> None:
     """A run whose header cannot be read is reported, not crashed on."""
     (record.folder / "run.json").write_text(text)
+    assert RunRecord(record.workspace, "one").header == record.header, "the events hold a second copy"
+    (record.folder / "events.jsonl").write_text("")
     fresh = RunRecord(record.workspace, "one")
     with pytest.raises(IntegrityError, match=r"run\.json"):
         _ = fresh.header
@@ -93,8 +95,9 @@ def test_a_run_is_not_complete_without_its_files(record: RunRecord) -> None:
     assert status(record).state == "completed"
 
 
-def test_latest_is_the_run_created_last(record: RunRecord) -> None:
-    """``latest`` goes by creation, not by name."""
+def test_latest_is_the_run_created_last(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``latest`` goes by creation, not by name, nor by a clock that was set back."""
+    monkeypatch.setattr("quantflow.runs.record.now", lambda: "1999-01-01T00:00:00.000+00:00")
     RunRecord(record.workspace, "a-later-one").create(HEADER)
     assert find_run(record.workspace, "latest").record.run_id == "a-later-one"
 
