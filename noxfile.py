@@ -52,3 +52,11 @@ def unit(session: nox.Session) -> None:
     session.env.update(ENVIRONMENT)
     session.install(".", *group("test"))
     session.run("pytest", "tests/unit", "tests/property", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Every fault at every place, in real processes; prints the table that the README quotes."""
+    session.env.update(ENVIRONMENT)
+    session.install(".", *group("test"))
+    session.run("pytest", "tests/faults", *session.posargs)

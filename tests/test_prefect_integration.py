@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
-from conftest import SMALL
+from processes import SMALL
 from quantflow.config.load import load_profile
 from quantflow.errors import DataError, DataUnavailableError, QuantflowError, StageError
 from quantflow.flows.adapter import task_options

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from conftest import bare_environment, processes_of, run_cli
+from processes import bare_environment, processes_of, run_cli
 from quantflow.flows.server import SERVER_ENVIRONMENT
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import links

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import bare_environment, processes_of, run_cli
+from processes import bare_environment, processes_of, run_cli
 from quantflow.runs.record import RunRecord
 from quantflow.runs.status import RunStatus, status
 from quantflow.stages.registry import SELECTION, StageRegistry

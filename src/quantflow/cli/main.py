@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import inspect, meta, resume, select
+from quantflow.cli import drill, gc, inspect, meta, resume, select
 
 app = typer.Typer(
     name="quantflow",
@@ -20,6 +20,8 @@ app.command("select")(select.select)
 app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
+app.command("drill")(drill.drill)
+app.command("gc")(gc.gc)
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
 
 from quantflow.data.store import is_local
-from quantflow.errors import QuantflowError
+from quantflow.errors import DataUnavailableError, QuantflowError
 from quantflow.flows.cache import CacheStorage, KernelLocks
 from quantflow.runs.layout import Layout
 from quantflow.runs.record import RunRecord
@@ -25,6 +26,8 @@ from quantflow.stages.base import BasePipelineStage, Kind, SelectionContext, Ste
 RETRIES = 3
 BACKOFF_SECONDS = 2
 JITTER = 0.5
+LONGEST_WAIT_SECONDS = 120.0
+"""A provider that asks for more is tried again earlier, and most likely refuses again."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,9 @@ def _run(order: Order) -> dict[str, Any]:
     token = step_runner.set(_as_task)
     try:
         after = QuantSDK.run_stage(order.stage, order.context)
+    except DataUnavailableError as error:
+        time.sleep(min(error.retry_after or 0.0, LONGEST_WAIT_SECONDS))  # then Prefect's own delay follows
+        raise
     finally:
         step_runner.reset(token)
     outputs = {name: after.artifacts[name].json() for name in order.stage.makes}

@@ -1,0 +1,37 @@
+"""``quantflow gc``: remove old runs, and what only they needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quantflow.cli.options import Workspace
+
+
+def gc(
+    keep: Annotated[int, typer.Option("--keep", min=0, help="The newest runs that stay in any case.")] = 30,
+    older_than: Annotated[
+        int | None, typer.Option("--older-than", metavar="DAYS", min=0, help="Remove only runs older than this.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")] = False,
+    workspace: Workspace = None,
+) -> None:
+    """Remove old runs, and the cached results and artifacts that no remaining run refers to."""
+    from datetime import timedelta
+
+    from quantflow.config.load import find_workspace
+    from quantflow.runs.garbage import find_garbage, remove
+
+    home = find_workspace(Path.cwd(), workspace)
+    found = find_garbage(home, keep, timedelta(days=older_than) if older_than is not None else None)
+    size = found.bytes / 2**20
+    if not dry_run:
+        remove(home, found)
+    for name in found.runs:
+        typer.echo(name)
+    verb = "would remove" if dry_run else "removed"
+    typer.echo(f"{verb} {len(found.runs)} runs and {len(found.files)} files ({size:.1f} MiB)", err=True)
+    if found.live:
+        typer.echo(f"files are left alone while runs are at work: {', '.join(found.live)}", err=True)

@@ -1,0 +1,116 @@
+"""A cluster of two nodes, and a store that is not a folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from processes import bare_environment, run_cli
+from quantflow.runs.record import RunRecord
+from quantflow.runs.sleeves import links
+from quantflow.runs.status import status
+
+TOML = """
+[profiles.small]
+extends = "demo"
+[profiles.small.data]
+start = 2017-01-01
+[profiles.small.validation]
+rebalance = "quarterly"
+min_history = 504
+[profiles.narrow]
+extends = "small"
+[profiles.narrow.policy]
+top_n = 1
+[meta.two]
+sleeves = [{ profile = "small" }, { profile = "narrow" }]
+"""
+
+
+@pytest.fixture
+def home(fresh: Path) -> Path:
+    """A workspace with a meta profile of two small sleeves."""
+    (fresh / "quantflow.toml").write_text(TOML)
+    return fresh
+
+
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+cluster.add_node(num_cpus=1)
+cluster.wait_for_nodes()
+print(cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+@pytest.fixture
+def cluster_address() -> Iterator[str]:
+    """The address of a Ray cluster of two nodes with a core each, run by a process of its own."""
+    environment = {**bare_environment(), "RAY_USAGE_STATS_ENABLED": "0"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", CLUSTER], env=environment, **pipes)  # type: ignore[call-overload]
+    yield next(line.strip() for line in process.stdout if ":" in line)
+    process.communicate(timeout=60)
+
+
+def test_a_cluster_of_two_nodes_runs_the_sleeves_and_is_left_running(home: Path, cluster_address: str) -> None:
+    """Sleeves run on both nodes of the user's cluster; the weights are those of a run without Ray."""
+    for run_id in ("one", "two"):  # the second run finds the cluster as the first left it
+        command = ("meta", "-m", "two", "--run-id", run_id, "--ray-address", cluster_address)
+        done = run_cli(*command, cwd=home)
+        assert done.returncode == 0, done.stderr
+    local = run_cli("meta", "-m", "two", "--run-id", "local", "--runner", "local", cwd=home)
+    assert local.returncode == 0, local.stderr
+    books = [(home / "runs" / name / "weights.csv").read_bytes() for name in ("one", "two", "local")]
+    assert books[0] == books[1] == books[2]
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket on a real S3 API on loopback."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    for name, value in {
+        "AWS_ENDPOINT_URL": url,
+        "FSSPEC_S3_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    import boto3
+
+    boto3.client("s3").create_bucket(Bucket="quantflow")
+    yield "s3://quantflow/store"
+    server.stop()
+
+
+def test_artifacts_and_cache_can_lie_in_s3(home: Path, s3: str) -> None:
+    """With ``execution.store`` on S3 nothing of the result is local but the run's own folder, and runs share it."""
+    store = f"execution.store={s3}"
+    first = run_cli("select", "-p", "small", "--run-id", "first", "--set", store, cwd=home)
+    assert first.returncode == 0, first.stderr
+    assert not (home / ".quantflow" / "artifacts").exists()
+    again = run_cli("select", "-p", "small", "--run-id", "again", "--set", store, cwd=home)
+    assert again.returncode == 0, again.stderr
+    assert status(RunRecord(home, "again")).stages["validation"].cached  # type: ignore[union-attr]
+    books = run_cli("meta", "-m", "two", "--run-id", "meta", "--set", f"meta.{store}", "--set", store, cwd=home)
+    assert books.returncode == 0, books.stderr
+    assert len(links(RunRecord(home, "meta"))) == 2
+    plain = run_cli("select", "-p", "small", "--run-id", "plain", cwd=home)
+    assert plain.returncode == 0, plain.stderr
+    same = {(home / "runs" / name / "weights.csv").read_bytes() for name in ("first", "again", "plain", "meta.small")}
+    assert len(same) == 1
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in first.stdout + first.stderr

@@ -1,0 +1,49 @@
+"""Running quantflow in processes of its own, and looking at what they leave."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SMALL = (
+    "data.start=2017-01-01",
+    "validation.min_history=504",
+    "validation.rebalance=quarterly",
+)
+"""Overrides that make a demo run short: six years, quarterly rebalances."""
+
+
+def run_cli(*arguments: str, cwd: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run ``quantflow`` in a process of its own, with no server configured."""
+    return subprocess.run(
+        [sys.executable, "-m", "quantflow", *arguments],
+        cwd=cwd,
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment without anything of Prefect's or quantflow's."""
+    ours = ("PREFECT", "QUANTFLOW", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def processes_of(workspace: Path) -> list[str]:
+    """The command lines of living processes that work in or for a workspace."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            at = str((folder / "cwd").readlink())
+            state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            continue
+        if state != "Z" and (str(workspace) in command or at.startswith(str(workspace))):
+            found.append(command)
+    return found
