@@ -39,8 +39,8 @@ def start(workspace: Path, run_id: str, server: ApiServer, profile: str = "demo"
 
 
 def tasks_of(run: RunStatus) -> list[TaskState]:
-    tag = f"quantflow:{run.record.run_id}#{len(run.record.header['flow_runs'])}"
-    return sorted(fetch(tag), key=lambda task: task.at)
+    record = RunRecord(run.record.workspace, run.record.run_id)
+    return sorted(fetch(record.tag(len(record.header["flow_runs"]))), key=lambda task: task.at)
 
 
 def digests(run: RunStatus) -> dict[str, str]:

@@ -70,7 +70,7 @@ def test_a_second_run_is_cached_and_its_result_on_stdout(prepared: Path) -> None
     assert weights(prepared, "again") == weights(prepared, "undisturbed")
     assert "Winners and weights" in again.stdout
     assert "Out of sample" in again.stdout
-    states = [line.split()[2] for line in again.stderr.splitlines()]
+    states = [line.split()[2] for line in again.stderr.splitlines()[1:]]
     assert set(states) <= {"Running", "Completed", "Cached", "level"}, again.stderr
 
 

@@ -50,7 +50,7 @@ def execute(
     """
     with owned(record.folder), client_settings(server):
         clean_up(record)
-        tag = f"quantflow:{record.run_id}#{len(record.header['flow_runs']) + 1}"
+        tag = record.tag(len(record.header["flow_runs"]) + 1)
         with logged(record), _watched(tag, record, listener), _recorded(record), _api_errors():
             _call_flow(record, tag, forced, server)
     return status(RunRecord(record.workspace, record.run_id))

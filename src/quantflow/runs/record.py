@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import resource
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -132,6 +133,7 @@ class RunRecord:
         private_folder(self.folder / "stages")
         number = _next_number(private_folder_of(self.workspace) / "sequence")
         environment = {"versions": versions(), "cpu": cpu_kernel(), "created": now(), "sequence": number}
+        environment["token"] = secrets.token_hex(4)
         full = {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, **header, **environment, "flow_runs": []}
         self._write("run.json", full)
         self.event("run.created", header=full)
@@ -188,6 +190,10 @@ class RunRecord:
     def scope(self) -> str:
         """The run that network stages fetch for: a sleeve's portfolio, so that its sleeves fetch once."""
         return str(self.header.get("scope") or self.run_id)
+
+    def tag(self, attempt: int) -> str:
+        """Return the tag that all task runs of the run's *attempt*-th flow run carry, in any workspace's API."""
+        return f"quantflow:{self.run_id}#{attempt}:{self.header.get('token', '')}"
 
     def add_flow_run(self, flow_run_id: str) -> None:
         """Remember which flow run in Prefect's API works on this run."""

@@ -143,7 +143,9 @@ class Lines:
     """
 
     def __init__(self, record: RunRecord, write: Callable[[RunRecord, Row], None]) -> None:
-        self._record, self._write, self._tasks = record, write, dict[str, "TaskState"]()
+        self._record, self._write = record, write
+        self._tasks: dict[str, TaskState] = {}
+        self._told: dict[str, TaskState] = {}
         self._sleeves = leaf_names(record)
         self._shown: list[Row] = []
 
@@ -153,8 +155,8 @@ class Lines:
         What the API says of a stage may come before the record has its numbers; such a line waits for them.
         """
         self._tasks = dict(tasks)
-        told = {name: task for name, task in tasks.items() if not task.final or self._recorded(task)}
-        self._tell(told)
+        self._told |= {name: task for name, task in tasks.items() if not task.final or self._recorded(task)}
+        self._tell(self._told)
 
     def close(self) -> None:
         """Write what is still untold."""

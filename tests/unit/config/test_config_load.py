@@ -107,7 +107,7 @@ def test_relative_path_starts_at_the_file(tmp_path: Path) -> None:
 def test_names_are_the_files_or_the_built_in_ones(tmp_path: Path) -> None:
     """Without a file there are the demo profiles, with one its own; the demo ones can still be loaded."""
     assert set(profile_names(tmp_path)) == {"demo", "demo_momentum", "demo_low_vol", "demo_reversion", "demo_steady"}
-    assert meta_names(tmp_path) == ("demo_meta",)
+    assert meta_names(tmp_path) == ("demo_long_short", "demo_meta")
     write(tmp_path, BASE)
     assert profile_names(tmp_path) == ("us_core",)
     assert meta_names(tmp_path) == ()

@@ -83,10 +83,28 @@ def test_lines_tell_each_change_once(record: RunRecord, capsys: pytest.CaptureFi
         assert update is not None
         for state, kind in (("Running", "RUNNING"), ("Running", "RUNNING"), ("Completed", "COMPLETED")):
             update({"a": task("ingestion", state, kind)})
+            if state == "Running":
+                record.write_stage(StageRecord("ingestion", "done", started=NOW.isoformat(), seconds=1.0))
     out = capsys.readouterr()
-    assert [line.split()[2] for line in out.err.splitlines()] == ["Running", "Completed"]
+    head, *lines = out.err.splitlines()
+    assert head == "run-1  as-of 2022-12-28"
+    assert [line.split()[2] for line in lines] == ["Running", "Completed"]
     assert "\x1b" not in out.err
     assert out.out == ""
+
+
+def test_a_line_waits_for_the_numbers_of_its_stage(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    """The API may be faster than the record: what a stage's line says is complete, and never goes back."""
+    with progress(record, "lines") as update:
+        assert update is not None
+        update({"a": task("ingestion", "Running", "RUNNING")})
+        update({"a": task("ingestion", "Completed", "COMPLETED")})
+        record.write_stage(
+            StageRecord("ingestion", "done", started=NOW.isoformat(), seconds=1.0, summary=Summary(3, 2))
+        )
+    lines = capsys.readouterr().err.splitlines()[1:]
+    assert [line.split()[2] for line in lines] == ["Running", "Completed"]
+    assert "3 → 2" in lines[-1]
 
 
 def test_json_lines_are_machine_readable(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
