@@ -95,6 +95,13 @@ def _tighten_token() -> None:
         token.chmod(0o600)
 
 
+def spans_machines() -> bool:
+    """Whether the cluster that this process is connected to has nodes on other machines."""
+    import ray
+
+    return len({node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}) > 1
+
+
 def finished(refs: Sequence[Any]) -> list[Any]:
     """Return those of *refs* that are ready now.
 

@@ -89,7 +89,7 @@ def _call_flow(record: RunRecord, tag: str, forced: Sequence[str], server: ApiSe
         if _is_meta(record):
             from quantflow.flows.meta import meta_flow, runner_of
 
-            with runner_of(record, dict(server.environment)) as runner:
+            with runner_of(record, server) as runner:
                 meta_flow.with_options(task_runner=runner)(*arguments)
         else:
             from quantflow.flows.selection import selection_flow

@@ -18,11 +18,12 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from quantflow.config.load import find_workspace, load_meta
-from quantflow.errors import QuantflowError, StageError
+from quantflow.errors import InfrastructureError, QuantflowError, StageError
 from quantflow.execution import ray as ray_cluster
 from quantflow.execution.processes import end_with_parent
 from quantflow.flows.adapter import use_cache
 from quantflow.flows.selection import advance, selection_flow
+from quantflow.flows.server import ApiServer
 from quantflow.flows.worker import at_work
 from quantflow.runs import stopping
 from quantflow.runs.record import RunRecord
@@ -78,15 +79,24 @@ def run_meta_flow(
 
 
 @contextmanager
-def runner_of(record: RunRecord, environment: dict[str, str]) -> Iterator[TaskRunner[Any]]:
-    """Have the task runner that the run asks for: Ray, or processes without Ray."""
+def runner_of(record: RunRecord, server: ApiServer) -> Iterator[TaskRunner[Any]]:
+    """Have the task runner that the run asks for: Ray, or processes without Ray.
+
+    Raises:
+        InfrastructureError: If Ray cannot be used, or its workers could not reach the API server.
+    """
     chosen = record.header["settings"]["execution"]
     if chosen["runner"] == "local":
         yield ProcessPoolTaskRunner(max_workers=chosen["workers"])
         return
     from prefect_ray import RayTaskRunner
 
-    with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], environment):
+    with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], server.environment):
+        if server.embedded and ray_cluster.spans_machines():
+            raise InfrastructureError(
+                "The Ray cluster has nodes on other machines, which cannot reach this workspace's own API server.",
+                hint="Set PREFECT_API_URL to a server that all nodes reach; the workspace must be a shared folder.",
+            )
         yield RayTaskRunner()
 
 

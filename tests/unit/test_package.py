@@ -1,0 +1,28 @@
+"""The package's public names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import quantflow
+
+
+@pytest.mark.parametrize("name", quantflow.__all__)
+def test_each_public_name_is_there(name: str) -> None:
+    """What ``__all__`` promises can be imported from the package."""
+    assert getattr(quantflow, name).__name__ == name
+
+
+def test_the_version_is_the_installed_one() -> None:
+    """``quantflow.__version__`` and ``quantflow --version`` agree."""
+    shown = subprocess.run([sys.executable, "-m", "quantflow", "--version"], capture_output=True, text=True, check=True)
+    assert shown.stdout == f"quantflow {quantflow.__version__}\n"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """A name that does not exist fails as in any module."""
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = quantflow.nonsense
