@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
-from quantflow.errors import QuantflowError, Stopped
+from quantflow.errors import InfrastructureError, QuantflowError, Stopped
 from quantflow.runs import stopping
 
 EXIT_CODES: dict[int, str] = {
@@ -32,6 +35,8 @@ def guarded(*, debug: bool) -> Iterator[None]:
         yield
     except QuantflowError as error:
         _print(error, debug)
+        if isinstance(error, InfrastructureError):
+            _leave(error.exit_code)
         raise SystemExit(error.exit_code) from None
     except Stopped as error:
         raise SystemExit(error.exit_code) from None
@@ -40,6 +45,13 @@ def guarded(*, debug: bool) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001  # the last resort: one line instead of a traceback
         _print(error, debug)
         raise SystemExit(1) from None
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: Prefect's own threads would try for minutes to tell a dead server what they have."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _print(error: Exception, debug: bool) -> None:

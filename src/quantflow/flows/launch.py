@@ -15,7 +15,7 @@ from uuid import UUID
 
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Stopped
-from quantflow.flows.server import ApiServer
+from quantflow.flows.server import ApiServer, reachable
 from quantflow.flows.worker import api_lost, flush, logged
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from quantflow.flows.watch import Snapshot
 
 DRAIN_SECONDS = 10.0
-QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL"}
 """Keeps Prefect's log lines off the terminal, which belongs to the progress view; they are in the run's log."""
 Listener = Callable[["Snapshot"], None]
 
@@ -51,7 +51,7 @@ def execute(
     with owned(record.folder), client_settings(server):
         clean_up(record)
         tag = record.tag(len(record.header["flow_runs"]) + 1)
-        with logged(record), _watched(tag, record, listener), _recorded(record), _api_errors():
+        with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors():
             _call_flow(record, tag, forced, server)
     return status(RunRecord(record.workspace, record.run_id))
 
@@ -98,7 +98,7 @@ def _call_flow(record: RunRecord, tag: str, forced: Sequence[str], server: ApiSe
 
 
 @contextmanager
-def _recorded(record: RunRecord) -> Iterator[None]:
+def _recorded(record: RunRecord, server: ApiServer) -> Iterator[None]:
     """Write down how the run ended, whatever ended it."""
     record.event("run.started", pid=os.getpid())
     try:
@@ -109,7 +109,8 @@ def _recorded(record: RunRecord) -> Iterator[None]:
             record.event("run.failed", error=type(error).__name__, message=str(error)[:500])
             raise
         record.event("run.cancelled")
-        _cancel(record)
+        if reachable(server.url):
+            _cancel(record)
         raise Stopped(number or signal.SIGINT) from error
     record.event("run.completed")
 
@@ -127,7 +128,7 @@ def _cancel(record: RunRecord) -> None:
 
 
 @contextmanager
-def _watched(tag: str, record: RunRecord, listener: Listener | None) -> Iterator[None]:
+def _watched(tag: str, record: RunRecord, server: ApiServer, listener: Listener | None) -> Iterator[None]:
     from quantflow.flows.watch import Watcher
 
     watcher = Watcher(tag, listener) if listener else None
@@ -137,9 +138,10 @@ def _watched(tag: str, record: RunRecord, listener: Listener | None) -> Iterator
         yield
     finally:
         with contextlib.suppress(KeyboardInterrupt, Stopped):  # a second signal cuts the draining short
-            drain(tag, record)
-        if watcher:
-            watcher.finish()
+            if reachable(server.url):
+                drain(tag, record)
+                if watcher:
+                    watcher.finish()
 
 
 @contextmanager

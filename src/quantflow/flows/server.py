@@ -131,6 +131,17 @@ def _check_answers(url: str) -> None:
         ) from error
 
 
+def reachable(url: str) -> bool:
+    """Whether anything listens at an API URL, asked within a second; Prefect's client would try for many."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
 def without_secrets(url: str) -> str:
     """Return *url* without user, password and query."""
     parts = urlsplit(url)
@@ -142,7 +153,7 @@ def _embedded(home: Path, url: str) -> ApiServer:
         "PREFECT_API_URL": url,
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
-        "PREFECT_CLIENT_MAX_RETRIES": "3",
+        "PREFECT_CLIENT_MAX_RETRIES": "2",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
         "DO_NOT_TRACK": "1",

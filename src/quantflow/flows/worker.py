@@ -40,12 +40,13 @@ def logged(record: RunRecord) -> Iterator[None]:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
         logger = logging.getLogger("prefect")
         before, logger.propagate = logger.propagate, False
+        complains, logging.raiseExceptions = logging.raiseExceptions, False  # of an API that takes no log lines
         logger.addHandler(handler)
         try:
             yield
         finally:
             logger.removeHandler(handler)
-            logger.propagate = before
+            logger.propagate, logging.raiseExceptions = before, complains
 
 
 def api_lost(cause: object) -> InfrastructureError:
