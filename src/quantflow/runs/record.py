@@ -27,13 +27,19 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
+def is_run_id(name: str) -> bool:
+    """Whether *name* is a safe folder name on every system."""
+    plain = bool(_RUN_ID.fullmatch(name)) and not name.endswith(".") and ".." not in name
+    return plain and not _RESERVED.fullmatch(name)
+
+
 def check_run_id(run_id: str) -> str:
     """Return *run_id* if it is a safe folder name on every system.
 
     Raises:
         ConfigError: If it is not.
     """
-    if not _RUN_ID.fullmatch(run_id) or run_id.endswith(".") or ".." in run_id or _RESERVED.fullmatch(run_id):
+    if not is_run_id(run_id):
         raise ConfigError(
             f"--run-id {run_id[:60]!r} cannot name a run.",
             hint="Use letters, digits, '.', '_' and '-', starting with a letter or digit, at most 128.",

@@ -9,7 +9,7 @@ from typing import Any
 
 from quantflow.errors import ConfigError, IntegrityError, unknown_name
 from quantflow.runs.lock import owner
-from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.record import RunRecord, StageRecord, is_run_id
 
 SCHEMA_VERSION = 1
 
@@ -113,7 +113,7 @@ def list_runs(workspace: Path, *, sleeves: bool = False) -> list[RunStatus]:
 def _records(workspace: Path, *, sleeves: bool = False) -> list[RunRecord]:
     folder = workspace / "runs"
     names = [path.name for path in folder.iterdir() if (path / "run.json").exists()] if folder.is_dir() else []
-    records = [RunRecord(workspace, name) for name in names]
+    records = [RunRecord(workspace, name) for name in names if is_run_id(name)]
     return [record for record in records if sleeves or not _header(record).get("parent")]
 
 

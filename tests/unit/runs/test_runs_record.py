@@ -102,6 +102,14 @@ def test_latest_is_the_run_created_last(record: RunRecord, monkeypatch: pytest.M
     assert find_run(record.workspace, "latest").record.run_id == "a-later-one"
 
 
+def test_a_folder_that_is_no_run_is_left_out(record: RunRecord) -> None:
+    """Whatever else lies in ``runs/`` disturbs no listing."""
+    for name in ("-odd", "a b", "empty"):
+        (record.workspace / "runs" / name).mkdir()
+    (record.workspace / "runs" / "-odd" / "run.json").write_text("{}")
+    assert [run.record.run_id for run in list_runs(record.workspace)] == ["one"]
+
+
 def test_an_unknown_run_names_the_nearest(record: RunRecord) -> None:
     """A typo in a run id is answered with the run that was meant."""
     with pytest.raises(ConfigError) as caught:
