@@ -63,7 +63,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         _publish(Path(temporary), path)
         _fsync_folder(path.parent)
-    except BaseException as error:
+    except BaseException as error:  # whatever stops the write, a signal too, leaves no unfinished file
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise _cannot_write(path, error) from error

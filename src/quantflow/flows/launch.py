@@ -103,7 +103,7 @@ def _recorded(record: RunRecord, server: ApiServer) -> Iterator[None]:
     record.event("run.started", pid=os.getpid())
     try:
         yield
-    except BaseException as error:
+    except BaseException as error:  # a signal ends a run as well as an error does; both are written down
         number = stopping.received()
         if number is None and not isinstance(error, KeyboardInterrupt):
             record.event("run.failed", error=type(error).__name__, message=str(error)[:500])

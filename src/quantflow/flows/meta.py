@@ -167,7 +167,7 @@ def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
         futures = [run_sleeve_task.with_options(task_run_name=f"sleeve {leaf.name}").submit(leaf) for leaf in due]
     try:
         _wait(futures)
-    except BaseException:
+    except BaseException:  # a signal too must not leave sleeves running
         _cancel(futures)
         raise
     return [failure for leaf, future in zip(due, futures, strict=True) if (failure := _failure(leaf, future))]

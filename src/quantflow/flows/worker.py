@@ -19,7 +19,7 @@ def at_work(record: RunRecord) -> Iterator[None]:
         record.event("run.started")
         try:
             yield
-        except BaseException as error:
+        except BaseException as error:  # a signal ends a run as well as an error does; both are written down
             record.event("run.failed", error=type(error).__name__, message=str(error)[:500])
             logging.getLogger("prefect").exception("run %s failed", record.run_id)
             raise

@@ -69,7 +69,7 @@ class ProviderContract:
     @pytest.fixture
     def config(self) -> DataConfig:
         """Return the provider's settings; a subclass must."""
-        raise NotImplementedError("give the fixture config")
+        pytest.fail("A provider's contract test gives the fixture `config`.")
 
     @pytest.fixture
     def provider(self, config: DataConfig) -> Provider:
