@@ -56,6 +56,7 @@ def test_the_demo_runs_in_an_empty_folder(prepared: Path) -> None:
     assert run.done == SELECTION
     for name in ("weights.csv", "report.html", "brief.txt", "run.json", "events.jsonl", "log.txt"):
         assert (run.record.folder / name).stat().st_size > 0
+    assert "ERROR" not in (run.record.folder / "log.txt").read_text()
     assert wait_until_quiet(prepared) == []
 
 

@@ -75,8 +75,13 @@ class KernelLocks(LockManager):
         return self.acquire_lock(key, holder, acquire_timeout, hold_timeout)
 
     def release_lock(self, key: str, holder: str) -> None:
-        """Free the lock of *key*."""
-        os.close(self._held.pop((key, holder)))
+        """Free the lock of *key*; nothing if *holder* does not hold it.
+
+        Prefect releases a committed transaction's lock again when the transaction around it commits.
+        """
+        fd = self._held.pop((key, holder), None)
+        if fd is not None:
+            os.close(fd)
 
     def is_locked(self, key: str) -> bool:
         """Whether anybody holds the lock of *key*."""

@@ -125,6 +125,7 @@ def test_a_lock_is_exclusive_and_is_freed(tmp_path: Path) -> None:
     assert not second.acquire_lock("k", "b", acquire_timeout=0.1)
     assert second.is_locked("k")
     first.release_lock("k", "a")
+    first.release_lock("k", "a")  # Prefect does so when transactions are nested
     assert not second.is_locked("k")
     assert second.acquire_lock("k", "b", acquire_timeout=0)
     second.release_lock("k", "b")
