@@ -43,7 +43,7 @@ def tests(session: nox.Session) -> None:
     """Unit, property, contract and integration tests, on the installed package."""
     session.env.update(ENVIRONMENT)
     session.install(".", *group("test"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session(python=VERSIONS)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quantflow.config.report import ReportConfig
@@ -146,6 +146,7 @@ def test_text_never_becomes_markup(text: str) -> None:
 
 
 @given(st.floats(-1e12, 1e12), st.floats(0.0, 1e12))
+@example(0.0, 5e-324)
 def test_linear_axes_enclose_their_data(low: float, width: float) -> None:
     """Every range gets an axis around it with a handful of rising, evenly spaced ticks."""
     axis = linear_axis(low, low + width, lambda value, digits: f"{value:.{digits}f}")

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from quantflow.flows.server import ApiServer, reachable
 from quantflow.flows.worker import api_lost, flush, logged
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
-from quantflow.runs.record import RunRecord
+from quantflow.runs.record import RunRecord, now
 from quantflow.runs.request import layout_of
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import RunStatus, status
@@ -132,6 +133,7 @@ def _watched(tag: str, record: RunRecord, server: ApiServer, listener: Listener 
     from quantflow.flows.watch import Watcher
 
     watcher = Watcher(tag, listener) if listener else None
+    since = now()
     if watcher:
         watcher.start()
     try:
@@ -139,7 +141,7 @@ def _watched(tag: str, record: RunRecord, server: ApiServer, listener: Listener 
     finally:
         with contextlib.suppress(KeyboardInterrupt, Stopped):  # a second signal cuts the draining short
             if reachable(server.url):
-                drain(tag, record)
+                drain(tag, record, since)
                 if watcher:
                     watcher.finish()
 
@@ -174,29 +176,30 @@ def _loaded_settings(server: ApiServer) -> AbstractContextManager[Any]:
     return settings.temporary_settings(wanted)
 
 
-def drain(tag: str, record: RunRecord) -> None:
-    """Wait until the API knows all that this process had to tell it; give up, and say so, after ten seconds."""
+def drain(tag: str, record: RunRecord, since: str) -> None:
+    """Wait until the API knows the end of each stage that ended *since*; give up, and say so, after ten seconds."""
     from quantflow.flows.watch import fetch
 
     flush()
-    ended = _ended(record)
+    ended = _ended(record, since)
     until = time.monotonic() + DRAIN_SECONDS
     while time.monotonic() < until:
         try:
             tasks = fetch(tag)
         except InfrastructureError:
             return
-        if sum(task.final for task in tasks) >= ended:
+        if Counter(task.name for task in tasks if task.final) >= ended:
             return
         time.sleep(0.1)
     record.event("server.drain_incomplete")
 
 
-def _ended(record: RunRecord) -> int:
-    """Return how many stages of this run and of its sleeves have ended, each a task run that the API must know."""
+def _ended(record: RunRecord, since: str) -> Counter[str]:
+    """Return which stages of this run and of its sleeves ended since then: as many task runs must the API know."""
     sleeves = [RunRecord(record.workspace, link.run_id) for link in links(record)] if _is_meta(record) else []
-    own = sum(1 for name in record.stages if (stage := record.stage(name)) and stage.state != "running")
-    return own + sum(_ended(sleeve) for sleeve in sleeves if sleeve.exists)
+    found = (record.stage(name) for name in record.stages)
+    own = Counter(stage.stage for stage in found if stage and stage.ended and stage.ended >= since)
+    return sum((_ended(sleeve, since) for sleeve in sleeves if sleeve.exists), own)
 
 
 def _is_meta(record: RunRecord) -> bool:

@@ -46,11 +46,15 @@ def finite_range(values: FloatArray, *also: float) -> tuple[float, float]:
     return (float(every.min()), float(every.max())) if every.size else (0.0, 1.0)
 
 
+NO_WIDTH = 1e-12
+"""What is narrower than this is drawn as a point: no label could tell its ends apart."""
+
+
 def _widened(low: float, high: float) -> tuple[float, float]:
     size = max(abs(low), abs(high))
-    if high - low > 1e-9 * size and high > low:
+    if high - low > max(1e-9 * size, NO_WIDTH):
         return low, high
-    pad = 0.05 * size or 0.5
+    pad = 0.05 * size if size > NO_WIDTH else 0.5
     return low - pad, high + pad
 
 
