@@ -130,6 +130,25 @@ def load_meta(name: str, *, workspace: Path, overrides: Sequence[str] = ()) -> M
     return _meta((name,), document, workspace, read_overrides(overrides))
 
 
+def document_problems(document: Mapping[str, Any], workspace: Path) -> dict[tuple[str, str], ConfigError]:
+    """Return what is wrong with each profile and meta profile of a document, by table and name; the rest loads.
+
+    Args:
+        document: The shape of a ``quantflow.toml``. Neither environment nor flags change it.
+        workspace: Where relative paths start.
+    """
+    found: dict[tuple[str, str], ConfigError] = {}
+    for kind in ("profiles", "meta"):
+        for name in document.get(kind, {}):
+            try:
+                _profile(name, document, workspace, ()) if kind == "profiles" else _meta(
+                    (name,), document, workspace, ()
+                )
+            except ConfigError as error:
+                found[kind, name] = error
+    return found
+
+
 def _is_ambient_meta(override: Override) -> bool:
     return override.keys[0] == "meta" and override.source != "--set"
 
