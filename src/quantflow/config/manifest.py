@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from quantflow.config.meta import MetaAllocation
 from quantflow.config.names import NAME
 from quantflow.config.profile import SECTIONS, Profile
 from quantflow.config.toml_text import toml_text
-from quantflow.errors import ConfigError, unknown_name
+from quantflow.errors import ConfigError
 
 BASE = "manifest_defaults"
 """The profile that holds the manifest's ``defaults``; all others extend it."""
@@ -271,9 +272,8 @@ def _rule(section: str, key: str) -> Rule | None:
 
 
 def _no_rule(key: str) -> str:
-    hint = unknown_name("key", key, RULES).hint or ""
-    close = hint.partition("?")[0] + "?" if hint.startswith("Did you mean") else ""
-    return f"there is no such setting. {close}".strip()
+    close = difflib.get_close_matches(key, RULES, n=1, cutoff=0.75)
+    return f"there is no such setting{f'; did you mean {close[0]!r}?' if close else ''}"
 
 
 def _setting(rule: Rule, value: Any) -> tuple[tuple[str, str], Any]:
