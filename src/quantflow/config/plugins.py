@@ -61,7 +61,7 @@ def _attribute(path: str, called: str) -> Any:
         for part in attribute.split("."):
             found = getattr(found, part)
     except AttributeError:
-        classes = [key for key, value in vars(module).items() if isinstance(value, type) and hasattr(value, "Config")]
+        classes = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == name]
         unknown = unknown_name("class", attribute, classes)
         raise ConfigError(f"Stage {called}: no class {attribute!r} in {name}.", hint=unknown.hint) from None
     return found
