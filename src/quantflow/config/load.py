@@ -154,10 +154,11 @@ def _is_ambient_meta(override: Override) -> bool:
 
 
 def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides: Sequence[Override]) -> Profile:
-    plugins.importable(workspace)
     chain = extends_chain(name, document)
     stages = [override.value for override in overrides if override.keys == ("pipeline", "stages")]
     named = [spec for value in (*stages_named(chain), *stages) for spec in plugins.specs_in(value)]
+    if named:
+        plugins.importable(workspace)
     sections = (*SECTIONS, *plugins.own_sections(named))
     settings = stack(chain, sections)
     for override in overrides:

@@ -90,7 +90,9 @@ def plug_in(spec: str) -> BasePipelineStage[Any]:
     try:
         stage: BasePipelineStage[Any] = found()
     except TypeError as error:
-        raise ConfigError(f"Stage {spec} cannot be made: {error}.", hint="A stage implements run, and is made without arguments.") from error
+        raise ConfigError(
+            f"Stage {spec} cannot be made: {error}.", hint="A stage implements run, and is made without arguments."
+        ) from error
     return stage
 
 
