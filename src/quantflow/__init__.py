@@ -1,7 +1,8 @@
 """quantflow: from prices to portfolio weights in one command that survives anything.
 
-For notebooks and plug-ins: ``QuantSDK``, ``StageRegistry``, ``BasePipelineStage``, ``SelectionContext``. They are
-imported on first use, so that the command line stays fast.
+For notebooks: ``QuantSDK``, ``SelectionContext``, ``StageRegistry``. For stages of other packages:
+``BasePipelineStage``, ``ForeignStage``, ``Kind``, ``StageConfig``, ``Section``, ``Summary``. They are imported on
+first use, so that the command line stays fast.
 """
 
 from __future__ import annotations
@@ -11,17 +12,34 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quantflow.config.base import Section
     from quantflow.sdk import QuantSDK
-    from quantflow.stages.base import BasePipelineStage, SelectionContext
+    from quantflow.stages.base import BasePipelineStage, Kind, SelectionContext, StageConfig, Summary
+    from quantflow.stages.foreign import ForeignStage
     from quantflow.stages.registry import StageRegistry
 
-__all__ = ["BasePipelineStage", "QuantSDK", "SelectionContext", "StageRegistry"]
+__all__ = [
+    "BasePipelineStage",
+    "ForeignStage",
+    "Kind",
+    "QuantSDK",
+    "Section",
+    "SelectionContext",
+    "StageConfig",
+    "StageRegistry",
+    "Summary",
+]
 
 _HOMES = {
     "BasePipelineStage": "quantflow.stages.base",
+    "ForeignStage": "quantflow.stages.foreign",
+    "Kind": "quantflow.stages.base",
     "QuantSDK": "quantflow.sdk",
+    "Section": "quantflow.config.base",
     "SelectionContext": "quantflow.stages.base",
+    "StageConfig": "quantflow.stages.base",
     "StageRegistry": "quantflow.stages.registry",
+    "Summary": "quantflow.stages.base",
 }
 
 

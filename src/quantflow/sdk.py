@@ -11,7 +11,8 @@ from quantflow.config.load import find_workspace, load_profile
 from quantflow.runs.layout import Layout
 from quantflow.runs.request import default_run_id, resolve_as_of
 from quantflow.stages.base import BasePipelineStage, SelectionContext, check_wiring
-from quantflow.stages.registry import SELECTION, StageRegistry
+from quantflow.stages.pipeline import pipeline_of
+from quantflow.stages.registry import StageRegistry
 
 
 class QuantSDK:
@@ -53,6 +54,16 @@ class QuantSDK:
         return SelectionContext(run_id or default_run_id(profile, session), profile, session, settings, layout.store)
 
     @staticmethod
+    def stage(stage_id: str, context: SelectionContext) -> BasePipelineStage[Any]:
+        """Return the stage as the context's profile has it, or else the one that is registered under that id.
+
+        Raises:
+            ConfigError: If there is none.
+        """
+        own = {stage.id: stage for stage in pipeline_of(context.settings)}
+        return own.get(stage_id) or StageRegistry.get(stage_id)
+
+    @staticmethod
     def run_stage(stage: str | BasePipelineStage[Any], context: SelectionContext) -> SelectionContext:
         """Run one stage; return the context that carries what it made.
 
@@ -60,18 +71,18 @@ class QuantSDK:
             ConfigError: If there is no such stage.
             QuantflowError: What the stage raises.
         """
-        found = StageRegistry.get(stage) if isinstance(stage, str) else stage
-        return found.execute(context)
+        return (QuantSDK.stage(stage, context) if isinstance(stage, str) else stage).execute(context)
 
     @staticmethod
-    def run_pipeline(context: SelectionContext, stages: Sequence[str] = SELECTION) -> SelectionContext:
-        """Run *stages* in order, after checking that each finds what it needs.
+    def run_pipeline(context: SelectionContext, stages: Sequence[str] | None = None) -> SelectionContext:
+        """Run *stages* in order, after checking that each finds what it needs; those of the profile when None.
 
         Raises:
             ConfigError: If the wiring does not hold; nothing has run by then.
             QuantflowError: What a stage raises.
         """
-        chain = [StageRegistry.get(name) for name in stages]
+        own = {stage.id: stage for stage in pipeline_of(context.settings)}
+        chain = [own.get(name) or StageRegistry.get(name) for name in (own if stages is None else stages)]
         check_wiring(chain, frozenset(context.artifacts))
         for stage in chain:
             context = QuantSDK.run_stage(stage, context)

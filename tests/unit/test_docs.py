@@ -70,6 +70,9 @@ def quantflow_commands() -> list[tuple[str, tuple[str, ...]]]:
 def settings_of(page: Path, folder: Path) -> Path:
     """Write the page's TOML blocks as the ``quantflow.toml`` of *folder*."""
     (folder / "quantflow.toml").write_text("\n".join(blocks(page, "toml")), encoding="utf-8")
+    for block in blocks(page, "python"):  # one that begins with a file's name lies beside quantflow.toml
+        if name := re.match(r"# (\w+\.py)\n", block):
+            (folder / name[1]).write_text(block)
     return folder
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import drill, gc, inspect, meta, resume, select
+from quantflow.cli import drill, gc, inspect, meta, profiles, resume, select, stages
 
 app = typer.Typer(
     name="quantflow",
@@ -22,6 +22,8 @@ app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
 app.command("drill")(drill.drill)
 app.command("gc")(gc.gc)
+app.add_typer(profiles.app, name="profiles")
+app.add_typer(stages.app, name="stages")
 
 
 def _print_version(wanted: bool) -> None:

@@ -43,6 +43,10 @@ def meta(
     home = find_workspace(Path.cwd(), workspace)
     chosen = [*(sets or ()), *_execution("runner", runner and runner.value), *_execution("ray_address", ray_address)]
     loaded = load_meta(meta_profile, workspace=home, overrides=chosen)
+    if loaded.has_plug_ins:
+        from quantflow.runs.request import check_stages
+
+        check_stages(loaded)
     if run_id is not None:
         refuse_taken(RunRecord(home, check_run_id(run_id)))
     if loaded.execution.ray_address:

@@ -34,6 +34,10 @@ def select(
     asked = parse_date(as_of)
     home = find_workspace(Path.cwd(), workspace)
     loaded = load_profile(profile, workspace=home, overrides=sets or ())
+    if loaded.pipeline.stages:
+        from quantflow.runs.request import check_stages
+
+        check_stages(loaded)
     if run_id is not None:
         from quantflow.runs.taken import refuse_taken
 

@@ -156,8 +156,19 @@ def _no_profile(name: str, asked_by: str, known: set[str]) -> ConfigError:
     return ConfigError(f"{FILE}: [profiles.{asked_by}] extends = {show(name)}: no such profile.", hint=unknown.hint)
 
 
-def stack(chain: Sequence[tuple[str, str, dict[str, Any]]]) -> Settings:
+def stages_named(chain: Sequence[tuple[str, str, dict[str, Any]]]) -> list[Any]:
+    """Return every ``stages`` setting of an extends chain, as it stands there."""
+    tables = [table for _, _, table in chain]
+    inner = [table["pipeline"] for table in tables if isinstance(table.get("pipeline"), dict)]
+    return [table["stages"] for table in (*tables, *inner) if "stages" in table]
+
+
+def stack(chain: Sequence[tuple[str, str, dict[str, Any]]], sections: Sequence[str] = SECTIONS) -> Settings:
     """Return the settings of an extends chain; a later layer's key replaces an earlier one's as a whole.
+
+    Args:
+        chain: The layers, the base first.
+        sections: The sections that there are.
 
     Raises:
         ConfigError: If a layer has a section that does not exist, or that is no table.
@@ -168,8 +179,11 @@ def stack(chain: Sequence[tuple[str, str, dict[str, Any]]]) -> Settings:
             if section == "extends":
                 continue
             where = f"{file} [profiles.{name}.{section}]" if file else f"profile {name} (built in)"
-            if section not in SECTIONS:
-                unknown = unknown_name("section", section, SECTIONS)
+            if section == "stages":
+                settings.put(("pipeline", "stages"), keys, where.replace(".stages]", "]"))
+                continue
+            if section not in sections:
+                unknown = unknown_name("section", section, (*sections, "stages"))
                 raise ConfigError(f"{FILE}: [profiles.{name}] {section}: no such section.", hint=unknown.hint)
             check_table(keys, f"{FILE}: [profiles.{name}] {section}")
             for key, value in keys.items():

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from quantflow.config import problems
+from quantflow.config import plugins, problems
 from quantflow.config.base import Section
 from quantflow.config.demo import built_in
 from quantflow.config.layers import (
@@ -27,6 +27,7 @@ from quantflow.config.layers import (
     read_document,
     read_overrides,
     stack,
+    stages_named,
 )
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
 from quantflow.errors import ConfigError, unknown_name
@@ -101,10 +102,13 @@ def override_settings(name: str, settings: Mapping[str, Any], overrides: Sequenc
         for key, value in table.items():
             layered.put((section, key), value, "the run's own settings")
     given = [item for item in read_overrides(overrides) if item.source == "--set"]
+    model = plugins.profile_model(plugins.specs_of(settings))
     for item in given:
-        _check_section(item)
+        if item.keys[0] == "pipeline":
+            raise ConfigError("The stages of a run are fixed.", hint="Start a new run with that --set.")
+        _check_section(item, _sections(model))
         layered.put(item.keys, item.value, item.source)
-    profile = _validated(Profile, name, layered, "the run's settings")
+    profile = _validated(model, name, layered, "the run's settings")
     sources = {key: source for key, source in layered.sources.items() if source == "--set"}
     return profile.model_copy(update={"sources": sources})
 
@@ -126,25 +130,64 @@ def load_meta(name: str, *, workspace: Path, overrides: Sequence[str] = ()) -> M
     return _meta((name,), document, workspace, read_overrides(overrides))
 
 
+def document_problems(document: Mapping[str, Any], workspace: Path) -> dict[tuple[str, str], ConfigError]:
+    """Return what is wrong with each profile and meta profile of a document, by table and name; the rest loads.
+
+    Args:
+        document: The shape of a ``quantflow.toml``. Neither environment nor flags change it.
+        workspace: Where relative paths start.
+    """
+    found: dict[tuple[str, str], ConfigError] = {}
+    for kind in ("profiles", "meta"):
+        for name in document.get(kind, {}):
+            try:
+                _profile(name, document, workspace, ()) if kind == "profiles" else _meta(
+                    (name,), document, workspace, ()
+                )
+            except ConfigError as error:
+                found[kind, name] = error
+    return found
+
+
 def _is_ambient_meta(override: Override) -> bool:
     return override.keys[0] == "meta" and override.source != "--set"
 
 
 def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides: Sequence[Override]) -> Profile:
-    settings = stack(extends_chain(name, document))
+    chain = extends_chain(name, document)
+    stages = [override.value for override in overrides if override.keys == ("pipeline", "stages")]
+    named = [spec for value in (*stages_named(chain), *stages) for spec in plugins.specs_in(value)]
+    if named:
+        plugins.importable(workspace)
+    sections = (*SECTIONS, *plugins.own_sections(named))
+    settings = stack(chain, sections)
     for override in overrides:
-        _check_section(override)
+        _check_section(override, sections)
         _seed(settings, override, Profile(name=name).settings())
         settings.put(override.keys, override.value, override.source)
     _anchor_paths(settings, workspace)
+    model = plugins.profile_model(plugins.specs_in(settings.values.get("pipeline", {}).get("stages")))
+    _fit(settings, sections, _sections(model))
     heading = f"{FILE}: [profiles.{name}]" if name in document.get("profiles", {}) else f"profile {name} (built in)"
-    profile = _validated(Profile, name, settings, heading)
+    profile = _validated(model, name, settings, heading)
     return profile.model_copy(update={"sources": _all_sources(profile.settings(), settings.sources)})
 
 
-def _check_section(override: Override) -> None:
-    if override.keys[0] not in SECTIONS or len(override.keys) < 2:
-        hint = unknown_name("section", override.keys[0], SECTIONS).hint
+def _sections(model: type[Profile]) -> tuple[str, ...]:
+    return (*SECTIONS, *(name for name in model.model_fields if name not in Profile.model_fields))
+
+
+def _fit(settings: Settings, known: Sequence[str], used: Sequence[str]) -> None:
+    """Drop the sections of stages that a later layer left out, and put in an empty one where a stage has none."""
+    for section in set(known) - set(used):
+        settings.values.pop(section, None)
+    for section in set(used) - set(SECTIONS):
+        settings.values.setdefault(section, {})
+
+
+def _check_section(override: Override, sections: Sequence[str]) -> None:
+    if override.keys[0] not in sections or len(override.keys) < 2:
+        hint = unknown_name("section", override.keys[0], sections).hint
         raise ConfigError(f"{_called(override.source, override.keys)}: no section {override.keys[0]!r}.", hint=hint)
 
 
@@ -228,7 +271,7 @@ def _validated(model: type[M], name: str, settings: Settings, heading: str) -> M
     data = {**settings.values, "name": name}
 
     def place(path: problems.Path) -> str:
-        depth = 2 if model is Profile else 1
+        depth = 2 if issubclass(model, Profile) else 1
         if len(path) < depth:
             return _whole(path, heading, settings.sources)
         return _place(settings.sources.get(".".join(str(part) for part in path[:depth])), path, heading, depth)

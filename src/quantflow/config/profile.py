@@ -16,6 +16,7 @@ from quantflow.config.execution import ExecutionConfig
 from quantflow.config.features import FeaturesConfig
 from quantflow.config.meta import MetaAllocation, MetaValidation, Sleeve
 from quantflow.config.names import NAME
+from quantflow.config.pipeline import PipelineConfig
 from quantflow.config.policy import PolicyConfig
 from quantflow.config.report import ReportConfig
 from quantflow.config.scores import ScoresConfig
@@ -43,6 +44,7 @@ class Profile(Section):
     allocation: AllocationConfig = Field(default_factory=AllocationConfig)
     validation: ValidationConfig = Field(default_factory=ValidationConfig)
     report: ReportConfig = Field(default_factory=ReportConfig)
+    pipeline: PipelineConfig = Field(default_factory=PipelineConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
 
@@ -104,6 +106,14 @@ class MetaProfile(Section):
             raise ValueError(f"the sleeves' min_weight sum to {least:g}, above the budget {self.budget:g}")
         if most < self.budget * (1 - 1e-9):
             raise ValueError(f"the sleeves' max_weight sum to {most:g}, below the budget {self.budget:g}")
+
+    @property
+    def has_plug_ins(self) -> bool:
+        """Whether a sleeve, of a nested meta profile too, takes up stages of other packages."""
+        return any(
+            sleeve.has_plug_ins if isinstance(sleeve, MetaProfile) else bool(sleeve.pipeline.stages)
+            for sleeve in self.resolved.values()
+        )
 
     def settings(self) -> dict[str, Any]:
         """Return the meta profile's own settings, as JSON values."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from quantflow.errors import InfrastructureError
 from quantflow.runs.record import RunRecord
 from quantflow.runs.status import status
-from quantflow.stages.registry import SELECTION
 
 POLL_SECONDS = 0.005
 PATIENCE_SECONDS = 3600.0
@@ -72,7 +71,7 @@ def drill(workspace: Path, profile: str, overrides: Sequence[str] = ()) -> Itera
                 f"The undisturbed run of {profile!r} did not complete.", hint=f"quantflow select --profile {profile}"
             )
         expected = _weights(workspace, quiet)
-        for stage in SELECTION:
+        for stage in RunRecord(workspace, quiet).stages:
             yield _trial(workspace, stage, command(f"{folder.name}-{stage}", stage), expected)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

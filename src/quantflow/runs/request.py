@@ -10,6 +10,7 @@ from typing import Any
 
 from quantflow.config.load import override_settings as override
 from quantflow.config.meta import Sleeve
+from quantflow.config.plugins import importable
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactStore
@@ -21,7 +22,8 @@ from quantflow.runs.sleeves import SleeveLink, config_hash
 from quantflow.runs.status import find_run
 from quantflow.runs.taken import refuse_taken
 from quantflow.stages.base import BasePipelineStage, SelectionContext, check_wiring
-from quantflow.stages.registry import META, SELECTION, StageRegistry
+from quantflow.stages.pipeline import pipeline_of
+from quantflow.stages.registry import META, StageRegistry
 
 
 def default_run_id(profile: str, as_of: date) -> str:
@@ -64,7 +66,7 @@ def create_run(
     """
     record = RunRecord(workspace, run_id or default_run_id(profile.name, as_of))
     refuse_taken(record)
-    check_wiring([StageRegistry.get(name) for name in SELECTION])
+    stages = pipeline_of(profile.settings())
     record.create(
         {
             "kind": "selection",
@@ -72,7 +74,7 @@ def create_run(
             "as_of": as_of.isoformat(),
             "settings": profile.settings(),
             "sources": dict(profile.sources),
-            "stages": list(SELECTION),
+            "stages": [stage.id for stage in stages],
             "store": profile.execution.store,
             "parent": dict(parent) if parent else None,
             "scope": parent["scope"] if parent else record.run_id,
@@ -178,8 +180,21 @@ def layout_of(record: RunRecord) -> Layout:
 
 
 def pipeline(record: RunRecord) -> list[BasePipelineStage[Any]]:
-    """Return the run's stages, in order."""
-    return [StageRegistry.get(name) for name in record.stages]
+    """Return the run's stages, in order.
+
+    Raises:
+        ConfigError: If a stage of another package cannot be found, or is not what it was when the run was created.
+    """
+    if record.header["kind"] == "meta":
+        return [StageRegistry.get(name) for name in record.stages]
+    importable(record.workspace)
+    stages = pipeline_of(record.settings)
+    if changed := {stage.id for stage in stages} ^ set(record.stages):
+        raise ConfigError(
+            f"Run {record.run_id} was made of other stages than there are now: {', '.join(sorted(changed))}.",
+            hint="Start a new run; what has not changed comes from the cache.",
+        )
+    return list(stages)
 
 
 def context_of(record: RunRecord) -> SelectionContext:
@@ -223,7 +238,18 @@ def plan_new(profile: Profile, workspace: Path, as_of: date) -> list[Planned]:
     layout = Layout.of(workspace, profile.execution.store)
     settings = {**profile.settings(), "as_of": as_of.isoformat()}
     cache = StageCache(layout.cache, ArtifactStore(layout.store, as_of=as_of))
-    return Planner("", settings, cache, {}).plan([StageRegistry.get(name) for name in SELECTION])
+    return Planner("", settings, cache, {}).plan(pipeline_of(settings))
+
+
+def check_stages(profile: Profile | MetaProfile) -> None:
+    """Check the stages that other packages give to a profile, or to the sleeves of a meta profile; no others.
+
+    Raises:
+        ConfigError: If one cannot be found, or the wiring does not hold.
+    """
+    for each in _leaf_profiles(profile) if isinstance(profile, MetaProfile) else [profile]:
+        if each.pipeline.stages:
+            pipeline_of(each.settings())
 
 
 def with_settings(record: RunRecord, overrides: Sequence[str], *, write: bool) -> RunRecord:
@@ -242,6 +268,7 @@ def with_settings(record: RunRecord, overrides: Sequence[str], *, write: bool) -
             f"{record.run_id} is a meta run: the settings of its sleeves are frozen.",
             hint="Start a new one with --set; what has not changed comes from the cache.",
         )
+    importable(record.workspace)
     profile = override(record.header["profile"], record.header["settings"], overrides)
     changes = {"settings": profile.settings(), "sources": {**record.header["sources"], **profile.sources}}
     if write:

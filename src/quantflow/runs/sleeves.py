@@ -71,6 +71,20 @@ def leaf_names(meta: RunRecord) -> list[str]:
     return out
 
 
+def leaf_stages(meta: RunRecord) -> dict[str, tuple[str, ...]]:
+    """Return the stages of each sleeve that is a profile, by its path of ids as in ``leaf_names``."""
+    if meta.header["kind"] != "meta":
+        return {}
+    out: dict[str, tuple[str, ...]] = {}
+    for link in links(meta):
+        run = RunRecord(meta.workspace, link.run_id)
+        if link.kind == "meta":
+            out |= {f"{link.id}/{name}": stages for name, stages in leaf_stages(run).items()}
+        else:
+            out[link.id] = tuple(run.stages)
+    return out
+
+
 def _link(path: Path) -> SleeveLink:
     try:
         found = json.loads(path.read_bytes())

@@ -48,6 +48,10 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         found = allocate(_returns(inputs["prices"], atoms, config.allocation.lookback), limits, config.allocation.chain)
         return {"weights": _weights(atoms, found), "allocation": found.record}
 
+    def reach(self, config: AllocationStageConfig) -> int:
+        """Return the lookback, and the session before it."""
+        return config.allocation.lookback + 1
+
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the method that was used, the largest weight, and whether a fallback had to step in."""
         weights, record = outputs["weights"], outputs["allocation"]

@@ -80,8 +80,28 @@ class BasePipelineStage(ABC, Generic[C]):
         """
 
     def replay(self, inputs: Inputs, config: C) -> Outputs:
-        """Return what ``run`` gives at a past date of a walk-forward; a network stage must not fetch here."""
+        """Return what ``run`` gives at a past date of a walk-forward; a network stage must not fetch here.
+
+        A network stage that does not say what it gives here is a source: the walk-forward is given what ``run``
+        made, cut to what was known at each date.
+        """
         return self.run(inputs, config)
+
+    def reach(self, config: C) -> int | None:
+        """Return how many of the latest sessions ``run`` can look back on; None when it may look at all of them.
+
+        A walk-forward gives a stage no more than that. Who overrides ``run`` says it anew: an inherited reach does
+        not count.
+        """
+        return None
+
+    def modules(self) -> frozenset[str]:
+        """Return the modules whose code, with all that they import, is this stage's code."""
+        return frozenset({type(self).__module__, *(f"quantflow.stages.{name}" for name in self.replays)})
+
+    def bound(self, pipeline: Sequence[BasePipelineStage[Any]]) -> BasePipelineStage[Any]:
+        """Return the stage as it is in *pipeline*, which is in order; only one that replays others differs."""
+        return self
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the line that people read about this stage."""

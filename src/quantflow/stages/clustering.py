@@ -46,6 +46,10 @@ class ClusteringStage(BasePipelineStage[ClusteringStageConfig]):
         index = pd.Index(prices.symbols, name="symbol")
         return {"clusters": pd.DataFrame({"cluster": labels, "order": order}, index=index)}
 
+    def reach(self, config: ClusteringStageConfig) -> int:
+        """Return the longest lookback, and the session before it."""
+        return max(config.clusters.lookbacks) + 1
+
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the number of clusters."""
         found = outputs["clusters"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,30 +18,53 @@ NUMERIC_PACKAGES = ("numpy", "scipy", "pandas", "numba", "pyarrow", "scikit-lear
 
 
 def code_version(stage: BasePipelineStage[Any]) -> str:
-    """Return a hash of the stage's module and of every module of quantflow, or of its own package, that it imports.
+    """Return a hash of the stage's modules and of all that they import, however deep.
 
-    Comments, docstrings and layout do not count; a changed helper does, however deep. Versions of the numeric
-    packages are included.
+    Of quantflow, of the stage's own package and of modules that lie outside the installed packages the source
+    counts, without comments, docstrings and layout; of all other packages that a stage of another package imports,
+    the version. Versions of the numeric packages are included.
     """
-    modules = {type(stage).__module__, *(f"quantflow.stages.{name}" for name in stage.replays)}
+    modules = stage.modules()
     roots = frozenset({"quantflow", *(name.split(".")[0] for name in modules)})
-    closure = sorted(_closure(frozenset(modules), roots))
-    lines = [f"{name} {_module(name)[0]}" for name in closure]
-    lines += [f"{package}=={_installed(package)}" for package in NUMERIC_PACKAGES]
+    closure, others = _closure(modules, roots)
+    lines = [f"{name} {_module(name)[0]}" for name in sorted(closure)]
+    lines += [f"{package}=={_installed(package)}" for package in sorted({*NUMERIC_PACKAGES, *_packages(others)})]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @cache
-def _closure(start: frozenset[str], roots: frozenset[str]) -> frozenset[str]:
+def _closure(start: frozenset[str], roots: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the modules whose source counts, and the roots of those that modules outside quantflow import besides."""
     seen: set[str] = set()
-    todo = list(start)
+    others: set[str] = set()
+    todo = [(name, "") for name in start]
     while todo:
-        name = todo.pop()
-        if name in seen or name.split(".")[0] not in roots or _source(name) is None:
+        name, importer = todo.pop()
+        root = name.split(".")[0]
+        if name in seen or not root or root in sys.stdlib_module_names:
+            continue
+        if root not in roots and (importer == "quantflow" or not _is_local(root)):
+            others |= {root} if importer != "quantflow" else set()
+            continue
+        if _source(name) is None:
             continue
         seen.add(name)
-        todo += _module(name)[1]
-    return frozenset(seen)
+        todo += [(imported, root) for imported in _module(name)[1]]
+    return frozenset(seen), frozenset(others)
+
+
+@cache
+def _is_local(root: str) -> bool:
+    """Whether a module lies outside the folders of installed packages, so that no version stands for its source."""
+    folders = _folders(root)
+    return bool(folders) and not any({"site-packages", "dist-packages"} & set(folder.parts) for folder in folders)
+
+
+@cache
+def _packages(roots: frozenset[str]) -> frozenset[str]:
+    """Return the distributions that the modules *roots* belong to; without any, nothing is looked up."""
+    known = packages_distributions() if roots else {}
+    return frozenset(package for root in roots for package in known.get(root, ()))
 
 
 @cache

@@ -39,6 +39,12 @@ class FeaturesStage(BasePipelineStage[FeaturesStageConfig]):
         values = compute(prices.fields, windows, config.calendar.annualisation)
         return {"features": pd.DataFrame(values, index=pd.Index(prices.symbols, name="symbol"))}
 
+    def reach(self, config: FeaturesStageConfig) -> int:
+        """Return the longest of the windows."""
+        from quantflow.quant.features import FeatureWindows
+
+        return FeatureWindows(**config.features.model_dump()).sessions
+
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return how many symbols were described, and which features some of them lack."""
         features = outputs["features"]

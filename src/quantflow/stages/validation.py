@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import create_model
+
 from quantflow.config.allocation import AllocationConfig
 from quantflow.config.calendar import CalendarConfig
 from quantflow.config.clusters import ClustersConfig
@@ -19,6 +21,7 @@ from quantflow.data.panel import Panel
 from quantflow.errors import InfeasibleError
 from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step_runner
 from quantflow.stages.registry import StageRegistry
+from quantflow.stages.replays import Configured, ancestors, configured, dated, known_at, reach_of
 from quantflow.stages.walk_forward import Rebalances, decide_all, metrics, schedule, stream, weights_over_time
 
 if TYPE_CHECKING:
@@ -40,14 +43,6 @@ class ValidationStageConfig(StageConfig):
     calendar: CalendarConfig
     data: DataConfig
 
-    @property
-    def reach(self) -> int:
-        """Sessions up to a rebalance, itself included, that the replayed stages can look back on at most."""
-        from quantflow.quant.features import FeatureWindows
-
-        features = FeatureWindows(**self.features.model_dump()).sessions
-        return max(features, max(self.clusters.lookbacks) + 1, self.allocation.lookback + 1)
-
 
 class ValidationStage(BasePipelineStage[ValidationStageConfig]):
     """Replays the stages from features to allocation at each rebalance on data up to that session only.
@@ -68,6 +63,39 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
     makes = ("oos_returns", "oos_weights", "metrics")
     replays = ("features", "inference", "clustering", "policy", "synthesis", "allocation")
     Config: ClassVar[type[StageConfig]] = ValidationStageConfig
+    chain: ClassVar[tuple[BasePipelineStage[Any], ...]] = ()
+    """The stages that are replayed where they are others than ``replays``; their config is part of this stage's."""
+
+    def bound(self, pipeline: Sequence[BasePipelineStage[Any]]) -> BasePipelineStage[Any]:
+        """Return the walk-forward of *pipeline*'s own stages: all that its weights come from.
+
+        Raises:
+            ConfigError: If one of them cannot be replayed.
+        """
+        chain, sources = ancestors(pipeline, "weights", self.needs)
+        if [type(stage) for stage in chain] == [type(StageRegistry.get(name)) for name in self.replays]:
+            return self
+        fields: dict[str, Any] = {
+            name: (field.annotation, ...)
+            for stage in chain
+            for name, field in stage.Config.model_fields.items()
+            if name != "as_of" and name not in self.Config.model_fields
+        }
+        body = {
+            "__module__": type(self).__module__,
+            "__doc__": type(self).__doc__,
+            "chain": chain,
+            "needs": (*self.needs, *sources),
+            "Config": create_model(self.Config.__name__, __base__=self.Config, **fields),
+        }
+        mine: BasePipelineStage[Any] = type(type(self).__name__, (type(self),), body)()
+        return mine
+
+    def modules(self) -> frozenset[str]:
+        """Return the modules of this stage and of those that it replays."""
+        if not self.chain:
+            return super().modules()
+        return frozenset({type(self).__module__}).union(*(stage.modules() for stage in self.chain))
 
     def run(self, inputs: Inputs, config: ValidationStageConfig) -> Outputs:
         """Return ``oos_returns``, ``oos_weights`` and ``metrics``.
@@ -81,8 +109,8 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
 
         prices, chosen = inputs["prices"], config.validation
         scheduled = schedule(prices.sessions, chosen, "prices")
-        chain = _chain(self.replays, {name: getattr(config, name) for name in type(config).model_fields})
-        made = _replayed(chain, inputs, scheduled, config.reach)
+        chain = self.chain or tuple(StageRegistry.get(name) for name in self.replays)
+        made = _replayed(configured(chain, config.model_dump(mode="json"), prices.sessions[-1]), inputs, scheduled)
         returns = carried_returns(prices.close)
         strategy = simulate(returns, made.positions, made.targets, chosen.commission_bps + chosen.slippage_bps)
         pool = simulate(returns, scheduled, equal_weights(np.isfinite(prices.close[:, scheduled]).T))
@@ -107,22 +135,20 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         )
 
 
-def _chain(ids: Sequence[str], settings: Mapping[str, Any]) -> list[tuple[BasePipelineStage[Any], StageConfig]]:
-    stages = [StageRegistry.get(stage_id) for stage_id in ids]
-    return [(stage, stage.configured(settings)) for stage in stages]
-
-
-def _replayed(
-    chain: Sequence[tuple[BasePipelineStage[Any], StageConfig]], inputs: Inputs, scheduled: IntArray, reach: int
-) -> Rebalances:
+def _replayed(chain: Sequence[Configured], inputs: Inputs, scheduled: IntArray) -> Rebalances:
     import numpy as np
 
     prices = inputs["prices"]
     instruments = inputs["instruments"].loc[list(prices.symbols)]
+    sources = {name: value for name, value in inputs.items() if name not in ("prices", "instruments")}
     row = {symbol: i for i, symbol in enumerate(prices.symbols)}
+    reach = reach_of(chain, ("prices", *sources))
 
     def decide(position: int) -> FloatArray:
-        weights = _decide(chain, _seen(prices, position, reach), instruments)
+        session = prices.sessions[position]
+        seen = _seen(prices, position, reach)
+        known = {name: known_at(name, value, session, seen.symbols, reach) for name, value in sources.items()}
+        weights = _decide(dated(chain, session), seen, instruments, known)
         target = np.zeros(len(row))
         target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
         return target
@@ -131,24 +157,27 @@ def _replayed(
         return decide_all(prices.sessions, scheduled, len(row), decide)
 
 
-def _seen(prices: Panel, position: int, reach: int) -> Panel:
+def _seen(prices: Panel, position: int, reach: int | None) -> Panel:
     """Return what was known at a close: the latest *reach* sessions of the symbols with a price on the last one."""
     import numpy as np
 
     alive = np.flatnonzero(np.isfinite(prices.close[:, position]))
-    window = slice(max(0, position + 1 - reach), position + 1)
+    window = slice(0 if reach is None else max(0, position + 1 - reach), position + 1)
     fields = {name: np.ascontiguousarray(values[alive, window]) for name, values in prices.fields.items()}
     return Panel(tuple(prices.symbols[i] for i in alive), prices.sessions[window], fields)
 
 
 def _decide(
-    chain: Sequence[tuple[BasePipelineStage[Any], StageConfig]], prices: Panel, instruments: pd.DataFrame
+    chain: Sequence[Configured],
+    prices: Panel,
+    instruments: pd.DataFrame,
+    known: Mapping[str, Any],
 ) -> pd.DataFrame:
     if not prices.symbols:
         raise InfeasibleError("No symbol has a price.")
     if len(prices.symbols) < len(instruments):
         instruments = instruments.loc[list(prices.symbols)]
-    values: dict[str, Any] = {"prices": prices, "instruments": instruments}
+    values: dict[str, Any] = {"prices": prices, "instruments": instruments, **known}
     for stage, config in chain:
         values |= stage.replay({name: values[name] for name in stage.needs}, config)
     return values["weights"]

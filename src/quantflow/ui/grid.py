@@ -24,7 +24,8 @@ class SleeveRow:
 
     Attributes:
         sleeve: Its path of ids.
-        cells: Prefect's state name per stage; ``Pending`` before the API knows of it.
+        cells: Prefect's state name per stage; ``Pending`` before the API knows of it, empty for a stage that the
+            sleeve does not have.
         state: The state of the task that runs the whole sleeve.
     """
 
@@ -34,15 +35,17 @@ class SleeveRow:
 
 
 def sleeve_rows(
-    sleeves: Sequence[str], tasks: Mapping[str, TaskState], stages: Sequence[str] = SELECTION
+    sleeves: Sequence[str], tasks: Mapping[str, TaskState], stages: Mapping[str, Sequence[str]] | None = None
 ) -> list[SleeveRow]:
     """Return a row per sleeve, in order.
 
     Args:
         sleeves: Their paths of ids.
         tasks: The API's picture.
-        stages: The columns.
+        stages: The stages of each sleeve; the built-in ones when not given. There is a column for each.
     """
+    own = {name: tuple((stages or {}).get(name, SELECTION)) for name in sleeves}
+    columns = dict.fromkeys(stage for listed in sorted(own.values(), key=len, reverse=True) for stage in listed)
     cells: dict[str, dict[str, str]] = {name: {} for name in sleeves}
     whole: dict[str, str] = {}
     for task in sorted(tasks.values(), key=lambda t: t.at):
@@ -52,7 +55,11 @@ def sleeve_rows(
             if tag.startswith(TAG) and tag.removeprefix(TAG) in cells:
                 cells[tag.removeprefix(TAG)][task.name] = task.state
     return [
-        SleeveRow(name, {stage: cells[name].get(stage, "Pending") for stage in stages}, whole.get(name, "Pending"))
+        SleeveRow(
+            name,
+            {stage: cells[name].get(stage, "Pending") if stage in own[name] else "" for stage in columns},
+            whole.get(name, "Pending"),
+        )
         for name in sleeves
     ]
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quantflow.runs.record import RunRecord
-from quantflow.runs.sleeves import leaf_names
+from quantflow.runs.sleeves import leaf_names, leaf_stages
 from quantflow.ui.grid import grid, sleeve_rows
 from quantflow.ui.marks import MARKS, STYLES
 from quantflow.ui.rows import Row, changed, rows, utc_now
@@ -74,7 +74,7 @@ class LiveView:
     ) -> None:
         self._record, self._clock = record, clock
         self._console = console or Console(stderr=True)
-        self._sleeves = leaf_names(record)
+        self._sleeves, self._stages = leaf_names(record), leaf_stages(record)
         self._tasks: Snapshot = {}
         self._live = Live(
             console=self._console,
@@ -99,7 +99,7 @@ class LiveView:
         if not self._sleeves:
             return self.table()
         room = max(3, self._console.height - len(self._record.stages) - 6)
-        return Group(grid(sleeve_rows(self._sleeves, self._tasks), room), Text(), self.table())
+        return Group(grid(sleeve_rows(self._sleeves, self._tasks, self._stages), room), Text(), self.table())
 
     def table(self) -> Table:
         """Return the table of the run's own stages."""
@@ -146,7 +146,7 @@ class Lines:
         self._record, self._write = record, write
         self._tasks: dict[str, TaskState] = {}
         self._told: dict[str, TaskState] = {}
-        self._sleeves = leaf_names(record)
+        self._sleeves, self._stages = leaf_names(record), leaf_stages(record)
         self._shown: list[Row] = []
 
     def update(self, tasks: Snapshot) -> None:
@@ -177,8 +177,9 @@ class Lines:
     def _sleeve_rows(self, tasks: Snapshot) -> list[Row]:
         return [
             Row(f"{sleeve.sleeve}:{stage}", state)
-            for sleeve in sleeve_rows(self._sleeves, tasks)
+            for sleeve in sleeve_rows(self._sleeves, tasks, self._stages)
             for stage, state in [*sleeve.cells.items(), ("all", sleeve.state)]
+            if state
         ]
 
 

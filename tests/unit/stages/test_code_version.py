@@ -107,4 +107,4 @@ def test_a_walk_forward_depends_on_the_stages_that_it_replays() -> None:
     )
     assert {"quantflow.quant.features", "quantflow.quant.clusters", "quantflow.quant.allocation"} <= module._closure(
         names, frozenset({"quantflow"})
-    )
+    )[0]

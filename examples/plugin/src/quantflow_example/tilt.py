@@ -1,0 +1,35 @@
+"""A stage that replaces a built-in one: it has its id, and makes what it makes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from quantflow import StageConfig
+from quantflow.config.scores import ScoresConfig
+from quantflow.stages.inference import InferenceStage
+from quantflow_example.breadth import BreadthConfig
+
+LEAST = 0.05
+
+
+class BreadthInferenceConfig(StageConfig):
+    """The scores' own section, and that of the breadth stage."""
+
+    scores: ScoresConfig
+    breadth: BreadthConfig
+
+
+class BreadthInferenceStage(InferenceStage):
+    """Scores as the built-in stage does, but counts momentum the less the narrower the market is."""
+
+    needs = ("features", "breadth")
+    Config: ClassVar[type[StageConfig]] = BreadthInferenceConfig
+
+    def run(self, inputs, config):
+        """Return ``scores``, with the weight of momentum times the latest breadth."""
+        breadth = inputs["breadth"]["breadth"].iloc[-1]
+        weights = dict(config.scores.weights)
+        if "momentum" in weights and breadth == breadth:
+            weights["momentum"] *= max(LEAST, float(breadth))
+        scores = config.scores.model_copy(update={"weights": weights})
+        return super().run({"features": inputs["features"]}, config.model_copy(update={"scores": scores}))
