@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import drill, gc, inspect, meta, resume, select
+from quantflow.cli import check, drill, gc, inspect, meta, resume, select
 
 app = typer.Typer(
     name="quantflow",
@@ -22,6 +22,7 @@ app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
 app.command("drill")(drill.drill)
 app.command("gc")(gc.gc)
+app.add_typer(check.app, name="check")
 
 
 def _print_version(wanted: bool) -> None:

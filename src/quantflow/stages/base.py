@@ -104,7 +104,7 @@ class BasePipelineStage(ABC, Generic[C]):
         """
         store = context.store()
         inputs = {name: context.load(name) for name in self.needs}
-        with _one_blas_thread():
+        with one_blas_thread():
             outputs = self.run(inputs, self.configured(context.settings))  # type: ignore[arg-type]
         if missing := set(self.makes) - set(outputs):
             raise StageError(f"Stage {self.id!r} did not make {sorted(missing)}, which it declares.")
@@ -161,7 +161,8 @@ class SelectionContext:
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
+def one_blas_thread() -> Iterator[None]:
+    """Run linear algebra on one thread inside: the last bits of a product depend on the number of threads."""
     import scipy.linalg  # noqa: F401  # a library that is loaded later would escape the limit
     from threadpoolctl import threadpool_limits
 

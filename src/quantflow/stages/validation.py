@@ -122,16 +122,16 @@ def _replayed(
     row = {symbol: i for i, symbol in enumerate(prices.symbols)}
 
     def decide(position: int) -> FloatArray:
-        weights = _decide(chain, _seen(prices, position, reach), instruments)
+        weights = _decide(chain, seen(prices, position, reach), instruments)
         target = np.zeros(len(row))
         target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
         return target
 
-    with _quiet_steps():
+    with quiet_steps():
         return decide_all(prices.sessions, scheduled, len(row), decide)
 
 
-def _seen(prices: Panel, position: int, reach: int) -> Panel:
+def seen(prices: Panel, position: int, reach: int) -> Panel:
     """Return what was known at a close: the latest *reach* sessions of the symbols with a price on the last one."""
     import numpy as np
 
@@ -155,7 +155,7 @@ def _decide(
 
 
 @contextmanager
-def _quiet_steps() -> Iterator[None]:
+def quiet_steps() -> Iterator[None]:
     """Keep the steps of replayed stages to themselves: there are hundreds of replays."""
     token = step_runner.set(lambda name, fn, args: fn(*args))
     try:
