@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import check, drill, gc, inspect, meta, resume, select
+from quantflow.cli import check, checks, drill, gc, inspect, meta, resume, select
 
 app = typer.Typer(
     name="quantflow",
@@ -20,6 +20,7 @@ app.command("select")(select.select)
 app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
+app.command("checks")(checks.checks)
 app.command("drill")(drill.drill)
 app.command("gc")(gc.gc)
 app.add_typer(check.app, name="check")

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from quantflow.config.calendar import CalendarConfig
 from quantflow.config.data import DataConfig
 from quantflow.config.universe import UniverseConfig
 from quantflow.data.calendars import sessions
-from quantflow.data.contracts import Finding, check_bars, check_panel, quality_frame, quarantined, restated
+from quantflow.data.checks import checks_record, within_budget
+from quantflow.data.contracts import (
+    Finding,
+    check_bars,
+    failed,
+    judge_panel,
+    quality_frame,
+    quarantined,
+    restated,
+    unreadable,
+)
 from quantflow.data.grid import Grid, cut, tables
 from quantflow.data.providers import open_provider
 from quantflow.errors import DataError
@@ -30,20 +41,21 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
     """Fetch the universe's bars up to the as-of, check them, set failing symbols aside with a reason.
 
     Makes ``prices`` (a panel of the symbols kept, over the calendar's sessions from the first bar to the as-of),
-    ``instruments`` (the same symbols) and ``quality`` (every check that did not pass).
+    ``instruments`` (the same symbols), ``quality`` (every check that a symbol did not pass) and ``checks`` (every
+    check, with the worst that it met).
     """
 
     id: ClassVar[str] = "ingestion"
     kind: ClassVar[Kind] = Kind.NETWORK
-    makes: ClassVar[tuple[str, ...]] = ("prices", "instruments", "quality")
+    makes: ClassVar[tuple[str, ...]] = ("prices", "instruments", "quality", "checks")
     Config: ClassVar[type[StageConfig]] = IngestionStageConfig
 
     def run(self, inputs: Inputs, config: IngestionStageConfig) -> Outputs:
-        """Return prices, instruments and quality; see the class.
+        """Return prices, instruments, quality and checks; see the class.
 
         Raises:
             DataUnavailableError: If the provider does not answer now.
-            DataError: If it has no bars, too many symbols fail, or fewer than two are left.
+            DataError: If it has no bars, a check blocks, too many symbols fail, or fewer than two are left.
             ConfigError: If the provider, calendar or a symbol does not exist.
         """
         provider = open_provider(config.data)
@@ -55,14 +67,18 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             grid.add(bars)
         panel = grid.panel()
         _check_any(len(panel.sessions), provider.name, config.as_of)
-        findings = [*grid.findings(), *restated(provider), *check_panel(panel, config.data)]
-        aside = quarantined(findings)
-        _check_budget(len(symbols), aside, findings, config.data.quarantine_budget)
-        kept = [symbol for symbol in symbols if symbol not in set(aside)]
+        told = [*unreadable(provider), *restated(provider, config.data.on_restated)]
+        judged = [*told, *grid.findings(), *judge_panel(panel, config.data)]
+        findings, checks = failed(judged), checks_record(judged, symbols, config.data)
+        _check_blocks(findings, checks)
+        _check_budget(len(symbols), findings, config.data.quarantine_budget, checks)
+        aside = set(quarantined(findings))
+        kept = [symbol for symbol in symbols if symbol not in aside]
         return {
             "prices": cut(panel, kept),
             "instruments": instruments.loc[kept],
             "quality": quality_frame(findings),
+            "checks": checks,
         }
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
@@ -82,16 +98,40 @@ def _check_any(found: int, provider: str, as_of: date) -> None:
         )
 
 
-def _check_budget(asked: int, aside: tuple[str, ...], findings: list[Finding], budget: float) -> None:
-    left = asked - len(aside)
-    if len(aside) <= budget * asked and left >= 2:
+def _check_blocks(findings: list[Finding], checks: dict[str, Any]) -> None:
+    blocked = [finding for finding in findings if finding.outcome == "blocked"]
+    if not blocked:
         return
-    reasons = {f.symbol: f"{f.symbol} ({f.check}: {f.reason})" for f in findings if f.outcome == "quarantined"}
-    listed = "; ".join(reasons[symbol] for symbol in aside[:3])
-    more = f"; and {len(aside) - 3} more" if len(aside) > 3 else ""
-    rule = f"the budget is {budget:.0%}" if left >= 2 else f"{left} left, and a portfolio needs two"
+    names = sorted({finding.symbol for finding in blocked})
     raise DataError(
-        f"{len(aside)} of {asked} symbols fail the data contract, {rule}: {listed}{more}.",
-        hint="Mend the data, exclude the symbols (universe.exclude), or change the limits in the section data.",
-        quarantined=list(aside),
+        f"{len(names)} symbol{'s fail checks that block' if len(names) > 1 else ' fails a check that blocks'}: "
+        f"{_listed(names, blocked)}.",
+        hint="quantflow checks latest shows all checks. Mend the data, or let the check warn or quarantine "
+        f"(data.on_{_KEYS.get(blocked[0].check, blocked[0].check)}).",
+        checks=checks,
     )
+
+
+_KEYS = {"holes": "gap"}
+"""Checks that share the setting of another."""
+
+
+def _check_budget(asked: int, findings: list[Finding], budget: float, checks: dict[str, Any]) -> None:
+    aside = quarantined(findings)
+    left = asked - len(aside)
+    if within_budget(asked, len(aside), budget):
+        return
+    rule = f"the budget is {budget:.0%}" if left >= 2 else f"{left} left, and a portfolio needs two"
+    failing = [finding for finding in findings if finding.outcome == "quarantined"]
+    raise DataError(
+        f"{len(aside)} of {asked} symbols fail the data contract, {rule}: {_listed(aside, failing)}.",
+        hint="quantflow checks latest shows all checks. Mend the data, exclude the symbols (universe.exclude), or "
+        "change the limits in the section data.",
+        checks=checks,
+    )
+
+
+def _listed(symbols: Sequence[str], findings: list[Finding]) -> str:
+    reasons = {f.symbol: f"{f.symbol} ({f.check}: {f.reason})" for f in reversed(findings)}  # the first says most
+    more = f"; and {len(symbols) - 3} more" if len(symbols) > 3 else ""
+    return "; ".join(reasons[symbol] for symbol in symbols[:3]) + more
