@@ -64,6 +64,11 @@ class Grid:
         self._latest = np.full(len(self._symbols), _NEVER)
         self._counts = {check: np.zeros(len(self._symbols), np.int64) for check in CHECKS}
 
+    @property
+    def filled(self) -> int:
+        """How many symbols have had a bar so far, also one that was cut or dropped."""
+        return int((self._latest != _NEVER).sum())
+
     def add(self, bars: Any) -> None:
         """Put the bars of a table that ``check_bars`` has passed in place; rows of other symbols are ignored."""
         rows = self._rows(bars["symbol"])

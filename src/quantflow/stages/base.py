@@ -201,3 +201,12 @@ step_runner: ContextVar[StepRunner] = ContextVar("step_runner", default=_call)
 def step(name: str, fn: Step, *args: Any) -> Any:
     """Run ``fn(*args)`` as a visible part of a stage, e.g. one level of a relaxation loop."""
     return step_runner.get()(name, fn, args)
+
+
+note_sink: ContextVar[Callable[[str], None]] = ContextVar("note_sink", default=lambda text: None)
+"""Where ``note`` goes; a flow puts its own here, so that people see it."""
+
+
+def note(text: str) -> None:
+    """Say in a few words how far the stage that is running has come, e.g. ``1,234 / 5,000 symbols``; cheap."""
+    note_sink.get()(text)

@@ -25,7 +25,7 @@ from quantflow.data.contracts import (
 from quantflow.data.grid import Grid, cut, tables
 from quantflow.data.providers import open_provider
 from quantflow.errors import DataError
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, note
 
 
 class IngestionStageConfig(StageConfig):
@@ -65,6 +65,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         for bars in tables(provider.bars(symbols, config.data.start, config.as_of)):
             check_bars(bars)
             grid.add(bars)
+            note(f"{grid.filled:,} / {len(symbols):,} symbols")
         panel = grid.panel()
         _check_any(len(panel.sessions), provider.name, config.as_of)
         told = [*unreadable(provider), *restated(provider, config.data.on_restated)]

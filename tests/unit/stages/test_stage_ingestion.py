@@ -13,7 +13,7 @@ from quantflow.config.data import DataConfig
 from quantflow.data import providers
 from quantflow.data.artifacts import encode
 from quantflow.errors import DataError
-from quantflow.stages.base import Kind
+from quantflow.stages.base import Kind, note_sink
 from quantflow.stages.ingestion import IngestionStage
 from quantflow.stages.registry import StageRegistry
 
@@ -211,6 +211,18 @@ def test_a_file_that_cannot_be_read_costs_its_symbol(tmp_path: Any) -> None:
     assert checks(out)["readable"]["symbols"] == ["A", "D"]
     reasons = out["quality"].set_index(["symbol", "check"])["reason"]
     assert "D.csv, row 3, column 'close': 'oops' is no number" in reasons["D", "readable"]
+
+
+def test_it_notes_how_far_it_has_come(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each table of bars, how many of the symbols asked for have had one."""
+    bars = table.table
+    parts = (bars[bars["symbol"].isin(list("AB"))], bars[bars["symbol"] == "B"], bars[bars["symbol"] > "B"])
+    monkeypatch.setattr(TableProvider, "bars", lambda self, symbols, start, end: iter(parts))
+    noted: list[str] = []
+    token = note_sink.set(noted.append)
+    table_run()
+    note_sink.reset(token)
+    assert noted == ["2 / 6 symbols", "2 / 6 symbols", "5 / 6 symbols"]
 
 
 def test_two_symbols_are_the_least(table: Any) -> None:
