@@ -18,13 +18,16 @@ def checks(
     """Show the data checks of a run: limits, the worst that was met, and the symbols that failed."""
     from quantflow.config.load import find_workspace
     from quantflow.runs.checks import checks_of
+    from quantflow.runs.restated import restatement
     from quantflow.runs.status import find_run
     from quantflow.ui.checks import print_checks
     from quantflow.ui.progress import write_json_line
 
     found = find_run(find_workspace(Path.cwd(), workspace), run)
     record = checks_of(found)
+    changed = restatement(found.record, found.outputs)
     if json:
-        write_json_line("checks", run_id=found.record.run_id, **record)
+        told = None if changed is None else changed.json()
+        write_json_line("checks", run_id=found.record.run_id, **record, restated=told)
     else:
-        print_checks(found, record)
+        print_checks(found, record, changed)

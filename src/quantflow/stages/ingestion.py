@@ -24,6 +24,7 @@ from quantflow.data.contracts import (
 )
 from quantflow.data.grid import Grid, cut, tables
 from quantflow.data.providers import open_provider
+from quantflow.data.restated import former_bars
 from quantflow.errors import DataError
 from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, note
 
@@ -41,17 +42,17 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
     """Fetch the universe's bars up to the as-of, check them, set failing symbols aside with a reason.
 
     Makes ``prices`` (a panel of the symbols kept, over the calendar's sessions from the first bar to the as-of),
-    ``instruments`` (the same symbols), ``quality`` (every check that a symbol did not pass) and ``checks`` (every
-    check, with the worst that it met).
+    ``instruments`` (the same symbols), ``quality`` (every check that a symbol did not pass), ``checks`` (every check,
+    with the worst that it met) and ``former`` (the bars that the provider has changed since, as they were).
     """
 
     id: ClassVar[str] = "ingestion"
     kind: ClassVar[Kind] = Kind.NETWORK
-    makes: ClassVar[tuple[str, ...]] = ("prices", "instruments", "quality", "checks")
+    makes: ClassVar[tuple[str, ...]] = ("prices", "instruments", "quality", "checks", "former")
     Config: ClassVar[type[StageConfig]] = IngestionStageConfig
 
     def run(self, inputs: Inputs, config: IngestionStageConfig) -> Outputs:
-        """Return prices, instruments, quality and checks; see the class.
+        """Return prices, instruments, quality, checks and former; see the class.
 
         Raises:
             DataUnavailableError: If the provider does not answer now.
@@ -75,11 +76,13 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         _check_budget(len(symbols), findings, config.data.quarantine_budget, checks)
         aside = set(quarantined(findings))
         kept = [symbol for symbol in symbols if symbol not in aside]
+        prices = cut(panel, kept)
         return {
-            "prices": cut(panel, kept),
+            "prices": prices,
             "instruments": instruments.loc[kept],
             "quality": quality_frame(findings),
             "checks": checks,
+            "former": former_bars(provider, prices),
         }
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
@@ -88,7 +91,9 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         aside = int(quality.loc[quality["outcome"] == "quarantined", "symbol"].nunique())
         cut = int(quality.loc[quality["check"] == "after_as_of", "observed"].sum())
         notes = [f"{aside} set aside"] * bool(aside) + [f"{cut} bars after the as-of cut"] * bool(cut)
-        return Summary(entered=kept + aside, left=kept, note=", ".join(notes), degraded=bool(notes))
+        degraded, changed = bool(notes), len(outputs["former"])
+        notes += [f"{changed} bars restated"] * bool(changed)
+        return Summary(entered=kept + aside, left=kept, note=", ".join(notes), degraded=degraded)
 
 
 def _check_any(found: int, provider: str, as_of: date) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.markup import escape
+from rich.table import Table
 
+from quantflow.runs.restated import Restatement
 from quantflow.runs.status import RunStatus
 from quantflow.ui.tables import new_table, out, show
 
@@ -14,12 +16,13 @@ _STYLES = {"passed": "green", "warn": "yellow", "quarantined": "bold red", "bloc
 _NAMED = 5
 
 
-def print_checks(run: RunStatus, record: Mapping[str, Any]) -> None:
-    """Print a line per check, then how many symbols are left.
+def print_checks(run: RunStatus, record: Mapping[str, Any], changed: Restatement | None) -> None:
+    """Print a line per check, then how many symbols are left, then what the provider has changed since.
 
     Args:
         run: The run.
         record: What ``quantflow.data.checks.checks_record`` gave.
+        changed: Bars that are not what they were; None when all are.
     """
     table = new_table("CHECK", "SEVERITY", "BLOCK", ">LIMIT", ">WORST", "RESULT", "SYMBOLS", "ABOUT")
     for row in record["checks"]:
@@ -37,6 +40,17 @@ def print_checks(run: RunStatus, record: Mapping[str, Any]) -> None:
     console.print(f"[bold]{escape(run.record.run_id)}[/]  as-of {run.record.as_of}")
     show(console, table)
     console.print(f"{record['kept']} of {record['asked']} symbols kept")
+    if changed is not None:
+        console.print()
+        show(console, _restated(changed))
+        console.print(escape(changed.line), style="yellow", soft_wrap=True)
+
+
+def _restated(changed: Restatement) -> Table:
+    table = new_table("SYMBOL", ">BARS", "FIRST", "LAST", title="Restated history")
+    for symbol, days in changed.days.items():
+        table.add_row(escape(symbol), str(len(days)), days[0], days[-1])
+    return table
 
 
 def _names(symbols: list[str]) -> str:

@@ -72,10 +72,10 @@ def table_run(as_of: str = AS_OF, calendar: str = "24/7", **data: Any) -> dict[s
 
 
 def test_it_is_the_pipelines_first_stage() -> None:
-    """Ingestion is a network stage that needs nothing and makes prices, instruments, quality and checks."""
+    """Ingestion is a network stage that needs nothing and makes what is known of the data."""
     stage = StageRegistry.get("ingestion")
     assert (stage.id, stage.kind, stage.needs) == ("ingestion", Kind.NETWORK, ())
-    assert stage.makes == ("prices", "instruments", "quality", "checks")
+    assert stage.makes == ("prices", "instruments", "quality", "checks", "former")
 
 
 def test_sample_end_to_end() -> None:
