@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import drill, gc, inspect, meta, profiles, resume, select, stages
+from quantflow.cli import check, checks, drill, gc, inspect, meta, profiles, resume, select, stages
 
 app = typer.Typer(
     name="quantflow",
@@ -20,10 +20,12 @@ app.command("select")(select.select)
 app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
+app.command("checks")(checks.checks)
 app.command("drill")(drill.drill)
 app.command("gc")(gc.gc)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(stages.app, name="stages")
+app.add_typer(check.app, name="check")
 
 
 def _print_version(wanted: bool) -> None:

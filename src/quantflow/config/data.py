@@ -9,8 +9,9 @@ from pydantic import Field
 
 from quantflow.config.base import Section
 
-OnFailure = Literal["warn", "quarantine"]
-"""What a failed check does to its symbol: it is only reported, or the symbol is set aside with the reason."""
+OnFailure = Literal["warn", "quarantine", "block"]
+"""What a failed check does: it is only reported (severity warn); or its symbol is set aside with the reason (severity
+error); or nothing goes on (severity error, blocks)."""
 
 
 class DataConfig(Section):
@@ -62,6 +63,11 @@ class DataConfig(Section):
     on_tail: OnFailure = Field("quarantine", description="what a flat or missing tail does")
     on_gap: OnFailure = Field("quarantine", description="what a gap, or too many missing sessions, does")
     on_spike: OnFailure = Field("warn", description="what a bad print does")
+    on_restated: OnFailure = Field("warn", description="what bars that the provider has changed since do")
     quarantine_budget: float = Field(
-        0.25, ge=0, le=1, description="fraction of the symbols asked for that may be set aside before the run fails"
+        0.25,
+        ge=0,
+        le=1,
+        description="fraction of the symbols asked for that may be set aside before the run fails; one always may, "
+        "unless it is 0",
     )

@@ -13,6 +13,8 @@ from quantflow.data.panel import Panel
 from quantflow.errors import DataError, IntegrityError
 
 _META = b"quantflow"
+_GROUP_ROWS = 1 << 18
+"""Rows of a panel that are turned into bytes, or back, at a time."""
 
 
 def encode(value: Any) -> tuple[bytes, str, int | None, dict[str, str]]:
@@ -78,18 +80,25 @@ def _encode_table(table: Any, kind: Mapping[str, Any]) -> bytes:
 
 
 def _encode_panel(panel: Panel) -> tuple[bytes, str, int | None, dict[str, str]]:
+    """Write some symbols at a time: as one table, a panel of closes alone would take four times its own memory."""
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    n, t = len(panel.symbols), len(panel.sessions)
-    codes = pa.array(np.repeat(np.arange(n, dtype=np.int32), t))
-    columns = {
-        "symbol": pa.DictionaryArray.from_arrays(codes, pa.array(panel.symbols, pa.string())).cast(pa.string()),
-        "date": pa.array(np.tile(panel.sessions.astype("datetime64[D]"), n)),
-        **{name: pa.array(values.reshape(-1)) for name, values in sorted(panel.fields.items())},
-    }
+    n, t = panel.close.shape
+    names = sorted(panel.fields)
+    fields = [("symbol", pa.string()), ("date", pa.date32()), *((name, pa.float64()) for name in names)]
     kind = {"kind": "panel", "shape": [n, t], "symbols": [] if t else list(panel.symbols)}
-    schema = {name: str(column.type) for name, column in columns.items()}
-    return _encode_table(pa.table(columns), kind), ".parquet", n * t, schema
+    schema = pa.schema(fields, {_META: json.dumps(kind, sort_keys=True).encode()})
+    days, height = pa.array(panel.sessions.astype("datetime64[D]")), max(1, _GROUP_ROWS // max(t, 1))
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=["symbol", "date"]) as writer:
+        for first in range(0, n, height):
+            symbols = panel.symbols[first : first + height]
+            codes = pa.array(np.repeat(np.arange(len(symbols), dtype=np.int32), t))
+            labels = pa.DictionaryArray.from_arrays(codes, pa.array(symbols, pa.string())).cast(pa.string())
+            values = [pa.array(panel.fields[name][first : first + height].reshape(-1)) for name in names]
+            writer.write_table(pa.table([labels, pa.concat_arrays([days] * len(symbols)), *values], schema=schema))
+    return sink.getvalue(), ".parquet", n * t, {name: str(column) for name, column in fields}
 
 
 def _encode_frame(frame: Any) -> tuple[bytes, str, int | None, dict[str, str]]:
@@ -107,22 +116,33 @@ def _encode_frame(frame: Any) -> tuple[bytes, str, int | None, dict[str, str]]:
 
 
 def _decode_table(data: bytes) -> Any:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(io.BytesIO(data))
-    kind = json.loads((table.schema.metadata or {})[_META])
+    file = pq.ParquetFile(pa.BufferReader(data))
+    kind = json.loads((file.schema_arrow.metadata or {})[_META])
     if kind["kind"] == "panel":
-        return _decode_panel(table, kind["symbols"], *kind["shape"])
-    frame = table.replace_schema_metadata(None).to_pandas()
+        return _decode_panel(file, kind["symbols"], *kind["shape"])
+    frame = file.read().replace_schema_metadata(None).to_pandas()
     return frame.set_index(kind["index"]) if kind["index"] else frame
 
 
-def _decode_panel(table: Any, known: list[str], n: int, t: int) -> Panel:
-    values = {name: table.column(name) for name in table.column_names if name not in ("symbol", "date")}
-    symbols = table.column("symbol").take(np.arange(n) * t).to_pylist() if t else known
-    sessions = table.column("date").slice(0, t).to_numpy().astype("datetime64[D]")
-    fields = {name: np.ascontiguousarray(column.to_numpy()).reshape(n, t) for name, column in values.items()}
-    return Panel(tuple(symbols), sessions, fields)
+def _decode_panel(file: Any, known: list[str], n: int, t: int) -> Panel:
+    names = [name for name in file.schema_arrow.names if name not in ("symbol", "date")]
+    fields = {name: np.empty((n, t)) for name in names}
+    flat = {name: values.reshape(-1) for name, values in fields.items()}
+    symbols: list[str] = [] if t else known
+    days: list[Any] = []
+    row = 0
+    for batch in file.iter_batches(_GROUP_ROWS, use_threads=False):
+        symbols += batch.column("symbol").take(np.arange(-row % t, len(batch), t)).to_pylist()
+        if row < t:
+            days.append(batch.column("date").slice(0, t - row).to_numpy(zero_copy_only=False))
+        for name, values in flat.items():
+            values[row : row + len(batch)] = batch.column(name).to_numpy(zero_copy_only=False)
+        row += len(batch)
+    sessions = np.concatenate(days) if days else np.empty(0, "datetime64[D]")
+    return Panel(tuple(symbols), sessions.astype("datetime64[D]"), fields)
 
 
 def latest_date(value: Any) -> Any:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from quantflow.config.data import DataConfig, OnFailure
 from quantflow.data.panel import FloatArray, Panel
 from quantflow.data.providers.base import BAR_FIELDS
 from quantflow.errors import DataError
-
-if TYPE_CHECKING:
-    from quantflow.config.data import DataConfig
 
 QUALITY_COLUMNS: tuple[str, ...] = ("symbol", "check", "severity", "observed", "limit", "outcome", "reason")
 """The columns of the quality table."""
@@ -34,7 +32,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One check that one symbol did not pass.
+    """What one check found of one symbol.
 
     Attributes:
         symbol: The symbol.
@@ -42,7 +40,7 @@ class Finding:
         severity: ``"warn"`` or ``"error"``.
         observed: What was measured, in the check's unit.
         limit: What is allowed.
-        outcome: ``"warn"``, or ``"quarantined"``: the symbol is set aside.
+        outcome: ``"passed"``; ``"warn"``; ``"quarantined"``: the symbol is set aside; ``"blocked"``: nothing goes on.
         reason: One short sentence for people.
     """
 
@@ -55,10 +53,23 @@ class Finding:
     reason: str
 
 
-def found(symbol: str, check: str, measured: tuple[float, float], reason: str, *, quarantine: bool) -> Finding:
-    """Return a finding; *measured* is (observed, limit)."""
-    severity, outcome = ("error", "quarantined") if quarantine else ("warn", "warn")
+_OUTCOMES: dict[OnFailure, tuple[str, str]] = {
+    "warn": ("warn", "warn"),
+    "quarantine": ("error", "quarantined"),
+    "block": ("error", "blocked"),
+}
+"""Severity and outcome of a failed check, by what the profile says it does."""
+
+
+def found(symbol: str, check: str, measured: tuple[float, float], reason: str, action: OnFailure) -> Finding:
+    """Return the finding of a failed check; *measured* is (observed, limit)."""
+    severity, outcome = _OUTCOMES[action]
     return Finding(symbol, check, severity, float(measured[0]), float(measured[1]), outcome, reason)
+
+
+def severity_of(action: OnFailure) -> str:
+    """Return the severity of a check: ``"warn"`` or ``"error"``."""
+    return _OUTCOMES[action][0]
 
 
 def quality_frame(findings: Iterable[Finding]) -> Any:
@@ -76,19 +87,36 @@ def quarantined(findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(sorted({finding.symbol for finding in findings if finding.outcome == "quarantined"}))
 
 
-def restated(provider: Any) -> list[Finding]:
-    """Return a warning for each symbol whose history the provider saw change since it was last fetched.
+def failed(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings of checks that did not pass."""
+    return [finding for finding in findings if finding.outcome != "passed"]
+
+
+def restated(provider: Any, action: OnFailure = "warn") -> list[Finding]:
+    """Return a finding for each symbol whose history the provider saw change since it was last fetched.
 
     Args:
         provider: A provider whose bars have been fetched. It may have an attribute ``restated``: the days whose bars
             are not what they were, ascending, by symbol.
+        action: What such a symbol does.
     """
     changed = getattr(provider, "restated", None) or {}
     reason = "{} bars from {} to {} are not what they were when fetched before"
     return [
-        found(symbol, "restated", (len(days), 0), reason.format(len(days), days[0], days[-1]), quarantine=False)
+        found(symbol, "restated", (len(days), 0), reason.format(len(days), days[0], days[-1]), action)
         for symbol, days in sorted(changed.items())
     ]
+
+
+def unreadable(provider: Any) -> list[Finding]:
+    """Return a finding for each symbol whose bars the provider could not read.
+
+    Args:
+        provider: A provider whose bars have been fetched. It may have an attribute ``unreadable``: what is wrong, by
+            symbol.
+    """
+    broken = getattr(provider, "unreadable", None) or {}
+    return [found(symbol, "readable", (1, 0), reason, "quarantine") for symbol, reason in sorted(broken.items())]
 
 
 def check_bars(bars: Any) -> None:
@@ -123,6 +151,16 @@ def check_panel(panel: Panel, config: DataConfig) -> list[Finding]:
         panel: Prices on the sessions grid, NaN = hole.
         config: The limits, and what a breach of each does.
     """
+    return failed(judge_panel(panel, config))
+
+
+def judge_panel(panel: Panel, config: DataConfig) -> list[Finding]:
+    """Return what every check measured of each symbol's series, also of those that passed.
+
+    Args:
+        panel: Prices on the sessions grid, NaN = hole.
+        config: The limits, and what a breach of each does.
+    """
     findings: list[Finding] = []
     for row, symbol in enumerate(panel.symbols):
         findings += _check_bounds(symbol, {name: values[row] for name, values in panel.fields.items()})
@@ -140,18 +178,19 @@ def _check_bounds(symbol: str, fields: dict[str, FloatArray]) -> list[Finding]:
         bad |= fields["high"] < fields["low"]
     count = int(bad.sum())
     reason = f"{count} bars are not positive, not finite, or have a high below the low"
-    return [found(symbol, "bounds", (count, 0), reason, quarantine=True)] if count else []
+    return [found(symbol, "bounds", (count, 0), reason, "quarantine")] if count else []
 
 
 def _check_close(symbol: str, close: FloatArray, config: DataConfig) -> list[Finding]:
     there = np.flatnonzero(~np.isnan(close))
     if not len(there):
-        return [found(symbol, "history", (0, config.min_sessions), "no price at all", quarantine=True)]
+        action: OnFailure = "quarantine" if config.on_history == "warn" else config.on_history
+        return [found(symbol, "history", (0, config.min_sessions), "no price at all", action)]
     inside = close[there[0] : there[-1] + 1]
     holes = np.isnan(inside)
     flat = np.diff(close[there], prepend=np.nan) == 0
     tail = _run_at_end(flat) + len(close) - 1 - int(there[-1])
-    measured = (
+    measured: tuple[tuple[str, float, float, OnFailure, str], ...] = (
         ("history", -len(there), -config.min_sessions, config.on_history, "only {} sessions have a price"),
         ("gap", _longest_run(holes), config.max_gap, config.on_gap, "{} sessions in a row are missing"),
         ("holes", holes.mean(), config.max_holes, config.on_gap, "{:.1%} of the sessions are missing"),
@@ -160,9 +199,10 @@ def _check_close(symbol: str, close: FloatArray, config: DataConfig) -> list[Fin
         ("spike", _largest_spike(close[there]), config.spike_mad, config.on_spike, "a jump of {:.0f} MAD reverted"),
     )
     return [
-        found(symbol, check, (abs(value), abs(limit)), reason.format(abs(value)), quarantine=action == "quarantine")
-        for check, value, limit, action, reason in measured
+        found(symbol, check, (abs(value), abs(limit)), reason.format(abs(value)), action)
         if value > limit
+        else Finding(symbol, check, severity_of(action), float(abs(value)), float(abs(limit)), "passed", "")
+        for check, value, limit, action, reason in measured
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from quantflow.config.data import OnFailure
 from quantflow.data.contracts import Finding, found
 from quantflow.data.panel import FloatArray, Panel, SessionArray
 from quantflow.data.providers.base import BAR_FIELDS
@@ -21,15 +22,15 @@ BoolArray = npt.NDArray[np.bool_]
 
 _NEVER = np.datetime64("0001-01-01", "D")
 
-_CHECKS: dict[str, tuple[str, bool]] = {
-    "before_start": ("{} bars before the start were cut", False),
-    "after_as_of": ("{} bars after the as-of session were cut", False),
-    "off_session": ("{} bars on days that are no session were dropped", False),
-    "unsorted": ("{} bars were out of order", False),
-    "duplicate": ("{} bars came twice", False),
-    "conflict": ("{} sessions have two different bars", True),
+CHECKS: dict[str, tuple[str, OnFailure]] = {
+    "before_start": ("{} bars before the start were cut", "warn"),
+    "after_as_of": ("{} bars after the as-of session were cut", "warn"),
+    "off_session": ("{} bars on days that are no session were dropped", "warn"),
+    "unsorted": ("{} bars were out of order", "warn"),
+    "duplicate": ("{} bars came twice", "warn"),
+    "conflict": ("{} sessions have two different bars", "quarantine"),
 }
-"""What is counted of each symbol: the reason, and whether it sets the symbol aside."""
+"""What is counted of each symbol: the reason, and what it does."""
 
 
 def tables(bars: Any) -> Iterator[Any]:
@@ -61,7 +62,12 @@ class Grid:
         self._days: SessionArray = np.empty(0, "datetime64[D]")
         self._fields: dict[str, FloatArray] = {}
         self._latest = np.full(len(self._symbols), _NEVER)
-        self._counts = {check: np.zeros(len(self._symbols), np.int64) for check in _CHECKS}
+        self._counts = {check: np.zeros(len(self._symbols), np.int64) for check in CHECKS}
+
+    @property
+    def filled(self) -> int:
+        """How many symbols have had a bar so far, also one that was cut or dropped."""
+        return int((self._latest != _NEVER).sum())
 
     def add(self, bars: Any) -> None:
         """Put the bars of a table that ``check_bars`` has passed in place; rows of other symbols are ignored."""
@@ -93,8 +99,8 @@ class Grid:
     def findings(self) -> list[Finding]:
         """Return what was cut, dropped, sorted or found twice, by symbol."""
         return [
-            found(self._symbols[row], check, (counts[row], 0), reason.format(counts[row]), quarantine=severe)
-            for (check, (reason, severe)), counts in zip(_CHECKS.items(), self._counts.values(), strict=True)
+            found(self._symbols[row], check, (counts[row], 0), reason.format(counts[row]), action)
+            for (check, (reason, action)), counts in zip(CHECKS.items(), self._counts.values(), strict=True)
             for row in np.flatnonzero(counts).tolist()
         ]
 

@@ -10,7 +10,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,12 @@ class Series:
     Attributes:
         rows: As ``Fetch`` gives them, shape (n, 6), oldest block first.
         restated: Days whose bar is not what it was when it was fetched before, ascending.
+        former: The rows of these days as they were; a day that had no bar has none here.
     """
 
     rows: FloatArray
     restated: tuple[date, ...] = ()
+    former: FloatArray = field(default_factory=lambda: np.empty((0, len(_COLUMNS))))
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class MarketCache:
         home = self._home / quote(symbol, safe="")
         blocks = _read(home)
         restated: tuple[date, ...] = ()
+        old = np.empty((0, len(_COLUMNS)))
         if not blocks and first <= last:
             blocks = [_write(home, _Block(first, last, fetch(first, last)))]
         begin, end = min((b.first for b in blocks), default=first), max((b.last for b in blocks), default=last)
@@ -87,9 +90,10 @@ class MarketCache:
             blocks.append(_write(home, _Block(first, before, fetch(first, before))))
             begin = first
         if last > end:
-            new, restated = _continued(_merged(blocks), begin, end, last, fetch)
+            old = _merged(blocks)
+            new, restated = _continued(old, begin, end, last, fetch)
             blocks.append(_write(home, new))
-        return Series(_between(_merged(blocks), first, last), restated)
+        return Series(_between(_merged(blocks), first, last), restated, _on(old, restated))
 
 
 def _continued(old: FloatArray, begin: date, end: date, last: date, fetch: Fetch) -> tuple[_Block, tuple[date, ...]]:
@@ -121,6 +125,11 @@ def _differing(old: FloatArray, new: FloatArray) -> tuple[date, ...]:
     before, after = ({(row.tobytes()) for row in np.unique(rows, axis=0)} for rows in (old, new))
     stamps = sorted({np.frombuffer(row)[0] for row in before ^ after})
     return tuple(sorted({np.datetime64(int(stamp), "ms").astype("datetime64[D]").item() for stamp in stamps}))
+
+
+def _on(rows: FloatArray, days: tuple[date, ...]) -> FloatArray:
+    kept: FloatArray = rows[np.isin(rows[:, 0] // _DAY, [_stamp(day) // _DAY for day in days])]
+    return kept
 
 
 def _stamp(day: date) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,16 @@ from quantflow.flows.cache import CacheStorage, KernelLocks
 from quantflow.runs.layout import Layout
 from quantflow.runs.record import RunRecord
 from quantflow.sdk import QuantSDK
-from quantflow.stages.base import BasePipelineStage, Kind, SelectionContext, Step, step_runner
+from quantflow.stages.base import BasePipelineStage, Kind, SelectionContext, Step, note_sink, step_runner
 
 RETRIES = 3
 BACKOFF_SECONDS = 2
 JITTER = 0.5
 LONGEST_WAIT_SECONDS = 120.0
 """A provider that asks for more is tried again earlier, and most likely refuses again."""
+
+NOTE_SECONDS = 1.0
+"""A stage's note is written to disk no more often than this."""
 
 
 @dataclass(frozen=True)
@@ -106,16 +109,30 @@ def _run(order: Order) -> dict[str, Any]:
     attempt = run.task_run.run_count if run else 1
     record = RunRecord(order.folder, order.context.run_id)
     record.event("stage.attempt", stage=order.stage.id, attempt=attempt)
-    token = step_runner.set(_as_task)
+    steps, notes = step_runner.set(_as_task), note_sink.set(_throttled(record, order.stage.id))
     try:
         after = QuantSDK.run_stage(order.stage, order.context)
     except DataUnavailableError as error:
         time.sleep(min(error.retry_after or 0.0, LONGEST_WAIT_SECONDS))  # then Prefect's own delay follows
         raise
     finally:
-        step_runner.reset(token)
+        step_runner.reset(steps)
+        note_sink.reset(notes)
     outputs = {name: after.artifacts[name].json() for name in order.stage.makes}
     return {"outputs": outputs, "summary": dict(vars(after.summaries[order.stage.id]))}
+
+
+def _throttled(record: RunRecord, stage_id: str) -> Callable[[str], None]:
+    """Return what puts a stage's notes into the record, at most one a second."""
+    due = time.monotonic() + NOTE_SECONDS
+
+    def put(text: str) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            record.note(stage_id, text)
+            due = time.monotonic() + NOTE_SECONDS
+
+    return put
 
 
 def _as_task(name: str, fn: Step, args: tuple[Any, ...]) -> Any:

@@ -186,6 +186,7 @@ def _failed(entry: StageRecord, timer: _Timer, error: Exception, attempt: int) -
             "message": known.message,
             "hint": known.hint,
             "exit_code": known.exit_code,
+            "context": known.context,
             "traceback": "".join(traceback.format_exception(error)),
         },
     )

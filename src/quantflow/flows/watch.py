@@ -75,7 +75,8 @@ class Watcher:
 
     Args:
         tag: The tag.
-        listener: Called with each new picture, by task run id; never two calls at once.
+        listener: Called with each new picture, by task run id, and once a second with the last one, since what a
+            record tells of a task may be new; never two calls at once.
     """
 
     def __init__(self, tag: str, listener: Callable[[Snapshot], None]) -> None:
@@ -110,6 +111,8 @@ class Watcher:
         while not self._stop.wait(POLL_SECONDS):
             with contextlib.suppress(InfrastructureError):  # the next poll may reach it again
                 self._take(fetch(self._tag))
+            with self._lock:
+                self._listener(dict(self._tasks))
 
     def _stream(self) -> None:
         asyncio.run(self._subscribe())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from quantflow.runs.record import RunRecord
+from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.restated import restatement
 from quantflow.runs.sleeves import links, result_of
 
 
@@ -22,7 +24,10 @@ def facts_of(record: RunRecord) -> dict[str, Any]:
         **(_sleeves(record) if header["kind"] == "meta" else {}),
         "parent": (header.get("parent") or {}).get("run_id"),
         "degraded": any(stage.summary.degraded for stage in stages),
-        "notes": [f"{stage.stage}: {stage.summary.note}" for stage in stages if stage.summary.degraded],
+        "notes": [
+            *(f"{stage.stage}: {stage.summary.note}" for stage in stages if stage.summary.degraded),
+            *_restated(record, stages),
+        ],
         "versions": header["versions"],
         "config": header["settings"],
         "stages": [
@@ -39,6 +44,11 @@ def facts_of(record: RunRecord) -> dict[str, Any]:
             for stage in stages
         ],
     }
+
+
+def _restated(record: RunRecord, stages: Sequence[StageRecord]) -> list[str]:
+    found = restatement(record, {name: ref for stage in stages for name, ref in stage.outputs.items()})
+    return [f"restated history: {found.line}"] if found else []
 
 
 def _sleeves(record: RunRecord) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import resource
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -215,6 +215,12 @@ class RunRecord:
         """Write one stage's record, atomically."""
         self._write(self._stage_file(record.stage), record.json())
         self.event(f"stage.{record.state}", stage=record.stage, attempt=record.attempt, cached=record.cached)
+
+    def note(self, stage_id: str, text: str) -> None:
+        """Put a note on a running stage's record: how far it has come."""
+        found = self.stage(stage_id)
+        if found is not None and found.state == "running":
+            self._write(self._stage_file(stage_id), replace(found, summary=Summary(note=text)).json())
 
     def stage(self, stage_id: str) -> StageRecord | None:
         """Return what is known of a stage; None when it was never started, or its record is torn."""

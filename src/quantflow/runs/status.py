@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quantflow.data.store import ArtifactRef
 from quantflow.errors import ConfigError, IntegrityError, unknown_name
 from quantflow.runs.lock import owner
 from quantflow.runs.record import RunRecord, StageRecord, is_run_id
@@ -43,6 +44,11 @@ class RunStatus:
     def done(self) -> tuple[str, ...]:
         """The ids of the stages that are complete."""
         return tuple(name for name, stage in self.stages.items() if stage is not None and stage.state == "done")
+
+    @property
+    def outputs(self) -> dict[str, ArtifactRef]:
+        """What the run has made so far, by artifact name."""
+        return {name: ref for stage in self.stages.values() if stage is not None for name, ref in stage.outputs.items()}
 
     @property
     def failed(self) -> StageRecord | None:

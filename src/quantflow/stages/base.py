@@ -124,7 +124,7 @@ class BasePipelineStage(ABC, Generic[C]):
         """
         store = context.store()
         inputs = {name: context.load(name) for name in self.needs}
-        with _one_blas_thread():
+        with one_blas_thread():
             outputs = self.run(inputs, self.configured(context.settings))  # type: ignore[arg-type]
         if missing := set(self.makes) - set(outputs):
             raise StageError(f"Stage {self.id!r} did not make {sorted(missing)}, which it declares.")
@@ -181,7 +181,8 @@ class SelectionContext:
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
+def one_blas_thread() -> Iterator[None]:
+    """Run linear algebra on one thread inside: the last bits of a product depend on the number of threads."""
     import scipy.linalg  # noqa: F401  # a library that is loaded later would escape the limit
     from threadpoolctl import threadpool_limits
 
@@ -220,3 +221,12 @@ step_runner: ContextVar[StepRunner] = ContextVar("step_runner", default=_call)
 def step(name: str, fn: Step, *args: Any) -> Any:
     """Run ``fn(*args)`` as a visible part of a stage, e.g. one level of a relaxation loop."""
     return step_runner.get()(name, fn, args)
+
+
+note_sink: ContextVar[Callable[[str], None]] = ContextVar("note_sink", default=lambda text: None)
+"""Where ``note`` goes; a flow puts its own here, so that people see it."""
+
+
+def note(text: str) -> None:
+    """Say in a few words how far the stage that is running has come, e.g. ``1,234 / 5,000 symbols``; cheap."""
+    note_sink.get()(text)

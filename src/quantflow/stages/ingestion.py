@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from quantflow.config.calendar import CalendarConfig
 from quantflow.config.data import DataConfig
 from quantflow.config.universe import UniverseConfig
 from quantflow.data.calendars import sessions
-from quantflow.data.contracts import Finding, check_bars, check_panel, quality_frame, quarantined, restated
+from quantflow.data.checks import checks_record, within_budget
+from quantflow.data.contracts import (
+    Finding,
+    check_bars,
+    failed,
+    judge_panel,
+    quality_frame,
+    quarantined,
+    restated,
+    unreadable,
+)
 from quantflow.data.grid import Grid, cut, tables
 from quantflow.data.providers import open_provider
+from quantflow.data.restated import former_bars
 from quantflow.errors import DataError
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, note
 
 
 class IngestionStageConfig(StageConfig):
@@ -30,20 +42,21 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
     """Fetch the universe's bars up to the as-of, check them, set failing symbols aside with a reason.
 
     Makes ``prices`` (a panel of the symbols kept, over the calendar's sessions from the first bar to the as-of),
-    ``instruments`` (the same symbols) and ``quality`` (every check that did not pass).
+    ``instruments`` (the same symbols), ``quality`` (every check that a symbol did not pass), ``checks`` (every check,
+    with the worst that it met) and ``former`` (the bars that the provider has changed since, as they were).
     """
 
     id: ClassVar[str] = "ingestion"
     kind: ClassVar[Kind] = Kind.NETWORK
-    makes: ClassVar[tuple[str, ...]] = ("prices", "instruments", "quality")
+    makes: ClassVar[tuple[str, ...]] = ("prices", "instruments", "quality", "checks", "former")
     Config: ClassVar[type[StageConfig]] = IngestionStageConfig
 
     def run(self, inputs: Inputs, config: IngestionStageConfig) -> Outputs:
-        """Return prices, instruments and quality; see the class.
+        """Return prices, instruments, quality, checks and former; see the class.
 
         Raises:
             DataUnavailableError: If the provider does not answer now.
-            DataError: If it has no bars, too many symbols fail, or fewer than two are left.
+            DataError: If it has no bars, a check blocks, too many symbols fail, or fewer than two are left.
             ConfigError: If the provider, calendar or a symbol does not exist.
         """
         provider = open_provider(config.data)
@@ -53,16 +66,23 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         for bars in tables(provider.bars(symbols, config.data.start, config.as_of)):
             check_bars(bars)
             grid.add(bars)
+            note(f"{grid.filled:,} / {len(symbols):,} symbols")
         panel = grid.panel()
         _check_any(len(panel.sessions), provider.name, config.as_of)
-        findings = [*grid.findings(), *restated(provider), *check_panel(panel, config.data)]
-        aside = quarantined(findings)
-        _check_budget(len(symbols), aside, findings, config.data.quarantine_budget)
-        kept = [symbol for symbol in symbols if symbol not in set(aside)]
+        told = [*unreadable(provider), *restated(provider, config.data.on_restated)]
+        judged = [*told, *grid.findings(), *judge_panel(panel, config.data)]
+        findings, checks = failed(judged), checks_record(judged, symbols, config.data)
+        _check_blocks(findings, checks)
+        _check_budget(len(symbols), findings, config.data.quarantine_budget, checks)
+        aside = set(quarantined(findings))
+        kept = [symbol for symbol in symbols if symbol not in aside]
+        prices = cut(panel, kept)
         return {
-            "prices": cut(panel, kept),
+            "prices": prices,
             "instruments": instruments.loc[kept],
             "quality": quality_frame(findings),
+            "checks": checks,
+            "former": former_bars(provider, prices),
         }
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
@@ -71,7 +91,9 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         aside = int(quality.loc[quality["outcome"] == "quarantined", "symbol"].nunique())
         cut = int(quality.loc[quality["check"] == "after_as_of", "observed"].sum())
         notes = [f"{aside} set aside"] * bool(aside) + [f"{cut} bars after the as-of cut"] * bool(cut)
-        return Summary(entered=kept + aside, left=kept, note=", ".join(notes), degraded=bool(notes))
+        degraded, changed = bool(notes), len(outputs["former"])
+        notes += [f"{changed} bars restated"] * bool(changed)
+        return Summary(entered=kept + aside, left=kept, note=", ".join(notes), degraded=degraded)
 
 
 def _check_any(found: int, provider: str, as_of: date) -> None:
@@ -82,16 +104,40 @@ def _check_any(found: int, provider: str, as_of: date) -> None:
         )
 
 
-def _check_budget(asked: int, aside: tuple[str, ...], findings: list[Finding], budget: float) -> None:
-    left = asked - len(aside)
-    if len(aside) <= budget * asked and left >= 2:
+def _check_blocks(findings: list[Finding], checks: dict[str, Any]) -> None:
+    blocked = [finding for finding in findings if finding.outcome == "blocked"]
+    if not blocked:
         return
-    reasons = {f.symbol: f"{f.symbol} ({f.check}: {f.reason})" for f in findings if f.outcome == "quarantined"}
-    listed = "; ".join(reasons[symbol] for symbol in aside[:3])
-    more = f"; and {len(aside) - 3} more" if len(aside) > 3 else ""
-    rule = f"the budget is {budget:.0%}" if left >= 2 else f"{left} left, and a portfolio needs two"
+    names = sorted({finding.symbol for finding in blocked})
     raise DataError(
-        f"{len(aside)} of {asked} symbols fail the data contract, {rule}: {listed}{more}.",
-        hint="Mend the data, exclude the symbols (universe.exclude), or change the limits in the section data.",
-        quarantined=list(aside),
+        f"{len(names)} symbol{'s fail checks that block' if len(names) > 1 else ' fails a check that blocks'}: "
+        f"{_listed(names, blocked)}.",
+        hint="quantflow checks latest shows all checks. Mend the data, or let the check warn or quarantine "
+        f"(data.on_{_KEYS.get(blocked[0].check, blocked[0].check)}).",
+        checks=checks,
     )
+
+
+_KEYS = {"holes": "gap"}
+"""Checks that share the setting of another."""
+
+
+def _check_budget(asked: int, findings: list[Finding], budget: float, checks: dict[str, Any]) -> None:
+    aside = quarantined(findings)
+    left = asked - len(aside)
+    if within_budget(asked, len(aside), budget):
+        return
+    rule = f"the budget is {budget:.0%}" if left >= 2 else f"{left} left, and a portfolio needs two"
+    failing = [finding for finding in findings if finding.outcome == "quarantined"]
+    raise DataError(
+        f"{len(aside)} of {asked} symbols fail the data contract, {rule}: {_listed(aside, failing)}.",
+        hint="quantflow checks latest shows all checks. Mend the data, exclude the symbols (universe.exclude), or "
+        "change the limits in the section data.",
+        checks=checks,
+    )
+
+
+def _listed(symbols: Sequence[str], findings: list[Finding]) -> str:
+    reasons = {f.symbol: f"{f.symbol} ({f.check}: {f.reason})" for f in reversed(findings)}  # the first says most
+    more = f"; and {len(symbols) - 3} more" if len(symbols) > 3 else ""
+    return "; ".join(reasons[symbol] for symbol in symbols[:3]) + more

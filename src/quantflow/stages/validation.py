@@ -146,18 +146,18 @@ def _replayed(chain: Sequence[Configured], inputs: Inputs, scheduled: IntArray) 
 
     def decide(position: int) -> FloatArray:
         session = prices.sessions[position]
-        seen = _seen(prices, position, reach)
-        known = {name: known_at(name, value, session, seen.symbols, reach) for name, value in sources.items()}
-        weights = _decide(dated(chain, session), seen, instruments, known)
+        then = seen(prices, position, reach)
+        known = {name: known_at(name, value, session, then.symbols, reach) for name, value in sources.items()}
+        weights = _decide(dated(chain, session), then, instruments, known)
         target = np.zeros(len(row))
         target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
         return target
 
-    with _quiet_steps():
+    with quiet_steps():
         return decide_all(prices.sessions, scheduled, len(row), decide)
 
 
-def _seen(prices: Panel, position: int, reach: int | None) -> Panel:
+def seen(prices: Panel, position: int, reach: int | None) -> Panel:
     """Return what was known at a close: the latest *reach* sessions of the symbols with a price on the last one."""
     import numpy as np
 
@@ -184,7 +184,7 @@ def _decide(
 
 
 @contextmanager
-def _quiet_steps() -> Iterator[None]:
+def quiet_steps() -> Iterator[None]:
     """Keep the steps of replayed stages to themselves: there are hundreds of replays."""
     token = step_runner.set(lambda name, fn, args: fn(*args))
     try:

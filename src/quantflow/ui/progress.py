@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
@@ -134,16 +134,27 @@ def _cells(row: Row) -> tuple[Text, ...]:
     )
 
 
+NOTE_EVERY = timedelta(seconds=5)
+"""How often a line tells how far a running stage has come."""
+
+
 class Lines:
-    """One line per change of a task's state.
+    """One line per change of a task's state, and now and then one that tells how far a running stage has come.
 
     Args:
         record: The run.
         write: What to do with a changed row.
+        clock: What time it is.
     """
 
-    def __init__(self, record: RunRecord, write: Callable[[RunRecord, Row], None]) -> None:
-        self._record, self._write = record, write
+    def __init__(
+        self,
+        record: RunRecord,
+        write: Callable[[RunRecord, Row], None],
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._record, self._write, self._clock = record, write, clock
+        self._noted: dict[str, datetime] = {}
         self._tasks: dict[str, TaskState] = {}
         self._told: dict[str, TaskState] = {}
         self._sleeves, self._stages = leaf_names(record), leaf_stages(record)
@@ -169,9 +180,14 @@ class Lines:
         return stage is not None and stage.state != "running"
 
     def _tell(self, tasks: Snapshot) -> None:
-        fresh = rows(self._record, tasks, utc_now()) + self._sleeve_rows(tasks)
-        for row in changed(self._shown, fresh):
-            self._write(self._record, row)
+        now = self._clock()
+        fresh = rows(self._record, tasks, now) + self._sleeve_rows(tasks)
+        news = {row.name for row in changed(self._shown, fresh)}
+        for row in fresh:
+            due = self._noted.get(row.name, now) + NOTE_EVERY <= now
+            if row.name in news or (due and row.note and row.state == "Running"):
+                self._write(self._record, row)
+                self._noted[row.name] = now
         self._shown = fresh
 
     def _sleeve_rows(self, tasks: Snapshot) -> list[Row]:

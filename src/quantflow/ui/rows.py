@@ -64,8 +64,15 @@ def _row(name: str, task: TaskState | None, stage: StageRecord | None, now: date
         task.attempt,
         _seconds(stage, now),
         counts(summary.entered, summary.left) if summary else "",
-        _countdown(task, now) or (summary.note if summary else "") or _error(stage, task),
+        _countdown(task, now) or _note(stage, task) or _error(stage, task),
     )
+
+
+def _note(stage: StageRecord | None, task: TaskState) -> str:
+    """Return what a finished stage has to say, or how far a running one has come."""
+    if stage is None or not (task.final or (task.state == "Running" and stage.state == "running")):
+        return ""
+    return stage.summary.note
 
 
 def counts(entered: int | None, left: int | None) -> str:

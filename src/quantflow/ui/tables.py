@@ -43,7 +43,8 @@ def show(console: Console, table: Table) -> None:
     console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
-def _table(*columns: str, title: str = "") -> Table:
+def new_table(*columns: str, title: str = "") -> Table:
+    """Return an empty table in the style of all; a column whose title starts with ``>`` is right-aligned."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", title=title or None)
     table.title_justify, table.title_style = "left", "bold"
     for column in columns:
@@ -69,7 +70,7 @@ def print_outcome(run: RunStatus, found: Outcome) -> None:
 
 
 def _funnel(found: Outcome) -> Table:
-    table = _table("STAGE", ">IN", ">OUT", "NOTE", title="Funnel")
+    table = new_table("STAGE", ">IN", ">OUT", "NOTE", title="Funnel")
     for row in found.funnel:
         entered, left = ("" if row[key] is None else str(row[key]) for key in ("entered", "left"))
         table.add_row(row["stage"], entered, left, escape(row["note"]))
@@ -79,7 +80,7 @@ def _funnel(found: Outcome) -> Table:
 def _winners(found: Outcome) -> Table:
     weights = {row["symbol"]: row["weight"] for row in found.weights}
     columns = ("SYMBOL", ">WEIGHT", "SIDE", ">SCORE", ">RANK", ">CLUSTER", "SECTOR", "WHY")
-    table = _table(*columns, title="Winners and weights")
+    table = new_table(*columns, title="Winners and weights")
     for row in found.winners:
         weight = weights.get(row["symbol"])
         table.add_row(
@@ -96,7 +97,7 @@ def _winners(found: Outcome) -> Table:
 
 
 def _sleeves(found: Outcome) -> Table:
-    table = _table("SLEEVE", ">WEIGHT", "AS-OF", "RUN", title="Sleeves")
+    table = new_table("SLEEVE", ">WEIGHT", "AS-OF", "RUN", title="Sleeves")
     for row in found.sleeves:
         run = f"{row['run_id']} (reused)" if row["reused"] else row["run_id"]
         table.add_row(escape(row["id"]), f"{row['weight']:.2%}", row["as_of"], escape(run))
@@ -105,7 +106,7 @@ def _sleeves(found: Outcome) -> Table:
 
 def _contributions(found: Outcome) -> Table:
     names = [row["id"] for row in found.sleeves]
-    table = _table("SYMBOL", ">NET", *(f">{name}" for name in names), title="Net weights, by sleeve")
+    table = new_table("SYMBOL", ">NET", *(f">{name}" for name in names), title="Net weights, by sleeve")
     for row in found.contributions:
         parts = (row["by_sleeve"].get(name) for name in names)
         cells = ("" if part is None else f"{part:.2%}" for part in parts)
@@ -131,7 +132,7 @@ def _metrics(found: Outcome) -> Table:
     series = {name: blocks[name] for name in sorted(blocks, key=lambda name: (name != "strategy", name))}
     span = next(iter(series.values()), {})
     title = f"Out of sample, after costs, {span.get('start', '')} to {span.get('end', '')}" if span else ""
-    table = _table("", *(f">{label}" for _, label, _ in _FIGURES), title=title)
+    table = new_table("", *(f">{label}" for _, label, _ in _FIGURES), title=title)
     for name, block in series.items():
         table.add_row(name.replace("_", " "), *(_figure(block.get(key), form) for key, _, form in _FIGURES))
     return table
@@ -143,7 +144,7 @@ def _figure(value: Any, form: str) -> str:
 
 def print_plan(lines: Sequence[Planned]) -> None:
     """Print what a run would do, and why."""
-    table = _table("STAGE", "ACTION", "WHY")
+    table = new_table("STAGE", "ACTION", "WHY")
     for line in lines:
         first, *more = line.detail.split(", ")
         detail = f"{first}, …" if more else first
@@ -156,7 +157,7 @@ def print_plan(lines: Sequence[Planned]) -> None:
 
 def print_runs(runs: Sequence[RunStatus]) -> None:
     """Print one line per run, newest last."""
-    table = _table("RUN", "STATE", "PROFILE", "AS-OF", ">STAGES", "CREATED")
+    table = new_table("RUN", "STATE", "PROFILE", "AS-OF", ">STAGES", "CREATED")
     for run in runs:
         header: Mapping[str, Any] = {} if run.state == "unreadable" else run.record.header
         state = _styled(run.state) + (" (degraded)" if run.degraded else "")
@@ -179,7 +180,7 @@ def print_run(run: RunStatus) -> None:
     console.print(f"[bold]{escape(run.record.run_id)}[/]  {state}  as-of {header.get('as_of', '?')}")
     if run.owner:
         console.print(f"owner: process {run.owner['pid']} on {run.owner['host']} since {run.owner['since']}")
-    table = _table("STAGE", "STATE", ">TRY", ">TIME", ">SYMBOLS", "NOTE")
+    table = new_table("STAGE", "STATE", ">TRY", ">TIME", ">SYMBOLS", "NOTE")
     for name, stage in run.stages.items():
         if stage is None:
             table.add_row(name, _styled("pending"))

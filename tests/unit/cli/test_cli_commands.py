@@ -20,7 +20,9 @@ def quantflow(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 HEAVY = {"prefect", "ray", "numpy", "pandas", "scipy", "numba", "pyarrow", "skfolio", "rich"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["select", "--help"], ["inspect", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["select", "--help"], ["inspect", "--help"], ["check", "lookahead", "--help"]]
+)
 def test_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     """``--help`` imports neither the frameworks nor a numeric package."""
     code = (
@@ -48,6 +50,8 @@ def test_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
         (["resume", "nothing"], "nothing", "Known"),
         (["resume"], "no runs", "quantflow select"),
         (["inspect", "nothing"], "nothing", "Known"),
+        (["checks"], "no runs", "quantflow select"),
+        (["check", "lookahead", "-p", "demo_meta"], "is a meta profile", "check lookahead --profile demo"),
     ],
 )
 def test_a_wrong_value_is_one_error_and_one_hint(arguments: list[str], says: str, hint: str, tmp_path: Path) -> None:

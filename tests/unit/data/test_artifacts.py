@@ -49,6 +49,21 @@ def test_panels_round_trip_bit_for_bit(values: np.ndarray) -> None:
     assert encode(again)[0] == data
 
 
+@pytest.mark.parametrize("rows", [1, 7, 20, 33])
+def test_a_panel_of_any_size_is_written_and_read_in_parts(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows go at a time when it is written, and when it is read, the panel is the same."""
+    panel = make_panel(np.random.default_rng(0).normal(size=(7, 10)))
+    monkeypatch.setattr("quantflow.data.artifacts._GROUP_ROWS", rows)
+    data, suffix, *_ = encode(panel)
+    for at_once in (3, 10, 1000):
+        monkeypatch.setattr("quantflow.data.artifacts._GROUP_ROWS", at_once)
+        again = decode(data, suffix)
+        assert again.symbols == panel.symbols
+        np.testing.assert_array_equal(again.sessions, panel.sessions)
+        np.testing.assert_array_equal(again.close, panel.close)
+        np.testing.assert_array_equal(again.fields["volume"], panel.fields["volume"])
+
+
 @given(
     st.dictionaries(NAMES, st.floats(allow_nan=False), min_size=1, max_size=5),
     st.lists(st.text(max_size=4), min_size=2, max_size=2),

@@ -226,6 +226,6 @@ def test_every_limit_of_the_section_is_tested_here() -> None:
     assert set(DataConfig.model_fields) == {
         "provider", "path", "instruments", "exchange", "quote", "top", "limit", "timeout", "base_url", "cache",
         "start", "min_sessions", "max_stale", "max_tail", "max_gap", "max_holes", "spike_mad",
-        "on_history", "on_stale", "on_tail", "on_gap", "on_spike", "quarantine_budget",
+        "on_history", "on_stale", "on_tail", "on_gap", "on_spike", "on_restated", "quarantine_budget",
     }  # fmt: skip
     assert DataConfig(start=date(2000, 1, 1)).start is not None

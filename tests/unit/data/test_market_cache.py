@@ -83,6 +83,7 @@ def test_a_restated_history_is_fetched_anew_and_told(tmp_path: Path) -> None:
     found = cache.series("A", day(0), day(50), source.fetch)
     assert source.asked == [(0, 40), (35, 50), (0, 50)]
     assert found.restated == tuple(day(n) for n in range(39) if n % 7)
+    np.testing.assert_array_equal(found.former[:, 4], Source().close[[n for n in range(39) if n % 7]])
     np.testing.assert_array_equal(found.rows, source.fetch(day(0), day(50)))
     assert cache.series("A", day(0), day(60), source.fetch).restated == ()
 
@@ -94,6 +95,7 @@ def test_a_bar_that_vanished_is_a_restatement(tmp_path: Path) -> None:
     whole = source.fetch
     found = cache.series("A", day(0), day(50), lambda a, b: (rows := whole(a, b))[rows[:, 1] != 39.0])
     assert found.restated == (day(38),)
+    assert found.former[:, 4].tolist() == [39.0]
 
 
 @pytest.fixture
@@ -124,6 +126,10 @@ def test_ingestion_fetches_new_days_and_notes_what_was_restated(ingested: Any, t
         assert (warned["symbol"], warned["check"], warned["outcome"]) == ("ETH/USDT", "restated", "warn")
         assert "1 bars from 2024-06-29 to 2024-06-29" in warned["reason"]
         assert later["prices"].close[1, 545] == exchange.bars["ETHUSDT"][545][4]
+        (was,) = later["former"].to_dict("records")
+        assert (was["symbol"], str(was["date"])[:10]) == ("ETH/USDT", "2024-06-29")
+        assert was["close"] == pytest.approx(exchange.bars["ETHUSDT"][545][4] - 0.25)
+        assert first["former"].empty
 
 
 def test_a_provider_without_the_cache_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

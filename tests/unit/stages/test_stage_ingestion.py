@@ -13,7 +13,7 @@ from quantflow.config.data import DataConfig
 from quantflow.data import providers
 from quantflow.data.artifacts import encode
 from quantflow.errors import DataError
-from quantflow.stages.base import Kind
+from quantflow.stages.base import Kind, note_sink
 from quantflow.stages.ingestion import IngestionStage
 from quantflow.stages.registry import StageRegistry
 
@@ -72,10 +72,10 @@ def table_run(as_of: str = AS_OF, calendar: str = "24/7", **data: Any) -> dict[s
 
 
 def test_it_is_the_pipelines_first_stage() -> None:
-    """Ingestion is a network stage that needs nothing and makes prices, instruments and quality."""
+    """Ingestion is a network stage that needs nothing and makes what is known of the data."""
     stage = StageRegistry.get("ingestion")
     assert (stage.id, stage.kind, stage.needs) == ("ingestion", Kind.NETWORK, ())
-    assert stage.makes == ("prices", "instruments", "quality")
+    assert stage.makes == ("prices", "instruments", "quality", "checks", "former")
 
 
 def test_sample_end_to_end() -> None:
@@ -147,18 +147,82 @@ def test_holidays_are_holes_not_zeros(table: Any) -> None:
 
 
 def test_failing_symbols_are_set_aside_within_the_budget(table: Any) -> None:
-    """A symbol without bars is set aside, the rest goes on; a tighter budget stops the run and says why."""
+    """A symbol without bars is set aside, the rest goes on; without a budget the run stops and says why."""
     out = table_run()
     assert out["prices"].symbols == tuple("ABCDE") == tuple(out["instruments"].index)
     assert out["quality"].set_index("symbol").loc["EMPTY", "outcome"] == "quarantined"
     with pytest.raises(DataError) as caught:
-        table_run(quarantine_budget=0.1)
-    assert "1 of 6 symbols fail the data contract, the budget is 10%: EMPTY (history: no price at all)" in str(
+        table_run(quarantine_budget=0.0)
+    assert "1 of 6 symbols fail the data contract, the budget is 0%: EMPTY (history: no price at all)" in str(
         caught.value
     )
     assert caught.value.exit_code == 21
     assert not caught.value.retryable
     assert caught.value.hint
+
+
+def test_one_dead_symbol_never_stops_the_book(table: Any) -> None:
+    """One may be set aside whatever fraction of the universe it is; two of six are above a tenth."""
+    assert len(table_run(quarantine_budget=0.1)["prices"].symbols) == 5
+    table.table = table.table[(table.table["symbol"] != "A") | (table.table["date"] < "2021-03-01")]
+    with pytest.raises(DataError, match="2 of 6 symbols fail the data contract, the budget is 10%"):
+        table_run(quarantine_budget=0.1)
+
+
+def test_a_check_that_blocks_stops_the_run_within_the_budget(table: Any) -> None:
+    """One symbol is enough, whatever the budget; the error carries the table of checks."""
+    with pytest.raises(DataError, match=r"1 symbol fails a check that blocks: EMPTY \(history") as caught:
+        table_run(on_history="block")
+    assert caught.value.exit_code == 21
+    assert "data.on_history" in str(caught.value.hint)
+    assert checks({"checks": caught.value.context["checks"]})["history"]["outcome"] == "blocked"
+
+
+def checks(out: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rows of the record of checks, by check."""
+    return {row["check"]: row for row in out["checks"]["checks"]}
+
+
+def test_every_check_is_told_with_its_limit_and_the_worst(table: Any) -> None:
+    """Each limit has a row with severity, block flag, the worst of all symbols, and whom it concerned."""
+    table.table.loc[table.table["symbol"] == "B", "close"] *= np.where(DAYS == "2021-06-01", 9.0, 1.0)
+    out = table_run(max_tail=7, on_spike="warn", on_gap="block", spike_mad=30.0)
+    rows = checks(out)
+    picked = ("severity", "block", "limit", "outcome", "symbols")
+    assert [rows["spike"][key] for key in picked] == ["warn", False, 30.0, "warn", ["B"]]
+    assert [rows["history"][key] for key in picked] == ["error", False, 252, "quarantined", ["EMPTY"]]
+    assert [rows["gap"][key] for key in picked] == ["error", True, 5, "passed", []]
+    assert [rows["budget"][key] for key in picked] == ["error", True, 0.25, "passed", []]
+    assert (rows["spike"]["observed"] > 30, rows["history"]["observed"], rows["tail"]["observed"]) == (True, 0, 0)
+    assert rows["budget"]["observed"] == pytest.approx(1 / 6)
+    assert (out["checks"]["asked"], out["checks"]["kept"]) == (6, 5)
+
+
+def test_a_file_that_cannot_be_read_costs_its_symbol(tmp_path: Any) -> None:
+    """Of a folder of files a damaged one is set aside with file, row and cell; the run goes on."""
+    for name in "ABC":
+        rows = [f"{day:%Y-%m-%d},{50 + i % 7}" for i, day in enumerate(DAYS)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["date,close", *rows]))
+    (tmp_path / "A.csv").write_text("")
+    (tmp_path / "D.csv").write_text("date,close\n2022-01-03,1.0\n2022-01-04,oops\n")
+    files = {"provider": "files", "path": str(tmp_path), "quarantine_budget": 0.5}
+    out = run(data=files, calendar={"name": "24/7"})
+    assert out["prices"].symbols == ("B", "C")
+    assert checks(out)["readable"]["symbols"] == ["A", "D"]
+    reasons = out["quality"].set_index(["symbol", "check"])["reason"]
+    assert "D.csv, row 3, column 'close': 'oops' is no number" in reasons["D", "readable"]
+
+
+def test_it_notes_how_far_it_has_come(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each table of bars, how many of the symbols asked for have had one."""
+    bars = table.table
+    parts = (bars[bars["symbol"].isin(list("AB"))], bars[bars["symbol"] == "B"], bars[bars["symbol"] > "B"])
+    monkeypatch.setattr(TableProvider, "bars", lambda self, symbols, start, end: iter(parts))
+    noted: list[str] = []
+    token = note_sink.set(noted.append)
+    table_run()
+    note_sink.reset(token)
+    assert noted == ["2 / 6 symbols", "2 / 6 symbols", "5 / 6 symbols"]
 
 
 def test_two_symbols_are_the_least(table: Any) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from quantflow.flows.watch import TaskState
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.stages.base import Summary
-from quantflow.ui.progress import LiveView, default_mode, progress
+from quantflow.ui.progress import NOTE_EVERY, Lines, LiveView, default_mode, progress
 from quantflow.ui.rows import Row, changed, rows
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -52,6 +52,31 @@ def test_a_finished_stage_shows_symbols_time_and_note(record: RunRecord) -> None
     )
     row = rows(record, {"b": task("features", "Completed", "COMPLETED")}, NOW)[1]
     assert row == Row("features", "Completed", 1, 1.25, "20 → 18", "ok")
+
+
+def test_a_running_stage_shows_how_far_it_has_come(record: RunRecord) -> None:
+    """What a stage notes is on its row while it runs; the record that comes after it has only its own note."""
+    record.write_stage(StageRecord("ingestion", "running", started=NOW.isoformat()))
+    record.note("ingestion", "1,234 / 5,000 symbols")
+    running = {"a": task("ingestion", "Running", "RUNNING")}
+    assert rows(record, running, NOW)[0].note == "1,234 / 5,000 symbols"
+    record.write_stage(StageRecord("ingestion", "done", started=NOW.isoformat()))
+    record.note("ingestion", "too late")
+    assert rows(record, {"a": task("ingestion", "Completed", "COMPLETED")}, NOW)[0].note == ""
+
+
+def test_lines_tell_now_and_then_how_far_a_stage_has_come(record: RunRecord) -> None:
+    """A note gets a line of its own every few seconds and no more often, and none when the stage is over."""
+    told: list[tuple[str, str]] = []
+    times = iter([NOW, NOW, NOW + NOTE_EVERY / 2, NOW + NOTE_EVERY, NOW + NOTE_EVERY * 1.5, NOW + NOTE_EVERY * 3])
+    lines = Lines(record, lambda _, row: told.append((row.state, row.note)), clock=lambda: next(times))
+    record.write_stage(StageRecord("ingestion", "running", started=NOW.isoformat()))
+    for number in range(5):
+        lines.update({"a": task("ingestion", "Running", "RUNNING")})
+        record.note("ingestion", f"{number} / 5 symbols")
+    record.write_stage(StageRecord("ingestion", "done", started=NOW.isoformat(), summary=Summary(5, 5, "all")))
+    lines.update({"a": task("ingestion", "Completed", "COMPLETED")})
+    assert told == [("Running", ""), ("Running", "2 / 5 symbols"), ("Completed", "all")]
 
 
 def test_parts_of_a_stage_follow_it(record: RunRecord) -> None:

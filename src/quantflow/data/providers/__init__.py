@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from quantflow.data.providers.base import Provider
+from quantflow.data.providers.horizon import bounded
 from quantflow.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def provider_names() -> tuple[str, ...]:
 
 
 def open_provider(config: DataConfig) -> Provider:
-    """Return the provider that *config* names, imported only now.
+    """Return the provider that *config* names, imported only now, and cut where history ends (``history_ends``).
 
     Args:
         config: The profile's data section; the provider is called with it.
@@ -63,4 +64,4 @@ def _opened(config: DataConfig, make: Any) -> Provider:
             f"Provider {config.provider!r} lacks a method of quantflow.data.providers.base.Provider.",
             hint="It needs name, instruments, bars, facts and last_date.",
         )
-    return provider
+    return bounded(provider)

@@ -49,6 +49,7 @@ class CcxtProvider:
     Attributes:
         restated: Days whose bars are not what they were when they were fetched before, by symbol; known once the
             bars have been fetched.
+        former: The bars of these days as they were, by symbol; a day that had none has none here.
 
     Raises:
         ConfigError: If ccxt is not installed, or there is no such exchange.
@@ -56,6 +57,7 @@ class CcxtProvider:
 
     name = "ccxt"
     restated: dict[str, tuple[date, ...]]
+    former: dict[str, Any]
 
     def __init__(self, config: DataConfig) -> None:
         self._config = config
@@ -66,7 +68,7 @@ class CcxtProvider:
             )
         if config.exchange not in self._ccxt.exchanges:
             raise unknown_name("exchange", config.exchange, self._ccxt.exchanges)
-        self.restated = {}
+        self.restated, self.former = {}, {}
         self._client = _client(self._ccxt, config)
         self._pace = SharedPace(f"{config.exchange}-{config.base_url or ''}", self._client.rateLimit / 1000)
         self._client.throttle = lambda cost=None: self._pace.take(1.0 if cost is None else cost)
@@ -147,8 +149,6 @@ class CcxtProvider:
         return (market["quote"], *steps, np.nan if least is None else float(least))
 
     def _series(self, symbol: str, first: date, last: date) -> Any:
-        import pandas as pd
-
         def fetch(since: date, until: date) -> FloatArray:
             rows = [row for page in self._pages(symbol, _stamp(since), _stamp(until)) for row in page]
             table = np.array(rows, dtype=np.float64).reshape(-1, 6)
@@ -161,11 +161,8 @@ class CcxtProvider:
             series = self._cache.series(symbol, first, last, fetch)
             table = series.rows
             if series.restated:
-                self.restated[symbol] = series.restated
-        days = (table[:, 0].astype(np.int64) // _DAY).astype("datetime64[D]").astype("datetime64[s]")
-        names = pd.Categorical.from_codes(np.zeros(len(days), np.int8), [symbol])
-        values = dict(zip(("open", "high", "low", "close", "volume"), table[:, 1:].T, strict=True))
-        return pd.DataFrame({"symbol": names, "date": days, **values})
+                self.restated[symbol], self.former[symbol] = series.restated, _frame(symbol, series.former)
+        return _frame(symbol, table)
 
     def _pages(self, symbol: str, first: int, last: int) -> Iterator[list[list[Any]]]:
         """Return the bars from *first* to *last* (milliseconds) page by page, in the order of the exchange."""
@@ -251,6 +248,16 @@ def _step(precision: Any, mode: int, library: Any) -> float:
     if precision is None or mode == library.SIGNIFICANT_DIGITS:
         return np.nan
     return float(precision) if mode == library.TICK_SIZE else 10.0 ** -int(precision)
+
+
+def _frame(symbol: str, table: FloatArray) -> Any:
+    """Return rows of stamp (ms), open, high, low, close, volume as a table of bars."""
+    import pandas as pd
+
+    days = (table[:, 0].astype(np.int64) // _DAY).astype("datetime64[D]").astype("datetime64[s]")
+    names = pd.Categorical.from_codes(np.zeros(len(days), np.int8), [symbol])
+    values = dict(zip(("open", "high", "low", "close", "volume"), table[:, 1:].T, strict=True))
+    return pd.DataFrame({"symbol": names, "date": days, **values})
 
 
 def _is_bar(row: Any) -> bool:

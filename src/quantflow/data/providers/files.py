@@ -28,10 +28,11 @@ class FilesProvider:
     All files of one ``data.path`` have the layout of the first (see ``layouts.columns``). An adjusted close is
     preferred to the close; open, high and low are then scaled by the ratio of the two, volume is left as it is. A row
     without a close is no bar. A zero is passed on, for the data contract to judge. A symbol's bars may lie in several
-    files.
+    files. Of one file per symbol, a damaged one costs its symbol and no other.
 
     Args:
         config: The profile's data section: ``path``, and ``instruments`` where there is such a file.
+
 
     Raises:
         ConfigError: If *config* has no path.
@@ -47,6 +48,7 @@ class FilesProvider:
             )
         self._path = config.path
         self._listing_path = config.instruments
+        self._broken: dict[str, DataError] = {}
 
     def instruments(self, universe: UniverseConfig) -> Any:
         """Return the symbols that *universe* asks for; see ``Provider.instruments``.
@@ -64,11 +66,17 @@ class FilesProvider:
         told["name"] = told["name"].where(told["name"] != "", pd.Series(symbols, told.index, dtype="str"))
         return pick(told, universe)
 
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """What is wrong with the file of a symbol, by symbol; known once the bars were read."""
+        return {symbol: error.message for symbol, error in self._broken.items()}
+
     def bars(self, symbols: Sequence[str], start: date | None, end: date) -> Any:
         """Return the bars table by table, as the files are read; see ``Provider.bars``.
 
         Raises:
-            DataError: If no file holds a symbol; while reading, if a file is malformed.
+            DataError: If no file holds a symbol; while reading, if a file of several symbols is malformed, or all
+                files of single ones are.
         """
         self._check_known(symbols)
         return self._tables(frozenset(symbols), start, end)
@@ -86,7 +94,9 @@ class FilesProvider:
 
     def last_date(self) -> date | None:
         """Return the last date of any file; None when the files have no row."""
-        latest = [days.max() for path in self._files for days in _dates(path) if len(days)]
+        latest = [days.max() for path in self._files for days in self._kept(path, _dates(path)) if len(days)]
+        if self._broken and not latest:
+            raise next(iter(self._broken.values()))
         last: date | None = max(latest).item() if latest else None
         return last
 
@@ -97,7 +107,14 @@ class FilesProvider:
 
     @cached_property
     def _layout(self) -> Layout:
-        return columns(self._files[0], header(self._files[0])).layout
+        """The layout of the first file that can be read."""
+        first: DataError | None = None
+        for path in self._files:
+            try:
+                return columns(path, header(path)).layout
+            except DataError as error:
+                first = first or error
+        raise first or DataError(f"{shown(self._path)} holds no file.", hint="Look at data.path.")
 
     @cached_property
     def _symbols(self) -> tuple[str, ...]:
@@ -118,16 +135,27 @@ class FilesProvider:
             guess = f"Did you mean {close[0]!r}?" if close else f"There are {len(self._symbols)} symbols."
             raise DataError(f"No file of {shown(self._path)} holds {missing[0]!r}.", hint=guess)
 
+    def _kept(self, path: str, batches: Iterator[Any]) -> Iterator[Any]:
+        """Return the batches of a file; where it is damaged, and the file of one symbol, no more of them."""
+        try:
+            yield from batches
+        except DataError as error:
+            if self._layout != "single":
+                raise
+            self._broken[stem(path)] = error
+
     def _tables(self, wanted: frozenset[str], start: date | None, end: date) -> Iterator[Any]:
         first, last = np.datetime64(start or date.min, "D"), np.datetime64(end, "D")
         for path in self._files:
             if self._layout == "single" and stem(path) not in wanted:
                 continue
-            for table in _bars(path, self._layout, wanted):
+            for table in self._kept(path, _bars(path, self._layout, wanted)):
                 days = table["date"].to_numpy()
                 kept = (days >= first) & (days <= last) & table["close"].notna().to_numpy()
                 if kept.any():
                     yield table if kept.all() else table[kept]
+        if wanted and wanted <= self._broken.keys():
+            raise next(iter(self._broken.values()))
 
 
 def _chosen(path: str, names: Sequence[str], layout: Layout, wanted: frozenset[str]) -> Columns:

@@ -46,8 +46,11 @@ def _plain(line: str) -> str:
 def _lines(inputs: Inputs) -> Iterator[str]:
     run = inputs["run"]
     yield f"{shorten(run['profile'], 40)} as of {run['as_of']}, run {run['run_id']}"
+    notes = "; ".join(map(str, run.get("notes", [])))
     if run.get("degraded"):
-        yield f"DEGRADED: {'; '.join(map(str, run.get('notes', []))) or 'see the report'}"
+        yield f"DEGRADED: {notes or 'see the report'}"
+    elif notes:
+        yield from wrapped(f"Note: {notes}")[:2]
     yield from wrapped(f"Verdict: {verdict(inputs)}")
     yield weights(inputs["weights"])
     yield trading(inputs)

@@ -1,0 +1,171 @@
+"""Where two artifacts differ, to the bit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quantflow.data.panel import Panel
+
+Day = np.datetime64
+Array = npt.NDArray[Any]
+
+_DATE = "date"
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first place at which two artifacts differ: the earliest date, then the first column, then the first row.
+
+    Attributes:
+        column: The column or key.
+        row: The symbol or other name of the row; empty when it has none.
+        date: The row's date; None where rows have none.
+        left: The value there in the one.
+        right: The value there in the other.
+        columns: How many columns differ.
+    """
+
+    column: str
+    row: str
+    date: str | None
+    left: str
+    right: str
+    columns: int = 1
+
+
+def is_dated(value: Any) -> bool:
+    """Whether the artifact has a date axis: a panel, or a table with a column or index level of dates."""
+    if isinstance(value, Panel):
+        return True
+    return type(value).__name__ == "DataFrame" and _dates(_flat(value)) is not None
+
+
+def up_to(value: Any, last: Day) -> Any:
+    """Return the artifact without the rows dated after *last*; all of one without dates."""
+    if isinstance(value, Panel):
+        return value.up_to(last)
+    days = _dates(_flat(value)) if type(value).__name__ == "DataFrame" else None
+    return value if days is None else value[days <= last]
+
+
+def mismatch(left: Any, right: Any) -> Mismatch | None:
+    """Return where two artifacts differ first; None when they are the same to the bit.
+
+    Args:
+        left: A ``Panel``, ``DataFrame``, JSON mapping or ``str``.
+        right: Another.
+    """
+    if type(left) is not type(right):
+        return Mismatch("type", "", None, type(left).__name__, type(right).__name__)
+    if isinstance(left, Panel):
+        return _tables(_long(left), _long(right))
+    if type(left).__name__ == "DataFrame":
+        return _tables(_flat(left), _flat(right))
+    return _records(left, right)
+
+
+def _flat(frame: Any) -> Any:
+    """Return the frame with its index as columns, a nameless one too."""
+    names = [name or ("index" if level == 0 else f"level_{level}") for level, name in enumerate(frame.index.names)]
+    index = frame.index.set_names(names)
+    return frame.set_axis(index).reset_index() if not set(names) & set(frame.columns) else frame
+
+
+def _long(panel: Panel) -> Any:
+    import pandas as pd
+
+    n, t = panel.close.shape
+    columns = {"symbol": np.repeat(np.array(panel.symbols, object), t), _DATE: np.tile(panel.sessions, n)}
+    return pd.DataFrame({**columns, **{name: values.reshape(-1) for name, values in sorted(panel.fields.items())}})
+
+
+def _dates(flat: Any) -> Array | None:
+    """Return the dates of a flat frame's rows (``datetime64[D]``), its first column of dates; None without one."""
+    for name in flat.columns:
+        if flat[name].dtype.kind == "M":
+            column = flat[name].dt.tz_localize(None) if getattr(flat[name].dtype, "tz", None) else flat[name]
+            days: Array = column.to_numpy().astype("datetime64[D]")
+            return days
+    return None
+
+
+def _tables(left: Any, right: Any) -> Mismatch | None:
+    only = [str(name) for name in [*left.columns, *right.columns] if (name in left) != (name in right)]
+    if only:
+        mine, theirs = ("there", "missing") if only[0] in left else ("missing", "there")
+        return Mismatch(only[0], "", None, mine, theirs, len(only))
+    if len(left) != len(right):
+        return _rows(left, right)
+    first: list[tuple[Any, int, int, Any]] = []
+    days = _dates(left)
+    for place, name in enumerate(left.columns):
+        unequal = np.flatnonzero(_bits(left[name]) != _bits(right[name]))
+        if len(unequal):
+            row = int(unequal[0] if days is None else unequal[np.argmin(days[unequal])])
+            first.append((row if days is None else days[row], place, row, name))
+    if not first:
+        return None
+    _, _, row, name = min(first, key=lambda found: found[:3])
+    mine, theirs = (_shown(frame[name].iloc[row]) for frame in (left, right))
+    day = None if days is None else str(days[row])
+    return Mismatch(str(name), _name(left, row), day, mine, theirs, len(first))
+
+
+def _rows(left: Any, right: Any) -> Mismatch:
+    """Return the first row that only one of two tables has."""
+    marks = [[tuple(map(repr, row)) for row in frame[_keys(frame)].itertuples(index=False)] for frame in (left, right)]
+    for (mine, theirs), frame in zip((marks, marks[::-1]), (left, right), strict=True):
+        other = set(theirs)
+        for position, mark in enumerate(mine):
+            if mark not in other:
+                words = ("there", "missing") if frame is left else ("missing", "there")
+                days = _dates(frame)
+                date = None if days is None else str(days[position])
+                return Mismatch("row", _name(frame, position), date, *words)
+    return Mismatch("rows", "", None, str(len(left)), str(len(right)))
+
+
+def _keys(frame: Any) -> list[Any]:
+    """Return the columns that tell rows apart: text and dates, else all."""
+    return [name for name in frame.columns if frame[name].dtype.kind in "MOTU"] or list(frame.columns)
+
+
+def _bits(column: Any) -> Array:
+    """Return what is equal exactly when the values are, with the type: a NaN equals itself."""
+    values = column.to_numpy()
+    if values.dtype.kind == "f":
+        return np.asarray(values.view(f"u{values.dtype.itemsize}"), dtype=object if values.dtype.itemsize > 8 else None)
+    if values.dtype.kind in "iubmM":
+        return np.asarray(values.astype("int64") if values.dtype.kind in "mM" else values)
+    return np.array([repr(value) for value in values], dtype=object)
+
+
+def _name(frame: Any, row: int) -> str:
+    if "symbol" in frame.columns:
+        return str(frame["symbol"].iloc[row])
+    first = frame[frame.columns[0]]
+    return "" if first.dtype.kind == "M" else str(first.iloc[row])
+
+
+def _shown(value: Any) -> str:
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def _records(left: Any, right: Any) -> Mismatch | None:
+    flat = [dict(_leaves(value)) for value in (left, right)]
+    for key in sorted({*flat[0], *flat[1]}):
+        mine, theirs = (found.get(key, "missing") for found in flat)
+        if mine != theirs:
+            return Mismatch(key, "", None, mine, theirs)
+    return None
+
+
+def _leaves(value: Any, path: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        return [leaf for key in sorted(value) for leaf in _leaves(value[key], f"{path}.{key}" if path else str(key))]
+    return [(path or "text", value if isinstance(value, str) else json.dumps(value, default=str))]
