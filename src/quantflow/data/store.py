@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from quantflow.config.credentials import revealed
 from quantflow.data.artifacts import decode, encode, latest_date
 from quantflow.errors import DataError, InfrastructureError, IntegrityError
 
@@ -202,7 +203,7 @@ def exists(path: str) -> bool:
         return Path(path).is_file()
     import fsspec
 
-    fs, inner = fsspec.core.url_to_fs(path)
+    fs, inner = fsspec.core.url_to_fs(revealed(path))
     return bool(fs.exists(inner))
 
 
@@ -218,7 +219,7 @@ def read_bytes(path: str) -> bytes:
             return Path(path).read_bytes()
         import fsspec
 
-        with fsspec.open(path, "rb") as file:
+        with fsspec.open(revealed(path), "rb") as file:
             return bytes(file.read())
     except FileNotFoundError as error:
         raise IntegrityError(f"{path} is missing.", hint="Resume the run: it is made again.") from error
@@ -238,7 +239,7 @@ def write_bytes(path: str, data: bytes) -> None:
     import fsspec
 
     try:
-        with fsspec.open(path, "wb") as file:
+        with fsspec.open(revealed(path), "wb") as file:
             file.write(data)
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be written: {error}.") from error

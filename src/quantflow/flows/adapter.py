@@ -15,8 +15,9 @@ from prefect.results import get_result_store
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
 
+from quantflow.config.credentials import scrubbed
 from quantflow.data.store import is_local
-from quantflow.errors import DataUnavailableError, QuantflowError
+from quantflow.errors import DataUnavailableError, QuantflowError, StageError
 from quantflow.flows.cache import CacheStorage, KernelLocks
 from quantflow.runs.layout import Layout
 from quantflow.runs.record import RunRecord
@@ -115,11 +116,21 @@ def _run(order: Order) -> dict[str, Any]:
     except DataUnavailableError as error:
         time.sleep(min(error.retry_after or 0.0, LONGEST_WAIT_SECONDS))  # then Prefect's own delay follows
         raise
+    except Exception as error:
+        if scrubbed(str(error)) != str(error):  # a provider of another package may print the address it asked
+            raise _told_without_credentials(error) from None
+        raise
     finally:
         step_runner.reset(steps)
         note_sink.reset(notes)
     outputs = {name: after.artifacts[name].json() for name in order.stage.makes}
     return {"outputs": outputs, "summary": dict(vars(after.summaries[order.stage.id]))}
+
+
+def _told_without_credentials(error: Exception) -> QuantflowError:
+    heals = isinstance(error, (ConnectionError, TimeoutError)) or getattr(error, "retryable", False)
+    kind = DataUnavailableError if heals else StageError
+    return kind(scrubbed(f"{type(error).__name__}: {error}"), hint=scrubbed(getattr(error, "hint", None) or "") or None)
 
 
 def _throttled(record: RunRecord, stage_id: str) -> Callable[[str], None]:

@@ -20,6 +20,7 @@ from quantflow.flows.server import ApiServer, reachable
 from quantflow.flows.worker import api_lost, flush, logged
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
+from quantflow.runs.recall import recall
 from quantflow.runs.record import RunRecord, now
 from quantflow.runs.request import layout_of
 from quantflow.runs.sleeves import links
@@ -49,6 +50,7 @@ def execute(
         LockedError: If another live process owns the run.
         QuantflowError: What stopped the run.
     """
+    recall(record)
     with owned(record.folder), client_settings(server):
         clean_up(record)
         tag = record.tag(len(record.header["flow_runs"]) + 1)

@@ -7,14 +7,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from quantflow.config.credentials import scrubbed_logs
 from quantflow.errors import InfrastructureError
 from quantflow.runs.lock import owned
+from quantflow.runs.recall import recall
 from quantflow.runs.record import RunRecord
 
 
 @contextmanager
 def at_work(record: RunRecord) -> Iterator[None]:
     """Own a run, log into its folder, write down how it ended, and tell the API all before returning."""
+    recall(record)
     with owned(record.folder), logged(record):
         record.event("run.started")
         try:
@@ -35,7 +38,7 @@ def logged(record: RunRecord) -> Iterator[None]:
     from prefect.logging.configuration import setup_logging
 
     setup_logging()  # a flow run calls it too, which by then changes nothing
-    with (record.folder / "log.txt").open("a", buffering=1) as file:
+    with scrubbed_logs(), (record.folder / "log.txt").open("a", buffering=1) as file:
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
         logger = logging.getLogger("prefect")

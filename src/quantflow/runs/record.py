@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from quantflow.config.credentials import scrubbed
 from quantflow.data.store import ArtifactRef, private_folder, write_atomic
 from quantflow.errors import ConfigError, InfrastructureError, IntegrityError
 from quantflow.stages.base import Summary
@@ -238,7 +239,7 @@ class RunRecord:
 
     def event(self, name: str, **facts: Any) -> None:
         """Append one line to ``events.jsonl``."""
-        line = json.dumps({"at": now(), "event": name, "run_id": self.run_id, **facts}) + "\n"
+        line = scrubbed(json.dumps({"at": now(), "event": name, "run_id": self.run_id, **facts})) + "\n"
         try:
             fd = os.open(self.folder / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
@@ -263,7 +264,7 @@ class RunRecord:
         write_atomic(self.folder / name, text.encode())
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
-        write_atomic(self.folder / name, json.dumps(value, indent=1, sort_keys=True, default=str).encode())
+        write_atomic(self.folder / name, scrubbed(json.dumps(value, indent=1, sort_keys=True, default=str)).encode())
 
 
 def _checked_header(found: Any) -> dict[str, Any]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import sys
 import traceback
 
+from quantflow.config.credentials import scrubbed
 from quantflow.errors import QuantflowError
 
 
 def print_error(error: BaseException, *, debug: bool) -> None:
     """Print *error* as ``error:`` and ``hint:`` lines."""
     if debug:
-        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.write(scrubbed("".join(traceback.format_exception(error))))
     if isinstance(error, QuantflowError):
-        sys.stderr.write(f"error: {error.message}\n")
+        sys.stderr.write(scrubbed(f"error: {error.message}\n"))
         if error.hint:
-            sys.stderr.write(f"hint: {error.hint}\n")
+            sys.stderr.write(scrubbed(f"hint: {error.hint}\n"))
     else:
-        sys.stderr.write(f"error: {type(error).__name__}: {error}\n")
+        sys.stderr.write(scrubbed(f"error: {type(error).__name__}: {error}\n"))
         if not debug:
             sys.stderr.write("hint: this is not expected; add --debug for the traceback\n")
 

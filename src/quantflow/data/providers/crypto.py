@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantflow.config.credentials import revealed
 from quantflow.data.market_cache import MarketCache
 from quantflow.data.panel import FloatArray
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
@@ -224,7 +225,7 @@ def _client(library: Any, config: DataConfig) -> Any:
     client.has["fetchCurrencies"] = False
     client.enableLastJsonResponse = True
     if config.base_url is not None:
-        client.urls["api"] = _redirected(client.urls["api"], config.base_url)
+        client.urls["api"] = _redirected(client.urls["api"], revealed(config.base_url))
     return client
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
+from quantflow.config.credentials import revealed
 from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError
 
 SUFFIXES: tuple[str, ...] = (".csv", ".csv.gz", ".parquet", ".pq")
@@ -91,7 +92,7 @@ def _before_glob(parts: tuple[str, ...]) -> Iterator[str]:
 def _list_remote(path: str) -> list[str]:
     import fsspec
 
-    fs, inner = fsspec.core.url_to_fs(path)
+    fs, inner = fsspec.core.url_to_fs(revealed(path))
     if "*" in inner:
         return [str(fs.unstrip_protocol(name)) for name in fs.glob(inner)]
     if suffix(path):
@@ -115,7 +116,7 @@ def _raw(path: str) -> BinaryIO:
         return Path(path).open("rb")
     import fsspec
 
-    fs, inner = fsspec.core.url_to_fs(path)
+    fs, inner = fsspec.core.url_to_fs(revealed(path))
     return io.BytesIO(fs.cat_file(inner))
 
 

@@ -1,0 +1,129 @@
+"""Credentials in settings: kept in the environment of the process, never in a record, a log or an error.
+
+A setting may name a variable, ``https://${USER_AND_KEY}@host/prices.csv``; it is filled in when the address is opened.
+A credential that stands in an address itself (``user:password@``, or a query parameter such as ``token=``) is taken out
+when the profile is loaded, and becomes such a variable of this process and its children.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote
+
+from quantflow.errors import ConfigError
+
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_NAMES_OF_KEYS = r"token|key|secret|passw|pwd|sig|auth|cred|session"
+_CREDENTIAL = re.compile(
+    rf"(?P<before>://)(?P<user>[^/?#\s]+)(?P<after>@)|(?P<name>[?&][^=&#\s]*(?:{_NAMES_OF_KEYS})[^=&#\s]*=)(?P<value>[^&#\s]+)",
+    re.IGNORECASE,
+)
+_OWN = "QUANTFLOW_SECRET_"
+_KEYS_OF_EXCHANGES = re.compile(r"QUANTFLOW_[A-Z0-9]+_(APIKEY|SECRET|PASSWORD|UID)")
+_SHORTEST = 4
+"""What is shorter is in every text by chance, and protects nothing."""
+
+_used: set[str] = set()
+
+
+def concealed(value: Any) -> Any:
+    """Return a setting, or a table or list of settings, with the credentials in its addresses replaced by variables.
+
+    Puts each credential that it replaces into the environment, under the variable's name.
+    """
+    if isinstance(value, dict):
+        return {key: concealed(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(concealed(inner) for inner in value)
+    return _concealed_text(value) if isinstance(value, str) and "://" in value else value
+
+
+def _concealed_text(text: str) -> str:
+    blank = _CREDENTIAL.sub(lambda found: f"{found['before'] or found['name']}{found['after'] or ''}", text)
+    place = hashlib.sha256(blank.encode()).hexdigest()[:8].upper()
+    count = 0
+
+    def replace(found: re.Match[str]) -> str:
+        nonlocal count
+        credential = found["user"] or found["value"]
+        if VARIABLE.search(credential):
+            return found[0]
+        count += 1
+        name = f"{_OWN}{place}_{count}"
+        os.environ[name] = credential
+        return f"{found['before'] or found['name']}${{{name}}}{found['after'] or ''}"
+
+    return _CREDENTIAL.sub(replace, text)
+
+
+def revealed(text: str) -> str:
+    """Return *text* with its variables filled in.
+
+    Raises:
+        ConfigError: If one is not set.
+    """
+
+    def fill(found: re.Match[str]) -> str:
+        _used.add(found[1])
+        if found[1] not in os.environ:
+            raise ConfigError(_missing(text, found[1]), hint=_how_to_set(found[1]))
+        return os.environ[found[1]]
+
+    return VARIABLE.sub(fill, text)
+
+
+def _missing(text: str, name: str) -> str:
+    where = re.sub(r"[?#].*", "", text)
+    return f"{where} needs a credential that is not in this process's environment ({name})."
+
+
+def _how_to_set(name: str) -> str:
+    if name.startswith(_OWN):
+        return (
+            "It stood in the address in quantflow.toml, QUANTFLOW_* or --set: put it back there, or set the variable."
+        )
+    return f"Set {name}, on a cluster for Ray's workers too."
+
+
+def missing(settings: Mapping[str, Any]) -> bool:
+    """Whether settings name a variable that the environment does not have."""
+    return any(name not in os.environ for name in VARIABLE.findall(str(settings)))
+
+
+def scrubbed(text: str) -> str:
+    """Return *text* with every credential that this process knows replaced by ``***``."""
+    for secret in sorted(_known(), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _known() -> set[str]:
+    names = {name for name in os.environ if name.startswith(_OWN) or _KEYS_OF_EXCHANGES.fullmatch(name)} | _used
+    values = {os.environ.get(name, "") for name in names}
+    parts = {part for value in values for part in (value, *value.split(":"))}
+    return {form for part in parts for form in (part, unquote(part)) if len(form) >= _SHORTEST}
+
+
+@contextmanager
+def scrubbed_logs() -> Iterator[None]:
+    """Within the block, no log line of this process holds a credential, whoever writes it and wherever it goes."""
+    make, formatter = logging.getLogRecordFactory(), logging.Formatter()
+
+    def scrubbed_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        record.msg, record.args = scrubbed(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = scrubbed(formatter.formatException(record.exc_info))
+        return record
+
+    logging.setLogRecordFactory(scrubbed_record)
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(make)
