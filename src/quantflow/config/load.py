@@ -108,7 +108,7 @@ def override_settings(name: str, settings: Mapping[str, Any], overrides: Sequenc
         if item.keys[0] == "pipeline":
             raise ConfigError("The stages of a run are fixed.", hint="Start a new run with that --set.")
         _check_section(item, _sections(model))
-        layered.put(item.keys, concealed(item.value), item.source)
+        layered.put(item.keys, item.value, item.source)
     profile = _validated(model, name, layered, "the run's settings")
     sources = {key: source for key, source in layered.sources.items() if source == "--set"}
     return profile.model_copy(update={"sources": sources})
@@ -167,7 +167,6 @@ def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides:
         _seed(settings, override, Profile(name=name).settings())
         settings.put(override.keys, override.value, override.source)
     _anchor_paths(settings, workspace)
-    settings.values = concealed(settings.values)
     model = plugins.profile_model(plugins.specs_in(settings.values.get("pipeline", {}).get("stages")))
     _fit(settings, sections, _sections(model))
     heading = f"{FILE}: [profiles.{name}]" if name in document.get("profiles", {}) else f"profile {name} (built in)"
@@ -223,7 +222,6 @@ def _meta(
         if keys := _meta_keys(override):
             settings.put(keys, override.value, override.source)
             settings.sources[keys[0]] = override.source
-    settings.values = concealed(settings.values)
     meta = _validated(MetaProfile, name, settings, f"{FILE}: [meta.{name}]")
     below = [override for override in overrides if override.keys[0] != "meta"]
     resolved: dict[str, Profile | MetaProfile] = {}
@@ -271,7 +269,6 @@ def _meta_settings(name: str, document: Mapping[str, Any]) -> Settings:
 
 def _validated(model: type[M], name: str, settings: Settings, heading: str) -> M:
     """Return the settings as *model*: strictly typed, as JSON, where a list is a tuple and a date is text."""
-    data = {**settings.values, "name": name}
 
     def place(path: problems.Path) -> str:
         depth = 2 if issubclass(model, Profile) else 1
@@ -280,6 +277,8 @@ def _validated(model: type[M], name: str, settings: Settings, heading: str) -> M
         return _place(settings.sources.get(".".join(str(part) for part in path[:depth])), path, heading, depth)
 
     check_values(settings.values, place)
+    settings.values = concealed(settings.values)
+    data = {**settings.values, "name": name}
     try:
         return model.model_validate_json(json.dumps(data, default=_as_text), strict=True)
     except ValidationError as error:
