@@ -8,9 +8,11 @@ import secrets
 import socket
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from quantflow.errors import InfrastructureError
 
@@ -43,6 +45,7 @@ def cluster(address: str | None, workers: int | None, environment: Mapping[str, 
         probe(address)
     else:
         _ensure_token_home()
+    before = set(psutil.Process().children(recursive=True))
     try:
         ray.init(**_options(address, workers, environment))
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -50,11 +53,20 @@ def cluster(address: str | None, workers: int | None, environment: Mapping[str, 
         raise InfrastructureError(
             f"Ray {where} cannot be used: {str(error)[:300]}", hint="--runner local runs the same without Ray."
         ) from error
+    started = [child for child in psutil.Process().children(recursive=True) if child not in before]
     try:
         _tighten_token()
         yield int(ray.cluster_resources().get("CPU", 1))
     finally:
         ray.shutdown()  # of a cluster that was joined, this only leaves it
+        _end(started)
+
+
+def _end(processes: Sequence[psutil.Process]) -> None:
+    """End what Ray's shutdown left: its agents outlive a control process that was killed by a minute."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _options(address: str | None, workers: int | None, environment: Mapping[str, str]) -> dict[str, Any]:
