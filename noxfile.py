@@ -58,5 +58,5 @@ def unit(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Every fault at every place, in real processes; prints the table that the README quotes."""
     session.env.update(ENVIRONMENT)
-    session.install(".", *group("test"))
+    session.install(".", *group("test"), *group("faults"))
     session.run("pytest", "tests/faults", *session.posargs)

@@ -30,6 +30,10 @@ def _kind(nodeid: str) -> str:
     name = nodeid.rpartition("[")[2].rstrip("]")
     if "any_moment" in nodeid:
         return "kill -9 at a random moment"
+    if "clock" in nodeid:
+        return "clock wrong, then right"
+    if "many_runs" in nodeid:
+        return "sixteen runs at once"
     if "damage" in nodeid:
         return f"damage on disk: {name}"
     if "planted" not in nodeid:

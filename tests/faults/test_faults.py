@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import libfaketime
 import pytest
 
 from processes import SMALL, bare_environment, processes_of, run_cli
@@ -33,7 +35,18 @@ PLANTED = [
     *[(f"record:{s}:done", "before", "torn") for s in ("ingestion", "policy", "validation")],
     ("header", "before", "full"),
 ]
-DAMAGES = ("flip", "truncate", "remove", "swap", "tear-stage", "tear-header", "tear-events")
+DAMAGES = (
+    "flip",
+    "truncate",
+    "remove",
+    "swap",
+    "tear-stage",
+    "tear-header",
+    "tear-events",
+    "alter-header",
+    "alter-stage",
+    "clock",
+)
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +136,29 @@ def test_damage_on_disk_is_found_and_mended(damage: str, fresh: Path, quiet: Pat
             path.write_bytes(path.read_bytes()[:100])
         case "tear-header":
             (record.folder / "run.json").write_bytes(b'{"schema_version": 1, "sta')
+        case "alter-header":
+            path = record.folder / "run.json"
+            path.write_text(path.read_text().replace('"top_n": 2', '"top_n": 1'))
+        case "alter-stage":
+            path = record.folder / "stages" / "2-features.json"
+            path.write_text(path.read_text().replace(refs[0].sha256, refs[1].sha256))
         case "tear-events":
             path = record.folder / "events.jsonl"
             path.write_bytes(path.read_bytes()[:-20])
+    check(fresh, quiet)
+
+
+@pytest.mark.parametrize("shift", ["-30h", "+30h"])
+def test_a_clock_that_jumps_is_survived(shift: str, fresh: Path, quiet: Path) -> None:
+    """A run under a clock that is wrong by more than a day is killed, and resumed under the right one."""
+    library = Path(libfaketime.__file__).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
+    assert library.exists()
+    clock = {"LD_PRELOAD": str(library), "FAKETIME": shift, "DONT_FAKE_MONOTONIC": "1"}
+    command = [sys.executable, "-m", "quantflow.testing.faults", "record:validation:running", "after", "kill", "--"]
+    hit = subprocess.run([*command, *COMMAND], cwd=fresh, env=bare_environment() | clock, check=False)
+    assert hit.returncode == -9
+    created = datetime.fromisoformat(RunRecord(fresh, "hit").header["created"])
+    assert abs(datetime.now(UTC) - created) > timedelta(hours=29)
     check(fresh, quiet)
 
 

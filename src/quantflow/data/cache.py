@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import ArtifactRef, ArtifactStore, exists, read_bytes, write_bytes
 from quantflow.errors import IntegrityError
 
@@ -48,7 +49,7 @@ class StageCache:
     def write(self, key: str, result: Mapping[str, Any]) -> None:
         """Store a result."""
         record = {"schema_version": SCHEMA_VERSION, "outputs": result["outputs"], "summary": result["summary"]}
-        write_bytes(self.path(key), json.dumps(record, sort_keys=True).encode())
+        write_bytes(self.path(key), json.dumps(sealed(record), sort_keys=True).encode())
 
     def lookup(self, key: str) -> dict[str, Any] | None:
         """Return the result under *key*; None when there is none that may be used."""
@@ -67,7 +68,7 @@ def refs(result: Mapping[str, Any]) -> dict[str, ArtifactRef]:
 
 def _parse(path: str, data: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(data)
+        record = unsealed(json.loads(data))
         if record["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema version {record['schema_version']!r}")
         outputs = {str(name): ref.json() for name, ref in refs(record).items()}
@@ -76,7 +77,7 @@ def _parse(path: str, data: bytes) -> dict[str, Any]:
             raise ValueError("the summary is not flat")
         if not all(_is_plain(ref) for ref in outputs.values()):
             raise ValueError("a ref is not plain")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityError(f"The cached result {path} is refused: {error}.") from error
     return {"outputs": outputs, "summary": summary}
 

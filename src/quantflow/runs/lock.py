@@ -70,7 +70,8 @@ def _read(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text())
     except (OSError, ValueError):
         found = None
-    return found if isinstance(found, dict) else {"pid": 0, "host": "unknown", "since": "unknown", "boot_id": ""}
+    known = isinstance(found, dict) and {"pid", "host", "since"} <= found.keys()
+    return found if known else {"pid": 0, "host": "unknown", "since": "unknown", "boot_id": ""}
 
 
 def locked(run_id: str, who: dict[str, Any]) -> LockedError:

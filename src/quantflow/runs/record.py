@@ -11,6 +11,7 @@ import resource
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.config.credentials import scrubbed
+from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import ArtifactRef, private_folder, write_atomic
 from quantflow.errors import ConfigError, InfrastructureError, IntegrityError
 from quantflow.stages.base import Summary
@@ -142,8 +144,7 @@ class RunRecord:
         environment = {"versions": versions(), "cpu": cpu_kernel(), "created": now(), "sequence": number}
         environment["token"] = secrets.token_hex(4)
         full = {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, **header, **environment, "flow_runs": []}
-        self._write("run.json", full)
-        self.event("run.created", header=full)
+        self._write_header(full, "run.created")
 
     @cached_property
     def header(self) -> dict[str, Any]:
@@ -158,7 +159,7 @@ class RunRecord:
         path = self.folder / "run.json"
         try:
             return _checked_header(json.loads(path.read_bytes()))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RecursionError) as error:
             if found := self._header_from_events():
                 return found
             raise IntegrityError(
@@ -167,16 +168,10 @@ class RunRecord:
 
     def _header_from_events(self) -> dict[str, Any] | None:
         """Return the header as the events tell it, for a ``run.json`` that was damaged; None when they cannot."""
-        found: dict[str, Any] = {}
-        for event in self.events():
-            if event.get("event") == "run.created" and isinstance(event.get("header"), dict):
-                found = dict(event["header"])
-            elif event.get("event") == "run.updated" and isinstance(event.get("changes"), dict):
-                found |= event["changes"]
-        try:
-            return _checked_header(found)
-        except (ValueError, KeyError):
-            return None
+        for event in reversed(self.events()):
+            with suppress(ValueError, KeyError):
+                return _checked_header(event.get("header"))
+        return None
 
     @property
     def as_of(self) -> date:
@@ -208,9 +203,11 @@ class RunRecord:
 
     def update(self, **changes: Any) -> None:
         """Change the header, atomically."""
-        self._write("run.json", {**self._read_header(), **changes})
-        self.event("run.updated", changes=changes)
+        self._write_header({**self._read_header(), **changes}, "run.updated")
         self.__dict__.pop("header", None)
+
+    def _write_header(self, header: Mapping[str, Any], event: str) -> None:
+        self.event(event, header=self._write("run.json", header))
 
     def write_stage(self, record: StageRecord) -> None:
         """Write one stage's record, atomically."""
@@ -226,8 +223,9 @@ class RunRecord:
     def stage(self, stage_id: str) -> StageRecord | None:
         """Return what is known of a stage; None when it was never started, or its record is torn."""
         try:
-            return StageRecord.from_json(json.loads((self.folder / self._stage_file(stage_id)).read_bytes()))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            found = json.loads((self.folder / self._stage_file(stage_id)).read_bytes())
+            return StageRecord.from_json(unsealed(found))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
     def drop_stage(self, stage_id: str) -> None:
@@ -263,14 +261,17 @@ class RunRecord:
         """Write a file that people open, atomically."""
         write_atomic(self.folder / name, text.encode())
 
-    def _write(self, name: str, value: Mapping[str, Any]) -> None:
-        write_atomic(self.folder / name, scrubbed(json.dumps(value, indent=1, sort_keys=True, default=str)).encode())
+    def _write(self, name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+        full = sealed(json.loads(scrubbed(json.dumps(value, default=str))))
+        write_atomic(self.folder / name, json.dumps(full, indent=1, sort_keys=True).encode())
+        return full
 
 
 def _checked_header(found: Any) -> dict[str, Any]:
-    if not (isinstance(found, dict) and found["schema_version"] == SCHEMA_VERSION and found["stages"]):
+    header = unsealed(found)
+    if header["schema_version"] != SCHEMA_VERSION:
         raise ValueError("it is not a run record of this version")
-    return found
+    return header
 
 
 def private_folder_of(workspace: Path) -> Path:
@@ -295,7 +296,7 @@ def _next_number(path: Path) -> int:
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import ArtifactRef, write_atomic
 from quantflow.errors import IntegrityError
 from quantflow.runs.record import RunRecord
@@ -40,7 +41,7 @@ class SleeveLink:
 
     def write(self, meta: RunRecord) -> None:
         """Write the link into the meta run's folder."""
-        data = json.dumps({"schema_version": 1, **vars(self)}, indent=1, sort_keys=True)
+        data = json.dumps(sealed({"schema_version": 1, **vars(self)}), indent=1, sort_keys=True)
         write_atomic(meta.folder / "sleeves" / f"{self.id}.json", data.encode())
 
 
@@ -87,10 +88,10 @@ def leaf_stages(meta: RunRecord) -> dict[str, tuple[str, ...]]:
 
 def _link(path: Path) -> SleeveLink:
     try:
-        found = json.loads(path.read_bytes())
+        found = unsealed(json.loads(path.read_bytes()))
         found.pop("schema_version")
         return SleeveLink(**found)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise IntegrityError(
             f"The sleeve link {path} cannot be read: {error}.", hint="Start the meta run again with a new --run-id."
         ) from error

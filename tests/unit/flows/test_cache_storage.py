@@ -17,6 +17,7 @@ from prefect.results import ResultStore
 from prefect.serializers import JSONSerializer
 
 from quantflow.data.cache import StageCache
+from quantflow.data.sealed import sealed
 from quantflow.data.store import ArtifactStore
 from quantflow.errors import IntegrityError
 from quantflow.flows.cache import CacheStorage, KernelLocks
@@ -67,8 +68,8 @@ def payloads(target: Path) -> dict[str, bytes]:
     return {
         "raw pickle": bomb,
         "record that declares pickle": json.dumps(record).encode(),
-        "class in the summary": json.dumps(named).encode(),
-        "class in a ref": json.dumps({**listed, "schema_version": 1}).encode(),
+        "class in the summary": json.dumps(sealed(named)).encode(),
+        "class in a ref": json.dumps(sealed({**listed, "schema_version": 1})).encode(),
         "no json": b"\xff\x00",
         "list": b"[]",
     }

@@ -1,0 +1,33 @@
+"""Small JSON records that carry a hash of themselves: a changed byte is noticed, and the record is not believed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+SEAL = "seal"
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *value*, which is plain JSON, with its seal: the sha256 of its canonical text."""
+    return {**value, SEAL: _seal(value)}
+
+
+def unsealed(value: Any) -> dict[str, Any]:
+    """Return a sealed record without its seal.
+
+    Raises:
+        ValueError: If it is no record, or not the one that was sealed.
+    """
+    if not isinstance(value, dict):
+        raise ValueError("it is not a record")
+    plain = {name: inner for name, inner in value.items() if name != SEAL}
+    if value.get(SEAL) != _seal(plain):
+        raise ValueError("it is not what was written")
+    return plain
+
+
+def _seal(plain: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
