@@ -27,16 +27,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _kind(nodeid: str) -> str:
-    name = nodeid.rpartition("[")[2].rstrip("]")
-    if "any_moment" in nodeid:
-        return "kill -9 at a random moment"
-    if "clock" in nodeid:
-        return "clock wrong, then right"
-    if "many_runs" in nodeid:
-        return "sixteen runs at once"
-    if "damage" in nodeid:
-        return f"damage on disk: {name}"
-    if "planted" not in nodeid:
-        return name
-    place, when, what = name.rsplit("-", 2)
-    return f"{what} {when} {place.split(':')[0]} write" if not place.startswith("report") else f"{what} {when} report"
+    _, _, rest = nodeid.rpartition("::")
+    test, _, name = rest.rstrip("]").partition("[")
+    meta = "meta: " if "test_meta_faults" in nodeid else ""
+    if "worker_dies" in test or "process_of_ray" in test:
+        what, _, runner = name.split("-")
+        return f"meta: {what} in each stage, {runner}" if "worker" in what else f"meta: kill -9 of {what}"
+    if "planted" in test:
+        place, when, what = name.rsplit("-", 2)
+        step = "report" if place.startswith("report") else f"{place.split(':')[0]} write"
+        return f"{meta}{what} {when} {step}"
+    return _NAMES[test].format(name)
+
+
+_NAMES = {
+    "test_damage_on_disk_is_found_and_mended": "damage on disk: {}",
+    "test_a_clock_that_jumps_is_survived": "clock wrong by {}, then right",
+    "test_a_kill_at_any_moment_is_survived": "kill -9 at a random moment",
+    "test_many_runs_at_once_share_a_workspace": "sixteen runs at once",
+}

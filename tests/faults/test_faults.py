@@ -45,7 +45,6 @@ DAMAGES = (
     "tear-events",
     "alter-header",
     "alter-stage",
-    "clock",
 )
 
 
