@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import check, checks, drill, gc, inspect, meta, profiles, resume, select, stages
+from quantflow.cli import check, checks, drill, gc, inspect, meta, profiles, resume, select, server, stages
 
 app = typer.Typer(
     name="quantflow",
@@ -25,6 +25,7 @@ app.command("drill")(drill.drill)
 app.command("gc")(gc.gc)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(stages.app, name="stages")
+app.add_typer(server.app, name="server")
 app.add_typer(check.app, name="check")
 
 

@@ -116,8 +116,8 @@ def _run(order: Order) -> dict[str, Any]:
     except DataUnavailableError as error:
         time.sleep(min(error.retry_after or 0.0, LONGEST_WAIT_SECONDS))  # then Prefect's own delay follows
         raise
-    except Exception as error:
-        if scrubbed(str(error)) != str(error):  # a provider of another package may print the address it asked
+    except Exception as error:  # a provider of another package may raise anything, and print the address it asked
+        if scrubbed(str(error)) != str(error):
             raise _told_without_credentials(error) from None
         raise
     finally:

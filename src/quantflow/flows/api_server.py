@@ -1,7 +1,8 @@
 """The process of the embedded API server: it serves while anybody uses it, and ends by itself when nobody does.
 
-Run as ``python -m quantflow.flows.api_server FD USERS``: the number of an inherited, listening socket, and
-the file that every user holds a shared lock on. A user that is killed loses its lock, so no server is orphaned.
+Run as ``python -m quantflow.flows.api_server FD HOME``: the number of an inherited, listening socket, and the folder of
+``users``, the file that every user holds a shared lock on. A user that is killed loses its lock, so no server is
+orphaned. While the file ``kept`` there names this process, it is a user itself, and says so in ``keeping``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 POLL_SECONDS = 0.25
@@ -21,7 +23,7 @@ POLL_SECONDS = 0.25
 def main() -> None:
     """Serve on the inherited socket until no user is left, or until SIGTERM."""
     listener = socket.socket(fileno=int(sys.argv[1]))
-    threading.Thread(target=_end_when_unused, args=(sys.argv[2],), daemon=True).start()
+    threading.Thread(target=_end_when_unused, args=(Path(sys.argv[2]),), daemon=True).start()
 
     import uvicorn
     from prefect.server.api.server import create_app
@@ -48,18 +50,30 @@ def _let_writers_wait() -> None:
     AioSqliteConfiguration.begin_transaction = begin_immediate  # type: ignore[method-assign]
 
 
-def _end_when_unused(users: str) -> None:
+def _end_when_unused(home: Path) -> None:
     """Stop this process once the users' lock can be had; keep it, so that a newcomer waits for the end."""
-    fd = os.open(users, os.O_RDWR)
+    fd = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
     while True:
+        kept = _names_us(home / "kept")
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, (fcntl.LOCK_SH if kept else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(POLL_SECONDS)
-        else:
+            continue
+        if not kept:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(5)
             os._exit(1)
+        if not _names_us(home / "keeping"):  # from here on nobody is the last user
+            (home / "keeping").write_text(str(os.getpid()))
+        time.sleep(POLL_SECONDS)
+
+
+def _names_us(path: Path) -> bool:
+    try:
+        return path.read_text() == str(os.getpid())
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":

@@ -96,18 +96,24 @@ def api_server(workspace: Path) -> Iterator[ApiServer]:
         _check_answers(url)
         yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url})
         return
-    home = workspace / ".quantflow" / "server"
-    private_folder(home)
+    home = home_of(workspace)
     users = _opened(home / "users")
     try:
         fcntl.flock(users, fcntl.LOCK_SH)
-        state = _join_or_start(home)
+        state = join_or_start(home)
         try:
             yield _embedded(home, state["url"])
         finally:
             _stop_if_last(users, home, state["pid"])
     finally:
         os.close(users)
+
+
+def home_of(workspace: Path) -> Path:
+    """Return the folder of the workspace's own server, made when it is missing."""
+    home = workspace / ".quantflow" / "server"
+    private_folder(home)
+    return home
 
 
 def _opened(path: Path) -> int:
@@ -161,17 +167,22 @@ def _embedded(home: Path, url: str) -> ApiServer:
     return ApiServer(url, embedded=True, environment=environment, log=home / "server.log")
 
 
-def _join_or_start(home: Path) -> dict[str, Any]:
-    """Return the pid and url of the running server; start one when there is none. One starter at a time."""
+def join_or_start(home: Path) -> dict[str, Any]:
+    """Return pid, port and url of the running server; start one when there is none. One starter at a time.
+
+    Raises:
+        InfrastructureError: If it cannot be started.
+    """
     guard = os.open(home / "starting", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        return _running(home) or _start(home)
+        return running(home) or _start(home)
     finally:
         os.close(guard)
 
 
-def _running(home: Path) -> dict[str, Any] | None:
+def running(home: Path) -> dict[str, Any] | None:
+    """Return pid, port and url of the server that runs in *home*; None when none does, whatever its files say."""
     try:
         state = json.loads((home / "state.json").read_bytes())
         with socket.create_connection(("127.0.0.1", state["port"]), timeout=1):
@@ -195,7 +206,7 @@ def _start(home: Path) -> dict[str, Any]:
         }
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "quantflow.flows.api_server", str(fd), str(home / "users")],
+                [sys.executable, "-m", "quantflow.flows.api_server", str(fd), str(home)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -222,11 +233,11 @@ def _stop_if_last(users: int, home: Path, pid: int) -> None:
             os.kill(pid, signal_number)
         except ProcessLookupError:
             return
-        if _gone(pid, patience):
+        if gone(pid, patience):
             return
 
 
-def _gone(pid: int, patience: float) -> bool:
+def gone(pid: int, patience: float) -> bool:
     """Wait until the process has ended, reaping it when it is our child."""
     until = time.monotonic() + patience
     while time.monotonic() < until:

@@ -1,0 +1,123 @@
+"""The workspace's own API server, kept running between runs: ``quantflow server start|stop|status``.
+
+It is the server that a run starts for itself. What keeps it is a file that names its process; the server looks at it,
+and counts itself among its users as long as the file is there. So nobody ends a process that is not the server, one
+that was killed leaves nothing to be mistaken for it, and one that serves a run can be kept, or let go, meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from quantflow.data.store import write_atomic
+from quantflow.errors import InfrastructureError
+from quantflow.flows.server import configured_url, gone, home_of, join_or_start, running, without_secrets
+
+HEALTH_SECONDS = 3.0
+BOOT_SECONDS = 90.0
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """What runs in a workspace use as their API server.
+
+    Attributes:
+        url: Its API URL; None when nothing runs.
+        pid: The process of the workspace's own server; None for a configured one.
+        kept: Whether it stays when nothing uses it.
+        healthy: Whether it answers.
+        since: When its process started, ISO, UTC.
+        configured: Whether ``PREFECT_API_URL`` or a Prefect profile names it.
+    """
+
+    url: str | None = None
+    pid: int | None = None
+    kept: bool = False
+    healthy: bool = False
+    since: str | None = None
+    configured: bool = False
+
+    def json(self) -> dict[str, Any]:
+        """Return the status as JSON values."""
+        return asdict(self)
+
+
+def server_status(workspace: Path) -> ServerStatus:
+    """Return which API server a run in *workspace* would use now."""
+    if url := configured_url():
+        return ServerStatus(url=without_secrets(url), healthy=_healthy(url), configured=True)
+    home = home_of(workspace)
+    state = running(home)
+    if state is None:
+        return ServerStatus()
+    return ServerStatus(
+        url=state["url"],
+        pid=state["pid"],
+        kept=_named(home / "kept") == state["pid"],
+        healthy=_healthy(state["url"]),
+        since=_since(state["pid"]),
+    )
+
+
+def start_server(workspace: Path) -> ServerStatus:
+    """Have the workspace's own API server running, and keep it; nothing changes when it is kept already.
+
+    Raises:
+        InfrastructureError: If it does not answer in time.
+    """
+    home = home_of(workspace)
+    until = time.monotonic() + BOOT_SECONDS
+    while time.monotonic() < until:
+        state = join_or_start(home)
+        if _named(home / "kept") != state["pid"]:
+            write_atomic(home / "kept", str(state["pid"]).encode())
+        if _healthy(state["url"]) and _named(home / "keeping") == state["pid"]:
+            return server_status(workspace)
+        time.sleep(0.1)
+    raise InfrastructureError(
+        f"The API server did not answer within {BOOT_SECONDS:.0f} s.", hint=f"Its log: {home / 'server.log'}"
+    )
+
+
+def stop_server(workspace: Path) -> bool:
+    """Let the kept server go: it ends by itself, at once or with the last run that uses it.
+
+    Returns:
+        Whether it has ended, or none was kept.
+    """
+    home = home_of(workspace)
+    pid = _named(home / "kept")
+    (home / "kept").unlink(missing_ok=True)
+    state = running(home)
+    return pid is None or state is None or state["pid"] != pid or gone(pid, STOP_SECONDS)
+
+
+def _named(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=HEALTH_SECONDS) as answer:
+            return bool(json.load(answer) is True)
+    except (OSError, ValueError):
+        return False
+
+
+def _since(pid: int) -> str | None:
+    try:
+        return datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC).isoformat(timespec="seconds")
+    except psutil.NoSuchProcess:
+        return None
