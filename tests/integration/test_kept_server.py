@@ -23,7 +23,11 @@ def _no_server_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def test_a_kept_server_is_shared_survives_its_users_and_ends_when_it_is_let_go(fresh: Path) -> None:
-    """Start twice is one server; runs use it and leave it; killed, it is not believed in; stop leaves no process."""
+    """Start twice is one server; runs use it and leave it; killed, it is not believed in; stop leaves no process.
+
+    A file of the user's that is called like a library is not taken for it.
+    """
+    (fresh / "six.py").write_text("raise RuntimeError('this is not the library')")
     assert not server_status(fresh).healthy
     first = start_server(fresh)
     assert (first.healthy, first.kept) == (True, True)

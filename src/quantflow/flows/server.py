@@ -206,7 +206,7 @@ def _start(home: Path) -> dict[str, Any]:
         }
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "quantflow.flows.api_server", str(fd), str(home)],
+                [sys.executable, "-P", "-m", "quantflow.flows.api_server", str(fd), str(home)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -111,7 +111,7 @@ def _waiter(condition: Callable[[], bool]) -> Callable[[], bool]:
 
 
 def _start(workspace: Path, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    line = [sys.executable, "-m", "quantflow", *command, "--workspace", str(workspace)]
+    line = [sys.executable, "-P", "-m", "quantflow", *command, "--workspace", str(workspace)]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(line, stdin=quiet, stdout=quiet, stderr=quiet, env=dict(os.environ))
 
