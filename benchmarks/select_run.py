@@ -1,0 +1,105 @@
+"""A whole run of the demo's six selection stages and all nine, against a plain script of the same functions.
+
+Each round has a start of history of its own, so nothing comes from the cache; both sides do the same work.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from timing import Command, medians, quantflow, row, run
+
+SIX = ("ingestion", "features", "inference", "clustering", "policy", "synthesis")
+SCRIPT = """
+import sys
+from quantflow import QuantSDK
+context = QuantSDK.context("demo", overrides=[sys.argv[1]])
+QuantSDK.run_pipeline(context, sys.argv[2].split(",")) if len(sys.argv) > 2 else QuantSDK.run_pipeline(context)
+"""
+PREFECT = """
+import sys
+from prefect import flow, task
+from quantflow import QuantSDK
+@flow
+def by_the_book():
+    context = QuantSDK.context("demo", overrides=[sys.argv[1]])
+    for name in sys.argv[2].split(","):
+        context = task(name=name)(QuantSDK.run_stage)(name, context)
+by_the_book()
+"""
+
+
+def start(side: int, number: int) -> str:
+    """Return a setting that no other round and no other command has."""
+    return f"data.start=201{side}-02-{number + 1:02d}"
+
+
+def main() -> None:
+    """Print the rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "plain.py").write_text(SCRIPT)
+        (home / "book.py").write_text(PREFECT)
+        begin = time.perf_counter()
+        run(select("data.start=2010-01-04"), home)
+        first = time.perf_counter() - begin
+        run(plain("data.start=2010-01-05"), home)
+        cold = medians(
+            {
+                "plain": lambda n: plain(start(0, n)),
+                "six": lambda n: plain(start(1, n), SIX),
+                "cold": lambda n: select(start(2, n)),
+                "cold again": lambda n: select(start(2, n)),
+            },
+            home,
+        )
+        fail = medians({"fail": lambda n: failing(n), "resume": lambda n: quantflow("resume", f"f{n}")}, home)
+        run(quantflow("server", "start"), home)
+        url = run(quantflow("server", "status"), home).split()[0]
+        warm = medians(
+            {
+                "plain": lambda n: plain(start(3, n)),
+                "warm": lambda n: select(start(4, n)),
+                "again": lambda n: select(start(4, n)),
+                "book": lambda n: book(start(1, n + 10), SIX),
+            },
+            home,
+            env={"PREFECT_API_URL": url},
+        )
+        run(quantflow("server", "stop"), home)
+    row("select, nine stages, nothing cached, API server up / plain script", warm["warm"], warm["plain"], 3.0)
+    row("the same, all cached", warm["again"], warm["plain"], 3.0)
+    row("six stages as a plain Prefect flow, API server up / plain script", warm["book"], cold["six"], 3.0)
+    row("select, nothing cached, server started by the run / plain script", cold["cold"], cold["plain"], 7.0)
+    row("the same, all cached", cold["cold again"], cold["plain"], 7.0)
+    row("very first run in a folder / plain script", first, cold["plain"], 12.0)
+    row("resume after a failure in stage 5, server started by it / plain script", fail["resume"], cold["plain"], 3.0)
+
+
+def plain(setting: str, stages: tuple[str, ...] = ()) -> Command:
+    """Return the plain script's command."""
+    return (sys.executable, "plain.py", setting, *([",".join(stages)] if stages else []))
+
+
+def book(setting: str, stages: tuple[str, ...]) -> Command:
+    """Return the command of the plain Prefect flow."""
+    return (sys.executable, "book.py", setting, ",".join(stages))
+
+
+def select(setting: str) -> Command:
+    """Return quantflow's command."""
+    return quantflow("select", "-p", "demo", "--no-progress", "--set", setting)
+
+
+def failing(number: int) -> Command:
+    """Return a command that makes a run and kills it in its fifth stage."""
+    kill = "-m quantflow.testing.faults record:policy:running after kill --"
+    run_it = f"select -p demo --no-progress --run-id f{number} --set {start(5, number)}"
+    return ("bash", "-c", f"{sys.executable} {kill} {run_it}; test $? = 137")
+
+
+if __name__ == "__main__":
+    main()
