@@ -1,4 +1,4 @@
-"""How soon a command answers: ``--help`` against kedro's and metaflow's, ``inspect RUN`` against ``prefect flow-run ls``.
+"""How soon a command answers: ``--help`` against kedro's and metaflow's, ``inspect`` against ``prefect flow-run ls``.
 
 ``python benchmarks/startup.py PEERS``: PEERS is the ``bin`` folder of an environment with kedro and metaflow.
 """

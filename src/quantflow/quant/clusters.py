@@ -60,7 +60,8 @@ def correlations(returns: FloatArray) -> tuple[FloatArray, FloatArray]:
         filled /= np.where(scale > _FLAT, scale, np.nan)[:, None].astype(returns.dtype)
         if present.all():
             common: FloatArray = np.asarray(returns.shape[1], dtype=returns.dtype)
-            rho: FloatArray = filled @ filled.T / common
+            rho: FloatArray = filled @ filled.T
+            rho /= common
         else:
             rho, common = _pairwise(np.where(present, filled, returns.dtype.type(0)), present.astype(returns.dtype))
     np.clip(rho, -1.0, 1.0, out=rho)
@@ -113,11 +114,14 @@ def shrinkage_intensity(rho: FloatArray, common: FloatArray) -> float:
         is estimated from the products of each session; the normal one needs no second pass over the data.
     """
     squared = rho * rho
-    signal = float(np.nansum(squared, dtype=np.float64))
+    undefined = np.isnan(squared)  # in place from here on: with thousands of symbols each copy costs more than its use
+    np.copyto(squared, 0.0, where=undefined)
+    signal = float(np.sum(squared, dtype=np.float64))
     np.subtract(1.0, squared, out=squared)
     squared *= squared
     squared /= np.maximum(common - 1.0, 1.0)
-    noise = float(np.nansum(squared, dtype=np.float64))
+    np.copyto(squared, 0.0, where=undefined)
+    noise = float(np.sum(squared, dtype=np.float64))
     return min(1.0, noise / signal) if signal > 0.0 else float(noise > 0.0)
 
 
@@ -146,7 +150,9 @@ def distances(
     windows = np.zeros(total.shape, dtype=np.uint8)
     for lookback in lookbacks:
         rho, common = correlations(returns[:, -lookback:].astype(dtype))
-        rho[np.broadcast_to(common < min_observations, rho.shape)] = np.nan
+        few = common < min_observations
+        if few.any():
+            rho[np.broadcast_to(few, rho.shape)] = np.nan
         rho *= 1.0 - (shrinkage_intensity(rho, common) if shrinkage is None else shrinkage)
         np.subtract(1.0, rho, out=rho)
         rho *= 0.5
