@@ -91,6 +91,12 @@ class IntegrityError(QuantflowError):
     exit_code = 30
 
 
+class DegradedError(QuantflowError):
+    """A run is complete, but not as it was asked for; raised only where that is wanted."""
+
+    exit_code = 23
+
+
 class Stopped(BaseException):
     """SIGINT or SIGTERM arrived: end now, but in order. No error, so that nothing on the way swallows it.
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quantflow.cli.options import AsJson, AsOf, NewRunId, NoProgress, Sets, Workspace, parse_date
+from quantflow.cli.options import (
+    AsJson,
+    AsOf,
+    Force,
+    NewRunId,
+    NoProgress,
+    Sets,
+    Strict,
+    Workspace,
+    parse_date,
+)
 
 if TYPE_CHECKING:
     from quantflow.runs.record import RunRecord
@@ -31,6 +41,8 @@ def meta(
     ] = None,
     workspace: Workspace = None,
     sets: Sets = None,
+    force: Force = False,
+    strict: Strict = False,
     no_progress: NoProgress = False,
     json: AsJson = False,
 ) -> None:
@@ -53,15 +65,19 @@ def meta(
         from quantflow.execution.ray import probe
 
         probe(loaded.execution.ray_address)
-    from quantflow.cli.running import run_and_show
+    from quantflow.cli.running import run_unless_done
     from quantflow.ui.progress import default_mode
 
     def prepare() -> RunRecord:
+        from quantflow.runs.done import refuse_done
         from quantflow.runs.request import create_meta_run, resolve_meta_as_of
 
-        return create_meta_run(loaded, home, resolve_meta_as_of(loaded, asked), run_id)
+        when = resolve_meta_as_of(loaded, asked)
+        if run_id is None and not force:
+            refuse_done(loaded, home, when)
+        return create_meta_run(loaded, home, when, run_id)
 
-    run_and_show(home, prepare, default_mode(no_progress=no_progress, as_json=json))
+    run_unless_done(home, prepare, default_mode(no_progress=no_progress, as_json=json), strict=strict)
 
 
 def _execution(key: str, value: str | None) -> list[str]:

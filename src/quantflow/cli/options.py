@@ -23,6 +23,8 @@ AsOf = Annotated[
     typer.Option("--as-of", metavar="DATE", help="Last session to be seen (YYYY-MM-DD); the last completed one."),
 ]
 NewRunId = Annotated[str | None, typer.Option("--run-id", help="Name of the new run; made up by default.")]
+Force = Annotated[bool, typer.Option("--force", help="Run even if a complete run has it all; uses the cache.")]
+Strict = Annotated[bool, typer.Option("--strict", help="End with exit code 23 when the run is degraded.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be run or reused, and why; run nothing.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, a schema_version in each document.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quantflow.cli.options import AsJson, DryRun, NoProgress, Sets, Workspace
+from quantflow.cli.options import AsJson, DryRun, NoProgress, Sets, Strict, Workspace
 
 if TYPE_CHECKING:
     from quantflow.runs.record import RunRecord
@@ -22,6 +22,7 @@ def resume(
     sets: Sets = None,
     workspace: Workspace = None,
     dry_run: DryRun = False,
+    strict: Strict = False,
     no_progress: NoProgress = False,
     json: AsJson = False,
 ) -> None:
@@ -47,7 +48,8 @@ def resume(
     from quantflow.cli.running import run_and_show
 
     _announce(record, forced, json)
-    run_and_show(record.workspace, lambda: record, default_mode(no_progress=no_progress, as_json=json), forced=forced)
+    mode = default_mode(no_progress=no_progress, as_json=json)
+    run_and_show(record.workspace, lambda: record, mode, forced=forced, strict=strict)
 
 
 def _changed(record: RunRecord, sets: list[str], dry_run: bool) -> RunRecord:

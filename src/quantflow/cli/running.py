@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from quantflow.errors import Stopped
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run_and_show(
-    workspace: Path, prepare: Callable[[], RunRecord], mode: str, *, forced: Sequence[str] = ()
+    workspace: Path, prepare: Callable[[], RunRecord], mode: str, *, forced: Sequence[str] = (), strict: bool = False
 ) -> RunStatus:
     """Run what *prepare* makes ready, show its progress, then its result; return what it did.
 
@@ -28,9 +30,11 @@ def run_and_show(
         prepare: Makes the run's record, or finds it.
         mode: How to show progress.
         forced: Stages to run whatever is there.
+        strict: Whether a degraded result is an error.
 
     Raises:
         QuantflowError: What stopped the run, after the way on was printed.
+        DegradedError: If it is degraded, after its result was shown, when that is an error.
     """
     from quantflow.flows.server import api_server
 
@@ -43,7 +47,29 @@ def run_and_show(
 
             run = execute(record, server, forced=forced, listener=listener)
     _show(run, mode)
+    if strict and run.degraded:
+        from quantflow.errors import DegradedError
+
+        raise DegradedError(
+            f"Run {run.record.run_id} is complete, but degraded.", hint=f"quantflow inspect {run.record.run_id}"
+        )
     return run
+
+
+def run_unless_done(workspace: Path, prepare: Callable[[], RunRecord], mode: str, *, strict: bool) -> None:
+    """Do as ``run_and_show``, or say which run is complete already when *prepare* raises ``AlreadyDone``."""
+    from quantflow.runs.done import AlreadyDone
+
+    try:
+        run_and_show(workspace, prepare, mode, strict=strict)
+    except AlreadyDone as found:
+        header = found.run.record.header
+        if mode == "json":
+            from quantflow.ui.progress import write_json_line
+
+            write_json_line("already_done", run_id=found.run.record.run_id, as_of=header["as_of"])
+        else:
+            typer.echo(f"already done: {found.run.record.run_id} (as-of {header['as_of']}); --force runs it again")
 
 
 def _show(run: RunStatus, mode: str) -> None:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quantflow.cli.options import AsJson, AsOf, DryRun, NewRunId, NoProgress, Sets, Workspace, parse_date
+from quantflow.cli.options import (
+    AsJson,
+    AsOf,
+    DryRun,
+    Force,
+    NewRunId,
+    NoProgress,
+    Sets,
+    Strict,
+    Workspace,
+    parse_date,
+)
 
 if TYPE_CHECKING:
     from datetime import date
@@ -24,6 +35,8 @@ def select(
     workspace: Workspace = None,
     sets: Sets = None,
     dry_run: DryRun = False,
+    force: Force = False,
+    strict: Strict = False,
     no_progress: NoProgress = False,
     json: AsJson = False,
 ) -> None:
@@ -46,15 +59,19 @@ def select(
         _print_plan(loaded, home, asked, json)
         return
     session = _session(loaded, asked) if asked or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
-    from quantflow.cli.running import run_and_show
+    from quantflow.cli.running import run_unless_done
     from quantflow.ui.progress import default_mode
 
     def prepare() -> RunRecord:
+        from quantflow.runs.done import refuse_done
         from quantflow.runs.request import create_run
 
-        return create_run(loaded, home, session or _session(loaded, None), run_id)
+        when = session or _session(loaded, None)
+        if run_id is None and not force:
+            refuse_done(loaded, home, when)
+        return create_run(loaded, home, when, run_id)
 
-    run_and_show(home, prepare, default_mode(no_progress=no_progress, as_json=json))
+    run_unless_done(home, prepare, default_mode(no_progress=no_progress, as_json=json), strict=strict)
 
 
 def _session(profile: Profile, asked: date | None) -> date:

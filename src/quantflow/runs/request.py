@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -78,6 +79,7 @@ def create_run(
             "store": profile.execution.store,
             "parent": dict(parent) if parent else None,
             "scope": parent["scope"] if parent else record.run_id,
+            "source": source_of(profile),
         }
     )
     return record
@@ -123,6 +125,7 @@ def create_meta_run(
             "scope": scope,
             "sleeves": [link.id for link in made],
             "failed": [],
+            "source": source_of(meta),
         }
     )
     return record
@@ -172,6 +175,16 @@ def _leaf_profiles(meta: MetaProfile) -> list[Profile]:
     for profile in meta.resolved.values():
         out += _leaf_profiles(profile) if isinstance(profile, MetaProfile) else [profile]
     return out
+
+
+def source_of(profile: Profile | MetaProfile) -> str | None:
+    """Return what tells whether the source data of a profile, or of its sleeves, have changed; None if nothing does."""
+    from quantflow.data.providers import fingerprint
+
+    if isinstance(profile, Profile):
+        return fingerprint(profile.data)
+    marks = [fingerprint(leaf.data) for leaf in _leaf_profiles(profile)]
+    return hashlib.sha256(repr(marks).encode()).hexdigest() if any(marks) else None
 
 
 def layout_of(record: RunRecord) -> Layout:

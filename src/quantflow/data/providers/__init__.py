@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from quantflow.errors import ConfigError, unknown_name
 if TYPE_CHECKING:
     from quantflow.config.data import DataConfig
 
-__all__ = ["GROUP", "Provider", "open_provider", "provider_names"]
+__all__ = ["GROUP", "Provider", "fingerprint", "open_provider", "provider_names"]
 
 GROUP = "quantflow.providers"
 """The entry point group in which a package registers a provider class."""
@@ -45,6 +47,22 @@ def open_provider(config: DataConfig) -> Provider:
     for point in entry_points(group=GROUP, name=config.provider):
         return _opened(config, _plug_in(point))
     raise unknown_name("provider", config.provider, provider_names())
+
+
+def fingerprint(config: DataConfig) -> str | None:
+    """Return a hash of what tells cheaply that local source files have changed: names, sizes and times of change.
+
+    None for a source without files, whose past sessions are taken to stay as they are. Files that cannot be looked at
+    so cheaply, at a URL or missing, give a text that equals no other.
+    """
+    from quantflow.data.providers.locations import local_marks
+
+    if config.provider != "files":
+        return None
+    found = [local_marks(path) for path in (config.path, config.instruments) if path]
+    if not all(found):
+        return f"unknown {secrets.token_hex(8)}"
+    return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
 def _plug_in(point: EntryPoint) -> Any:

@@ -82,6 +82,14 @@ def _list_local(path: str) -> list[str]:
     return [str(child) for child in fixed.glob(pattern) if child.is_file()] if pattern else []
 
 
+def local_marks(path: str) -> list[tuple[str, int, int]]:
+    """Return name, size and time of change (ns) of the local files that *path* stands for; none at a URL."""
+    if is_url(path):
+        return []
+    stats = [(name, Path(name).stat()) for name in sorted(_list_local(path))]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+
+
 def _before_glob(parts: tuple[str, ...]) -> Iterator[str]:
     for part in parts:
         if re.search(r"[*?\[]", part):

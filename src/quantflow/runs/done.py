@@ -1,0 +1,55 @@
+"""Whether there is anything to do: a complete run of the same settings, session, code and source data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.errors import QuantflowError
+from quantflow.runs.request import plan_of, source_of
+from quantflow.runs.sleeves import complete_sleeves, config_hash
+from quantflow.runs.status import RunStatus, list_runs
+
+
+class AlreadyDone(Exception):  # noqa: N818  # nothing is wrong: there is nothing to do
+    """A complete run has what was asked for.
+
+    Attributes:
+        run: That run.
+    """
+
+    def __init__(self, run: RunStatus) -> None:
+        super().__init__(run.record.run_id)
+        self.run = run
+
+
+def refuse_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> None:
+    """Refuse to run what is there already.
+
+    Raises:
+        AlreadyDone: Naming the newest complete run of the same profile, settings and session, whose stages would all
+            be reused, and whose source data look as they do now.
+    """
+    wanted = config_hash(profile.settings(), as_of.isoformat())
+    source = source_of(profile)
+    for run in reversed(list_runs(workspace)):
+        if run.state == "completed" and _is(run, profile.name, wanted, source) and _stands(run):
+            raise AlreadyDone(run)
+
+
+def _is(run: RunStatus, name: str, wanted: str, source: str | None) -> bool:
+    header: Mapping[str, Any] = run.record.header
+    same = header["profile"] == name and config_hash(header["settings"], header["as_of"]) == wanted
+    return same and header.get("source") == source
+
+
+def _stands(run: RunStatus) -> bool:
+    """Whether a resume of the run would do nothing: same code, sound artifacts, all sleeves there."""
+    try:
+        kept = all(line.action == "reuse" for line in plan_of(run.record))
+        return kept and len(complete_sleeves(run.record)) == len(run.record.header.get("sleeves", ()))
+    except QuantflowError:
+        return False
