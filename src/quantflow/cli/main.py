@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import check, checks, drill, gc, inspect, meta, profiles, resume, select, server, stages
+from quantflow.cli import check, checks, drill, gc, inspect, meta, nights, profiles, resume, select, server, stages
 
 app = typer.Typer(
     name="quantflow",
@@ -20,6 +20,8 @@ app.command("select")(select.select)
 app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
+app.command("status")(nights.status)
+app.command("catchup")(nights.catchup)
 app.command("checks")(checks.checks)
 app.command("drill")(drill.drill)
 app.command("gc")(gc.gc)

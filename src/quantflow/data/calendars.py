@@ -35,7 +35,10 @@ def sessions(name: str, start: date, end: date) -> SessionArray:
     first, last = np.datetime64(start, "D"), np.datetime64(end, "D")
     if name == ALWAYS_OPEN:
         return np.arange(first, last + 1) if last >= first else np.empty(0, "datetime64[D]")
-    return _built(name, start, end)[0] if last >= first else np.empty(0, "datetime64[D]")
+    if last < first:
+        return np.empty(0, "datetime64[D]")
+    days = _built(name, start - _LOOK_BACK if start == end else start, end)[0]  # no calendar is built for one day
+    return days[days >= first]
 
 
 def last_completed(name: str, now: datetime) -> date:

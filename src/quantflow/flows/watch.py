@@ -84,6 +84,7 @@ class Watcher:
         self._tasks: dict[str, TaskState] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._following: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
         self._threads = [
             threading.Thread(target=copy_context().run, args=(work,), daemon=True)  # Prefect's settings are context
             for work in (self._poll, self._stream)
@@ -97,6 +98,10 @@ class Watcher:
     def finish(self) -> None:
         """Ask the API once more, so that the last picture is the true one, and end."""
         self._stop.set()
+        if self._following:
+            loop, task = self._following
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(task.cancel)
         with contextlib.suppress(InfrastructureError):
             self._take(fetch(self._tag))
 
@@ -115,7 +120,14 @@ class Watcher:
                 self._listener(dict(self._tasks))
 
     def _stream(self) -> None:
-        asyncio.run(self._subscribe())
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(self._follow())
+
+    async def _follow(self) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._following = (asyncio.get_running_loop(), task)
+        await self._subscribe()
 
     async def _subscribe(self) -> None:
         from prefect.events.clients import get_events_subscriber

@@ -1,0 +1,92 @@
+"""``quantflow status`` and ``quantflow catchup``: which sessions were done, and making up those that were not."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quantflow.cli.options import AsJson, DryRun, NoProgress, Workspace, parse_date
+
+if TYPE_CHECKING:
+    from quantflow.runs.nights import Night, Nights
+    from quantflow.runs.record import RunRecord
+
+SCHEMA_VERSION = 1
+EVERY = 100_000
+
+Only = Annotated[
+    list[str] | None, typer.Option("--profile", "-p", help="Only this profile; may be given several times.")
+]
+
+
+def status(
+    sessions: Annotated[int, typer.Option("--sessions", min=1, help="How many sessions to look back.")] = 30,
+    profile: Only = None,
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
+    """Show per profile how each session went: done, degraded, late, failed, missed, or closed."""
+    from quantflow.config.load import find_workspace
+    from quantflow.runs.nights import nights_of
+    from quantflow.ui.nights import print_nights
+
+    home = find_workspace(Path.cwd(), workspace)
+    found = nights_of(home, sessions, profile or ())
+    if json:
+        facts = [each.json() for each in found]
+        typer.echo(jsonlib.dumps({"schema_version": SCHEMA_VERSION, "event": "status", "profiles": facts}))
+    elif found:
+        print_nights(found)
+    else:
+        typer.echo(f"no runs in {home}", err=True)
+
+
+def catchup(
+    profile: Only = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="DATE", help="Begin here instead of with the first run.")
+    ] = None,
+    dry_run: DryRun = False,
+    workspace: Workspace = None,
+    no_progress: NoProgress = False,
+    json: AsJson = False,
+) -> None:
+    """Run the sessions that were missed or failed, oldest first, each with what was known on its own date."""
+    from quantflow.config.load import find_workspace
+    from quantflow.runs.nights import nights_of
+
+    home = find_workspace(Path.cwd(), workspace)
+    found = nights_of(home, EVERY, profile or (), parse_date(since))
+    due = sorted(((night.day, each.profile, night, each) for each in found for night in each.due), key=lambda x: x[:2])
+    if not due:
+        typer.echo("nothing to catch up", err=True)
+        return
+    for day, name, night, _ in due:
+        typer.echo(f"{day}  {name}  {f'resume {night.run_id}' if night.run_id else 'run'}", err=True)
+    if dry_run:
+        return
+    from quantflow.cli.running import run_and_show
+    from quantflow.flows.server import api_server
+    from quantflow.ui.progress import default_mode
+
+    mode = default_mode(no_progress=no_progress, as_json=json)
+    with api_server(home):
+        for day, _, night, each in due:
+            run_and_show(home, lambda day=day, night=night, each=each: _prepared(home, each, night, day), mode)  # type: ignore[misc]
+
+
+def _prepared(home: Path, each: Nights, night: Night, day: date) -> RunRecord:
+    """Return the run of that session: the one that was begun, else a new one."""
+    from quantflow.config.load import load_meta, load_profile
+    from quantflow.runs.record import RunRecord
+    from quantflow.runs.request import create_meta_run, create_run
+
+    if night.run_id:
+        return RunRecord(home, night.run_id)
+    if each.kind == "meta":
+        return create_meta_run(load_meta(each.profile, workspace=home), home, day)
+    return create_run(load_profile(each.profile, workspace=home), home, day)

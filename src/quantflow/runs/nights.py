@@ -1,0 +1,155 @@
+"""What happened on each session: per profile, whether its portfolio was made, in time, late, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from quantflow.config.calendar import CalendarConfig
+from quantflow.config.load import load_meta, load_profile
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.data import calendars
+from quantflow.errors import ConfigError, QuantflowError
+from quantflow.runs.request import resolve_as_of, resolve_meta_as_of
+from quantflow.runs.status import RunStatus, list_runs
+
+
+class Mark(StrEnum):
+    """How a session went."""
+
+    DONE = "done"
+    DEGRADED = "degraded"
+    LATE = "late"
+    RUNNING = "running"
+    FAILED = "failed"
+    MISSED = "missed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Night:
+    """One weekday of one profile.
+
+    Attributes:
+        day: The date.
+        mark: How it went; ``closed`` when the exchange had no session.
+        run_id: The run that says so: the complete one, else the newest; None when there was none.
+    """
+
+    day: date
+    mark: Mark
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Nights:
+    """The sessions of one profile, oldest first.
+
+    Attributes:
+        profile: The profile, or meta profile.
+        kind: ``selection`` or ``meta``.
+        nights: Its weekdays.
+        note: What keeps the newest sessions from being seen; empty when nothing does.
+    """
+
+    profile: str
+    kind: str
+    nights: tuple[Night, ...]
+    note: str = ""
+
+    @property
+    def due(self) -> tuple[Night, ...]:
+        """The sessions that have no complete run and are not at work, oldest first."""
+        return tuple(night for night in self.nights if night.mark in (Mark.MISSED, Mark.FAILED))
+
+    def json(self) -> dict[str, Any]:
+        """Return the sessions as JSON values."""
+        nights = [
+            {"day": night.day.isoformat(), "mark": night.mark.value, "run_id": night.run_id} for night in self.nights
+        ]
+        return {"profile": self.profile, "kind": self.kind, "note": self.note, "nights": nights}
+
+
+def nights_of(workspace: Path, count: int, profiles: Sequence[str] = (), since: date | None = None) -> list[Nights]:
+    """Return how the last sessions of each profile that ever ran went.
+
+    A profile's sessions begin with the first one that it was run for (or *since*), and end with the last one that a
+    run could see now.
+
+    Args:
+        workspace: The folder that holds the runs.
+        count: Sessions per profile, at most.
+        profiles: Only these; all when empty.
+        since: Begin here, even before the first run.
+
+    Raises:
+        ConfigError: If one of *profiles* was never run, and *since* does not say where to begin.
+    """
+    runs: dict[tuple[str, str], list[RunStatus]] = {}
+    for run in list_runs(workspace):
+        if run.state != "unreadable":
+            header = run.record.header
+            runs.setdefault((header["kind"], header["profile"]), []).append(run)
+    for name in profiles:
+        if not any(name == profile for _, profile in runs):
+            raise ConfigError(
+                f"{name} was never run in {workspace}.", hint=f"Run it once: quantflow select --profile {name}"
+            )
+    wanted = sorted(key for key in runs if not profiles or key[1] in profiles)
+    return [_nights(workspace, kind, profile, runs[kind, profile], count, since) for kind, profile in wanted]
+
+
+def _nights(
+    workspace: Path, kind: str, profile: str, runs: Sequence[RunStatus], count: int, since: date | None
+) -> Nights:
+    calendar = CalendarConfig(**runs[-1].record.header["settings"]["calendar"]).name
+    over = calendars.last_completed(calendar, datetime.now(UTC))
+    last, note = _last_session(workspace, kind, profile, over)
+    first = since or min(run.record.as_of for run in runs)
+    last = max(last, *(run.record.as_of for run in runs))
+    days = [day.item() for day in calendars.sessions(calendar, first, last)][-count:]
+    found = {day: _night(day, [run for run in runs if run.record.as_of == day], calendar) for day in days}
+    shown = _weekdays(days[0], last) if days else []
+    return Nights(profile, kind, tuple(found.get(day, Night(day, Mark.CLOSED)) for day in shown), note)
+
+
+def _last_session(workspace: Path, kind: str, profile: str, over: date) -> tuple[date, str]:
+    """Return the last session that a run could see now, and what is to be said of later ones."""
+    try:
+        loaded: Profile | MetaProfile
+        if kind == "meta":
+            loaded = load_meta(profile, workspace=workspace)
+            last = resolve_meta_as_of(loaded, None)
+        else:
+            loaded = load_profile(profile, workspace=workspace)
+            last = resolve_as_of(loaded, None)
+    except QuantflowError as error:
+        return over, f"its data cannot be asked: {error.message}"
+    return last, "" if last >= over else f"no data after {last}; the last completed session is {over}"
+
+
+def _weekdays(first: date, last: date) -> list[date]:
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return [day for day in days if day.weekday() < 5]
+
+
+def _night(day: date, runs: Sequence[RunStatus], calendar: str) -> Night:
+    complete = [run for run in runs if run.state == "completed"]
+    if complete:
+        return Night(day, _quality(day, complete, calendar), complete[-1].record.run_id)
+    if not runs:
+        return Night(day, Mark.MISSED)
+    mark = Mark.RUNNING if runs[-1].state == "running" else Mark.FAILED
+    return Night(day, mark, runs[-1].record.run_id)
+
+
+def _quality(day: date, complete: Sequence[RunStatus], calendar: str) -> Mark:
+    """Return late when the first complete run was begun after the next session had closed."""
+    if complete[-1].degraded:
+        return Mark.DEGRADED
+    begun = datetime.fromisoformat(complete[0].record.header["created"])
+    return Mark.LATE if calendars.last_completed(calendar, begun) > day else Mark.DONE
