@@ -76,8 +76,13 @@ def test_a_second_run_is_cached_and_its_result_on_stdout(prepared: Path) -> None
 
 
 def test_json_output_is_one_document_per_line(prepared: Path) -> None:
-    """``--json`` writes JSON lines only, the last one the result."""
-    done = run_cli("select", "-p", "demo", "--json", cwd=prepared)
+    """``--json`` writes JSON lines only, the last one the result; or one that names the run that has it already."""
+    again = run_cli("select", "-p", "demo", "--json", cwd=prepared)
+    (named,) = (json.loads(line) for line in again.stdout.splitlines())
+    assert again.returncode == 0
+    assert (named["event"], named["as_of"]) == ("already_done", "2022-12-28")
+    assert run_cli("inspect", named["run_id"], cwd=prepared).returncode == 0
+    done = run_cli("select", "-p", "demo", "--json", "--force", cwd=prepared)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert {line["schema_version"] for line in lines} == {1}
     assert lines[-1]["event"] == "result"

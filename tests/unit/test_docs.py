@@ -97,7 +97,8 @@ def test_commands_exist(page: str, arguments: tuple[str, ...], tmp_path: Path) -
     workspace = settings_of(ROOT / page, tmp_path) if blocks(ROOT / page, "toml") else tmp_path
     overrides = values.get("sets") or ()
     if profile := values.get("profile"):
-        load_profile(profile, workspace=workspace, overrides=overrides)
+        for name in [profile] if isinstance(profile, str) else profile:
+            load_profile(name, workspace=workspace, overrides=overrides)
     elif meta := values.get("meta_profile"):
         load_meta(meta, workspace=workspace, overrides=overrides)
     elif overrides:

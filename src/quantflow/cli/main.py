@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import check, checks, drill, gc, inspect, meta, nights, profiles, resume, select, server, stages
+from quantflow.cli import (
+    check,
+    checks,
+    drill,
+    explain,
+    gc,
+    inspect,
+    meta,
+    nights,
+    profiles,
+    resume,
+    select,
+    server,
+    stages,
+)
 
 app = typer.Typer(
     name="quantflow",
@@ -20,6 +34,8 @@ app.command("select")(select.select)
 app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
+app.command("why")(explain.why)
+app.command("diff")(explain.diff)
 app.command("status")(nights.status)
 app.command("catchup")(nights.catchup)
 app.command("checks")(checks.checks)

@@ -1,0 +1,162 @@
+"""What differs between two runs: settings, data, code, counts, weights, and the first stage with another result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from quantflow.errors import ConfigError
+from quantflow.runs.request import layout_of
+from quantflow.runs.status import RunStatus, list_runs
+from quantflow.stages.base import SelectionContext
+
+Pair = tuple[Any, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The differences from one run to another; each pair is (before, after), None where there is none.
+
+    Attributes:
+        before: The one run.
+        after: The other.
+        settings: By dotted key.
+        data: ``as_of``, the names that came and went, and whether the prices are the same bytes.
+        environment: By package, and ``cpu``.
+        counts: By stage: symbols left over.
+        weights: By symbol: signed fractions of capital, largest change first.
+        turnover: Half the sum of the absolute changes of weight.
+        first: The first stage whose results differ; empty when none does.
+        because: What that stage's key says: its code, its settings, or its inputs.
+    """
+
+    before: str
+    after: str
+    settings: Mapping[str, Pair]
+    data: Mapping[str, Any]
+    environment: Mapping[str, Pair]
+    counts: Mapping[str, Pair]
+    weights: Mapping[str, Pair]
+    turnover: float
+    first: str
+    because: str
+
+    def json(self) -> dict[str, Any]:
+        """Return the comparison as JSON values."""
+        return asdict(self)
+
+
+def previous(run: RunStatus) -> RunStatus:
+    """Return the complete run of the same profile before *run*.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    header = run.record.header
+    same = [
+        each
+        for each in list_runs(run.record.workspace)
+        if each.state == "completed"
+        and each.record.header["profile"] == header["profile"]
+        and each.record.header["sequence"] < header["sequence"]
+    ]
+    if not same:
+        raise ConfigError(
+            f"There is no complete run of {header['profile']} before {run.record.run_id}.",
+            hint="Name both runs: quantflow diff A B",
+        )
+    return same[-1]
+
+
+def compare(before: RunStatus, after: RunStatus) -> Comparison:
+    """Return what differs from *before* to *after*.
+
+    Raises:
+        ConfigError: If one is a meta run and the other is not.
+    """
+    one, two = before.record.header, after.record.header
+    if one["kind"] != two["kind"]:
+        raise ConfigError(f"{before.record.run_id} and {after.record.run_id} are runs of different kinds.")
+    left, right = _weights(before), _weights(after)
+    moved = {name: (left.get(name), right.get(name)) for name in left | right if left.get(name) != right.get(name)}
+    sizes = {name: abs((new or 0.0) - (old or 0.0)) for name, (old, new) in moved.items()}
+    first = _first(before, after)
+    return Comparison(
+        before=before.record.run_id,
+        after=after.record.run_id,
+        settings=_differing(_flat(one["settings"]), _flat(two["settings"])),
+        data=_data(before, after),
+        environment=_differing({**one["versions"], "cpu": one["cpu"]}, {**two["versions"], "cpu": two["cpu"]}),
+        counts=_differing(_left(before), _left(after)),
+        weights={name: moved[name] for name in sorted(moved, key=lambda name: (-sizes[name], name))},
+        turnover=sum(sizes.values()) / 2,
+        first=first,
+        because=_because(before, after, first),
+    )
+
+
+def _differing(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Pair]:
+    names = [*left, *(name for name in right if name not in left)]
+    return {name: (left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)}
+
+
+def _flat(settings: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(settings, Mapping):
+        return {path: settings}
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= _flat(value, f"{path}.{key}" if path else key)
+    return found
+
+
+def _left(run: RunStatus) -> dict[str, Any]:
+    return {name: stage.summary.left for name, stage in run.stages.items() if stage is not None}
+
+
+def _data(before: RunStatus, after: RunStatus) -> dict[str, Any]:
+    old, new = _symbols(before), _symbols(after)
+    shas = [run.outputs["prices"].sha256 if "prices" in run.outputs else None for run in (before, after)]
+    return {
+        "as_of": (before.record.header["as_of"], after.record.header["as_of"]),
+        "came": sorted(new - old),
+        "went": sorted(old - new),
+        "same_prices": shas[0] == shas[1],
+    }
+
+
+def _symbols(run: RunStatus) -> set[str]:
+    return set(_load(run, "features").index) if "features" in run.outputs else set()
+
+
+def _weights(run: RunStatus) -> dict[str, float]:
+    if "weights" not in run.outputs:
+        return {}
+    return {str(name): float(weight) for name, weight in _load(run, "weights")["weight"].items()}
+
+
+def _load(run: RunStatus, name: str) -> Any:
+    record = run.record
+    return SelectionContext(record.run_id, "", record.as_of, {}, layout_of(record).store, run.outputs).load(name)
+
+
+def _first(before: RunStatus, after: RunStatus) -> str:
+    """Return the first stage whose results differ; a report names its own run, and is left out."""
+    for name in after.stages:
+        one, two = before.stages.get(name), after.stages[name]
+        if name.endswith("report"):
+            continue
+        left = {key: ref.sha256 for key, ref in one.outputs.items()} if one else None
+        right = {key: ref.sha256 for key, ref in two.outputs.items()} if two else None
+        if left != right:
+            return name
+    return ""
+
+
+def _because(before: RunStatus, after: RunStatus, first: str) -> str:
+    one, two = before.stages.get(first), after.stages.get(first)
+    if not one or not two:
+        return "one of the runs did not come so far" if first else ""
+    said = (name for name in two.fingerprint if name != "scope")  # each run fetches for itself
+    parts = [name for name in said if one.fingerprint.get(name) != two.fingerprint[name]]
+    return ", ".join(parts) or "its source"
