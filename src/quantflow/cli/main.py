@@ -17,6 +17,7 @@ from quantflow.cli import (
     meta,
     nights,
     profiles,
+    publish,
     resume,
     select,
     server,
@@ -34,6 +35,7 @@ app.command("select")(select.select)
 app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
+app.command("publish")(publish.publish)
 app.command("why")(explain.why)
 app.command("diff")(explain.diff)
 app.command("status")(nights.status)

@@ -44,6 +44,9 @@ def resume(
         return
     if found.state == "completed" and not forced and not sets:
         _nothing_to_do(found, json)
+        from quantflow.cli.running import publish
+
+        publish(found)  # the run may have died between its end and its publication
         return
     from quantflow.cli.running import run_and_show
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,7 @@ def run_and_show(
 
     Raises:
         QuantflowError: What stopped the run, after the way on was printed.
-        DegradedError: If it is degraded, after its result was shown, when that is an error.
+        DegradedError: If it must not be published, or is degraded and that is an error, after its result was shown.
     """
     from quantflow.flows.server import api_server
 
@@ -47,6 +48,7 @@ def run_and_show(
 
             run = execute(record, server, forced=forced, listener=listener)
     _show(run, mode)
+    publish(run)
     if strict and run.degraded:
         from quantflow.errors import DegradedError
 
@@ -70,6 +72,19 @@ def run_unless_done(workspace: Path, prepare: Callable[[], RunRecord], mode: str
             write_json_line("already_done", run_id=found.run.record.run_id, as_of=header["as_of"])
         else:
             typer.echo(f"already done: {found.run.record.run_id} (as-of {header['as_of']}); --force runs it again")
+        publish(found.run)
+
+
+def publish(run: RunStatus) -> None:
+    """Make a complete run its profile's current book, unless that is newer, and say so on stderr.
+
+    Raises:
+        DegradedError: If a gate holds it back.
+    """
+    from quantflow.runs.publish import publish as move
+
+    if book := move(run):
+        sys.stderr.write(f"published: {book}\n")
 
 
 def _show(run: RunStatus, mode: str) -> None:
@@ -95,6 +110,7 @@ def _way_on(record: RunRecord, mode: str) -> Iterator[None]:
 
 def _print_way_on(record: RunRecord, error: BaseException, mode: str) -> None:
     from quantflow.errors import LockedError
+    from quantflow.runs.publish import mark_stale
     from quantflow.runs.status import status
     from quantflow.ui.errors import print_next
     from quantflow.ui.progress import write_json_line
@@ -103,6 +119,7 @@ def _print_way_on(record: RunRecord, error: BaseException, mode: str) -> None:
         return
     run = status(record)
     failed = run.failed
+    mark_stale(record, [f"it {'was stopped' if isinstance(error, Stopped) else 'failed'}: {error}"])
     if mode == "json":
         facts: dict[str, Any] = {"error": str(error), "type": type(error).__name__}
         write_json_line("failed", run_id=record.run_id, stage=failed.stage if failed else None, **facts)

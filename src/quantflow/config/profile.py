@@ -18,6 +18,7 @@ from quantflow.config.meta import MetaAllocation, MetaValidation, Sleeve
 from quantflow.config.names import NAME
 from quantflow.config.pipeline import PipelineConfig
 from quantflow.config.policy import PolicyConfig
+from quantflow.config.publish import PublishConfig
 from quantflow.config.report import ReportConfig
 from quantflow.config.scores import ScoresConfig
 from quantflow.config.synthesis import SynthesisConfig
@@ -44,6 +45,7 @@ class Profile(Section):
     allocation: AllocationConfig = Field(default_factory=AllocationConfig)
     validation: ValidationConfig = Field(default_factory=ValidationConfig)
     report: ReportConfig = Field(default_factory=ReportConfig)
+    publish: PublishConfig = Field(default_factory=PublishConfig)
     pipeline: PipelineConfig = Field(default_factory=PipelineConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
@@ -80,6 +82,7 @@ class MetaProfile(Section):
     )
     validation: MetaValidation = Field(default_factory=MetaValidation)
     report: ReportConfig = Field(default_factory=ReportConfig)
+    publish: PublishConfig = Field(default_factory=PublishConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     resolved: Mapping[str, Profile | MetaProfile] = Field(default_factory=dict, exclude=True, repr=False)
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)

@@ -62,6 +62,7 @@ def test_settings_hold_no_resolved_sleeves(tmp_path: Path) -> None:
         "budget",
         "calendar",
         "validation",
+        "publish",
         "report",
         "execution",
     }

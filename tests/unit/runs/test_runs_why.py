@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import date
-from pathlib import Path
 
 import pytest
 
-from processes import SMALL
-from quantflow.config.load import load_profile
 from quantflow.errors import ConfigError
 from quantflow.runs.compare import compare, previous
-from quantflow.runs.exports import export
-from quantflow.runs.record import StageRecord
-from quantflow.runs.request import context_of, create_run, pipeline
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.request import context_of
+from quantflow.runs.status import RunStatus
 from quantflow.runs.why import path_of
-from quantflow.stages.keys import fingerprint
-
-WEIGHED = 7
-
-
-def ran(home: Path, *overrides: str) -> RunStatus:
-    """Run the demo up to its weights; the stages after that are only noted as done."""
-    profile = load_profile("demo", workspace=home, overrides=[*SMALL, *overrides])
-    record = create_run(profile, home, date(2022, 12, 28))
-    context = context_of(record)
-    for number, stage in enumerate(pipeline(record)):
-        if number >= WEIGHED:
-            record.write_stage(StageRecord(stage.id, "done"))
-            continue
-        mark = fingerprint(stage, record.scope, context.settings, context.artifacts)
-        context = stage.execute(context)
-        made = {name: context.artifacts[name] for name in stage.makes}
-        export(record, context, made)
-        summary = context.summaries[stage.id]
-        record.write_stage(StageRecord(stage.id, "done", mark.key, mark.json(), outputs=made, summary=summary))
-    return status(record)
+from ran import ran
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,118 @@
+"""The current book: moved whole, by runs that pass the gates, and by no others."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from quantflow.config.publish import PublishConfig
+from quantflow.errors import DegradedError
+from quantflow.runs.publish import Book, current, held_back, mark_stale, publish
+from quantflow.runs.status import RunStatus
+from ran import ran
+
+PROFILE = """
+[profiles.mine]
+extends = "demo"
+[profiles.mine.data]
+start = 2017-01-01
+[profiles.mine.validation]
+min_history = 504
+rebalance = "quarterly"
+"""
+EARLIER = date(2022, 11, 30)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStatus, RunStatus]:
+    """A run, and one of a later session."""
+    home = tmp_path_factory.mktemp("book")
+    (home / "quantflow.toml").write_text(PROFILE)
+    return ran(home, profile="mine", as_of=EARLIER), ran(home, profile="mine")
+
+
+def test_the_book_moves_on_and_never_back(runs: tuple[RunStatus, RunStatus]) -> None:
+    """A later session replaces the book, an earlier one is left alone, and the same run changes nothing."""
+    early, late = runs
+    home = early.record.workspace
+    assert publish(early) == home / "current" / "mine"
+    assert (home / "current" / "mine" / "weights.csv").read_bytes() == (
+        early.record.folder / "weights.csv"
+    ).read_bytes()
+    assert publish(late) == home / "current" / "mine"
+    book = current(home, "mine")
+    assert book is not None
+    assert (book.run_id, book.as_of) == (late.record.run_id, "2022-12-28")
+    assert publish(early) is None
+    assert publish(late) is None
+    assert current(home, "mine") == book
+    assert [path.name for path in (home / "current" / ".books" / "mine").iterdir()] == [late.record.run_id]
+
+
+def test_an_experiment_is_not_published(tmp_path: Path) -> None:
+    """A run with ``--set`` is not the profile's, and leaves no book and no mark."""
+    run = ran(tmp_path)
+    assert publish(run) is None
+    mark_stale(run.record, ["it failed"])
+    assert not (tmp_path / "current").exists()
+
+
+def test_a_run_that_is_held_back_leaves_the_book_and_says_so_beside_it(runs: tuple[RunStatus, RunStatus]) -> None:
+    """Too much turnover: the former book stays, STALE names run and reason; a good one takes STALE away."""
+    early, late = runs
+    home = early.record.workspace
+    told = home / "current" / "mine" / "book.json"
+    if not told.exists():
+        publish(early)
+    facts = json.loads(told.read_bytes())
+    told.write_text(json.dumps({**facts, "run_id": "other", "as_of": "2022-12-01", "weights": {"AAPL": 1.0}}))
+    held = late.record.header["settings"]["publish"]
+    held["max_turnover"] = 0.5
+    try:
+        with pytest.raises(DegradedError, match=r"beyond publish\.max_turnover 50\.00%") as caught:
+            publish(late)
+    finally:
+        held["max_turnover"] = None
+    assert caught.value.exit_code == 23
+    stale = home / "current" / "mine.STALE"
+    assert late.record.run_id in stale.read_text()
+    book = current(home, "mine")
+    assert book is not None
+    assert book.run_id == "other"
+    assert publish(late) is not None
+    assert not stale.exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (PublishConfig(max_weight=0.1), "beyond publish.max_weight 10.00%"),
+        (PublishConfig(max_turnover=0.01), "the turnover is"),
+    ],
+)
+def test_each_gate_names_what_it_found(runs: tuple[RunStatus, RunStatus], config: PublishConfig, says: str) -> None:
+    """Nothing holds a sound run back by default; each limit that is set does, with its figure."""
+    there = Book("other", "2022-12-01", {"AAPL": 1.0})
+    assert list(held_back(runs[1], PublishConfig(), there)) == []
+    assert any(says in reason for reason in held_back(runs[1], config, there))
+
+
+def test_impossible_weights_and_figures_are_held_back(
+    runs: tuple[RunStatus, RunStatus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not finite, beyond the budget, a Sharpe ratio of 12, a drawdown beyond everything: each is named."""
+    import pandas as pd
+
+    found = {
+        "weights": pd.DataFrame({"weight": [0.9, 0.4, float("nan")]}, index=["A", "B", "C"]),
+        "metrics": {"strategy": {"sharpe": 12.0, "max_drawdown": 1.2, "cagr": float("inf")}},
+    }
+    monkeypatch.setattr("quantflow.runs.publish._load", lambda run, name: found[name])
+    reasons = "; ".join(held_back(runs[1], PublishConfig(), None))
+    for word in ("the weight of C is nan", "its Sharpe ratio is 12.0", "its largest drawdown", "its cagr is inf"):
+        assert word in reasons
+    found["weights"] = found["weights"].iloc[:2]  # type: ignore[attr-defined]
+    assert "the weights sum to 1.3000" in "; ".join(held_back(runs[1], PublishConfig(), None))
