@@ -10,6 +10,7 @@ import typer
 from quantflow.cli import (
     check,
     checks,
+    crontab,
     drill,
     explain,
     gc,
@@ -36,6 +37,8 @@ app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
 app.command("publish")(publish.publish)
+app.command("cron")(crontab.cron)
+app.command("help")(crontab.help_topic)
 app.command("why")(explain.why)
 app.command("diff")(explain.diff)
 app.command("status")(nights.status)

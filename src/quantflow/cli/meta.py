@@ -19,6 +19,7 @@ from quantflow.cli.options import (
     Workspace,
     parse_date,
 )
+from quantflow.cli.unattended import Deadline, Ping, unattended
 
 if TYPE_CHECKING:
     from quantflow.runs.record import RunRecord
@@ -43,6 +44,8 @@ def meta(
     sets: Sets = None,
     force: Force = False,
     strict: Strict = False,
+    deadline: Deadline = None,
+    ping: Ping = None,
     no_progress: NoProgress = False,
     json: AsJson = False,
 ) -> None:
@@ -77,7 +80,8 @@ def meta(
             refuse_done(loaded, home, when)
         return create_meta_run(loaded, home, when, run_id)
 
-    run_unless_done(home, prepare, default_mode(no_progress=no_progress, as_json=json), strict=strict)
+    with unattended(deadline, ping):
+        run_unless_done(home, prepare, default_mode(no_progress=no_progress, as_json=json), strict=strict)
 
 
 def _execution(key: str, value: str | None) -> list[str]:

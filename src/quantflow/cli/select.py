@@ -19,6 +19,7 @@ from quantflow.cli.options import (
     Workspace,
     parse_date,
 )
+from quantflow.cli.unattended import Deadline, Ping, unattended
 
 if TYPE_CHECKING:
     from datetime import date
@@ -37,6 +38,8 @@ def select(
     dry_run: DryRun = False,
     force: Force = False,
     strict: Strict = False,
+    deadline: Deadline = None,
+    ping: Ping = None,
     no_progress: NoProgress = False,
     json: AsJson = False,
 ) -> None:
@@ -71,7 +74,8 @@ def select(
             refuse_done(loaded, home, when)
         return create_run(loaded, home, when, run_id)
 
-    run_unless_done(home, prepare, default_mode(no_progress=no_progress, as_json=json), strict=strict)
+    with unattended(deadline, ping):
+        run_unless_done(home, prepare, default_mode(no_progress=no_progress, as_json=json), strict=strict)
 
 
 def _session(profile: Profile, asked: date | None) -> date:

@@ -63,6 +63,25 @@ def last_completed(name: str, now: datetime) -> date:
     return last
 
 
+def usual_close(name: str) -> tuple[str, int]:
+    """Return an exchange's time zone, and when its sessions usually end, in minutes after midnight there.
+
+    Days that close early are over by then; a day of ``"24/7"`` is over at midnight UTC, after 1,440 minutes.
+
+    Raises:
+        ConfigError: If there is no such calendar.
+    """
+    if name == ALWAYS_OPEN:
+        return "UTC", 24 * 60
+    import exchange_calendars
+
+    now = datetime.now(UTC).date()
+    last = sessions(name, now - _LOOK_BACK, now)[-1].item()
+    built = exchange_calendars.get_calendar(name, start=last - _LOOK_BACK, end=last)
+    closes = [moment.tz_convert(built.tz) for moment in built.closes]
+    return str(built.tz), max(moment.hour * 60 + moment.minute for moment in closes)
+
+
 def resolve_as_of(calendar: CalendarConfig, last_date: date | None, asked: date | None, now: datetime) -> date:
     """Return the as-of session of a run.
 
