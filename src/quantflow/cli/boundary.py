@@ -43,6 +43,8 @@ def guarded(*, debug: bool) -> Iterator[None]:
     except BrokenPipeError:
         raise SystemExit(0) from None
     except Exception as error:  # noqa: BLE001  # the last resort: one line instead of a traceback
+        if (number := stopping.received()) is not None:  # a library made an error of the signal
+            raise SystemExit(128 + number) from None
         _print(error, debug)
         raise SystemExit(1) from None
 

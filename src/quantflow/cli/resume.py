@@ -46,7 +46,7 @@ def resume(
         _nothing_to_do(found, json)
         from quantflow.cli.running import publish
 
-        publish(found)  # the run may have died between its end and its publication
+        publish(found, "json" if json else "plain")  # the run may have died between its end and its publication
         return
     from quantflow.cli.running import run_and_show
 

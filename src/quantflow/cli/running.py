@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +47,7 @@ def run_and_show(
 
             run = execute(record, server, forced=forced, listener=listener)
     _show(run, mode)
-    publish(run)
+    publish(run, mode)
     if strict and run.degraded:
         from quantflow.errors import DegradedError
 
@@ -72,19 +71,20 @@ def run_unless_done(workspace: Path, prepare: Callable[[], RunRecord], mode: str
             write_json_line("already_done", run_id=found.run.record.run_id, as_of=header["as_of"])
         else:
             typer.echo(f"already done: {found.run.record.run_id} (as-of {header['as_of']}); --force runs it again")
-        publish(found.run)
+        publish(found.run, mode)
 
 
-def publish(run: RunStatus) -> None:
-    """Make a complete run its profile's current book, unless that is newer, and say so on stderr.
+def publish(run: RunStatus, mode: str) -> None:
+    """Make a complete run its profile's current book, unless that is newer, and say where it is.
 
     Raises:
         DegradedError: If a gate holds it back.
     """
     from quantflow.runs.publish import publish as move
 
-    if book := move(run):
-        sys.stderr.write(f"published: {book}\n")
+    book = move(run)
+    if book and mode != "json":
+        typer.echo(f"book         {book}")
 
 
 def _show(run: RunStatus, mode: str) -> None:
