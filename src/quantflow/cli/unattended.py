@@ -76,7 +76,7 @@ def _pinged(url: str | None) -> Iterator[None]:
     _fetch(f"{url.rstrip('/')}/start")
     try:
         yield
-    except BaseException:
+    except BaseException:  # a signal too is a failure that the health check must hear of
         _fetch(f"{url.rstrip('/')}/fail")
         raise
     _fetch(url)

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from quantflow.errors import ConfigError
-from quantflow.runs.request import layout_of
+from quantflow.runs.results import results, weights_of
 from quantflow.runs.status import RunStatus, list_runs
-from quantflow.stages.base import SelectionContext
 
 Pair = tuple[Any, Any]
 
@@ -78,7 +77,7 @@ def compare(before: RunStatus, after: RunStatus) -> Comparison:
     one, two = before.record.header, after.record.header
     if one["kind"] != two["kind"]:
         raise ConfigError(f"{before.record.run_id} and {after.record.run_id} are runs of different kinds.")
-    left, right = _weights(before), _weights(after)
+    left, right = weights_of(before), weights_of(after)
     moved = {name: (left.get(name), right.get(name)) for name in left | right if left.get(name) != right.get(name)}
     sizes = {name: abs((new or 0.0) - (old or 0.0)) for name, (old, new) in moved.items()}
     first = _first(before, after)
@@ -126,18 +125,7 @@ def _data(before: RunStatus, after: RunStatus) -> dict[str, Any]:
 
 
 def _symbols(run: RunStatus) -> set[str]:
-    return set(_load(run, "features").index) if "features" in run.outputs else set()
-
-
-def _weights(run: RunStatus) -> dict[str, float]:
-    if "weights" not in run.outputs:
-        return {}
-    return {str(name): float(weight) for name, weight in _load(run, "weights")["weight"].items()}
-
-
-def _load(run: RunStatus, name: str) -> Any:
-    record = run.record
-    return SelectionContext(record.run_id, "", record.as_of, {}, layout_of(record).store, run.outputs).load(name)
+    return set(results(run).load("features").index) if "features" in run.outputs else set()
 
 
 def _first(before: RunStatus, after: RunStatus) -> str:

@@ -15,10 +15,9 @@ from quantflow.config.publish import PublishConfig
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import DegradedError, InfrastructureError
 from quantflow.runs.record import RunRecord
-from quantflow.runs.request import layout_of
+from quantflow.runs.results import results, weights_of
 from quantflow.runs.sleeves import links, result_of
 from quantflow.runs.status import EXPORTS, RunStatus
-from quantflow.stages.base import SelectionContext
 
 TOLERANCE = 1e-9
 MOST_SHARPE = 10.0
@@ -100,7 +99,7 @@ def mark_stale(record: RunRecord, reasons: list[str]) -> None:
 
 def held_back(run: RunStatus, config: PublishConfig, there: Book | None) -> Iterator[str]:
     """Yield why the weights of *run* must not become the book; nothing when they may."""
-    weights = _weights(run)
+    weights = weights_of(run)
     settings = run.record.header["settings"]
     budget = settings.get("budget") or settings["allocation"]["budget"]
     if not weights:
@@ -117,7 +116,7 @@ def held_back(run: RunStatus, config: PublishConfig, there: Book | None) -> Iter
         turnover = sum(abs(weights.get(n, 0.0) - there.weights.get(n, 0.0)) for n in {*weights, *there.weights}) / 2
         if turnover > config.max_turnover + TOLERANCE:
             yield f"the turnover is {turnover:.2%}, beyond publish.max_turnover {config.max_turnover:.2%}"
-    yield from _impossible(_load(run, "metrics")["strategy"])
+    yield from _impossible(results(run).load("metrics")["strategy"])
     yield from _old_sleeves(run.record)
 
 
@@ -152,7 +151,7 @@ def _move(run: RunStatus) -> Path:
     making.mkdir(parents=True)
     for file in EXPORTS.values():
         shutil.copyfile(record.folder / file, making / file)
-    told = {"run_id": record.run_id, "profile": profile, "as_of": record.header["as_of"], "weights": _weights(run)}
+    told = {"run_id": record.run_id, "profile": profile, "as_of": record.header["as_of"], "weights": weights_of(run)}
     (making / "book.json").write_text(json.dumps(told, indent=1))
     if folder.exists():
         folder.rename(books / f".{record.run_id}.old")
@@ -173,19 +172,14 @@ def _config(record: RunRecord) -> PublishConfig:
 
 
 def _is_experiment(record: RunRecord) -> bool:
-    return any(str(source).startswith(("--set", "env")) for source in record.header["sources"].values())
+    """Whether the run, or a sleeve of it, was made with other settings than its profile's; how it is run is not one."""
+    sources = record.header["sources"].items()
+    if any(source.startswith(("--set", "env")) for name, source in sources if not name.startswith("execution")):
+        return True
+    if record.header["kind"] != "meta":
+        return False
+    return any(_is_experiment(RunRecord(record.workspace, link.run_id)) for link in links(record) if not link.pinned)
 
 
 def _stale(record: RunRecord) -> Path:
     return record.workspace / "current" / f"{record.header['profile']}.STALE"
-
-
-def _weights(run: RunStatus) -> dict[str, float]:
-    if "weights" not in run.outputs:
-        return {}
-    return {str(name): float(weight) for name, weight in _load(run, "weights")["weight"].items()}
-
-
-def _load(run: RunStatus, name: str) -> Any:
-    record = run.record
-    return SelectionContext(record.run_id, "", record.as_of, {}, layout_of(record).store, run.outputs).load(name)

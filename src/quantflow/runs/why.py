@@ -8,7 +8,7 @@ from typing import Any
 
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.runs.outcome import why as carriers
-from quantflow.runs.request import layout_of
+from quantflow.runs.results import results
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import RunStatus, find_run
 from quantflow.stages.base import SelectionContext
@@ -66,7 +66,7 @@ def path_of(run: RunStatus, symbol: str) -> Path:
     """
     if run.record.header["kind"] == "meta":
         return _through_sleeves(run, symbol)
-    context = _context(run)
+    context = results(run)
     known = sorted({*_index(context, "instruments"), *_column(context, "quality")})
     if not known:
         raise ConfigError(
@@ -79,12 +79,12 @@ def path_of(run: RunStatus, symbol: str) -> Path:
 
 
 def _through_sleeves(run: RunStatus, symbol: str) -> Path:
-    context, sleeves = _context(run), {}
+    context, sleeves = results(run), {}
     known: set[str] = set()
     for link in links(run.record):
         inner = find_run(run.record.workspace, link.run_id)
         if inner.record.header["kind"] != "meta":
-            known |= set(_index(_context(inner), "instruments"))
+            known |= set(_index(results(inner), "instruments"))
         try:
             sleeves[link.id] = path_of(inner, symbol)
         except ConfigError:
@@ -99,11 +99,6 @@ def _through_sleeves(run: RunStatus, symbol: str) -> Path:
             words = f"{row.sleeve}: {row.weight:+.2%} of the portfolio's capital"
             steps.append(Step("meta.flattening", words, float(row.weight), capital))
     return Path(symbol, run.record.run_id, tuple(steps), "", _weight(context, symbol), sleeves)
-
-
-def _context(run: RunStatus) -> SelectionContext:
-    record = run.record
-    return SelectionContext(record.run_id, "", record.as_of, {}, layout_of(record).store, run.outputs)
 
 
 def _index(context: SelectionContext, name: str) -> list[str]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from quantflow.config.load import load_meta
 from quantflow.config.publish import PublishConfig
 from quantflow.errors import DegradedError
-from quantflow.runs.publish import Book, current, held_back, mark_stale, publish
+from quantflow.runs.publish import Book, _is_experiment, current, held_back, mark_stale, publish
+from quantflow.runs.request import create_meta_run
 from quantflow.runs.status import RunStatus
 from ran import ran
 
@@ -110,9 +112,20 @@ def test_impossible_weights_and_figures_are_held_back(
         "weights": pd.DataFrame({"weight": [0.9, 0.4, float("nan")]}, index=["A", "B", "C"]),
         "metrics": {"strategy": {"sharpe": 12.0, "max_drawdown": 1.2, "cagr": float("inf")}},
     }
-    monkeypatch.setattr("quantflow.runs.publish._load", lambda run, name: found[name])
+    monkeypatch.setattr("quantflow.stages.base.SelectionContext.load", lambda self, name: found[name])
     reasons = "; ".join(held_back(runs[1], PublishConfig(), None))
     for word in ("the weight of C is nan", "its Sharpe ratio is 12.0", "its largest drawdown", "its cagr is inf"):
         assert word in reasons
     found["weights"] = found["weights"].iloc[:2]  # type: ignore[attr-defined]
     assert "the weights sum to 1.3000" in "; ".join(held_back(runs[1], PublishConfig(), None))
+
+
+@pytest.mark.parametrize(
+    ("override", "is_one"),
+    [('meta.execution.runner="local"', False), ("meta.allocation.lookback=252", True), ("policy.top_n=1", True)],
+)
+def test_how_a_meta_run_is_run_makes_no_experiment_of_it(override: str, is_one: bool, tmp_path: Path) -> None:
+    """A runner is no setting of the portfolio; a setting of it, or of a sleeve, is."""
+    meta = load_meta("demo_meta", workspace=tmp_path, overrides=[override])
+    record = create_meta_run(meta, tmp_path, date(2022, 12, 28))
+    assert _is_experiment(record) is is_one
