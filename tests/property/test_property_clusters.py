@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
-from quantflow.quant.clusters import cluster, correlations, distances
+from quantflow.quant.clusters import cluster
+from quantflow.quant.correlations import correlations, distances
+from quantflow.quant.ward import ward
 
 
 @st.composite
@@ -63,8 +66,8 @@ def test_one_hole_far_back_hardly_matters(returns: np.ndarray) -> None:
 def test_distances_follow_the_symbols_and_ignore_leverage(returns: np.ndarray, data: st.DataObject) -> None:
     """Another order of symbols permutes the distances; scaling a symbol's returns changes nothing."""
     turn = data.draw(st.permutations(range(len(returns))))
-    plain = squareform(distances(returns, (60,), 20))
-    turned = squareform(distances(returns[turn] * 3.0, (60,), 20))
+    plain = distances(returns, (60,), 20)
+    turned = distances(returns[turn] * 3.0, (60,), 20)
     np.testing.assert_allclose(turned, plain[np.ix_(turn, turn)], atol=1e-7)
 
 
@@ -76,3 +79,28 @@ def test_the_same_returns_give_the_same_bytes(threshold: float, returns: np.ndar
     first = cluster(returns, (30, 60), 20, None, threshold, 5)
     again = cluster(np.asfortranarray(returns), (30, 60), 20, None, threshold, 5)
     assert [a.tobytes() for a in first] == [a.tobytes() for a in again]
+
+
+@st.composite
+def distance_matrices(draw: st.DrawFn) -> np.ndarray:
+    """Return symmetric distances of 2 to 40 symbols: smooth ones, rounded ones with many ties, or all equal."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    points = rng.normal(size=(draw(st.integers(2, 40)), draw(st.integers(1, 4))))
+    distance = np.sqrt(((points[:, None] - points) ** 2).sum(axis=-1))
+    steps = draw(st.sampled_from([0, 1, 4]))
+    if steps:
+        distance = np.round(distance * steps) / steps
+    if draw(st.booleans()) and draw(st.booleans()):
+        distance = np.ones_like(distance)
+    np.fill_diagonal(distance, 0.0)
+    return np.maximum(distance, distance.T)
+
+
+@settings(deadline=None, max_examples=150)
+@given(distance=distance_matrices())
+def test_the_tree_is_that_of_scipy(distance: np.ndarray) -> None:
+    """The compiled linkage is SciPy's: the same merges in the same order, ties included, heights to 1e-12."""
+    expected = linkage(squareform(distance, checks=False), "ward")
+    found = ward(distance.copy())
+    np.testing.assert_array_equal(found[:, [0, 1, 3]], expected[:, [0, 1, 3]])
+    np.testing.assert_allclose(found[:, 2], expected[:, 2], rtol=1e-12)

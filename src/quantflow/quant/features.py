@@ -37,13 +37,12 @@ Source:
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from quantflow.quant.chunks import each_chunk
 from quantflow.quant.kernels import STALE, FloatArray, fill_rows
 
 FEATURES: tuple[str, ...] = (
@@ -108,13 +107,12 @@ def compute(
     first = max(sessions - windows.sessions, 0)
     scale = math.sqrt(annualisation)
 
-    def fill(start: int) -> None:
-        rows = slice(start, start + _CHUNK)
+    def fill(rows: slice) -> None:
         close, high, low, volume = (_cut(fields.get(name), rows, first) for name in ("close", "high", "low", "volume"))
         lags = (windows.lookback, windows.momentum_long, windows.momentum_skip, windows.trend_window)
         fill_rows((close, high, low, volume), lags, scale, out[rows])
 
-    _run(fill, range(0, symbols, _CHUNK), threads or os.cpu_count() or 1)
+    each_chunk(fill, symbols, _CHUNK, threads)
     return {name: np.ascontiguousarray(out[:, k]) for k, name in enumerate(FEATURES)}
 
 
@@ -123,12 +121,3 @@ def _cut(values: FloatArray | None, rows: slice, first: int) -> FloatArray:
     if values is None:
         return np.empty((0, 0))
     return np.array(values[rows, first:], dtype=np.float64, order="C")
-
-
-def _run(fill: Callable[[int], None], starts: range, threads: int) -> None:
-    if threads == 1 or len(starts) < 2:
-        for start in starts:
-            fill(start)
-        return
-    with ThreadPoolExecutor(min(threads, len(starts))) as pool:
-        list(pool.map(fill, starts))

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.cluster.hierarchy import fcluster, is_valid_linkage, linkage
+from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from quantflow.config.clusters import ClustersConfig
-from quantflow.quant.clusters import (
+from quantflow.quant.clusters import cluster, cut_tree
+from quantflow.quant.correlations import (
     UNCORRELATED,
-    cluster,
     clusterable,
     correlations,
-    cut_tree,
     distances,
     shrinkage_intensity,
 )
@@ -81,16 +80,16 @@ def test_distances_are_the_mean_over_windows() -> None:
     for window in (60, 120, 150):
         rho = np.corrcoef(returns[:, -window:]) * 0.8
         expected += np.sqrt((1 - rho) / 2) / 3
-    upper = expected[np.triu_indices(6, 1)]
-    np.testing.assert_allclose(distances(returns, (60, 120, 500), 40, 0.2), upper, rtol=1e-12)
+    np.fill_diagonal(expected, 0.0)
+    np.testing.assert_allclose(distances(returns, (60, 120, 500), 40, 0.2), expected, rtol=1e-12)
 
 
 def test_a_pair_counts_only_in_windows_that_it_fills() -> None:
     """A symbol without recent returns is judged by the longer window alone."""
     returns = market(1, 3, 250)
     returns[0, -63:] = np.nan
-    both = squareform(distances(returns, (63, 250), 40, 0.0))
-    long = squareform(distances(returns, (250,), 40, 0.0))
+    both = distances(returns, (63, 250), 40, 0.0)
+    long = distances(returns, (250,), 40, 0.0)
     assert both[0, 1] == long[0, 1]
     assert both[1, 2] != long[1, 2]
 
@@ -99,15 +98,15 @@ def test_a_pair_that_never_meets_is_uncorrelated() -> None:
     """Without common sessions the distance is that of independence."""
     returns = market(1, 2, 200)
     returns[0, :100], returns[1, 100:] = np.nan, np.nan
-    assert distances(returns, (200,), 40, 0.0)[0] == pytest.approx(UNCORRELATED)
+    assert distances(returns, (200,), 40, 0.0)[0, 1] == pytest.approx(UNCORRELATED)
 
 
 @pytest.mark.parametrize("threshold", [0.4, 0.6, 0.8, 1.5])
 def test_the_cut_is_that_of_scipy(threshold: float) -> None:
     """The same partition as ``fcluster`` at the same height."""
-    condensed = distances(market(4, 5), (126,), 40)
-    expected = fcluster(linkage(condensed, "ward"), threshold, "distance")
-    labels, _ = cut_tree(condensed, threshold, 100)
+    distance = distances(market(4, 5), (126,), 40)
+    expected = fcluster(linkage(squareform(distance), "ward"), threshold, "distance")
+    labels, _ = cut_tree(distance, threshold, 100)
     np.testing.assert_array_equal(labels[:, None] == labels, expected[:, None] == expected)
 
 
@@ -145,11 +144,36 @@ def test_tiny_markets(symbols: int) -> None:
     assert order.tolist() == list(range(symbols))
 
 
-def test_a_large_market_stays_in_single_precision() -> None:
-    """Above 1,000 symbols distances are float32, and Ward's tree of them is valid."""
-    condensed = distances(market(10, 101, 70), (63,), 40)
-    assert condensed.dtype == np.float32
-    assert is_valid_linkage(linkage(condensed, "ward"))
+@pytest.mark.parametrize("prepare", [lambda r: r, holes], ids=["dense", "holes"])
+@pytest.mark.parametrize("shrinkage", [None, 0.2])
+def test_chunks_change_nothing(prepare, shrinkage: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Distances that are computed some symbols at a time, on threads, are those of the formula on whole matrices."""
+    returns = prepare(market(3, 7, 150))
+    expected = np.zeros((21, 21))
+    for window in (60, 150):
+        rho, common = correlations(returns[:, -window:])
+        kept = 1 - (shrinkage_intensity(rho, common) if shrinkage is None else shrinkage)
+        expected += np.sqrt((1 - kept * rho) / 2) / 2
+    np.fill_diagonal(expected, 0.0)
+    monkeypatch.setattr("quantflow.quant.correlations._CHUNK", 4)
+    np.testing.assert_allclose(distances(returns, (60, 150), 20, shrinkage), expected, atol=1e-12)
+
+
+def test_a_large_market_is_near_the_small_ones_formula() -> None:
+    """Above 1,000 symbols correlations are float32: distances agree to a few units of its last place."""
+    returns = market(10, 101, 70)
+    small = distances(returns[:1_000], (63,), 40, 0.1)
+    large = distances(returns, (63,), 40, 0.1)[:1_000, :1_000]
+    assert 0.0 < np.abs(large - small).max() < 1e-6
+
+
+def test_a_large_tree_is_cut_like_a_small_one() -> None:
+    """Above 100 symbols the compiled linkage gives the partition of SciPy's."""
+    distance = distances(market(12, 11, 150), (126,), 40)
+    expected = fcluster(linkage(squareform(distance), "ward"), 0.7, "distance")
+    labels, order = cut_tree(distance, 0.7, 100)
+    np.testing.assert_array_equal(labels[:, None] == labels, expected[:, None] == expected)
+    assert sorted(order) == list(range(132))
 
 
 def test_windows_must_hold_the_fewest_observations() -> None:
