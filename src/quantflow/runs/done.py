@@ -9,8 +9,9 @@ from typing import Any
 
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import QuantflowError
+from quantflow.runs.record import RunRecord
 from quantflow.runs.request import plan_of, source_of
-from quantflow.runs.sleeves import complete_sleeves, config_hash
+from quantflow.runs.sleeves import complete_sleeves, config_hash, links
 from quantflow.runs.status import RunStatus, list_runs
 
 
@@ -37,7 +38,22 @@ def refuse_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) ->
     source = source_of(profile)
     for run in reversed(list_runs(workspace)):
         if run.state == "completed" and _is(run, profile.name, wanted, source) and _stands(run):
+            if isinstance(profile, MetaProfile) and not same_sleeves(run.record, profile):
+                continue
             raise AlreadyDone(run)
+
+
+def same_sleeves(record: RunRecord, meta: MetaProfile) -> bool:
+    """Whether the sleeves of a meta run, at any depth, had the settings that their profiles have now."""
+    for link in links(record):
+        if link.pinned:  # its run is named in the meta profile's own settings
+            continue
+        profile, run = meta.resolved[link.id], RunRecord(record.workspace, link.run_id)
+        if link.config_hash != config_hash(profile.settings(), record.header["as_of"]):
+            return False
+        if isinstance(profile, MetaProfile) and not same_sleeves(run, profile):
+            return False
+    return True
 
 
 def _is(run: RunStatus, name: str, wanted: str, source: str | None) -> bool:
