@@ -15,22 +15,27 @@ from typing import Any
 import psutil
 
 from quantflow.errors import InfrastructureError
+from quantflow.execution.kept_ray import RayHead
 
 PROBE_SECONDS = 2.0
-NAMESPACE = "quantflow"
+_COMMON: Mapping[str, Any] = {"namespace": "quantflow", "log_to_driver": False, "logging_level": logging.ERROR}
 
 
 @contextmanager
-def cluster(address: str | None, workers: int | None, environment: Mapping[str, str]) -> Iterator[int]:
+def cluster(
+    address: str | None, workers: int | None, environment: Mapping[str, str], kept: RayHead | None = None
+) -> Iterator[int]:
     """Have a Ray cluster for the block; yield its number of CPUs.
 
-    A Ray that this process is connected to already is used and left alone; the cluster at *address* is joined and
-    left running; else one is started on this machine, with a worker per core, and stopped at the end.
+    A Ray that this process is connected to already is used and left alone; the cluster at *address*, else the *kept*
+    one, is joined and left running; else one is started on this machine, with a worker per core, and stopped at the
+    end.
 
     Args:
         address: ``host:port`` or ``ray://host:port`` of a cluster; None to start one.
         workers: CPUs of a cluster that is started; one per core when None.
         environment: What the workers of an existing cluster need to have set.
+        kept: The workspace's own head, if one is up.
 
     Raises:
         InfrastructureError: Within seconds, when nothing answers at *address* or Ray does not start.
@@ -47,7 +52,8 @@ def cluster(address: str | None, workers: int | None, environment: Mapping[str, 
         _ensure_token_home()
     before = set(psutil.Process().children(recursive=True))
     try:
-        ray.init(**_options(address, workers, environment))
+        if address or not (kept and _joined(kept)):
+            ray.init(**_options(address, workers, environment))
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = f"at {address}" if address else "on this machine"
         raise InfrastructureError(
@@ -62,6 +68,21 @@ def cluster(address: str | None, workers: int | None, environment: Mapping[str, 
         _end(started)
 
 
+def _joined(head: RayHead) -> bool:
+    """Connect to the workspace's own head; return False, with nothing said, if it is gone by now."""
+    import ray
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=head.token)
+    Config.initialize("")  # Ray has read both when it was imported
+    AuthenticationTokenLoader.instance().reset_cache()
+    try:
+        ray.init(address=head.address, **_COMMON)
+    except (ConnectionError, RuntimeError, ValueError, OSError):
+        return False
+    return True
+
+
 def _end(processes: Sequence[psutil.Process]) -> None:
     """End what Ray's shutdown left: its agents outlive a control process that was killed by a minute."""
     for process in processes:
@@ -70,11 +91,10 @@ def _end(processes: Sequence[psutil.Process]) -> None:
 
 
 def _options(address: str | None, workers: int | None, environment: Mapping[str, str]) -> dict[str, Any]:
-    common = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": logging.ERROR}
     if address:
-        return {"address": address, "runtime_env": {"env_vars": dict(environment)}, **common}
+        return {"address": address, "runtime_env": {"env_vars": dict(environment)}, **_COMMON}
     cpus = workers or os.cpu_count() or 1
-    return {"address": "local", "num_cpus": cpus, "include_dashboard": False, **common}
+    return {"address": "local", "num_cpus": cpus, "include_dashboard": False, **_COMMON}
 
 
 def probe(address: str) -> None:

@@ -1,13 +1,11 @@
 """The process of the embedded API server: it serves while anybody uses it, and ends by itself when nobody does.
 
-Run as ``python -m quantflow.flows.api_server FD HOME``: the number of an inherited, listening socket, and the folder of
-``users``, the file that every user holds a shared lock on. A user that is killed loses its lock, so no server is
-orphaned. While the file ``kept`` there names this process, it is a user itself, and says so in ``keeping``.
+Run as ``python -m quantflow.flows.api_server FD HOME``: the number of an inherited, listening socket, and the folder
+that tells of its users.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import socket
@@ -17,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-POLL_SECONDS = 0.25
+from quantflow.execution.keeping import wait_until_unused
 
 
 def main() -> None:
@@ -51,29 +49,10 @@ def _let_writers_wait() -> None:
 
 
 def _end_when_unused(home: Path) -> None:
-    """Stop this process once the users' lock can be had; keep it, so that a newcomer waits for the end."""
-    fd = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
-    while True:
-        kept = _names_us(home / "kept")
-        try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if kept else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(POLL_SECONDS)
-            continue
-        if not kept:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(5)
-            os._exit(1)
-        if not _names_us(home / "keeping"):  # from here on nobody is the last user
-            (home / "keeping").write_text(str(os.getpid()))
-        time.sleep(POLL_SECONDS)
-
-
-def _names_us(path: Path) -> bool:
-    try:
-        return path.read_text() == str(os.getpid())
-    except OSError:
-        return False
+    wait_until_unused(home)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
+    os._exit(1)
 
 
 if __name__ == "__main__":

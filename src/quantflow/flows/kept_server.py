@@ -1,4 +1,4 @@
-"""The workspace's own API server, kept running between runs: ``quantflow server start|stop|status``.
+"""The workspace's own API server, and on request its Ray, kept between runs: ``quantflow server start|stop|status``.
 
 It is the server that a run starts for itself. What keeps it is a file that names its process; the server looks at it,
 and counts itself among its users as long as the file is there. So nobody ends a process that is not the server, one
@@ -19,7 +19,18 @@ import psutil
 
 from quantflow.data.store import write_atomic
 from quantflow.errors import InfrastructureError
-from quantflow.flows.server import configured_url, gone, home_of, join_or_start, running, without_secrets
+from quantflow.execution.keeping import named
+from quantflow.execution.kept_ray import home_of_ray, keep_head, release_head, running_head
+from quantflow.flows.launch import client_environment
+from quantflow.flows.server import (
+    api_server,
+    configured_url,
+    gone,
+    home_of,
+    join_or_start,
+    running,
+    without_secrets,
+)
 
 HEALTH_SECONDS = 3.0
 BOOT_SECONDS = 90.0
@@ -37,6 +48,7 @@ class ServerStatus:
         healthy: Whether it answers.
         since: When its process started, ISO, UTC.
         configured: Whether ``PREFECT_API_URL`` or a Prefect profile names it.
+        ray: The kept Ray head: its address, pid, number of workers, and since when; None when none is up.
     """
 
     url: str | None = None
@@ -45,6 +57,7 @@ class ServerStatus:
     healthy: bool = False
     since: str | None = None
     configured: bool = False
+    ray: dict[str, Any] | None = None
 
     def json(self) -> dict[str, Any]:
         """Return the status as JSON values."""
@@ -53,18 +66,20 @@ class ServerStatus:
 
 def server_status(workspace: Path) -> ServerStatus:
     """Return which API server a run in *workspace* would use now."""
+    ray = _ray(workspace)
     if url := configured_url():
-        return ServerStatus(url=without_secrets(url), healthy=_healthy(url), configured=True)
+        return ServerStatus(url=without_secrets(url), healthy=_healthy(url), configured=True, ray=ray)
     home = home_of(workspace)
     state = running(home)
     if state is None:
-        return ServerStatus()
+        return ServerStatus(ray=ray)
     return ServerStatus(
         url=state["url"],
         pid=state["pid"],
-        kept=_named(home / "kept") == state["pid"],
+        kept=named(home / "kept") == state["pid"],
         healthy=_healthy(state["url"]),
         since=_since(state["pid"]),
+        ray=ray,
     )
 
 
@@ -78,9 +93,9 @@ def start_server(workspace: Path) -> ServerStatus:
     until = time.monotonic() + BOOT_SECONDS
     while time.monotonic() < until:
         state = join_or_start(home)
-        if _named(home / "kept") != state["pid"]:
+        if named(home / "kept") != state["pid"]:
             write_atomic(home / "kept", str(state["pid"]).encode())
-        if _healthy(state["url"]) and _named(home / "keeping") == state["pid"]:
+        if _healthy(state["url"]) and named(home / "keeping") == state["pid"]:
             return server_status(workspace)
         time.sleep(0.1)
     raise InfrastructureError(
@@ -88,24 +103,36 @@ def start_server(workspace: Path) -> ServerStatus:
     )
 
 
+def start_ray(workspace: Path) -> ServerStatus:
+    """Have a Ray head running beside the API server that a run would use now, and keep it.
+
+    Raises:
+        InfrastructureError: If it does not come up.
+    """
+    with api_server(workspace) as server, client_environment(server):  # its workers are to have what a run's have
+        keep_head(workspace)
+    return server_status(workspace)
+
+
 def stop_server(workspace: Path) -> bool:
-    """Let the kept server go: it ends by itself, at once or with the last run that uses it.
+    """Let the kept server and the kept Ray go: they end by themselves, at once or with the last run that uses them.
 
     Returns:
-        Whether it has ended, or none was kept.
+        Whether they have ended, or none was kept.
     """
+    ray_ended = release_head(workspace)
     home = home_of(workspace)
-    pid = _named(home / "kept")
+    pid = named(home / "kept")
     (home / "kept").unlink(missing_ok=True)
     state = running(home)
-    return pid is None or state is None or state["pid"] != pid or gone(pid, STOP_SECONDS)
+    return ray_ended and (pid is None or state is None or state["pid"] != pid or gone(pid, STOP_SECONDS))
 
 
-def _named(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
+def _ray(workspace: Path) -> dict[str, Any] | None:
+    head = running_head(home_of_ray(workspace))
+    if head is None:
         return None
+    return {"address": head.address, "pid": head.pid, "workers": head.cpus, "since": _since(head.pid)}
 
 
 def _healthy(url: str) -> bool:

@@ -151,12 +151,18 @@ def _watched(tag: str, record: RunRecord, server: ApiServer, listener: Listener 
 @contextmanager
 def client_settings(server: ApiServer) -> Iterator[None]:
     """Point Prefect at *server* in this process and its children."""
+    with client_environment(server), _loaded_settings(server):
+        yield
+
+
+@contextmanager
+def client_environment(server: ApiServer) -> Iterator[None]:
+    """Have what Prefect's clients read about *server* in the environment."""
     wanted = {**server.environment, **QUIET}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
-        with _loaded_settings(server):
-            yield
+        yield
     finally:
         for name, value in before.items():
             if value is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from quantflow.config.load import find_workspace, load_meta
 from quantflow.errors import InfrastructureError, QuantflowError, StageError
 from quantflow.execution import ray as ray_cluster
+from quantflow.execution.kept_ray import handed_over, lent_head
 from quantflow.execution.processes import end_with_parent
 from quantflow.flows.adapter import use_cache
 from quantflow.flows.selection import advance, selection_flow
@@ -89,9 +91,13 @@ def runner_of(record: RunRecord, server: ApiServer) -> Iterator[TaskRunner[Any]]
     if chosen["runner"] == "local":
         yield ProcessPoolTaskRunner(max_workers=chosen["workers"])
         return
-    from prefect_ray import RayTaskRunner
+    address, workers = chosen["ray_address"], chosen["workers"]
+    with (
+        lent_head(record.workspace, workers) as kept,
+        ray_cluster.cluster(address, workers, server.environment, kept),
+    ):
+        from prefect_ray import RayTaskRunner
 
-    with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], server.environment):
         if server.embedded and ray_cluster.spans_machines():
             raise InfrastructureError(
                 "The Ray cluster has nodes on other machines, which cannot reach this workspace's own API server.",
@@ -122,7 +128,8 @@ def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[s
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
     use_cache(layout_of(record))
-    failures = scatter(leaves(record))
+    on_a_cluster = record.header["settings"]["execution"]["ray_address"] is not None
+    failures = scatter(leaves(record), {} if on_a_cluster else handed_over())
     failures += _nested(record)
     refuse_partial(record, failures)
     record.update(failed=[vars(failure) for failure in failures])
@@ -160,11 +167,20 @@ def leaves(record: RunRecord, path: str = "") -> list[Leaf]:
     return found
 
 
-def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
-    """Run the sleeves that are not complete, as many at a time as there are workers; return those that failed."""
+def scatter(sleeves: Sequence[Leaf], environment: Mapping[str, str]) -> list[SleeveFailure]:
+    """Run the sleeves that are not complete, as many at a time as there are workers.
+
+    Args:
+        sleeves: The sleeves.
+        environment: What is to be set in the workers.
+
+    Returns:
+        Those that failed.
+    """
     due = [leaf for leaf in sleeves if result_of(leaf.link, leaf.workspace) is None]
     with _worker_losses():
-        futures = [run_sleeve_task.with_options(task_run_name=f"sleeve {leaf.name}").submit(leaf) for leaf in due]
+        named = [run_sleeve_task.with_options(task_run_name=f"sleeve {leaf.name}") for leaf in due]
+        futures = [job.submit(leaf, environment) for job, leaf in zip(named, due, strict=True)]
     try:
         _wait(futures)
     except BaseException:  # a signal too must not leave sleeves running
@@ -174,13 +190,18 @@ def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
 
 
 @task(name="sleeve", cache_policy=NO_CACHE, persist_result=False)
-def run_sleeve_task(leaf: Leaf) -> str:
+def run_sleeve_task(leaf: Leaf, environment: Mapping[str, str]) -> str:
     """Run one sleeve, in a worker: a whole selection flow, with a record of its own.
+
+    Args:
+        leaf: The sleeve.
+        environment: Variables, credentials among them, that a worker of a kept Ray was not started with.
 
     Returns:
         The sleeve's run id.
     """
     end_with_parent()
+    os.environ.update(environment)
     record = RunRecord(leaf.workspace, leaf.link.run_id)
     try:
         with at_work(record), tags(f"sleeve:{leaf.name}"):

@@ -1,0 +1,39 @@
+"""How a process that serves a workspace lives as long as it is used or kept, and no longer.
+
+Its folder has the file ``users``, on which every user holds a shared lock; one that is killed loses its lock, so no
+such process is orphaned. While the file ``kept`` there names it, it is a user itself, and says so in ``keeping``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+POLL_SECONDS = 0.25
+
+
+def wait_until_unused(home: Path) -> None:
+    """Return once nobody uses or keeps this process; the users' lock stays taken, so a newcomer waits for its end."""
+    fd = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+    while True:
+        kept = named(home / "kept") == os.getpid()
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if kept else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(POLL_SECONDS)
+            continue
+        if not kept:
+            return
+        if named(home / "keeping") != os.getpid():  # from here on nobody is the last user
+            (home / "keeping").write_text(str(os.getpid()))
+        time.sleep(POLL_SECONDS)
+
+
+def named(path: Path) -> int | None:
+    """Return the process that a file names; None when there is no such file, or it names none."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
