@@ -1,4 +1,4 @@
-"""A meta run of N sleeves on a local Ray, against Ray alone with the same functions: time, and memory.
+"""A meta run of N sleeves on a local Ray, against Ray alone with the same stages: time, and memory.
 
 ``python benchmarks/meta_run.py [SLEEVES]`` (8) compares, with an API server that is up already, and with ``--cold``
 before the number without; ``--scale 16 256`` prints quantflow's wall time per sleeve at the two numbers.
@@ -35,15 +35,24 @@ import sys, ray
 def sleeve(name):
     from quantflow import QuantSDK
     context = QuantSDK.run_pipeline(QuantSDK.context(name))
-    return context.load("oos_returns")["net"], context.load("weights")["weight"]
-ray.init(include_dashboard=False, log_to_driver=False)
+    made = {name: context.artifacts[name].json() for name in ("oos_returns", "weights", "metrics")}
+    about = {"id": name, "sleeve": name, "run_id": context.run_id, "profile": name, "kind": "profile"}
+    settings = {"config_hash": "", "made_under": "", "as_of": context.as_of.isoformat()}
+    return {**about, **settings, "pinned": False, "degraded": False, "outputs": made}
+ray.init(address="local", include_dashboard=False, log_to_driver=False)
 found = ray.get([sleeve.remote(f"s{n}") for n in range(int(sys.argv[1]))])
-import pandas as pd
-from skfolio.optimization import HierarchicalRiskParity
-returns = pd.concat([net for net, _ in found], axis=1, join="inner")
-returns.columns = [f"s{n}" for n in range(len(found))]
-capital = HierarchicalRiskParity().fit(returns).weights_
-print(sum(share * weights for share, (_, weights) in zip(capital, found)).sum())
+from datetime import date
+from pathlib import Path
+from quantflow import QuantSDK
+from quantflow.config.load import load_meta
+from quantflow.runs.layout import Layout
+from quantflow.stages.base import SelectionContext
+from quantflow.stages.registry import META
+settings = {**load_meta("many", workspace=Path.cwd()).settings(), "as_of": found[0]["as_of"]}
+facts = {"sleeves": found, "failed": []}
+place = Layout.of(Path.cwd(), None).store
+context = SelectionContext("alone", "many", date.fromisoformat(found[0]["as_of"]), settings, place, facts=facts)
+print(QuantSDK.run_pipeline(context, META).load("weights")["weight"].sum())
 """
 
 

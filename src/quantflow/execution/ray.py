@@ -9,6 +9,7 @@ import socket
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,20 @@ def _tighten_token() -> None:
     token = Path.home() / ".ray" / "auth_token"
     if token.is_file() and stat.S_IMODE(token.stat().st_mode) & 0o077:
         token.chmod(0o600)
+
+
+def warm(workers: int, modules: Sequence[str]) -> None:
+    """Have each of a cluster's workers import *modules* before its first task; return at once."""
+    import ray
+
+    importing = ray.remote(_import)
+    for _ in range(workers):
+        importing.remote(modules)
+
+
+def _import(modules: Sequence[str]) -> None:
+    for name in modules:
+        import_module(name)
 
 
 def spans_machines() -> bool:

@@ -9,13 +9,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Stopped
+from quantflow.flows.crew import crew
 from quantflow.flows.server import ApiServer, reachable
 from quantflow.flows.worker import api_lost, flush, logged
 from quantflow.runs import stopping
@@ -27,6 +28,8 @@ from quantflow.runs.sleeves import links
 from quantflow.runs.status import RunStatus, status
 
 if TYPE_CHECKING:
+    from prefect.task_runners import TaskRunner
+
     from quantflow.flows.watch import Snapshot
 
 DRAIN_SECONDS = 10.0
@@ -51,11 +54,12 @@ def execute(
         QuantflowError: What stopped the run.
     """
     recall(record)
-    with owned(record.folder), client_settings(server):
+    workers = crew(record, server) if _is_meta(record) else nullcontext()
+    with owned(record.folder), client_environment(server), workers as runner, _loaded_settings(server):
         clean_up(record)
         tag = record.tag(len(record.header["flow_runs"]) + 1)
         with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors():
-            _call_flow(record, tag, forced, server)
+            _call_flow(record, tag, forced, runner)
     return status(RunRecord(record.workspace, record.run_id))
 
 
@@ -83,17 +87,18 @@ def _api_errors() -> Iterator[None]:
         raise api_lost(error) from error
 
 
-def _call_flow(record: RunRecord, tag: str, forced: Sequence[str], server: ApiServer) -> None:
+def _call_flow(
+    record: RunRecord, tag: str, forced: Sequence[str], runner: Callable[[], TaskRunner[Any]] | None
+) -> None:
     from prefect import tags
 
     header = record.header
     arguments = (header["profile"], record.run_id, str(record.workspace), list(forced))
     with tags(tag, f"run:{record.run_id}", f"profile:{header['profile']}", f"as-of:{header['as_of']}"):
-        if _is_meta(record):
-            from quantflow.flows.meta import meta_flow, runner_of
+        if runner is not None:
+            from quantflow.flows.meta import meta_flow
 
-            with runner_of(record, server) as runner:
-                meta_flow.with_options(task_runner=runner)(*arguments)
+            meta_flow.with_options(task_runner=runner())(*arguments)
         else:
             from quantflow.flows.selection import selection_flow
 
@@ -149,15 +154,8 @@ def _watched(tag: str, record: RunRecord, server: ApiServer, listener: Listener 
 
 
 @contextmanager
-def client_settings(server: ApiServer) -> Iterator[None]:
-    """Point Prefect at *server* in this process and its children."""
-    with client_environment(server), _loaded_settings(server):
-        yield
-
-
-@contextmanager
 def client_environment(server: ApiServer) -> Iterator[None]:
-    """Have what Prefect's clients read about *server* in the environment."""
+    """Point Prefect's clients at *server*, in this process and its children, that import Prefect from now on."""
     wanted = {**server.environment, **QUIET}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

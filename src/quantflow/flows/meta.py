@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,15 @@ from prefect import flow, tags, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
-from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from quantflow.config.load import find_workspace, load_meta
-from quantflow.errors import InfrastructureError, QuantflowError, StageError
+from quantflow.errors import QuantflowError, StageError
 from quantflow.execution import ray as ray_cluster
-from quantflow.execution.kept_ray import handed_over, lent_head
+from quantflow.execution.kept_ray import handed_over
 from quantflow.execution.processes import end_with_parent
 from quantflow.flows.adapter import use_cache
+from quantflow.flows.crew import dismiss
 from quantflow.flows.selection import advance, selection_flow
-from quantflow.flows.server import ApiServer
 from quantflow.flows.worker import at_work
 from quantflow.runs import stopping
 from quantflow.runs.record import RunRecord
@@ -37,7 +35,7 @@ from quantflow.runs.request import (
     planner_of,
     resolve_meta_as_of,
 )
-from quantflow.runs.sleeves import SleeveFailure, SleeveLink, failure_of, links, result_of
+from quantflow.runs.sleeves import Leaf, SleeveFailure, due, failure_of, links, result_of
 from quantflow.runs.status import RunStatus, status
 
 POLL_SECONDS = 0.1
@@ -80,32 +78,6 @@ def run_meta_flow(
         return execute(record, server)
 
 
-@contextmanager
-def runner_of(record: RunRecord, server: ApiServer) -> Iterator[TaskRunner[Any]]:
-    """Have the task runner that the run asks for: Ray, or processes without Ray.
-
-    Raises:
-        InfrastructureError: If Ray cannot be used, or its workers could not reach the API server.
-    """
-    chosen = record.header["settings"]["execution"]
-    if chosen["runner"] == "local":
-        yield ProcessPoolTaskRunner(max_workers=chosen["workers"])
-        return
-    address, workers = chosen["ray_address"], chosen["workers"]
-    with (
-        lent_head(record.workspace, workers) as kept,
-        ray_cluster.cluster(address, workers, server.environment, kept),
-    ):
-        from prefect_ray import RayTaskRunner
-
-        if server.embedded and ray_cluster.spans_machines():
-            raise InfrastructureError(
-                "The Ray cluster has nodes on other machines, which cannot reach this workspace's own API server.",
-                hint="Set PREFECT_API_URL to a server that all nodes reach; the workspace must be a shared folder.",
-            )
-        yield RayTaskRunner()
-
-
 @flow(name="Meta Flow", flow_run_name="{run_id}", validate_parameters=False, persist_result=False)
 def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[str] = ()) -> str:
     """Run the sleeves of a created meta run that are not complete, then the stages that make one portfolio of them.
@@ -129,7 +101,8 @@ def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[s
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
     use_cache(layout_of(record))
     on_a_cluster = record.header["settings"]["execution"]["ray_address"] is not None
-    failures = scatter(leaves(record), {} if on_a_cluster else handed_over())
+    failures = scatter(due(record), {} if on_a_cluster else handed_over())
+    dismiss()
     failures += _nested(record)
     refuse_partial(record, failures)
     record.update(failed=[vars(failure) for failure in failures])
@@ -140,35 +113,8 @@ def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[s
     return run_id
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """A sleeve that is a profile, at any depth.
-
-    Attributes:
-        name: Its path of sleeve ids, ``outer/inner``.
-        link: Which run it is.
-        workspace: Where that run is recorded.
-    """
-
-    name: str
-    link: SleeveLink
-    workspace: Path
-
-
-def leaves(record: RunRecord, path: str = "") -> list[Leaf]:
-    """Return all sleeves of a meta run that are profiles, those of nested meta profiles too, in order."""
-    found: list[Leaf] = []
-    for link in links(record):
-        name = f"{path}{link.id}"
-        if link.kind == "meta":
-            found += leaves(RunRecord(record.workspace, link.run_id), f"{name}/")
-        else:
-            found.append(Leaf(name, link, record.workspace))
-    return found
-
-
 def scatter(sleeves: Sequence[Leaf], environment: Mapping[str, str]) -> list[SleeveFailure]:
-    """Run the sleeves that are not complete, as many at a time as there are workers.
+    """Run sleeves, as many at a time as there are workers.
 
     Args:
         sleeves: The sleeves.
@@ -177,16 +123,15 @@ def scatter(sleeves: Sequence[Leaf], environment: Mapping[str, str]) -> list[Sle
     Returns:
         Those that failed.
     """
-    due = [leaf for leaf in sleeves if result_of(leaf.link, leaf.workspace) is None]
     with _worker_losses():
-        named = [run_sleeve_task.with_options(task_run_name=f"sleeve {leaf.name}") for leaf in due]
-        futures = [job.submit(leaf, environment) for job, leaf in zip(named, due, strict=True)]
+        named = [run_sleeve_task.with_options(task_run_name=f"sleeve {leaf.name}") for leaf in sleeves]
+        futures = [job.submit(leaf, environment) for job, leaf in zip(named, sleeves, strict=True)]
     try:
         _wait(futures)
     except BaseException:  # a signal too must not leave sleeves running
         _cancel(futures)
         raise
-    return [failure for leaf, future in zip(due, futures, strict=True) if (failure := _failure(leaf, future))]
+    return [failure for leaf, future in zip(sleeves, futures, strict=True) if (failure := _failure(leaf, future))]
 
 
 @task(name="sleeve", cache_policy=NO_CACHE, persist_result=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from quantflow.errors import ConfigError
 from quantflow.runs.request import layout_of
-from quantflow.runs.sleeves import leaf_names
+from quantflow.runs.sleeves import leaves
 from quantflow.runs.status import RunStatus
 from quantflow.stages.base import SelectionContext
 
@@ -24,10 +24,10 @@ def checks_of(run: RunStatus) -> dict[str, Any]:
     """
     record = run.record
     if run.state != "unreadable" and record.header["kind"] == "meta":
-        sleeves = leaf_names(record)
+        sleeves = leaves(record)
         raise ConfigError(
             f"{record.run_id} is a meta run; its sleeves have the checks.",
-            hint=f"For example: quantflow checks {record.run_id}.{sleeves[0]}" if sleeves else None,
+            hint=f"For example: quantflow checks {sleeves[0].link.run_id}" if sleeves else None,
         )
     for stage in run.stages.values():
         if stage is not None and ARTIFACT in stage.outputs:

@@ -61,29 +61,43 @@ def complete_sleeves(meta: RunRecord) -> list[str]:
     return [link.id for link in links(meta) if result_of(link, meta.workspace) is not None]
 
 
-def leaf_names(meta: RunRecord) -> list[str]:
-    """Return the paths of ids of all sleeves that are profiles (``outer/inner``), in order; none of a selection run."""
+@dataclass(frozen=True)
+class Leaf:
+    """A sleeve that is a profile, at any depth.
+
+    Attributes:
+        name: Its path of sleeve ids, ``outer/inner``.
+        link: Which run it is.
+        workspace: Where that run is recorded.
+    """
+
+    name: str
+    link: SleeveLink
+    workspace: Path
+
+
+def leaves(meta: RunRecord, path: str = "") -> list[Leaf]:
+    """Return all sleeves that are profiles, those of nested meta profiles too, in order; none of a selection run."""
     if meta.header["kind"] != "meta":
         return []
-    out: list[str] = []
+    found: list[Leaf] = []
     for link in links(meta):
-        inner = leaf_names(RunRecord(meta.workspace, link.run_id)) if link.kind == "meta" else []
-        out += [f"{link.id}/{name}" for name in inner] if link.kind == "meta" else [link.id]
-    return out
+        name = f"{path}{link.id}"
+        if link.kind == "meta":
+            found += leaves(RunRecord(meta.workspace, link.run_id), f"{name}/")
+        else:
+            found.append(Leaf(name, link, meta.workspace))
+    return found
+
+
+def due(meta: RunRecord) -> list[Leaf]:
+    """Return the sleeves that are profiles whose runs are not complete."""
+    return [leaf for leaf in leaves(meta) if result_of(leaf.link, leaf.workspace) is None]
 
 
 def leaf_stages(meta: RunRecord) -> dict[str, tuple[str, ...]]:
-    """Return the stages of each sleeve that is a profile, by its path of ids as in ``leaf_names``."""
-    if meta.header["kind"] != "meta":
-        return {}
-    out: dict[str, tuple[str, ...]] = {}
-    for link in links(meta):
-        run = RunRecord(meta.workspace, link.run_id)
-        if link.kind == "meta":
-            out |= {f"{link.id}/{name}": stages for name, stages in leaf_stages(run).items()}
-        else:
-            out[link.id] = tuple(run.stages)
-    return out
+    """Return the stages of each sleeve that is a profile, by its path of ids."""
+    return {leaf.name: tuple(RunRecord(leaf.workspace, leaf.link.run_id).stages) for leaf in leaves(meta)}
 
 
 def _link(path: Path) -> SleeveLink:

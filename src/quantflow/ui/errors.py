@@ -8,6 +8,9 @@ import traceback
 from quantflow.config.credentials import scrubbed
 from quantflow.errors import QuantflowError
 
+LONGEST = 500
+"""Characters of an error that is not quantflow's own; the run's log and --debug have all of it."""
+
 
 def print_error(error: BaseException, *, debug: bool) -> None:
     """Print *error* as ``error:`` and ``hint:`` lines."""
@@ -18,9 +21,15 @@ def print_error(error: BaseException, *, debug: bool) -> None:
         if error.hint:
             sys.stderr.write(scrubbed(f"hint: {error.hint}\n"))
     else:
-        sys.stderr.write(scrubbed(f"error: {type(error).__name__}: {error}\n"))
+        sys.stderr.write(scrubbed(f"error: {type(error).__name__}: {_short(str(error))}\n"))
         if not debug:
             sys.stderr.write("hint: this is not expected; add --debug for the traceback\n")
+
+
+def _short(text: str) -> str:
+    """Return the first line of what a library says, which may go on for pages."""
+    first = text.strip().partition("\n")[0]
+    return first if len(first) <= LONGEST else f"{first[:LONGEST]}…"
 
 
 def print_next(lines: list[tuple[str, str]]) -> None:

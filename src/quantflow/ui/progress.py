@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quantflow.runs.record import RunRecord
-from quantflow.runs.sleeves import leaf_names, leaf_stages
+from quantflow.runs.sleeves import leaf_stages
 from quantflow.ui.grid import grid, sleeve_rows
 from quantflow.ui.marks import MARKS, STYLES
 from quantflow.ui.rows import Row, changed, rows, utc_now
@@ -74,7 +74,8 @@ class LiveView:
     ) -> None:
         self._record, self._clock = record, clock
         self._console = console or Console(stderr=True)
-        self._sleeves, self._stages = leaf_names(record), leaf_stages(record)
+        self._stages = leaf_stages(record)
+        self._sleeves = list(self._stages)
         self._tasks: Snapshot = {}
         self._live = Live(
             console=self._console,
@@ -157,7 +158,8 @@ class Lines:
         self._noted: dict[str, datetime] = {}
         self._tasks: dict[str, TaskState] = {}
         self._told: dict[str, TaskState] = {}
-        self._sleeves, self._stages = leaf_names(record), leaf_stages(record)
+        self._stages = leaf_stages(record)
+        self._sleeves = list(self._stages)
         self._shown: list[Row] = []
 
     def update(self, tasks: Snapshot) -> None:

@@ -1,0 +1,69 @@
+"""Context managers that are entered and left while other things go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from quantflow.execution.background import InBackground
+
+
+class Told:
+    """What happened, and a gate that holds up the start."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.gate = threading.Event()
+
+    @contextmanager
+    def manager(self, fail: str = "") -> Iterator[int]:
+        assert self.gate.wait(10)
+        if fail == "enter":
+            raise OSError("no room")
+        self.events.append("entered")
+        yield 7
+        if fail == "leave":
+            raise OSError("stuck")
+        self.events.append("left")
+
+
+def test_the_block_goes_on_while_it_is_entered() -> None:
+    """The block begins at once; the result is there when it is up; the end of the block leaves it."""
+    told = Told()
+    with InBackground(told.manager()) as starting:
+        told.events.append("block")
+        told.gate.set()
+        assert starting.result() == 7
+    assert told.events == ["block", "entered", "left"]
+
+
+def test_it_can_be_left_early_and_once() -> None:
+    """What is let go within the block is gone by its end, and is not left twice."""
+    told = Told()
+    told.gate.set()
+    with InBackground(told.manager()) as starting:
+        starting.result()
+        starting.leave()
+        starting.leave()
+    assert told.events == ["entered", "left"]
+
+
+def test_a_block_that_fails_early_leaves_what_was_started() -> None:
+    """An error before anybody asked for the result still waits for the start, and ends it."""
+    told = Told()
+    with pytest.raises(KeyError), InBackground(told.manager()):  # noqa: PT012
+        told.gate.set()
+        raise KeyError
+    assert told.events == ["entered", "left"]
+
+
+@pytest.mark.parametrize(("where", "message"), [("enter", "no room"), ("leave", "stuck")])
+def test_errors_come_out(where: str, message: str) -> None:
+    """What cannot be entered is told by the result, what cannot be left by the end of the block."""
+    told = Told()
+    told.gate.set()
+    with pytest.raises(OSError, match=message), InBackground(told.manager(where)) as starting:
+        starting.result()
