@@ -68,7 +68,8 @@ def read_holdings(path: Path) -> Holdings:
         raise ConfigError(f"{path} is not UTF-8 text: {error}.", hint="Save it as CSV or JSON in UTF-8.") from None
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"The holdings {path} cannot be read: {error}.", hint="Name a CSV or JSON file with --holdings."
+            f"The holdings {path} cannot be read: {getattr(error, 'strerror', error)}.",
+            hint="Name a CSV or JSON file with --holdings.",
         ) from error
     rows = _json(path, text) if path.suffix.lower() == ".json" else _csv(path, text)
     return _holdings(rows)

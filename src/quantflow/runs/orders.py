@@ -141,7 +141,10 @@ def orders_of(target: Target, holdings: Holdings, capital: float | None = None) 
     problem = _problem(target, held, prices, known, _money(holdings, prices, capital))
     if problem.worth <= 0.0:
         raise DataError("The account is worth nothing.", hint=f'Give its cash: a row "{CASH},2500", or --capital.')
-    return _told(target, symbols, problem, currency, _notes(target, known, own, currency))
+    notes = _notes(target, known, own, currency)
+    if holdings.cash is None and capital is None:
+        notes.append("the holdings say nothing of cash: it is taken to be 0")
+    return _told(target, symbols, problem, currency, notes)
 
 
 def _prices(run_id: str, known: Mapping[str, Instrument], own: Mapping[str, float]) -> dict[str, float]:
