@@ -1,4 +1,4 @@
-"""A complete run that no stage has made: its record and artifacts as a flow would leave them, with figures of choice."""
+"""A complete run that no stage has made: record and artifacts as a flow would leave them, with figures of choice."""
 
 from __future__ import annotations
 

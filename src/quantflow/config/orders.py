@@ -8,7 +8,7 @@ from quantflow.config.base import Section
 
 
 class OrdersConfig(Section):
-    """How orders are made of the book; what a trade costs is the section ``validation``'s to say."""
+    """How orders are made of the book; what a trade costs is said in the section `validation`."""
 
     no_trade_band: float = Field(
         0.001,
