@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantflow.config.orders import OrdersConfig
@@ -102,9 +103,9 @@ class Orders:
     turnover: float
     cost: float
     tracking_difference: float
-    orders: Sequence[Order] = field(default_factory=tuple)
-    skipped: Sequence[Skipped] = field(default_factory=tuple)
-    notes: Sequence[str] = field(default_factory=tuple)
+    orders: Sequence[Order]
+    skipped: Sequence[Skipped]
+    notes: Sequence[str]
 
     def json(self) -> dict[str, Any]:
         """Return the orders as JSON values."""
@@ -139,8 +140,8 @@ def orders_of(target: Target, holdings: Holdings, capital: float | None = None) 
     currency = _currency(known)
     prices = _prices(target.run.record.run_id, known, own)
     problem = _problem(target, held, prices, known, _money(holdings, prices, capital))
-    if problem.worth <= 0.0:
-        raise DataError("The account is worth nothing.", hint=f'Give its cash: a row "{CASH},2500", or --capital.')
+    if not 0.0 < problem.worth < math.inf:
+        raise DataError(f"The account is worth {problem.worth:g}.", hint=f'Give a row "{CASH},2500", or --capital.')
     notes = _notes(target, known, own, currency)
     if holdings.cash is None and capital is None:
         notes.append("the holdings say nothing of cash: it is taken to be 0")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from quantflow.errors import ConfigError, DegradedError, unknown_name
+from quantflow.errors import ConfigError, DataError, DegradedError, unknown_name
 from quantflow.runs.publish import books, current, stale
 from quantflow.runs.results import weights_of
 from quantflow.runs.status import RunStatus, find_run
@@ -34,13 +35,14 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
 
     Raises:
         ConfigError: If there is no such run or book, the run is not complete, or it is not said which of several books.
+        DataError: If there are no weights, or not all are finite.
         DegradedError: If a newer run did not replace the book, unless that is in order.
     """
     if run_id is not None:
         if profile is not None:
             raise ConfigError("A run and --profile are both given.", hint="Give one: a run, or the book of a profile.")
         run = _complete(find_run(workspace, run_id))
-        return Target(run, weights_of(run), book=False)
+        return Target(run, _sound(run, weights_of(run)), book=False)
     name = profile or _only(workspace)
     book = current(workspace, name)
     if book is None:
@@ -52,7 +54,15 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
             f"The book of {name} is stale. {' '.join(said.split())}",
             hint="Mend that and run again, or take the old book as it is with --stale-ok.",
         )
-    return Target(_run_of(workspace, name, book.run_id), book.weights, book=True, stale=said)
+    run = _run_of(workspace, name, book.run_id)
+    return Target(run, _sound(run, book.weights), book=True, stale=said)
+
+
+def _sound(run: RunStatus, weights: Mapping[str, float]) -> Mapping[str, float]:
+    if not weights or not all(map(math.isfinite, weights.values())):
+        name = run.record.run_id
+        raise DataError(f"Run {name} has no weights, or not all are finite.", hint=f"quantflow inspect {name}")
+    return weights
 
 
 def _run_of(workspace: Path, name: str, run_id: str) -> RunStatus:

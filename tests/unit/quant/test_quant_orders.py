@@ -46,6 +46,17 @@ def test_costs_are_paid_by_the_account() -> None:
     assert found.after[0] == pytest.approx(1.0)
 
 
+def test_the_cost_is_foreseen() -> None:
+    """Half of what is left after the cost, 975.6, is bought; not half of 1,000, which the band would let stand."""
+    found = of([0.0], [1.0], 1000.0, [0.5], rate=0.05, band=0.02)
+    np.testing.assert_array_equal(found.trades, [487.0])
+
+
+def test_a_quotient_that_is_whole_but_for_its_last_bit_is_whole() -> None:
+    """0.3 / 0.1 is less than 3 in binary; three lots are bought all the same."""
+    np.testing.assert_allclose(of([0.0], [1.0], 1.0, [0.3], lots=[0.1]).trades, [0.3])
+
+
 def test_cash_is_shared_in_proportion() -> None:
     """A name that cannot be sold leaves cash for half of what is wanted."""
     found = of([500.0, 0.0, 0.0], [1.0, 1.0, 1.0], 300.0, [0.25, 0.25, 0.5], lots=[1000, 1, 1])

@@ -122,11 +122,19 @@ def test_several_currencies_are_refused(tmp_path: Path) -> None:
         of_run(tmp_path, Holdings({}, 100), names={**NAMES, "BBB": Name([1, 1, 1], currency="EUR")})
 
 
-@pytest.mark.parametrize("holdings", [Holdings({}), Holdings({"AAA": Position(-1)}, 100)])
-def test_an_account_without_worth_is_refused(holdings: Holdings, tmp_path: Path) -> None:
-    """Nothing, or debts as large as the cash."""
-    with pytest.raises(DataError, match="worth nothing"):
+@pytest.mark.parametrize(("holdings", "worth"), [(Holdings({}), "0"), (Holdings({"AAA": Position(-1)}, 99), "-1")])
+def test_an_account_without_worth_is_refused(holdings: Holdings, worth: str, tmp_path: Path) -> None:
+    """Nothing, or debts beyond the cash."""
+    with pytest.raises(DataError, match=f"is worth {worth}\\."):
         of_run(tmp_path, holdings)
+
+
+@pytest.mark.parametrize("weights", [{}, {"AAA": math.nan}])
+def test_a_run_without_sound_weights_is_refused(weights: dict[str, float], tmp_path: Path) -> None:
+    """No weights would sell everything, and a weight that is no number anything."""
+    run = recorded(tmp_path, NAMES, weights)
+    with pytest.raises(DataError, match="not all are finite"):
+        target_of(tmp_path, run.record.run_id, None)
 
 
 def test_capital_is_what_the_weights_are_fractions_of(tmp_path: Path) -> None:
