@@ -60,6 +60,25 @@ def test_the_demo_runs_in_an_empty_folder(prepared: Path) -> None:
     assert wait_until_quiet(prepared) == []
 
 
+def test_the_book_becomes_orders_until_it_is_held(prepared: Path, tmp_path: Path) -> None:
+    """From cash alone to the book of the demo: 10 and orders that the cash pays; when they are done, 0 and none."""
+    held, out = tmp_path / "holdings.csv", tmp_path / "orders.csv"
+    held.write_text("symbol,quantity\ncash,100000\n")
+    command = ("orders", "--holdings", str(held), "--out", str(out), "--detailed-exitcode", "--json")
+    first = run_cli(*command, cwd=prepared)
+    assert first.returncode == 10, first.stderr
+    told = json.loads(first.stdout)
+    held_by_it = weights(prepared, "undisturbed").decode().splitlines()[1:]
+    assert {order["symbol"] for order in told["orders"]} == {line.partition(",")[0] for line in held_by_it}
+    assert told["tracking_difference"] < 0.02
+    rows = [f"{order['symbol']},{order['quantity']}" for order in told["orders"]]
+    held.write_text("\n".join(["symbol,quantity", *rows, f"cash,{told['cash_after']}", ""]))
+    second = run_cli(*command, cwd=prepared)
+    assert second.returncode == 0, second.stderr
+    assert json.loads(second.stdout)["orders"] == []
+    assert out.read_text().count("\n") == 1
+
+
 def test_a_second_run_is_cached_and_its_result_on_stdout(prepared: Path) -> None:
     """A new run id computes nothing twice; stdout has the result, stderr the progress, neither a log line."""
     again = run_cli("select", "-p", "demo", "--run-id", "again", cwd=prepared)

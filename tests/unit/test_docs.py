@@ -22,6 +22,7 @@ from quantflow.cli.main import app
 from quantflow.config.demo import built_in
 from quantflow.config.load import load_meta, load_profile
 from quantflow.data.store import ArtifactRef
+from quantflow.runs.orders import Order, Orders, Skipped
 from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned, Reason
 from quantflow.runs.record import RunRecord, StageRecord
@@ -219,6 +220,9 @@ def test_the_json_page_has_the_keys_of_lines() -> None:
     """The documented keys of tasks, outcomes and plans are those that are written, and no reason is missing."""
     assert documented("Task") == {"schema_version", "event", "run_id", *(field.name for field in fields(Row))}
     assert documented("Outcome") == {field.name for field in fields(Outcome)}
+    assert documented("Orders") == {"schema_version", "event", "file", *(field.name for field in fields(Orders))}
+    assert documented("Order") == {field.name for field in fields(Order)}
+    assert documented("Left alone") == {field.name for field in fields(Skipped)}
     assert documented("Planned stage") == set(Planned("policy", "run", Reason.FORCED).json())
     text = (ROOT / "docs" / "inspect-json.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)` \| (?:run|reuse) \|", text, re.MULTILINE)) == {str(why) for why in Reason}

@@ -17,6 +17,7 @@ from quantflow.cli import (
     inspect,
     meta,
     nights,
+    orders,
     profiles,
     publish,
     resume,
@@ -37,6 +38,7 @@ app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
 app.command("inspect")(inspect.inspect)
 app.command("publish")(publish.publish)
+app.command("orders")(orders.orders)
 app.command("cron")(crontab.cron)
 app.command("help")(crontab.help_topic)
 app.command("why")(explain.why)

@@ -16,6 +16,7 @@ from quantflow.config.execution import ExecutionConfig
 from quantflow.config.features import FeaturesConfig
 from quantflow.config.meta import MetaAllocation, MetaValidation, Sleeve
 from quantflow.config.names import NAME
+from quantflow.config.orders import OrdersConfig
 from quantflow.config.pipeline import PipelineConfig
 from quantflow.config.policy import PolicyConfig
 from quantflow.config.publish import PublishConfig
@@ -46,6 +47,7 @@ class Profile(Section):
     validation: ValidationConfig = Field(default_factory=ValidationConfig)
     report: ReportConfig = Field(default_factory=ReportConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)
+    orders: OrdersConfig = Field(default_factory=OrdersConfig)
     pipeline: PipelineConfig = Field(default_factory=PipelineConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
@@ -83,6 +85,7 @@ class MetaProfile(Section):
     validation: MetaValidation = Field(default_factory=MetaValidation)
     report: ReportConfig = Field(default_factory=ReportConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)
+    orders: OrdersConfig = Field(default_factory=OrdersConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     resolved: Mapping[str, Profile | MetaProfile] = Field(default_factory=dict, exclude=True, repr=False)
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)

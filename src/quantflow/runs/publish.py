@@ -83,6 +83,19 @@ def current(workspace: Path, profile: str) -> Book | None:
         return None
 
 
+def books(workspace: Path) -> list[str]:
+    """Return the profiles that have a current book, sorted."""
+    return sorted(path.parent.name for path in (workspace / "current").glob("[!.]*/book.json"))
+
+
+def stale(workspace: Path, profile: str) -> str | None:
+    """Return what the file beside a profile's book says of runs that did not replace it; None when there is none."""
+    try:
+        return _stale_file(workspace, profile).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
 def mark_stale(record: RunRecord, reasons: list[str]) -> None:
     """Say beside a profile's book, when there is one, that a newer run did not replace it, and why."""
     profile = record.header["profile"]
@@ -182,4 +195,8 @@ def _is_experiment(record: RunRecord) -> bool:
 
 
 def _stale(record: RunRecord) -> Path:
-    return record.workspace / "current" / f"{record.header['profile']}.STALE"
+    return _stale_file(record.workspace, record.header["profile"])
+
+
+def _stale_file(workspace: Path, profile: str) -> Path:
+    return workspace / "current" / f"{profile}.STALE"

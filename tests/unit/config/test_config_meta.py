@@ -63,6 +63,7 @@ def test_settings_hold_no_resolved_sleeves(tmp_path: Path) -> None:
         "calendar",
         "validation",
         "publish",
+        "orders",
         "report",
         "execution",
     }

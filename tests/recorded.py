@@ -1,0 +1,83 @@
+"""A complete run that no stage has made: record and artifacts as a flow would leave them, with figures of choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from quantflow.config.load import load_meta, load_profile
+from quantflow.config.meta import Sleeve
+from quantflow.data.panel import Panel
+from quantflow.data.store import ArtifactStore
+from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.request import create_meta_run, create_run, layout_of
+from quantflow.runs.sleeves import links
+from quantflow.runs.status import RunStatus, status
+
+AS_OF = date(2022, 12, 28)
+
+
+@dataclass(frozen=True)
+class Name:
+    """One instrument: its closes up to the as-of (NaN for a hole), and its facts."""
+
+    closes: Sequence[float]
+    currency: str = "USD"
+    lot: float = 1.0
+    min_notional: float = 0.0
+
+
+def recorded(
+    home: Path, names: Mapping[str, Name], weights: Mapping[str, float], *overrides: str, profile: str = "demo"
+) -> RunStatus:
+    """Write a selection run of *names* that ended in *weights*; only names with a weight became atoms."""
+    record = create_run(load_profile(profile, workspace=home, overrides=overrides), home, AS_OF)
+    return _written(record, names, weights)
+
+
+def recorded_meta(
+    home: Path, sleeves: Mapping[str, Mapping[str, Name]], weights: Mapping[str, float], *overrides: str
+) -> RunStatus:
+    """Write a meta run of demo sleeves, each with its names, that ended in *weights*."""
+    meta = load_meta("demo_meta", workspace=home, overrides=overrides)
+    chosen = tuple(Sleeve(profile="demo", id=name) for name in sleeves)
+    demo = load_profile("demo", workspace=home)
+    meta = meta.model_copy(update={"sleeves": chosen, "resolved": dict.fromkeys(sleeves, demo)})
+    record = create_meta_run(meta, home, AS_OF)
+    for link in links(record):
+        _written(RunRecord(home, link.run_id), sleeves[link.id], dict.fromkeys(sleeves[link.id], 0.1))
+    return _written(record, {}, weights)
+
+
+def _written(record: RunRecord, names: Mapping[str, Name], weights: Mapping[str, float]) -> RunStatus:
+    store = ArtifactStore(layout_of(record).store, as_of=record.as_of)
+    made = {"weights": pd.DataFrame({"weight": list(weights.values())}, index=pd.Index(list(weights), name="symbol"))}
+    parts = {"ingestion": _ingested(names), "synthesis": _atoms(names, weights)} if names else {}
+    last = record.stages[-1]
+    for stage in record.stages:
+        outputs = parts.get(stage, {}) | (made if stage == last else {})
+        refs = {name: store.put(name, value) for name, value in outputs.items()}
+        record.write_stage(StageRecord(stage, "done", outputs=refs))
+    record.write_file("weights.csv", made["weights"].to_csv())
+    return status(record)
+
+
+def _ingested(names: Mapping[str, Name]) -> dict[str, object]:
+    symbols = tuple(sorted(names))
+    closes = np.array([names[symbol].closes for symbol in symbols], dtype=float)
+    days = np.busday_offset(np.datetime64(AS_OF), np.arange(1 - closes.shape[1], 1))
+    currencies = [names[symbol].currency for symbol in symbols]
+    instruments = pd.DataFrame({"currency": currencies}, index=pd.Index(symbols, name="symbol"))
+    return {"prices": Panel(symbols, days.astype("datetime64[D]"), {"close": closes}), "instruments": instruments}
+
+
+def _atoms(names: Mapping[str, Name], weights: Mapping[str, float]) -> dict[str, object]:
+    held = [symbol for symbol in sorted(names) if symbol in weights]
+    facts = {fact: [getattr(names[symbol], fact) for symbol in held] for fact in ("currency", "lot", "min_notional")}
+    ids = pd.Index([f"{symbol}_momentum_LONG" for symbol in held], name="atom_id")
+    return {"atoms": pd.DataFrame({"symbol": held, **facts}, index=ids)}
