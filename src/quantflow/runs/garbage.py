@@ -11,6 +11,7 @@ from pathlib import Path
 
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owner
+from quantflow.runs.publish import books, current
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import RunStatus, list_runs
@@ -38,7 +39,7 @@ class Garbage:
 
 
 def find_garbage(workspace: Path, keep: int, older_than: timedelta | None, now: datetime | None = None) -> Garbage:
-    """Return what can go from a workspace and its local store.
+    """Return what can go from a workspace and its local store; the runs of the current books stay.
 
     Args:
         workspace: The folder that holds ``runs/``.
@@ -49,7 +50,12 @@ def find_garbage(workspace: Path, keep: int, older_than: timedelta | None, now: 
     everything = {run.record.run_id: run for run in list_runs(workspace, sleeves=True)}
     top = [run for run in list_runs(workspace) if run.state != "unreadable"]
     limit = (now or datetime.now(UTC)) - (older_than or timedelta(0))
-    old = [run for run in top[: max(0, len(top) - keep)] if _created(run) <= limit and run.owner is None]
+    held = {book.run_id for name in books(workspace) if (book := current(workspace, name))}
+    old = [
+        run
+        for run in top[: max(0, len(top) - keep)]
+        if _created(run) <= limit and run.owner is None and run.record.run_id not in held
+    ]
     gone = {run.record.run_id for run in old}
     kept = _with_sleeves([name for name in (run.record.run_id for run in top) if name not in gone], everything)
     going = tuple(sorted(_with_sleeves(gone, everything) - kept))

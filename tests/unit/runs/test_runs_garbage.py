@@ -81,3 +81,13 @@ def test_sleeves_stay_and_go_with_their_portfolio(keep: int, tmp_path: Path) -> 
     SleeveLink("two", "pinned", "demo", "profile", "hash", pinned=True).write(meta)
     gone = find_garbage(tmp_path, keep=keep, older_than=None).runs
     assert gone == (("meta", "meta.one", "pinned") if keep == 0 else ())
+
+
+def test_the_run_of_a_current_book_stays(tmp_path: Path) -> None:
+    """However old it is: the book's prices and facts lie with it."""
+    for number, name in enumerate(("booked", "old", "new")):
+        make(tmp_path, name, number)
+    book = tmp_path / "current" / "demo" / "book.json"
+    book.parent.mkdir(parents=True)
+    book.write_text('{"run_id": "booked", "as_of": "2022-12-28", "weights": {}}')
+    assert find_garbage(tmp_path, keep=1, older_than=None).runs == ("old",)
