@@ -20,6 +20,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from importlib.metadata import version
@@ -52,14 +53,17 @@ def main() -> None:
     os.environ.update(QUIET)
     folder = Path(sys.argv[1]).resolve()
     missing = {name: reason for name in PACKAGES if (reason := make_environment(folder, name))}
-    with tempfile.TemporaryDirectory() as temporary, servers(Path(temporary)) as (kept, prefect):
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        servers(Path(temporary)) as (kept, prefect),
+        ThreadPoolExecutor(2) as both_cores,
+    ):
         home = Path(temporary)
         found = [side for side in others(folder, home) if side.engine not in missing]
         sides = [*own(kept), *of_prefect(home, prefect), *found]
-        for side in sides:
-            prepare(home / side.name)
-            run(side.at(home, side.command, start(0)), home)
+        list(both_cores.map(lambda side: prepare(side, home), sides))
         whole = medians({side.name: whole_run(side, home) for side in sides}, home, ROUNDS)
+        list(both_cores.map(lambda side: last_history(side, home), sides))
         resumed = {side.name: resume_seconds(side, home) for side in sides if side.resume}
         compare(home, sides)
     table(sides, whole, resumed, versions_in(folder, PACKAGES.keys() - missing.keys()))
@@ -120,12 +124,17 @@ def wait_for(url: str, server: subprocess.Popen[bytes], patience: float = 180) -
     raise SystemExit(f"{url} does not answer.")
 
 
-def prepare(place: Path) -> None:
-    """Make the folder of a side; the Kedro project and Dagster's settings lie where their engines look for them."""
-    if place.name == "kedro":
+def prepare(side: Side, home: Path) -> None:
+    """Make a side's folder and run it once: databases are made, imports and kernels compiled.
+
+    The Kedro project and Dagster's settings lie where their engines look for them.
+    """
+    place = home / side.name
+    if side.engine == "kedro":
         shutil.copytree(ENGINES / "kedro_project", place)
     (place / "dagster").mkdir(parents=True)
     (place / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    run(side.at(home, side.command, start(0)), home)
 
 
 def start(number: int) -> str:
@@ -138,32 +147,41 @@ def whole_run(side: Side, home: Path) -> Callable[[int], Command]:
     return lambda number: side.at(home, side.command, start(number + 1))
 
 
-def resume_seconds(side: Side, home: Path) -> float:
-    """Return the median seconds of resuming a run that failed in its fifth stage, put back as it was each time.
-
-    A side that does one of the first four stages again fails.
-    """
-    begin, place, saved = start(ROUNDS + 1), home / side.name, home / f"{side.name}-failed"
+def last_history(side: Side, home: Path) -> None:
+    """Run a side on the history after the rounds' ones: to a failure, which is kept, if it can resume."""
+    begin = start(ROUNDS + 1)
+    if not side.resume:
+        run(side.at(home, side.command, begin), home)
+        return
     command = side.at(home, side.failing or side.command, begin, PLANTED=side.planted)
     if not subprocess.run(command, cwd=home, capture_output=True, check=False).returncode:
         raise SystemExit(f"{side.label} did not fail.")
     time.sleep(2)  # a server that the dead run had started ends itself
-    place.rename(saved)
+    shutil.copytree(home / side.name, failed(side, home), symlinks=True)
+
+
+def failed(side: Side, home: Path) -> Path:
+    """Return where a side's folder is kept as it was after the failure."""
+    return home / f"{side.name}-failed"
+
+
+def resume_seconds(side: Side, home: Path) -> float:
+    """Return the median seconds of resuming the failed run, put back as it was each time.
+
+    A side that does one of the first four stages again fails.
+    """
     found = []
     for _ in range(ROUNDS):
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(saved, place)
+        shutil.rmtree(home / side.name)
+        shutil.copytree(failed(side, home), home / side.name, symlinks=True)
         since = time.perf_counter()
-        run(side.at(home, side.resume, begin, PLANTED="resumed"), home)
+        run(side.at(home, side.resume, start(ROUNDS + 1), PLANTED="resumed"), home)
         found.append(time.perf_counter() - since)
     return statistics.median(found)
 
 
 def compare(home: Path, sides: list[Side]) -> None:
     """Fail unless every side has made what the plain script has; the store's files are named by their content."""
-    for side in sides:
-        if not side.resume:
-            run(side.at(home, side.command, start(ROUNDS + 1)), home)
     expected = artifacts(home / sides[0].name)
     for side in sides:
         if lacks := expected - artifacts(home / side.name):

@@ -74,7 +74,7 @@ def of_prefect(home: Path, url: str) -> list[Side]:
     up = {**results["prefect"], "PREFECT_API_URL": url}
     return [
         Side("prefect", "prefect, server up", command, command, env=up),
-        Side("prefect-ephemeral", "prefect, ephemeral server", command, command, env=results["prefect-ephemeral"]),
+        Side("prefect-ephemeral", "prefect, ephemeral server", command, env=results["prefect-ephemeral"]),
     ]
 
 
