@@ -156,8 +156,14 @@ def last_history(side: Side, home: Path) -> None:
     command = side.at(home, side.failing or side.command, begin, PLANTED=side.planted)
     if not subprocess.run(command, cwd=home, capture_output=True, check=False).returncode:
         raise SystemExit(f"{side.label} did not fail.")
-    time.sleep(2)  # a server that the dead run had started ends itself
+    while side.engine == "quantflow" and serves(home / side.name):  # the dead run's server ends itself
+        time.sleep(0.2)
     shutil.copytree(home / side.name, failed(side, home), symlinks=True)
+
+
+def serves(place: Path) -> bool:
+    """Say whether an API server of the workspace *place* answers."""
+    return not subprocess.run(quantflow("server", "status"), cwd=place, capture_output=True, check=False).returncode
 
 
 def failed(side: Side, home: Path) -> Path:
