@@ -64,13 +64,14 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The table of benchmarks/README.md: everything beside its peer, in one go; about half an hour."""
+    """The table of benchmarks/README.md: everything beside its peer, in one go; about three quarters of an hour."""
     session.env.update(ENVIRONMENT)
-    session.install(".", *group("test"))
+    session.install(".", "uv", *group("test"))
     peers = session.create_tmp()
     session.run("python", "-m", "venv", f"{peers}/peers")
     session.run(f"{peers}/peers/bin/pip", "install", "--quiet", "kedro", "metaflow", external=True)
     session.run("python", "benchmarks/startup.py", f"{peers}/peers/bin")
+    session.run("python", "benchmarks/peers.py", f"{peers}/engines")
     for name in ("select_run", "kernels", "walk_forward", "meta_run", "view"):
         session.run("python", f"benchmarks/{name}.py")
     session.run("python", "benchmarks/meta_run.py", "--cold", "8")

@@ -1,0 +1,1 @@
+"""Kedro looks for this module; every setting is its default."""
