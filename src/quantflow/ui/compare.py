@@ -59,15 +59,21 @@ def _bridge(console: Console, bridge: Bridge) -> None:
         console.print(f"where the turnover came from is not known: {escape(bridge.unknown)}", soft_wrap=True)
         return
     table = new_table("TURNOVER FROM", ">PART", ">MOVED")
+    nothing: list[str] = []
     for term, part in bridge.terms.items():
         steps = [step for step in bridge.steps if step.term == term]
-        if term == "code" and sum(step.moved for step in steps) < _NOTHING:
+        moved = sum(step.moved for step in steps)
+        if moved < _NOTHING:
+            nothing += [term] * (term != "code")
             continue
-        table.add_row(escape(term), f"{part:+.2%}", f"{sum(step.moved for step in steps):.2%}")
+        table.add_row(term, f"{part:+.2%}", f"{moved:.2%}")
         for step in _several(steps):
-            table.add_row(f"  {escape(step.through)}", f"{step.part:+.2%}", f"{step.moved:.2%}", style="dim")
+            way = f"through {step.through}" if term == "data" else step.through
+            table.add_row(f"  {escape(way)}", f"{step.part:+.2%}", f"{step.moved:.2%}", style="dim")
     table.add_row("total", f"{sum(bridge.terms.values()):.2%}", f"{sum(step.moved for step in bridge.steps):.2%}")
     show(console, table)
+    if nothing:
+        console.print(f"nothing from {', '.join(nothing)}", style="dim", soft_wrap=True)
 
 
 def _several(steps: Sequence[Part]) -> list[Part]:

@@ -165,8 +165,8 @@ min_history = 504
 rebalance = "quarterly"
 [profiles.few]
 extends = "steady"
-[profiles.few.policy]
-top_n = TOP
+[profiles.few.allocation]
+method = "INNER"
 [meta.both]
 sleeves = [{ profile = "steady" }, { profile = "few" }]
 allocation = { method = "METHOD" }
@@ -174,10 +174,10 @@ allocation = { method = "METHOD" }
 
 
 def test_portfolios_of_sleeves_have_a_bridge_of_their_own(tmp_path: Path) -> None:
-    """One sleeve holds other names and capital is divided otherwise: that sleeve's part, and that between sleeves."""
+    """One sleeve weighs its names otherwise, and capital is divided otherwise: a part of its own for each."""
     made = []
-    for top, method in (("1", "min_variance"), ("3", "equal_weight")):
-        (tmp_path / "quantflow.toml").write_text(META.replace("TOP", top).replace("METHOD", method))
+    for inner, method in (("equal_weight", "risk_parity"), ("hrp", "equal_weight")):
+        (tmp_path / "quantflow.toml").write_text(META.replace("INNER", inner).replace("METHOD", method))
         made.append(ran_meta(tmp_path, "both"))
     found = bridge(*made)
     told = {(step.term, step.through): step.moved for step in found.steps}

@@ -210,6 +210,31 @@ def test_a_vendor_that_restates_is_found_by_fetching_anew(made: RunStatus, tmp_p
     assert found.stages[0].detail.startswith("prices: close of KO on 2021-03-01: ")
 
 
+DICE = """
+import random
+
+from quantflow import BasePipelineStage, Kind
+
+
+class Dice(BasePipelineStage):
+    id, kind, needs, makes = "dice", Kind.COMPUTE, ("prices",), ("dice",)
+
+    def run(self, inputs, config):
+        return {"dice": {"thrown": random.random()}}
+"""
+
+
+def test_a_stage_that_is_not_deterministic_is_told_so(tmp_path: Path) -> None:
+    """A plug-in's stage that throws dice: it is executed twice, and is the cause itself; the others are the same."""
+    (tmp_path / "dice_of_test_reproduce.py").write_text(DICE)
+    toml = FILES.replace('[profiles.mine.data]\nprovider = "files"\npath = "prices.csv"', "[profiles.mine.data]")
+    toml = toml.replace('extends = "demo"', 'extends = "demo"\nstages = ["dice_of_test_reproduce:Dice"]')
+    (tmp_path / "quantflow.toml").write_text(toml)
+    found = again(ran(tmp_path, profile="mine"))
+    assert [row.stage for row in found.stages if row.verdict is Verdict.DIFFERS] == ["dice"]
+    assert found.cause.startswith("the stage is not deterministic: executed twice on the same inputs")
+
+
 def test_a_meta_run_is_reproduced_on_its_sleeves_as_recorded(tmp_path: Path) -> None:
     """Its own stages are executed again on what the sleeves' runs hold now; another result of one is found there."""
     (tmp_path / "quantflow.toml").write_text(META)
