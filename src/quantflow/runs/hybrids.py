@@ -105,7 +105,7 @@ def ways(before: RunStatus, after: RunStatus, tell: Tell) -> list[Step]:
         tell(" ".join(word for word in ("replaying", move.term, move.through) if word))
         try:
             path.append((move.term, move.through, replays.book(state)))
-        except Exception as error:
+        except Exception as error:  # whatever a stage, maybe anyone's, raises on a mixture
             done = f"{move.term}{f' ({move.through})' if move.through else ''}"
             raise StageError(f"a stage fails on the way, with {done} of {after.record.run_id}: {error}") from error
     return path

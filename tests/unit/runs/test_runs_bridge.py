@@ -176,7 +176,7 @@ allocation = { method = "METHOD" }
 def test_portfolios_of_sleeves_have_a_bridge_of_their_own(tmp_path: Path) -> None:
     """One sleeve weighs its names otherwise, and capital is divided otherwise: a part of its own for each."""
     made = []
-    for inner, method in (("equal_weight", "risk_parity"), ("hrp", "equal_weight")):
+    for inner, method in (("equal_weight", "risk_parity"), ("inverse_volatility", "equal_weight")):
         (tmp_path / "quantflow.toml").write_text(META.replace("INNER", inner).replace("METHOD", method))
         made.append(ran_meta(tmp_path, "both"))
     found = bridge(*made)
