@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    run: Annotated[str, typer.Argument(help="A complete run, or 'latest'.")],
+    run: Annotated[str, typer.Argument(help="A complete run, or 'latest'.")] = "latest",
     refetch: Annotated[
         bool, typer.Option("--refetch", help="Fetch the data anew, past the provider's cache; as stored by default.")
     ] = False,
@@ -33,6 +33,7 @@ def reproduce(
     cause. Needs no server; the run is not touched.
     """
     from quantflow.config.load import find_workspace
+    from quantflow.errors import ConfigError
     from quantflow.runs.recall import recall
     from quantflow.runs.sleeves import with_sleeves
     from quantflow.runs.status import find_run
@@ -40,6 +41,11 @@ def reproduce(
 
     home = find_workspace(Path.cwd(), workspace)
     chosen = find_run(home, run)
+    if refetch and not sleeves and chosen.record.header["kind"] == "meta":
+        raise ConfigError(
+            f"{chosen.record.run_id} is a meta run: only its sleeves fetch data.",
+            hint=f"quantflow reproduce {chosen.record.run_id} --sleeves --refetch",
+        )
     differs = False
     for each in with_sleeves(chosen) if sleeves else [chosen]:
         recall(each.record)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -34,7 +34,7 @@ WEIGHTS = "weights.csv"
 
 Stage = BasePipelineStage[Any]
 Tell = Callable[[str], None]
-"""Told which stage is at work."""
+"""Told which stage is at work, in a few words."""
 
 
 @contextmanager
@@ -112,8 +112,8 @@ class _Bench:
         rows: list[Row] = []
         cause = ""
         for stage in self._stages:
-            tell(stage.id)
-            after, row = self._row(stage, context, failed=any(row.verdict == Verdict.FAILED for row in rows))
+            tell(f"reproducing {stage.id}")
+            after, row = self._row(stage, context, {row.verdict for row in rows})
             if row.verdict in BROKEN and not cause:
                 cause = likely_cause(self._record, stage, context, row, refetched=self._refetch)
             rows.append(row)
@@ -127,16 +127,17 @@ class _Bench:
         others = {name for other in self._stages for name in other.needs}
         return stage.kind is Kind.CONTROL and not others & set(stage.makes)
 
-    def _row(self, stage: Stage, context: SelectionContext, *, failed: bool) -> tuple[SelectionContext, Row]:
+    def _row(self, stage: Stage, context: SelectionContext, before: Set[Verdict]) -> tuple[SelectionContext, Row]:
         found = self._run.stages[stage.id]
         assert found is not None  # the run is complete
         recorded = {name: ref.sha256 for name, ref in found.outputs.items()}
         if self._is_left_out(stage):
             return context, Row(stage.id, recorded, {}, Verdict.NOT_COMPARED, "it tells the run's own timings")
-        if failed:
+        if Verdict.FAILED in before:
             return context, Row(stage.id, recorded, {}, Verdict.NOT_RUN)
-        if stage.kind is Kind.NETWORK and not self._refetch and not self._is_replayed(stage, context, found):
-            return self._given(stage, context, found)
+        if stage.kind is Kind.NETWORK and not self._refetch:
+            if Verdict.DIFFERS not in before or not self._is_replayed(stage, context, found):
+                return self._given(stage, context, found)
         try:
             after = self._executed(stage, context)
         except DataUnavailableError:

@@ -45,6 +45,7 @@ def print_reproduction(found: Reproduction, *, with_sleeves: bool, kept: str | N
 
 def _how(found: Reproduction) -> str:
     data = "data fetched anew" if found.refetched else "data as they were fetched"
+    data = "on its sleeves as recorded" if found.sleeves else data
     if found.exact:
         return data
     return f"{data}, compared within 1e-9: made on {found.cpu[0]}, here is {found.cpu[1]}"

@@ -42,7 +42,7 @@ def again(run: RunStatus, *, refetch: bool = False) -> Reproduction:
     with scratch_folder(run.record.workspace, keep=False) as folder:
         found = reproduce(fresh, folder, refetch=refetch, tell=told.append)
     assert not folder.exists()
-    assert told == list(run.record.stages)
+    assert told == [f"reproducing {name}" for name in run.record.stages]
     assert json.loads(json.dumps(found.json()))["same"] is found.same
     return found
 
@@ -161,6 +161,20 @@ def test_on_another_cpu_numbers_may_differ_in_their_last_digits(
     assert found.exact is not bool(cpu)
     assert found.same is (verdict != "differs")
     assert ("CPU: Another CPU → " in found.cause) is (bool(cpu) and verdict == "differs")
+
+
+def test_last_digits_do_not_part_what_was_fetched_from_what_it_was_fetched_for(run: RunStatus) -> None:
+    """On another CPU the winners' scores differ in their last digits: the fetched atoms are given all the same."""
+    record, store = stage(run, "policy"), ArtifactStore(layout_of(run.record).store)
+    winners = store.get(run.outputs["winners"])
+    near = store.put("winners", winners.assign(alpha_score=winners["alpha_score"] * (1 + 1e-12)))
+    run.record.write_stage(replace(record, outputs={**record.outputs, "winners": near}))
+    mark = stage(run, "synthesis").fingerprint
+    inputs = {**mark["inputs"], "winners": near.sha256}
+    run.record.write_stage(replace(stage(run, "synthesis"), fingerprint={**mark, "inputs": inputs}))
+    run.record.update(cpu="Another CPU")
+    found = again(run)
+    assert (found.same, verdicts(found)["policy"], verdicts(found)["synthesis"]) == (True, "within 1e-9", "given")
 
 
 def test_an_edited_file_of_weights_is_named(run: RunStatus) -> None:
