@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +79,3 @@ def test_changed_code_of_a_plug_in_is_named(own: RunRecord) -> None:
     assert (code, found["first"], found["cause"]) == (1, "allocation", "code: of the stage, or of what it imports")
     (row,) = [row for row in found["stages"] if row["stage"] == "allocation"]
     assert row["detail"].startswith("weights: weight of ")
-
-
-def test_a_stage_that_fails_ends_the_comparison(own: RunRecord) -> None:
-    """The error is the detail, the stages after it are not run, and what was made is kept when that is asked for."""
-    module = own.workspace / "own_of_test_reproduce.py"
-    module.write_text(PLUGIN.replace("FACTOR", "(1 / 0)"))
-    done = run_cli("reproduce", own.run_id, "--keep", cwd=own.workspace)
-    module.write_text(PLUGIN.replace("FACTOR", "0.5"))
-    assert done.returncode == 1
-    assert "allocation: ZeroDivisionError: division by zero" in done.stdout
-    assert "first that differs: allocation" in done.stdout
-    (folder,) = (own.workspace / ".quantflow").glob("reproduce-*")
-    assert f"kept in {folder}" in done.stdout
-    assert list(folder.glob("*/*.parquet"))
-    shutil.rmtree(folder)

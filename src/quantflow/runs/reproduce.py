@@ -132,12 +132,13 @@ class _Bench:
         assert found is not None  # the run is complete
         recorded = {name: ref.sha256 for name, ref in found.outputs.items()}
         if self._is_left_out(stage):
-            return context, Row(stage.id, recorded, {}, Verdict.NOT_COMPARED, "it tells the run's own timings")
+            return context, Row(
+                stage.id, recorded, {}, Verdict.NOT_COMPARED, "not compared, since it tells the run's own timings"
+            )
         if Verdict.FAILED in before:
             return context, Row(stage.id, recorded, {}, Verdict.NOT_RUN)
-        if stage.kind is Kind.NETWORK and not self._refetch:
-            if Verdict.DIFFERS not in before or not self._is_replayed(stage, context, found):
-                return self._given(stage, context, found)
+        if self._is_given(stage, context, found, differs=Verdict.DIFFERS in before):
+            return self._given(stage, context, found)
         try:
             after = self._executed(stage, context)
         except DataUnavailableError:
@@ -147,10 +148,16 @@ class _Bench:
         made = {name: after.artifacts[name].sha256 for name in stage.makes}
         return after, Row(stage.id, recorded, made, *self._judged(stage, after, found))
 
-    def _is_replayed(self, stage: Stage, context: SelectionContext, found: StageRecord) -> bool:
-        """Whether what was fetched does not belong to what it would be given now, and can be made without fetching."""
+    def _is_given(self, stage: Stage, context: SelectionContext, found: StageRecord, *, differs: bool) -> bool:
+        """Whether what the stage fetched is handed on as it is stored.
+
+        Not so where it was fetched for something that differs now, and can be made without fetching.
+        """
+        if stage.kind is not Kind.NETWORK or self._refetch:
+            return False
         now = {name: context.artifacts[name].sha256 for name in stage.needs}
-        return now != found.fingerprint.get("inputs") and type(stage).replay is not BasePipelineStage.replay
+        fits = not differs or now == found.fingerprint.get("inputs")
+        return fits or type(stage).replay is BasePipelineStage.replay
 
     def _given(self, stage: Stage, context: SelectionContext, found: StageRecord) -> tuple[SelectionContext, Row]:
         for name in stage.makes:

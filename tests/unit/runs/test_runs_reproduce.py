@@ -226,6 +226,7 @@ def test_a_vendor_that_restates_is_found_by_fetching_anew(made: RunStatus, tmp_p
 
 DICE = """
 import random
+from pathlib import Path
 
 from quantflow import BasePipelineStage, Kind
 
@@ -234,19 +235,40 @@ class Dice(BasePipelineStage):
     id, kind, needs, makes = "dice", Kind.COMPUTE, ("prices",), ("dice",)
 
     def run(self, inputs, config):
+        if (Path(__file__).parent / "broken").exists():
+            raise ZeroDivisionError("no dice")
         return {"dice": {"thrown": random.random()}}
 """
 
 
 def test_a_stage_that_is_not_deterministic_is_told_so(tmp_path: Path) -> None:
-    """A plug-in's stage that throws dice: it is executed twice, and is the cause itself; the others are the same."""
+    """A plug-in's stage that throws dice: it is executed twice, and is the cause itself; the others are the same.
+
+    When it fails instead, the error is the detail, and what comes after it is not run.
+    """
     (tmp_path / "dice_of_test_reproduce.py").write_text(DICE)
     toml = FILES.replace('[profiles.mine.data]\nprovider = "files"\npath = "prices.csv"', "[profiles.mine.data]")
     toml = toml.replace('extends = "demo"', 'extends = "demo"\nstages = ["dice_of_test_reproduce:Dice"]')
     (tmp_path / "quantflow.toml").write_text(toml)
-    found = again(ran(tmp_path, profile="mine"))
+    run = ran(tmp_path, profile="mine")
+    found = again(run)
     assert [row.stage for row in found.stages if row.verdict is Verdict.DIFFERS] == ["dice"]
     assert found.cause.startswith("the stage is not deterministic: executed twice on the same inputs")
+    (tmp_path / "broken").touch()
+    failed = again(run)
+    details = {row.stage: row.detail for row in failed.stages if row.verdict is Verdict.FAILED}
+    assert (failed.first, details) == ("dice", {"dice": "ZeroDivisionError: no dice"})
+    assert failed.cause.startswith("nothing that is recorded differs; the error has a cause outside")
+    after = {row.stage for row in failed.stages if row.verdict is Verdict.NOT_RUN}
+    assert {"policy", "allocation", "validation"} <= after
+
+
+def test_what_was_made_is_kept_when_that_is_asked_for(run: RunStatus) -> None:
+    """The folder then holds what the stages made, to be looked at."""
+    with scratch_folder(run.record.workspace, keep=True) as folder:
+        reproduce(run, folder, refetch=False, tell=lambda line: None)
+    features = ArtifactStore(folder).get(run.outputs["features"])
+    assert features.equals(ArtifactStore(layout_of(run.record).store).get(run.outputs["features"]))
 
 
 def test_a_meta_run_is_reproduced_on_its_sleeves_as_recorded(tmp_path: Path) -> None:
