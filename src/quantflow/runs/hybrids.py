@@ -92,8 +92,7 @@ def ways(before: RunStatus, after: RunStatus, tell: Tell) -> list[Step]:
     """Return the books on the way from one selection run to another, the two ends replayed as well.
 
     Raises:
-        ConfigError: If the runs have other stages, or one of them cannot be replayed.
-        IntegrityError: If an artifact is missing or damaged.
+        ConfigError: If the runs have other stages, one of them cannot be replayed, or an artifact is missing.
         StageError: If a stage fails on a step between the runs.
     """
     replays = _Replays(before, after)
@@ -197,6 +196,8 @@ def _data_of(run: RunStatus, names: Sequence[str]) -> Data:
     if missing := [name for name in names if name not in run.outputs]:
         raise ConfigError(f"run {run.record.run_id} has no {missing[0]}")
     held = {name: run.outputs[name] for name in names}
+    if lost := [name for name, ref in held.items() if not store.verify(ref)]:
+        raise ConfigError(f"the stored {', '.join(lost)} of run {run.record.run_id} is missing or damaged")
     artifacts = {name: Held(ref.sha256, partial(store.get, ref), ref) for name, ref in held.items()}
     return Data(run.record.header["as_of"], artifacts)
 

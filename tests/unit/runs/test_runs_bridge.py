@@ -143,7 +143,7 @@ def test_what_is_gone_is_said(home: Path, base: RunStatus) -> None:
     after = ran(home, "data.start=2018-01-01", "policy.top_n=1")
     Path(results(after).store().path(after.outputs["prices"])).unlink()
     found = bridge_of(base, after, lambda line: None)
-    assert "is missing" in found.unknown
+    assert found.unknown == f"the stored prices of run {after.record.run_id} is missing or damaged"
     assert (found.steps, found.terms) == ((), {})
 
 
