@@ -23,9 +23,13 @@ from quantflow.config.demo import built_in
 from quantflow.config.load import load_meta, load_profile
 from quantflow.data.store import ArtifactRef
 from quantflow.runs.orders import Order, Orders, Skipped
+from quantflow.runs.bridge import Bridge, Part
+from quantflow.runs.compare import Comparison
 from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned, Reason
 from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.reproduction import Reproduction, Verdict
+from quantflow.runs.reproduction import Row as Reproduced
 from quantflow.runs.status import status
 from quantflow.ui.rows import Row
 
@@ -226,6 +230,18 @@ def test_the_json_page_has_the_keys_of_lines() -> None:
     assert documented("Planned stage") == set(Planned("policy", "run", Reason.FORCED).json())
     text = (ROOT / "docs" / "inspect-json.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)` \| (?:run|reuse) \|", text, re.MULTILINE)) == {str(why) for why in Reason}
+
+
+def test_the_json_page_has_the_keys_of_replays() -> None:
+    """The documented keys of comparisons, bridges and reproductions are those that are written, and each verdict is."""
+    assert documented("Comparison") == {field.name for field in fields(Comparison)} | {"bridge"}
+    assert documented("Bridge") == {field.name for field in fields(Bridge)}
+    assert documented("Bridge step") == {field.name for field in fields(Part)}
+    assert documented("Reproduction") == {field.name for field in fields(Reproduction)} | {"same", "kept"}
+    assert documented("Reproduced stage") == {field.name for field in fields(Reproduced)}
+    text = (ROOT / "docs" / "inspect-json.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| `verdict` \| (.*) \|$", text, re.MULTILINE)
+    assert set(re.findall(r"`([^`]+)`", row)) == {str(verdict) for verdict in Verdict}
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)

@@ -38,16 +38,25 @@ def diff(
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Show what differs between two runs: settings, data, code, counts, weights, and the first stage that differs."""
+    """Show what differs between two runs: settings, data, code, counts, weights, and the first stage that differs.
+
+    The turnover is traced to what it came from: data, universe, scores, clusters, constraints, allocation.
+    """
     from quantflow.config.load import find_workspace
+    from quantflow.runs.bridge import bridge_of
     from quantflow.runs.compare import compare, previous
     from quantflow.runs.status import find_run
+    from quantflow.ui.check import telling
     from quantflow.ui.compare import print_comparison
 
     home = find_workspace(Path.cwd(), workspace)
     new = find_run(home, after)
-    found = compare(find_run(home, before) if before else previous(new), new)
+    old = find_run(home, before) if before else previous(new)
+    found = compare(old, new)
+    with telling(quiet=json) as tell:
+        bridge = bridge_of(old, new, tell) if found.weights else None
     if json:
-        typer.echo(jsonlib.dumps({"schema_version": SCHEMA_VERSION, "event": "diff", **found.json()}))
+        facts = {**found.json(), "bridge": bridge and bridge.json()}
+        typer.echo(jsonlib.dumps({"schema_version": SCHEMA_VERSION, "event": "diff", **facts}))
     else:
-        print_comparison(found)
+        print_comparison(found, bridge)

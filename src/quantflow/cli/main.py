@@ -20,6 +20,7 @@ from quantflow.cli import (
     orders,
     profiles,
     publish,
+    reproduce,
     resume,
     select,
     server,
@@ -43,6 +44,7 @@ app.command("cron")(crontab.cron)
 app.command("help")(crontab.help_topic)
 app.command("why")(explain.why)
 app.command("diff")(explain.diff)
+app.command("reproduce")(reproduce.reproduce)
 app.command("status")(nights.status)
 app.command("catchup")(nights.catchup)
 app.command("checks")(checks.checks)

@@ -21,7 +21,8 @@ class Comparison:
         before: The one run.
         after: The other.
         settings: By dotted key.
-        data: ``as_of``, the names that came and went, and whether the prices are the same bytes.
+        data: ``as_of``, the names that came and went, and whether the prices are the same bytes; of meta
+            runs, the sleeves' streams.
         environment: By package, and ``cpu``.
         counts: By stage: symbols left over.
         weights: By symbol: signed fractions of capital, largest change first.
@@ -115,7 +116,8 @@ def _left(run: RunStatus) -> dict[str, Any]:
 
 def _data(before: RunStatus, after: RunStatus) -> dict[str, Any]:
     old, new = _symbols(before), _symbols(after)
-    shas = [run.outputs["prices"].sha256 if "prices" in run.outputs else None for run in (before, after)]
+    source = "sleeve_streams" if after.record.header["kind"] == "meta" else "prices"
+    shas = [run.outputs[source].sha256 if source in run.outputs else None for run in (before, after)]
     return {
         "as_of": (before.record.header["as_of"], after.record.header["as_of"]),
         "came": sorted(new - old),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +68,46 @@ def mismatch(left: Any, right: Any) -> Mismatch | None:
     if type(left).__name__ == "DataFrame":
         return _tables(_flat(left), _flat(right))
     return _records(left, right)
+
+
+def within(left: Any, right: Any, tolerance: float) -> bool:
+    """Whether two artifacts differ in nothing but real numbers, and these by *tolerance* at most.
+
+    Args:
+        left: A ``Panel``, ``DataFrame``, JSON mapping or ``str``.
+        right: Another.
+        tolerance: Allowed difference, relative to the number where that is beyond 1; a NaN is near a NaN only.
+    """
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, Panel):
+        return _near_tables(_long(left), _long(right), tolerance)
+    if type(left).__name__ == "DataFrame":
+        return _near_tables(_flat(left), _flat(right), tolerance)
+    return _near(left, right, tolerance)
+
+
+def _near_tables(left: Any, right: Any, tolerance: float) -> bool:
+    if list(left.columns) != list(right.columns) or len(left) != len(right):
+        return False
+    for name in left.columns:
+        mine, theirs = left[name], right[name]
+        if mine.dtype.kind == theirs.dtype.kind == "f":
+            if not np.allclose(mine, theirs, rtol=tolerance, atol=tolerance, equal_nan=True):
+                return False
+        elif (_bits(mine) != _bits(theirs)).any():
+            return False
+    return True
+
+
+def _near(left: Any, right: Any, tolerance: float) -> bool:
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_near(left[key], right[key], tolerance) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(_near(a, b, tolerance) for a, b in zip(left, right, strict=True))
+    if isinstance(left, float) and isinstance(right, float):
+        return math.isclose(left, right, rel_tol=tolerance, abs_tol=tolerance)
+    return type(left) is type(right) and bool(left == right)
 
 
 def _flat(frame: Any) -> Any:

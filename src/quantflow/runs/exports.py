@@ -19,10 +19,11 @@ def export(record: RunRecord, context: SelectionContext, made: Mapping[str, Arti
     """
     for name, file in EXPORTS.items():
         if name in made:
-            record.write_file(file, _text(context.load(name)))
+            record.write_file(file, text_of(context.load(name)))
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return an artifact as it is written for people."""
     if isinstance(value, str):
         return value
     return str(value.to_csv(lineterminator="\n"))

@@ -24,6 +24,7 @@ from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import ArtifactRef, private_folder, write_atomic
 from quantflow.errors import ConfigError, InfrastructureError, IntegrityError
 from quantflow.stages.base import Summary
+from quantflow.stages.code_version import NUMERIC_PACKAGES
 
 SCHEMA_VERSION = 1
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -303,12 +304,22 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 def versions() -> dict[str, str]:
     """Return the versions of what can change a result or a run's behaviour."""
-    packages = ("quantflow", "prefect", "ray", "numpy", "scipy", "pandas", "numba", "pyarrow", "skfolio")
+    packages = ("quantflow", "prefect", "ray", *NUMERIC_PACKAGES)
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def cpu_kernel() -> str:
-    """Return the CPU's model, on which the last bits of a result depend."""
+    """Return the CPU's model and the kernel that linear algebra takes on it: the last bits of a result depend on both.
+
+    One model may have several kernels: OpenBLAS chooses by what the CPU can do, or as it is told.
+    """
+    from threadpoolctl import threadpool_info
+
+    kernels = {f"{each['internal_api']} {each['architecture']}" for each in threadpool_info() if "architecture" in each}
+    return ", ".join([_cpu_model(), *sorted(kernels)])
+
+
+def _cpu_model() -> str:
     try:
         lines: Sequence[str] = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

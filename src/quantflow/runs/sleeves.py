@@ -61,6 +61,14 @@ def complete_sleeves(meta: RunRecord) -> list[str]:
     return [link.id for link in links(meta) if result_of(link, meta.workspace) is not None]
 
 
+def with_sleeves(run: RunStatus) -> list[RunStatus]:
+    """Return a run after all that it is made of: its sleeves' runs, and theirs; a selection run alone."""
+    if run.record.header["kind"] != "meta":
+        return [run]
+    inner = [status(RunRecord(run.record.workspace, link.run_id)) for link in links(run.record)]
+    return [*(each for sleeve in inner for each in with_sleeves(sleeve)), run]
+
+
 @dataclass(frozen=True)
 class Leaf:
     """A sleeve that is a profile, at any depth.

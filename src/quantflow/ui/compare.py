@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from quantflow.runs.bridge import Bridge, Part
 from quantflow.runs.compare import Comparison, Pair
 from quantflow.ui.tables import new_table, out, show
 
 _MOST = 15
+_NOTHING = 5e-5
+"""What is shown as 0.00%."""
 
 
-def print_comparison(found: Comparison) -> None:
-    """Print what differs, a table per kind of difference, then the turnover and the first stage that differs."""
+def print_comparison(found: Comparison, bridge: Bridge | None) -> None:
+    """Print what differs, a table per kind of difference, then the turnover and the first stage that differs.
+
+    Args:
+        found: The differences.
+        bridge: What the turnover came from; None when there is none.
+    """
     console = out()
     console.print(f"[bold]{escape(found.before)}[/] → [bold]{escape(found.after)}[/]")
     _pairs(console, "SETTING", found.settings)
@@ -28,17 +36,49 @@ def print_comparison(found: Comparison) -> None:
             console.print(f"{word}    {escape(', '.join(found.data[word]))}", soft_wrap=True)
     _pairs(console, "SYMBOLS LEFT BY", found.counts)
     if found.weights:
-        table = new_table("SYMBOL", ">BEFORE", ">AFTER", ">CHANGE")
+        mostly = bridge.mostly if bridge else {}
+        table = new_table("SYMBOL", ">BEFORE", ">AFTER", ">CHANGE", *["MOSTLY FROM"] * bool(mostly))
         for name, (before, after) in list(found.weights.items())[:_MOST]:
             change = (after or 0.0) - (before or 0.0)
-            table.add_row(escape(name), *("" if x is None else f"{x:.2%}" for x in (before, after)), f"{change:+.2%}")
+            shown = ["" if x is None else f"{x:.2%}" for x in (before, after)]
+            table.add_row(escape(name), *shown, f"{change:+.2%}", *[mostly.get(name, "")] * bool(mostly))
         show(console, table)
         rest = len(found.weights) - _MOST
         console.print(f"turnover {found.turnover:.2%}" + (f", {rest} smaller changes not shown" if rest > 0 else ""))
     else:
         console.print("the weights are the same, to the bit")
+    if bridge:
+        _bridge(console, bridge)
     if found.first:
         console.print(f"first stage that differs: {found.first} ({found.because})")
+
+
+def _bridge(console: Console, bridge: Bridge) -> None:
+    """Print where the turnover came from: a line per term, below it one per step where several moved something."""
+    if bridge.unknown:
+        console.print(f"where the turnover came from is not known: {escape(bridge.unknown)}", soft_wrap=True)
+        return
+    table = new_table("TURNOVER FROM", ">PART", ">MOVED")
+    nothing: list[str] = []
+    for term, part in bridge.terms.items():
+        steps = [step for step in bridge.steps if step.term == term]
+        moved = sum(step.moved for step in steps)
+        if moved < _NOTHING:
+            nothing += [term] * (term != "code")
+            continue
+        table.add_row(term, f"{part:+.2%}", f"{moved:.2%}")
+        for step in _several(steps):
+            way = f"through {step.through}" if term == "data" else step.through
+            table.add_row(f"  {escape(way)}", f"{step.part:+.2%}", f"{step.moved:.2%}", style="dim")
+    table.add_row("total", f"{sum(bridge.terms.values()):.2%}", f"{sum(step.moved for step in bridge.steps):.2%}")
+    show(console, table)
+    if nothing:
+        console.print(f"nothing from {', '.join(nothing)}", style="dim", soft_wrap=True)
+
+
+def _several(steps: Sequence[Part]) -> list[Part]:
+    named = [step for step in steps if step.through and step.moved >= _NOTHING]
+    return named if len(named) > 1 or (named and named[0].term != "universe") else []
 
 
 def _pairs(console: Console, head: str, pairs: Mapping[str, Pair]) -> None:
