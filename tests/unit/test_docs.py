@@ -22,9 +22,9 @@ from quantflow.cli.main import app
 from quantflow.config.demo import built_in
 from quantflow.config.load import load_meta, load_profile
 from quantflow.data.store import ArtifactRef
-from quantflow.runs.orders import Order, Orders, Skipped
 from quantflow.runs.bridge import Bridge, Part
 from quantflow.runs.compare import Comparison
+from quantflow.runs.orders import Order, Orders, Skipped
 from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned, Reason
 from quantflow.runs.record import RunRecord, StageRecord
