@@ -8,7 +8,7 @@ import numpy as np
 
 from quantflow.stages.report_page.facts import Inputs, level, outcomes, quarantined
 from quantflow.stages.report_page.figures import count, defined, fixed, plural, significant
-from quantflow.stages.report_page.html import Cell, Html, el, folded, join, nothing, section, shorten, table
+from quantflow.stages.report_page.html import Cell, Html, boxed, el, folded, join, nothing, section, shorten, table
 from quantflow.stages.report_page.svg import Bar, Caption, bar_chart
 
 OUTSIDE = frozenset({"validation", "report"})
@@ -126,7 +126,7 @@ def decisions(inputs: Inputs) -> Html:
     )
     head = ["Symbol", "Outcome", "Rule", "Value", "Limit", "Margin", "Level"]
     shown = table("Decisions", head, rows, words=frozenset({1, 2}))
-    return section("decisions", "Decisions", el("div", shown, class_="tall"), lead=lead)
+    return section("decisions", "Decisions", boxed(shown, len(rows)), lead=lead)
 
 
 def quality(inputs: Inputs) -> Html:
@@ -141,4 +141,4 @@ def quality(inputs: Inputs) -> Html:
     lead = f"{plural(len(aside), 'symbol')} set aside, {plural(warned, 'warning')}."
     head = ["Symbol", "Outcome", "Check", "Observed", "Limit", "Reason"]
     shown = table("Data quality", head, rows, words=frozenset({1, 2, 5}))
-    return section("quality", "Data quality", el("div", shown, class_="tall"), lead=lead)
+    return section("quality", "Data quality", boxed(shown, len(rows)), lead=lead)
