@@ -10,7 +10,8 @@ from quantflow.stages.report_page.html import Html, folded, nothing, section, sh
 
 SHOWN = 5e-5
 """Least change of weight that is listed: a hundredth of a per cent, once rounded."""
-NAMES = 4
+NAMES = 2
+"""Changes that fit on a line."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Changes:
         """How much changed since when, and how many names came and went."""
         came, went = ([move for move in self.moves if move[i] == 0.0] for i in (1, 2))
         names = f"{plural(len(came), 'name')} new, {len(went)} gone"
-        return f"turnover {percent(self.turnover)} since the book of {self.as_of}, {names}"
+        return f"turnover {percent(self.turnover)} since the book of {self.as_of}: {names}"
 
 
 def changes(inputs: Inputs) -> Changes | None:
@@ -55,7 +56,7 @@ def changed(inputs: Inputs, top: int) -> Html:
     title, found = "What changed", changes(inputs)
     if found is None:
         return section("changes", title, nothing("There is no earlier book of this profile to compare with."))
-    lead = f"{found.line[0].upper()}{found.line[1:]} (run {found.run_id})."
+    lead = f"{found.line[0].upper()}{found.line[1:]}. That book is run {found.run_id}'s."
     if not found.moves:
         return section("changes", title, nothing("No weight changed."), lead=lead)
     rows = [
@@ -73,4 +74,4 @@ def line(inputs: Inputs) -> str:
     if found is None:
         return "Changed: no earlier book to compare with"
     moved = [f"{shorten(name, 10)} {percent(new - old, signed=True)}" for name, old, new in found.moves[:NAMES]]
-    return f"Changed: {found.line}{': ' if moved else ''}{', '.join(moved)}"
+    return f"Changed: {'; '.join([found.line, ', '.join(moved)] if moved else [found.line])}"

@@ -55,12 +55,12 @@ def winners(inputs: Inputs, top: int) -> Html:
         return section("winners", "Winners", nothing("No symbol passed the policy."))
     lifted = lifts(scores) if len(scores) else None
     rows = [_winner(symbol, row, lifted) for symbol, row in zip(chosen.index, chosen.itertuples(), strict=True)]
-    head = ["Symbol", "Alpha score", "Direction", "Cluster", "Sector", "For it", "Against it", "Level"]
+    head = ["Symbol", "Alpha score", "For it", "Against it", "Direction", "Cluster", "Sector", "Level"]
     lead = (
-        f"{plural(len(chosen), 'winner')} at {level(inputs)}. The last columns compare the parts of the score, w·ln p, "
+        f"{plural(len(chosen), 'winner')} at {level(inputs)}. For and against compare the parts of the score, w·ln p, "
         "with the median scored symbol: what sets a winner apart, and what it is forgiven."
     )
-    words = frozenset({2, 4, 5, 6})
+    words = frozenset({2, 3, 4, 6})
     shown = table("Winners", head, rows[:top], words=words)
     rest = folded(f"{len(rows) - top} more", table("More winners", head, rows[top:], words=words))
     return section("winners", "Winners and why", shown, rest if len(rows) > top else None, lead=lead)
@@ -71,8 +71,8 @@ def _winner(symbol: str, row: Any, lifted: Any) -> list[object]:
     if lifted is not None and symbol in lifted.index:
         parts = sorted(lifted.loc[symbol].items(), key=lambda part: (-part[1], part[0]))
         sides = [_parts([p for p in parts if p[1] > 0][:3]), _parts([p for p in parts[::-1] if p[1] < 0][:2])]
-    facts = [symbol, fixed(row.alpha_score, 3), row.direction, row.cluster, shorten(row.sector, 40)]
-    return [*facts, *sides, count(row.level)]
+    facts = [row.direction, row.cluster, shorten(row.sector, 40), count(row.level)]
+    return [symbol, fixed(row.alpha_score, 3), *sides, *facts]
 
 
 def _parts(parts: list[tuple[str, float]]) -> Html:

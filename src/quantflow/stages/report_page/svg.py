@@ -16,11 +16,13 @@ Dates = npt.NDArray[np.datetime64]
 
 WIDTH = 520.0
 """A width at which letters can be read on a phone, which the style sheet makes larger there."""
-LEFT, RIGHT, TOP, BOTTOM = 50.0, 118.0, 12.0, 28.0
+LEFT, RIGHT, TOP, BOTTOM = 50.0, 130.0, 12.0, 28.0
 PITCH = 26.0
 """Height of a row of bars: room for the larger letters that a phone gets."""
 LINE = 19.0
 """Least distance between two labels, one above the other."""
+DATES = 5
+"""Most dates below a chart: more would touch in the letters that a phone gets."""
 COLOURS = 8
 """Colours for named series (CSS classes k1 to k8); k0 is grey, for all others together."""
 
@@ -253,7 +255,7 @@ def _grid(axis: Axis, height: float, right: float = RIGHT) -> Html:
 
 def _dates(dates: Dates, height: float) -> Html:
     marks: list[Html] = []
-    for share, label in date_ticks(dates):
+    for share, label in date_ticks(dates, DATES):
         x = f"{LEFT + share * (WIDTH - LEFT - RIGHT):.1f}"
         marks.append(el("line", x1=x, x2=x, y1=height - BOTTOM, y2=height - BOTTOM + 5, class_="mark"))
         marks.append(el("text", label, x=x, y=height - 7, class_="mid tick"))
