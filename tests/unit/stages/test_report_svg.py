@@ -132,7 +132,7 @@ def test_line_chart_places_points_on_its_axes() -> None:
     chart = line_chart(CAPTION, days("2020-01-01", 3), [Line("x", values, "net")], linear_axis(0.0, 1.0, written))
     node = parsed(chart).find(f"{SVG}polyline")
     assert node is not None
-    assert node.get("points") == "50.0,232.0 220.0,12.0 390.0,122.0"
+    assert node.get("points") == "50.0,232.0 216.0,12.0 382.0,122.0"
 
 
 def test_line_without_points_is_left_out() -> None:
@@ -159,8 +159,8 @@ def test_areas_stack_away_from_zero() -> None:
     stack = [("k1", np.array([0.5, 0.5])), ("k2", np.array([0.25, -0.25]))]
     chart = area_chart(CAPTION, days("2020-01-01", 3), stack, linear_axis(-0.5, 1.0, written))
     paths = {node.get("class"): node.get("d", "") for node in parsed(chart).findall(f"{SVG}path")}
-    assert paths["area k1"] == "M50.0 158.7V85.3H220.0V85.3H390.0V158.7Z"
-    assert paths["area k2"].startswith("M50.0 158.7V158.7H220.0V195.3")  # the last one drawn is the short side
+    assert paths["area k1"] == "M50.0 158.7V85.3H216.0V85.3H382.0V158.7Z"
+    assert paths["area k2"].startswith("M50.0 158.7V158.7H216.0V195.3")  # the last one drawn is the short side
 
 
 def test_columns_thin_their_labels() -> None:

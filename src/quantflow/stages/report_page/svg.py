@@ -16,12 +16,12 @@ Dates = npt.NDArray[np.datetime64]
 
 WIDTH = 520.0
 """A width at which letters can be read on a phone, which the style sheet makes larger there."""
-LEFT, RIGHT, TOP, BOTTOM = 50.0, 130.0, 12.0, 28.0
+LEFT, RIGHT, TOP, BOTTOM = 50.0, 138.0, 12.0, 28.0
 PITCH = 26.0
 """Height of a row of bars: room for the larger letters that a phone gets."""
 LINE = 19.0
 """Least distance between two labels, one above the other."""
-DATES = 5
+DATES = 4
 """Most dates below a chart: more would touch in the letters that a phone gets."""
 COLOURS = 8
 """Colours for named series (CSS classes k1 to k8); k0 is grey, for all others together."""
