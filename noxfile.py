@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import nox
 
 nox.needs_version = ">=2024.10"
@@ -17,8 +20,21 @@ ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "", "UV_COMPILE_BYTECODE": "1"}
 """Every process that a test starts imports thousands of modules: without bytecode that takes seconds each."""
 
 
+PROGRAMS = [("chromium", "chromium")]
+"""What tests run that no Python package brings: (program, Debian package)."""
+
+
 def group(name: str) -> list[str]:
     return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def install_programs(session: nox.Session) -> None:
+    """Install the missing ones of ``PROGRAMS`` where apt can; elsewhere the tests that need them fail and name them."""
+    missing = [package for program, package in PROGRAMS if shutil.which(program) is None]
+    if missing and shutil.which("apt-get") and os.geteuid() == 0:
+        quietly = {"external": True, "silent": True, "env": {"DEBIAN_FRONTEND": "noninteractive"}}
+        session.run("apt-get", "update", **quietly)
+        session.run("apt-get", "install", "-y", "--no-install-recommends", *missing, **quietly)
 
 
 @nox.session
@@ -41,6 +57,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Unit, property, contract and integration tests, on the installed package."""
+    install_programs(session)
     session.env.update(ENVIRONMENT)
     session.install(".", *group("test"))
     session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)

@@ -100,6 +100,7 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
     block = dict.fromkeys(("cagr", "sharpe", "volatility", "max_drawdown", "sessions"), draw(st.none() | st.floats()))
     steps = [{"method": text, "outcome": text, "reason": text}]
     stage = {"id": text, "state": text, "seconds": None, "attempt": 1, "entered": n, "left": n, "note": text}
+    stage["made"] = {text: text}
     return {
         "prices": Panel(tuple(symbols), dates.to_numpy().astype("datetime64[D]"), {"close": np.ones((n, t))}),
         "instruments": frame(symbols, name=text, sector=text, currency=text, exchange=text),
@@ -120,7 +121,8 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
         "oos_weights": pd.DataFrame({"date": dates[:1].repeat(n), "symbol": symbols, "weight": np.nan_to_num(figures)}),
         "metrics": {"annualisation": 252, "strategy": block, "equal_weight": block, "costs": {text: None}},
         "run": {"run_id": text, "profile": text, "as_of": text, "created": text, "parent": text, "degraded": True}
-        | {"notes": [text], "versions": {text: text}, "stages": [stage], "config": {text: {text: text}}},
+        | {"notes": [text], "versions": {text: text}, "stages": [stage], "config": {text: {text: text}}}
+        | {"cpu": text, "former": {"run_id": text, "as_of": text, "weights": {text: figures[0]}}},
     }
 
 

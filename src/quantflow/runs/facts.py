@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from quantflow.runs.publish import current
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.runs.restated import restatement
 from quantflow.runs.sleeves import links, result_of
@@ -28,7 +29,9 @@ def facts_of(record: RunRecord) -> dict[str, Any]:
             *(f"{stage.stage}: {stage.summary.note}" for stage in stages if stage.summary.degraded),
             *_restated(record, stages),
         ],
+        "former": _former(record),
         "versions": header["versions"],
+        "cpu": header["cpu"],
         "config": header["settings"],
         "stages": [
             {
@@ -40,10 +43,19 @@ def facts_of(record: RunRecord) -> dict[str, Any]:
                 "left": stage.summary.left,
                 "note": stage.summary.note,
                 "cached": stage.cached,
+                "made": {name: ref.sha256 for name, ref in stage.outputs.items()},
             }
             for stage in stages
         ],
     }
+
+
+def _former(record: RunRecord) -> dict[str, Any] | None:
+    """Return the book that the run's weights are to replace; None when it is the run's own, or of a later session."""
+    book = current(record.workspace, record.header["profile"])
+    if book is None or book.run_id == record.run_id or book.as_of > record.header["as_of"]:
+        return None
+    return {"run_id": book.run_id, "as_of": book.as_of, "weights": dict(book.weights)}
 
 
 def _restated(record: RunRecord, stages: Sequence[StageRecord]) -> list[str]:

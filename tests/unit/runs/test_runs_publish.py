@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from quantflow.config.load import load_meta
 from quantflow.config.publish import PublishConfig
 from quantflow.errors import DegradedError
+from quantflow.runs.facts import facts_of
 from quantflow.runs.publish import Book, _is_experiment, current, held_back, mark_stale, publish
 from quantflow.runs.request import create_meta_run
 from quantflow.runs.status import RunStatus
@@ -52,6 +54,24 @@ def test_the_book_moves_on_and_never_back(runs: tuple[RunStatus, RunStatus]) -> 
     assert publish(late) is None
     assert current(home, "mine") == book
     assert [path.name for path in (home / "current" / ".books" / "mine").iterdir()] == [late.record.run_id]
+
+
+def test_the_report_is_told_the_book_that_the_run_is_to_replace(runs: tuple[RunStatus, RunStatus]) -> None:
+    """A run hears of the book of an earlier session, with its weights; not of its own, nor of a later one."""
+    early, late = runs
+    told = early.record.workspace / "current" / "mine" / "book.json"
+    told.parent.mkdir(parents=True, exist_ok=True)
+    kept = told.read_bytes() if told.exists() else None
+    book = {"run_id": early.record.run_id, "as_of": "2022-11-30", "weights": {"AAPL": 0.5, "KO": 0.5}}
+    told.write_text(json.dumps(book))
+    assert facts_of(late.record)["former"] == book
+    assert facts_of(early.record)["former"] is None
+    told.write_text(json.dumps({**book, "run_id": "other", "as_of": "2022-12-28"}))
+    assert facts_of(early.record)["former"] is None
+    if kept is None:
+        shutil.rmtree(told.parent)
+    else:
+        told.write_bytes(kept)
 
 
 def test_an_experiment_is_not_published(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_line_chart_places_points_on_its_axes() -> None:
     chart = line_chart(CAPTION, days("2020-01-01", 3), [Line("x", values, "net")], linear_axis(0.0, 1.0, written))
     node = parsed(chart).find(f"{SVG}polyline")
     assert node is not None
-    assert node.get("points") == "58.0,262.0 291.0,12.0 524.0,137.0"
+    assert node.get("points") == "50.0,232.0 216.0,12.0 382.0,122.0"
 
 
 def test_line_without_points_is_left_out() -> None:
@@ -159,8 +159,8 @@ def test_areas_stack_away_from_zero() -> None:
     stack = [("k1", np.array([0.5, 0.5])), ("k2", np.array([0.25, -0.25]))]
     chart = area_chart(CAPTION, days("2020-01-01", 3), stack, linear_axis(-0.5, 1.0, written))
     paths = {node.get("class"): node.get("d", "") for node in parsed(chart).findall(f"{SVG}path")}
-    assert paths["area k1"] == "M58.0 178.7V95.3H291.0V95.3H524.0V178.7Z"
-    assert paths["area k2"].startswith("M58.0 178.7V178.7H291.0V220.3")  # the last one drawn is the short side
+    assert paths["area k1"] == "M50.0 158.7V85.3H216.0V85.3H382.0V158.7Z"
+    assert paths["area k2"].startswith("M50.0 158.7V158.7H216.0V195.3")  # the last one drawn is the short side
 
 
 def test_columns_thin_their_labels() -> None:
@@ -172,12 +172,14 @@ def test_columns_thin_their_labels() -> None:
 
 
 def test_heat_map_frames_groups() -> None:
-    """Each run of one group gets a frame; equal values share a shade; NaN is left empty."""
+    """Each run of one group gets a frame; rows and columns are named; equal values share a shade; NaN is left empty."""
     matrix = np.array([[1.0, 0.6, np.nan], [0.6, 1.0, -1.0], [np.nan, -1.0, 1.0]])
     root = parsed(heat_map(CAPTION, ["A", "B", "C"], matrix, [1, 1, 2]))
     assert len(root.findall(f"{SVG}rect")) == 2
     shades = {node.get("class"): node.get("d", "").count("M") for node in root.findall(f"{SVG}path")}
     assert shades == {"qp5": 3, "qp3": 2, "qn5": 2}
+    names = [node for node in root.findall(f"{SVG}text") if node.text == "B"]
+    assert ["rotate" in node.get("transform", "") for node in names] == [False, True]  # at the left, and below
 
 
 def test_labels_do_not_touch() -> None:

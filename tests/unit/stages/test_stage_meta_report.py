@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from datetime import date
 from html.parser import HTMLParser
 from typing import Any
 
@@ -129,11 +130,11 @@ class Text(HTMLParser):
 
 
 def test_a_sleeve_is_told_by_its_figures_and_where_it_comes_from(artifacts: dict[str, Any]) -> None:
-    """Each sleeve has a row of figures and a row of profile, run, session, whether reused, and short config hash."""
+    """Each sleeve has a row of figures and a row of profile, run, session, age, whether reused, and config hash."""
     page = Text(report(artifacts)["report"])
     session = artifacts["run"]["as_of"]
-    assert page.row("trend", 6)[1:] == ["trend_profile", "20220909-trend-ab12", session, "yes", "1f3a9c7b"]
-    assert page.row("core", 6)[4] == "no"
+    assert page.row("trend", 7)[1:] == ["trend_profile", "20220909-trend-ab12", session, "0 days", "yes", "1f3a9c7b"]
+    assert page.row("core", 7)[5] == "no"
     figures = page.row("trend", 8)
     weight = artifacts["sleeve_weights"].loc["trend", "weight"]
     assert figures[1] == f"{100 * weight:.1f}%"
@@ -177,11 +178,11 @@ def test_the_title_names_the_page(artifacts: dict[str, Any]) -> None:
 
 
 def test_growth_shows_every_sleeve(artifacts: dict[str, Any]) -> None:
-    """Each sleeve has a line and a name beside net and equal weight."""
+    """Each sleeve has a line and a name beside the strategy and equal weight."""
     html = report(artifacts)["report"]
     chart = html[html.index('id="equity"') : html.index('id="drawdown"')]
     assert chart.count("<polyline") == 5
-    assert all(f">{name}</text>" in chart for name in (*NAMES, "net", "equal weight"))
+    assert all(f">{name}</text>" in chart for name in (*NAMES, "strategy", "equal weight"))
 
 
 def test_sections_are_linked(artifacts: dict[str, Any]) -> None:
@@ -200,7 +201,7 @@ def test_what_is_missing_comes_first(artifacts: dict[str, Any]) -> None:
     assert first == told
     assert second == "Capital was renormalised: all 100% is divided among the 3 left, as risk_parity weighs them."
     assert found["brief"].startswith(f"{told}\n{second}\n")
-    assert Text(found["report"]).row("coin", 6)[2] == "failed at ingestion"
+    assert Text(found["report"]).row("coin", 7)[2] == "failed at ingestion"
 
 
 def test_parts_of_a_nested_sleeve_are_counted_as_such(artifacts: dict[str, Any]) -> None:
@@ -224,7 +225,10 @@ def test_a_sleeve_older_than_the_run_is_told(artifacts: dict[str, Any]) -> None:
     inputs = copy.deepcopy({"sleeves": artifacts["sleeves"]})
     inputs["sleeves"]["sleeves"][1] |= {"as_of": "2022-06-30", "degraded": True}
     found = report(artifacts | inputs)
-    told = f"Sleeve trend is of 2022-06-30, before this run's session {artifacts['run']['as_of']}."
+    session = artifacts["run"]["as_of"]
+    told = f"Sleeve trend is of 2022-06-30, before this run's session {session}."
+    old = (date.fromisoformat(session) - date(2022, 6, 30)).days
+    assert Text(found["report"]).row("trend", 7)[4] == f"{old} days"
     assert told in Text(found["report"]).text
     assert "Sleeve trend ended well but not as asked." in Text(found["report"]).text
     assert f"Note: {told}" in found["brief"]

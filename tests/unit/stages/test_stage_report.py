@@ -34,6 +34,7 @@ def stages() -> list[dict[str, Any]]:
             "left": m,
             "note": "",
             "cached": False,
+            "made": {f"{name}_made": "5ca1ab1e"},
         }
         for name, n, m in counts
     ]
@@ -138,6 +139,8 @@ def made(n: int = 300) -> dict[str, Any]:
             "notes": ["policy: level 2"],
             "versions": {"numpy": "2.0"},
             "stages": stages(),
+            "cpu": "Z80",
+            "former": {"run_id": "r0", "as_of": "2020-10-23", "weights": {"BBB": 0.5, "CCC": 0.7}},
             "config": {"policy": {"top_n": 2}},
         },
     }
@@ -199,10 +202,10 @@ def test_page_loads_nothing_and_runs_nothing(reader: Reader) -> None:
 
 
 def test_sections_come_in_reading_order(reader: Reader) -> None:
-    """The page tells the story from the funnel to the provenance."""
-    start, middle = ["", "funnel", "winners", "weights"], ["equity", "drawdown", "volatility", "history"]
-    more = ["monthly", "costs", "correlation", "contributions", "decisions", "quality"]
-    assert list(reader.text) == [*start, *middle, *more, "allocation", "timings", "provenance"]
+    """The page says first what is held and what changed, then why, then how it did, then what it rests on."""
+    held, why = ["", "weights", "changes"], ["funnel", "winners", "contributions", "decisions"]
+    proof = ["equity", "drawdown", "volatility", "history", "monthly", "costs", "correlation"]
+    assert list(reader.text) == [*held, *why, *proof, "quality", "allocation", "timings", "provenance"]
 
 
 def test_links_lead_somewhere(reader: Reader) -> None:
@@ -219,11 +222,15 @@ def test_links_lead_somewhere(reader: Reader) -> None:
         ("winners", "momentum +0.20"),
         ("weights", "60.0% long, 40.0% short"),
         ("weights", "B plc"),
+        ("changes", "Turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone."),
+        ("changes", "AAA|–|−40.00%|−40.00%|"),
+        ("changes", "BBB|50.00%|60.00%|+10.00%|"),
+        ("equity", "Each rebalance saw prices up to its own date only."),
         ("equity", "From 2020-01-01 to 2020-10-26"),
         ("drawdown", "deepest −20.0%, from 2020-05-29 to 2020-05-30"),
         ("history", "1 rebalance had no feasible portfolio"),
         ("monthly", "2020"),
-        ("costs", "1.23%"),
+        ("costs", "Return a year that costs took|1.23%"),
         ("correlation", "Mean correlation"),
         ("contributions", "−0.50"),
         ("decisions", "max_volatility|0.65|0.6|−0.05"),
@@ -232,6 +239,8 @@ def test_links_lead_somewhere(reader: Reader) -> None:
         ("allocation", "max_weight of BBB"),
         ("timings", "5.0 s"),
         ("provenance", "policy.top_n|2"),
+        ("provenance", "CPU|Z80"),
+        ("provenance", "allocation_made|5ca1ab1e"),
     ],
 )
 def test_each_section_says_its_fact(reader: Reader, where: str, said: str) -> None:
@@ -247,6 +256,17 @@ def test_funnel_ends_before_the_walk_forward(reader: Reader) -> None:
 def test_every_symbol_has_a_decision(reader: Reader) -> None:
     """Selected first, every symbol has a row in the table of decisions."""
     assert [word for word in reader.text["decisions"].split("|") if word in SYMBOLS] == ["AAA", "BBB", "CCC", "DDD"]
+
+
+def test_without_an_earlier_book_nothing_changed(inputs: dict[str, Any]) -> None:
+    """The first run of a profile, and one that changes nothing, say so; neither invents a change."""
+    held = dict(inputs["weights"]["weight"])
+    first = {**inputs, "run": {**inputs["run"], "former": None}}
+    same = {**inputs, "run": {**inputs["run"], "former": {"run_id": "r0", "as_of": "2020-10-23", "weights": held}}}
+    assert "There is no earlier book" in Reader(page(first)).text["changes"]
+    assert "Changed: no earlier book to compare with" in brief(first)
+    assert "No weight changed." in Reader(page(same)).text["changes"]
+    assert "Changed: turnover 0.0% since the book of 2020-10-23: 0 names new, 0 gone" in brief(same)
 
 
 def test_monthly_returns_compound_to_the_year(inputs: dict[str, Any]) -> None:
@@ -282,6 +302,7 @@ def test_brief_is_short_and_complete(inputs: dict[str, Any]) -> None:
     assert "".join(lines).isascii()
     starts = ("us_core as of 2020-10-26", "DEGRADED", "Verdict", "Weights: 2 names (long 60%, short 40%): BBB 60.0%")
     rest = (
+        "Changed: turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone; CCC -70.0%, AAA -40.0%",
         "Trading",
         "Out of sample",
         "Set aside: 1 by the data gate (EEE)",
@@ -344,7 +365,7 @@ def test_option_changes_the_page(inputs: dict[str, Any], option: str) -> None:
 def test_an_empty_table_leaves_a_page(inputs: dict[str, Any], empty: str) -> None:
     """A table without rows costs its own section its content, and nothing else."""
     some = {**inputs, empty: inputs[empty].iloc[:0]}
-    assert len(Reader(page(some)).text) == 17
+    assert len(Reader(page(some)).text) == 18
     assert len(brief(some)) <= 15
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from quantflow.stages.report_page import changes
 from quantflow.stages.report_page.facts import (
     SERIES,
     Inputs,
@@ -53,6 +54,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
         yield from wrapped(f"Note: {notes}")[:2]
     yield from wrapped(f"Verdict: {verdict(inputs)}")
     yield weights(inputs["weights"])
+    yield changes.line(inputs)
     yield trading(inputs)
     yield from figures(inputs)
     yield _aside(inputs)

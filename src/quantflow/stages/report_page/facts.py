@@ -14,7 +14,11 @@ from quantflow.stages.report_page.figures import day, defined, fixed, loss, perc
 FloatArray = npt.NDArray[np.float64]
 Inputs = Mapping[str, Any]
 
-SERIES = (("strategy", "net", "net"), ("equal_weight", "equal weight", "equal_weight"), ("index", "index", "index"))
+SERIES = (
+    ("strategy", "strategy", "net"),
+    ("equal_weight", "equal weight", "equal_weight"),
+    ("index", "index", "index"),
+)
 """Block of ``metrics``, label, column of ``oos_returns``."""
 LEVELS = {1: "strict", 2: "spectral", 3: "cluster floor", 4: "alpha fallback"}
 

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+WHOLE = 22
+"""Longest text of a table cell that is kept on one line."""
+TALL = 30
+
 
 class Html(str):
     """Markup. Any other ``str``, also one made from ``Html`` by formatting, is escaped when it is put in an element."""
@@ -76,12 +80,18 @@ def table(
     return el("div", inner, class_="scroll", role="region", aria_label=caption, tabindex=0)
 
 
+def boxed(shown: Html, rows: int) -> Html:
+    """Return a table in a box that scrolls up and down by itself once it has more than ``TALL`` *rows*."""
+    return el("div", shown, class_="tall" if rows > TALL else None)
+
+
 def _cell(column: int, value: object, left: frozenset[int]) -> Html:
     if column == 0:
         return el("th", value, scope="row", class_="l")
-    if isinstance(value, Cell):
-        return el("td", value.content, class_=value.shade or None)
-    return el("td", value, class_="l" if column in left else None)
+    content, shade = (value.content, value.shade) if isinstance(value, Cell) else (value, "")
+    whole = "one" if not isinstance(content, Html) and len(str(content)) <= WHOLE else ""
+    styles = ("l", whole, shade) if column in left else (shade,)
+    return el("td", content, class_=" ".join(filter(None, styles)) or None)
 
 
 def section(slug: str, title: str, *content: object, lead: str = "") -> Html:

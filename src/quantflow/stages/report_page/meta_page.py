@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quantflow.stages.report_page import brief, performance, portfolio, record, sleeves
+from quantflow.stages.report_page import brief, changes, performance, portfolio, record, sleeves
 from quantflow.stages.report_page.facts import Inputs, allocation_line, column, verdict
 from quantflow.stages.report_page.figures import count, day, percent, plural
 from quantflow.stages.report_page.html import Html, el, shorten
 from quantflow.stages.report_page.page import document
 
 LINKS = (
-    ("sleeves", "Sleeves"),
     ("weights", "Weights"),
+    ("changes", "Changes"),
+    ("sleeves", "Sleeves"),
     ("contributions", "Contributions"),
     ("equity", "Growth"),
     ("monthly", "Months"),
@@ -47,10 +48,14 @@ def head(inputs: Inputs, title: str | None) -> Html:
 
 
 def sections(inputs: Inputs, top: int) -> list[Html]:
-    """Return the page's sections in reading order, tables cut to *top* rows where the rest says little."""
+    """Return the page's sections in reading order: what is held, by whom, how it did, and what it rests on.
+
+    Tables are cut to *top* rows where the rest says little.
+    """
     return [
-        sleeves.sleeves(inputs),
         sleeves.net_weights(inputs, top),
+        changes.changed(inputs, top),
+        sleeves.sleeves(inputs),
         sleeves.contributions(inputs, top),
         performance.equity(inputs, sleeves.streams(inputs)),
         performance.drawdown(inputs),
@@ -86,6 +91,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield from brief.wrapped(f"Verdict: {verdict(inputs)}")
     yield f"Sleeves: {_divided(inputs)}"
     yield brief.weights(inputs["weights"])
+    yield changes.line(inputs)
     yield from brief.figures(inputs)
     yield f"Allocation: {allocation_line(inputs['meta_allocation'])}"
     yield brief.trading(inputs)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from quantflow.stages.report_page import performance, portfolio, record, selection
+from quantflow.stages.report_page import changes, performance, portfolio, record, selection
 from quantflow.stages.report_page.facts import Inputs, allocation_line, level, verdict
 from quantflow.stages.report_page.figures import count, day
 from quantflow.stages.report_page.html import Html, el, join
 
 LINKS = (
+    ("weights", "Weights"),
+    ("changes", "Changes"),
     ("funnel", "Funnel"),
     ("winners", "Winners"),
-    ("weights", "Weights"),
+    ("contributions", "Scores"),
+    ("decisions", "Decisions"),
     ("equity", "Growth"),
     ("monthly", "Months"),
     ("costs", "Costs"),
     ("correlation", "Correlation"),
-    ("contributions", "Scores"),
-    ("decisions", "Decisions"),
     ("quality", "Data"),
     ("allocation", "Allocation"),
     ("provenance", "Provenance"),
@@ -46,11 +47,17 @@ def head(inputs: Inputs, title: str | None) -> Html:
 
 
 def sections(inputs: Inputs, top: int) -> list[Html]:
-    """Return the page's sections in reading order, tables cut to *top* rows where the rest says little."""
+    """Return the page's sections in reading order: what is held, why, how it did, and what it rests on.
+
+    Tables are cut to *top* rows where the rest says little.
+    """
     return [
+        portfolio.weights(inputs, top),
+        changes.changed(inputs, top),
         selection.funnel(inputs),
         selection.winners(inputs, top),
-        portfolio.weights(inputs, top),
+        selection.contributions(inputs, top),
+        selection.decisions(inputs),
         performance.equity(inputs),
         performance.drawdown(inputs),
         performance.volatility(inputs),
@@ -58,8 +65,6 @@ def sections(inputs: Inputs, top: int) -> list[Html]:
         performance.monthly(inputs),
         performance.costs(inputs),
         portfolio.correlation(inputs),
-        selection.contributions(inputs, top),
-        selection.decisions(inputs),
         selection.quality(inputs),
         portfolio.allocation(inputs),
         record.timings(inputs),

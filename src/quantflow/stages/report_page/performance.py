@@ -19,7 +19,7 @@ from quantflow.stages.report_page.facts import (
     wealth,
 )
 from quantflow.stages.report_page.figures import fixed, loss, percent
-from quantflow.stages.report_page.html import Cell, Html, nothing, section, table
+from quantflow.stages.report_page.html import Cell, Html, el, nothing, section, table
 from quantflow.stages.report_page.portfolio import tick
 from quantflow.stages.report_page.scale import Axis, finite_range, linear_axis, log_axis
 from quantflow.stages.report_page.selection import shade
@@ -27,6 +27,16 @@ from quantflow.stages.report_page.svg import Caption, Line, column_chart, line_c
 
 FloatArray = npt.NDArray[np.float64]
 EMPTY = "There is no out-of-sample session."
+HINDSIGHT = (
+    "Each rebalance saw prices up to its own date only. The universe and the settings are today's, chosen knowing "
+    "what became of them: take the level of these curves as flattered."
+)
+COSTS = {
+    "commission_bps": "Commission, bps of what is traded",
+    "slippage_bps": "Slippage, bps of what is traded",
+    "cagr_drag": "Return a year that costs took",
+    "wealth_lost": "Final wealth that costs took",
+}
 LOG_FROM = 4.0
 """Wealth is drawn on a logarithmic scale when its highest value is this many times its lowest."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -68,7 +78,7 @@ def equity(inputs: Inputs, others: Sequence[Line] = ()) -> Html:
     text = f"From {dates[0]} to {dates[-1]}: {ends}."
     chart = line_chart(Caption("c-equity", title, text), dates, grown, axis)
     lead = f"Out of sample, net of costs{', logarithmic scale' if log else ''}. {text}"
-    return section("equity", title, chart, lead=lead)
+    return section("equity", title, el("p", HINDSIGHT, class_="lead"), chart, lead=lead)
 
 
 def drawdown(inputs: Inputs) -> Html:
@@ -80,7 +90,7 @@ def drawdown(inputs: Inputs) -> Html:
     low, _ = finite_range(np.concatenate(list(below.values())))
     axis = linear_axis(min(low, -0.01), 0.0, tick)
     fall = deepest_fall(sessions(frame), column(frame, "net"))
-    text = f"Net: deepest {loss(fall.depth)}, from {fall.peak} to {fall.trough}; now {loss(fall.now)}."
+    text = f"Strategy: deepest {loss(fall.depth)}, from {fall.peak} to {fall.trough}; now {loss(fall.now)}."
     chart = line_chart(Caption("c-drawdown", title, text), sessions(frame), _lines(inputs, below), axis, fill="net")
     return section("drawdown", title, chart, lead=text)
 
@@ -99,7 +109,7 @@ def volatility(inputs: Inputs) -> Html:
     axis = linear_axis(*finite_range(np.concatenate(list(rolled.values())), 0.0), tick)
     last = ", ".join(f"{label} {percent(rolled[name][-1])}" for name, label, _ in series(inputs))
     low, high = finite_range(rolled["net"])
-    text = f"Now: {last}. Net ranged from {percent(low)} to {percent(high)}."
+    text = f"Annualised. Now: {last}. The strategy ranged from {percent(low)} to {percent(high)}."
     chart = line_chart(Caption("c-volatility", title, text), sessions(frame), _lines(inputs, rolled), axis)
     return section("volatility", title, chart, lead=text)
 
@@ -155,8 +165,11 @@ def costs(inputs: Inputs) -> Html:
     annual = len(frame) / float(metrics["annualisation"])
     rates = f"Turnover {percent(traded.sum() / annual, 0)}, cost {percent(paid.sum() / annual, 2)} of capital a year"
     lead = f"{rates}. Columns: turnover by calendar year."
-    facts = [[name.replace("_", " "), _fact(name, value)] for name, value in sorted(metrics.get("costs", {}).items())]
-    return section("costs", title, chart, table("Costs", ["", "Value"], facts) if facts else None, lead=lead)
+    facts = [
+        [COSTS.get(name, name.replace("_", " ")), _fact(name, value)]
+        for name, value in sorted(metrics.get("costs", {}).items())
+    ]
+    return section("costs", title, chart, table("Costs", ["Cost", "Value"], facts) if facts else None, lead=lead)
 
 
 def _by_year(years: npt.NDArray[np.int64], values: FloatArray) -> FloatArray:

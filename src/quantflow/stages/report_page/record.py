@@ -9,6 +9,15 @@ from quantflow.stages.report_page.facts import Inputs
 from quantflow.stages.report_page.figures import DASH, count, fixed
 from quantflow.stages.report_page.html import Html, folded, nothing, section, table
 
+NAMES = (
+    ("run_id", "Run"),
+    ("parent", "Parent run"),
+    ("profile", "Profile"),
+    ("as_of", "As of"),
+    ("created", "Created"),
+    ("cpu", "CPU"),
+)
+
 
 def timings(inputs: Inputs) -> Html:
     """Return how long each stage took and how it ended."""
@@ -32,15 +41,16 @@ def timings(inputs: Inputs) -> Html:
 
 
 def provenance(inputs: Inputs) -> Html:
-    """Return what would be needed to make the same run again: ids, versions, config."""
+    """Return what would be needed to make the same run again: ids, artifacts, versions, config."""
     run = inputs["run"]
-    names = (("run_id", "Run"), ("parent", "Parent run"), ("profile", "Profile"), ("as_of", "As of"))
-    rows = [[label, run.get(key) or DASH] for key, label in (*names, ("created", "Created"))]
+    rows = [[label, run.get(key) or DASH] for key, label in NAMES]
+    artifacts = [[name, sha] for stage in run.get("stages", []) for name, sha in stage.get("made", {}).items()]
     words = frozenset({1})
     return section(
         "provenance",
         "Provenance",
-        table("Run", ["", "Value"], rows, words=words),
+        table("Run", ["What", "Value"], rows, words=words),
+        folded("Artifacts", table("Artifacts", ["Artifact", "sha256"], artifacts, words=words)),
         folded("Versions", table("Versions", ["Package", "Version"], flattened(run.get("versions", {})), words=words)),
         folded(
             "Configuration", table("Configuration", ["Key", "Value"], flattened(run.get("config", {})), words=words)

@@ -8,7 +8,7 @@ import numpy as np
 
 from quantflow.stages.report_page.facts import Inputs, level, outcomes, quarantined
 from quantflow.stages.report_page.figures import count, defined, fixed, plural, significant
-from quantflow.stages.report_page.html import Cell, Html, el, folded, join, nothing, section, shorten, table
+from quantflow.stages.report_page.html import Cell, Html, boxed, el, folded, join, nothing, section, shorten, table
 from quantflow.stages.report_page.svg import Bar, Caption, bar_chart
 
 OUTSIDE = frozenset({"validation", "report"})
@@ -55,12 +55,12 @@ def winners(inputs: Inputs, top: int) -> Html:
         return section("winners", "Winners", nothing("No symbol passed the policy."))
     lifted = lifts(scores) if len(scores) else None
     rows = [_winner(symbol, row, lifted) for symbol, row in zip(chosen.index, chosen.itertuples(), strict=True)]
-    head = ["Symbol", "Alpha score", "Direction", "Cluster", "Sector", "For it", "Against it", "Level"]
+    head = ["Symbol", "Alpha score", "For it", "Against it", "Direction", "Cluster", "Sector", "Level"]
     lead = (
-        f"{plural(len(chosen), 'winner')} at {level(inputs)}. The last columns compare the parts of the score, w·ln p, "
+        f"{plural(len(chosen), 'winner')} at {level(inputs)}. For and against compare the parts of the score, w·ln p, "
         "with the median scored symbol: what sets a winner apart, and what it is forgiven."
     )
-    words = frozenset({2, 4, 5, 6})
+    words = frozenset({2, 3, 4, 6})
     shown = table("Winners", head, rows[:top], words=words)
     rest = folded(f"{len(rows) - top} more", table("More winners", head, rows[top:], words=words))
     return section("winners", "Winners and why", shown, rest if len(rows) > top else None, lead=lead)
@@ -71,8 +71,8 @@ def _winner(symbol: str, row: Any, lifted: Any) -> list[object]:
     if lifted is not None and symbol in lifted.index:
         parts = sorted(lifted.loc[symbol].items(), key=lambda part: (-part[1], part[0]))
         sides = [_parts([p for p in parts if p[1] > 0][:3]), _parts([p for p in parts[::-1] if p[1] < 0][:2])]
-    facts = [symbol, fixed(row.alpha_score, 3), row.direction, row.cluster, shorten(row.sector, 40)]
-    return [*facts, *sides, count(row.level)]
+    facts = [row.direction, row.cluster, shorten(row.sector, 40), count(row.level)]
+    return [symbol, fixed(row.alpha_score, 3), *sides, *facts]
 
 
 def _parts(parts: list[tuple[str, float]]) -> Html:
@@ -126,7 +126,7 @@ def decisions(inputs: Inputs) -> Html:
     )
     head = ["Symbol", "Outcome", "Rule", "Value", "Limit", "Margin", "Level"]
     shown = table("Decisions", head, rows, words=frozenset({1, 2}))
-    return section("decisions", "Decisions", el("div", shown, class_="tall"), lead=lead)
+    return section("decisions", "Decisions", boxed(shown, len(rows)), lead=lead)
 
 
 def quality(inputs: Inputs) -> Html:
@@ -141,4 +141,4 @@ def quality(inputs: Inputs) -> Html:
     lead = f"{plural(len(aside), 'symbol')} set aside, {plural(warned, 'warning')}."
     head = ["Symbol", "Outcome", "Check", "Observed", "Limit", "Reason"]
     shown = table("Data quality", head, rows, words=frozenset({1, 2, 5}))
-    return section("quality", "Data quality", el("div", shown, class_="tall"), lead=lead)
+    return section("quality", "Data quality", boxed(shown, len(rows)), lead=lead)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,9 @@ def sleeves(inputs: Inputs) -> Html:
     shown = table("Sleeves", [*head, "Deepest fall"], _figures(inputs))
     origin = table(
         "Where the sleeves come from",
-        ["Sleeve", "Profile", "Run", "As of", "Reused", "Config"],
-        [*_origins(inputs), *([f.get("id", "?"), DASH, _failed(f), DASH, DASH, DASH] for f in failures)],
-        words=frozenset({1, 2, 3, 4, 5}),
+        ["Sleeve", "Profile", "Run", "As of", "Age", "Reused", "Config"],
+        [*_origins(inputs), *([f.get("id", "?"), DASH, _failed(f), DASH, DASH, DASH, DASH] for f in failures)],
+        words=frozenset({1, 2, 3, 4, 5, 6}),
     )
     lead = (
         f"{plural(len(weights), 'sleeve')} share {percent(weights.sum(), 0)} of capital. Figures are those of the "
@@ -104,9 +105,17 @@ def _origins(inputs: Inputs) -> list[list[object]]:
         of = str(sleeve.get("as_of") or DASH)
         dated = Cell(of, "n3") if sleeve.get("as_of") and of < session else of
         source = sleeve.get("profile") or sleeve.get("meta") or DASH
-        row = [sleeve["id"], source, sleeve.get("run_id") or DASH, dated, "yes" if sleeve.get("reused") else "no"]
-        rows.append([*row, str(sleeve.get("config_hash") or DASH)[:8]])
+        row = [sleeve["id"], source, sleeve.get("run_id") or DASH, dated, _age(of, session)]
+        rows.append([*row, "yes" if sleeve.get("reused") else "no", str(sleeve.get("config_hash") or DASH)[:8]])
     return rows
+
+
+def _age(of: str, session: str) -> str:
+    """Return how many days a sleeve's session lies before the run's; a dash when one is no date."""
+    try:
+        return plural((date.fromisoformat(session) - date.fromisoformat(of)).days, "day")
+    except ValueError:
+        return DASH
 
 
 def _earned(inputs: Inputs, name: str) -> FloatArray:

@@ -14,12 +14,15 @@ from quantflow.stages.report_page.scale import Axis, date_ticks, thinned
 FloatArray = npt.NDArray[np.float64]
 Dates = npt.NDArray[np.datetime64]
 
-WIDTH = 640.0
-LEFT, RIGHT, TOP, BOTTOM = 58.0, 116.0, 12.0, 28.0
+WIDTH = 520.0
+"""A width at which letters can be read on a phone, which the style sheet makes larger there."""
+LEFT, RIGHT, TOP, BOTTOM = 50.0, 138.0, 12.0, 28.0
 PITCH = 26.0
 """Height of a row of bars: room for the larger letters that a phone gets."""
 LINE = 19.0
 """Least distance between two labels, one above the other."""
+DATES = 4
+"""Most dates below a chart: more would touch in the letters that a phone gets."""
 COLOURS = 8
 """Colours for named series (CSS classes k1 to k8); k0 is grey, for all others together."""
 
@@ -73,7 +76,7 @@ def legend(entries: Sequence[tuple[str, str]]) -> Html:
 
 
 def line_chart(
-    caption: Caption, dates: Dates, lines: Sequence[Line], axis: Axis, *, fill: str = "", height: float = 290.0
+    caption: Caption, dates: Dates, lines: Sequence[Line], axis: Axis, *, fill: str = "", height: float = 260.0
 ) -> Html:
     """Return lines over time, labelled at their ends.
 
@@ -83,7 +86,7 @@ def line_chart(
         lines: The first one is drawn on top; each of shape (T,).
         axis: The value axis.
         fill: Style of the line to fill towards zero; none when empty.
-        height: In units of the view box, which is 640 wide.
+        height: In units of the view box, which is ``WIDTH`` wide.
     """
     marks = [_grid(axis, height), _dates(dates, height)]
     for line in reversed(lines):
@@ -99,7 +102,7 @@ def line_chart(
 
 
 def area_chart(
-    caption: Caption, dates: Dates, stack: Sequence[tuple[str, FloatArray]], axis: Axis, height: float = 290.0
+    caption: Caption, dates: Dates, stack: Sequence[tuple[str, FloatArray]], axis: Axis, height: float = 260.0
 ) -> Html:
     """Return stacked steps over time: positive values pile up from zero, negative ones down.
 
@@ -127,7 +130,7 @@ def bar_chart(caption: Caption, bars: Sequence[Bar]) -> Html:
     """Return horizontal bars from a common zero, negative ones to the left of it."""
     values = np.array([v for bar in bars for v in (bar.value, bar.behind)] + [0.0])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    left, right = 116.0, WIDTH - 110.0
+    left, right = 110.0, WIDTH - 92.0
     scale = (right - left) / max(high - low, 1e-12)
     zero = left - low * scale
     rows = [_bar(bar, i * PITCH, zero, scale) for i, bar in enumerate(bars)]
@@ -173,6 +176,8 @@ def column_chart(caption: Caption, labels: Sequence[str], values: FloatArray, ax
 def heat_map(caption: Caption, labels: Sequence[str], matrix: FloatArray, groups: Sequence[int]) -> Html:
     """Return a square of values from -1 to 1 in eleven shades, framed where neighbours share a group.
 
+    Rows are named at their left, columns below.
+
     Args:
         caption: Names the chart.
         labels: Name of each row (and column), n of them.
@@ -187,9 +192,13 @@ def heat_map(caption: Caption, labels: Sequence[str], matrix: FloatArray, groups
         place, size = f"{100 + start * cell:.1f}", f"{(stop - start) * cell:.1f}"
         marks.append(el("rect", x=place, y=f"{2 + start * cell:.1f}", width=size, height=size, class_="frame"))
     size_class = "end" if cell >= LINE else "end small"
-    for i, label in enumerate(labels):
-        marks.append(el("text", shorten(label, 10), x=94, y=f"{2 + (i + 0.5) * cell + 4:.1f}", class_=size_class))
-    return picture(caption, n * cell + 4, *marks, width=104 + n * cell)
+    names, below = [shorten(label, 10) for label in labels], n * cell + 8
+    for i, name in enumerate(names):
+        middle = (i + 0.5) * cell + 4
+        marks.append(el("text", name, x=94, y=f"{2 + middle:.1f}", class_=size_class))
+        turned = f"translate({100 + middle:.1f} {below:.1f}) rotate(-90)"
+        marks.append(el("text", name, transform=turned, class_=size_class))
+    return picture(caption, below + 12 + 10 * max(map(len, names)), *marks, width=104 + n * cell)
 
 
 def _shade(where: npt.NDArray[np.bool_], cell: float, level: int) -> Html:
@@ -246,7 +255,7 @@ def _grid(axis: Axis, height: float, right: float = RIGHT) -> Html:
 
 def _dates(dates: Dates, height: float) -> Html:
     marks: list[Html] = []
-    for share, label in date_ticks(dates):
+    for share, label in date_ticks(dates, DATES):
         x = f"{LEFT + share * (WIDTH - LEFT - RIGHT):.1f}"
         marks.append(el("line", x1=x, x2=x, y1=height - BOTTOM, y2=height - BOTTOM + 5, class_="mark"))
         marks.append(el("text", label, x=x, y=height - 7, class_="mid tick"))

@@ -1,0 +1,155 @@
+"""Makes the README's pictures from two real runs of the demo: ``python docs/pictures.py``; needs Chromium.
+
+``images/select.svg`` plays what ``quantflow select --profile demo`` wrote to a terminal, a picture for each stage that
+ended and one for the result. ``images/report.png`` is the top of the report that it left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from collections.abc import Iterator
+from html import escape
+from itertools import groupby
+from pathlib import Path
+
+import pyte
+from playwright.sync_api import sync_playwright
+from rich.color import ANSI_COLOR_NAMES
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+IMAGES = Path(__file__).with_name("images")
+COMMAND = ("select", "--profile", "demo")
+BEFORE = "2022-11-30"
+"""The session of the run before, so that the report has something that changed."""
+COLUMNS, ROWS = 104, 48
+STEP, LAST = 0.8, 8.0
+"""Seconds that the pictures of the run are shown, and that of its result."""
+FRAME = """<svg class="f{unique_id}" width="{terminal_width}" height="{terminal_height}"><style>{styles}
+.{unique_id}-matrix{{font:20px/24.4px Menlo,Consolas,"DejaVu Sans Mono",monospace}}</style>
+<defs>{lines}</defs>{backgrounds}<g class="{unique_id}-matrix">{matrix}</g></svg>"""
+GROUND = "#14171b"
+
+
+def quantflow(*arguments: str) -> list[str]:
+    """Return the command line of a command."""
+    return [sys.executable, "-m", "quantflow", *arguments]
+
+
+def played(command: list[str], folder: Path) -> Iterator[pyte.Screen]:
+    """Run a command in a terminal of its own and yield the screen after each piece of its output."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    screen = pyte.Screen(COLUMNS, ROWS)
+    stream = pyte.ByteStream(screen)
+    stream.feed(f"$ quantflow {' '.join(COMMAND)}\r\n".encode())
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
+    process = subprocess.Popen(command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    while piece := _read(ours):
+        stream.feed(piece)
+        yield screen
+    if process.wait() != 0:
+        raise SystemExit("\n".join(screen.display))
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:  # how Linux tells that the other end was closed
+        return b""
+
+
+def frames(command: list[str], folder: Path) -> list[list[Text]]:
+    """Return the lines of the screen whenever another stage had ended, and at the end."""
+    kept: dict[int, list[Text]] = {}
+    for screen in played(command, folder):
+        ended = sum(line.count("Completed") for line in screen.display)
+        last = kept[ended] = [_line(screen, row) for row in range(ROWS)]
+    return [*list(kept.values())[:-1], last]
+
+
+def _line(screen: pyte.Screen, row: int) -> Text:
+    cells = [screen.buffer[row][column] for column in range(COLUMNS)]
+    runs = groupby(cells, key=lambda cell: Style(color=_colour(cell.fg), bold=cell.bold, italic=cell.italics))
+    return Text.assemble(*(("".join(cell.data for cell in run), style) for style, run in runs))
+
+
+def _colour(name: str) -> str | None:
+    if name == "default":
+        return None
+    known = name.replace("brown", "yellow").replace("bright", "bright_")
+    return known if known in ANSI_COLOR_NAMES else f"#{name}"
+
+
+def animation(pictures: list[list[Text]]) -> str:
+    """Return the pictures as one SVG that shows them in turn; readers who want no motion see the last."""
+    total = STEP * (len(pictures) - 1) + LAST
+    parts, rules = [], []
+    for i, lines in enumerate(pictures):
+        start, end = 100 * i * STEP / total, 100 * (i + 1) * STEP / total
+        seen = f"0%{{visibility:hidden}}{start:.2f}%{{visibility:visible}}"
+        if i == 0:
+            seen = "0%{visibility:visible}"
+        if i + 1 < len(pictures):
+            seen += f"{end:.2f}%{{visibility:hidden}}"
+            rules.append(f".ff{i}{{visibility:hidden}}")
+        rules.append(f"@keyframes k{i}{{{seen}}}")
+        moving = f".ff{i}{{animation:k{i} {total:g}s step-end infinite}}"
+        rules.append(f"@media(prefers-reduced-motion:no-preference){{{moving}}}")
+        parts.append(_drawn(lines, f"f{i}"))
+    width, height = COLUMNS * 12.2 + 24, ROWS * 24.4 + 24
+    told = escape("\n".join(line.plain.rstrip() for line in pictures[-1]).strip())
+    box = f'viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="t d"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box}>'
+        f'<title id="t">quantflow {" ".join(COMMAND)}</title><desc id="d">{told}</desc><style>{"".join(rules)}</style>'
+        f'<rect width="100%" height="100%" rx="10" fill="{GROUND}"/>'
+        f'<g transform="translate(12 12)">{"".join(parts)}</g></svg>\n'
+    )
+
+
+def _drawn(lines: list[Text], name: str) -> str:
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor")
+    for line in lines:
+        console.print(line, no_wrap=True, crop=True)
+    return console.export_svg(code_format=FRAME, unique_id=name)
+
+
+def photograph(page_file: Path, picture: Path) -> None:
+    """Write the first 1400 pixels of a page, 1280 wide, in the light scheme."""
+    program = shutil.which("chromium")
+    if program is None:
+        raise SystemExit("Chromium is missing; on Debian: apt-get install --no-install-recommends chromium")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1280, "height": 1400}, color_scheme="light")
+        page.goto(page_file.as_uri())
+        page.screenshot(path=picture)
+        browser.close()
+
+
+def main() -> None:
+    """Run the demo twice, and write both pictures."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "folio"
+        folder.mkdir()
+        subprocess.run(quantflow(*COMMAND, "--as-of", BEFORE), cwd=folder, check=True, capture_output=True)
+        pictures = frames(quantflow(*COMMAND), folder)
+        (IMAGES / "select.svg").write_text(animation(pictures), encoding="utf-8")
+        photograph((folder / "current" / "demo" / "report.html").resolve(), IMAGES / "report.png")
+
+
+if __name__ == "__main__":
+    main()
