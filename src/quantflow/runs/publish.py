@@ -20,6 +20,8 @@ from quantflow.runs.sleeves import links, result_of
 from quantflow.runs.status import EXPORTS, RunStatus
 
 TOLERANCE = 1e-9
+HOW = ("execution", "schedule")
+"""Sections that say how and when a profile is run, and nothing of what it is."""
 MOST_SHARPE = 10.0
 """No strategy in daily bars has it; one that shows it has seen the future, or divides by next to nothing."""
 
@@ -174,7 +176,7 @@ def _config(record: RunRecord) -> PublishConfig:
 def _is_experiment(record: RunRecord) -> bool:
     """Whether the run, or a sleeve of it, was made with other settings than its profile's; how it is run is not one."""
     sources = record.header["sources"].items()
-    if any(source.startswith(("--set", "env")) for name, source in sources if not name.startswith("execution")):
+    if any(source.startswith(("--set", "env")) for name, source in sources if not name.startswith(HOW)):
         return True
     if record.header["kind"] != "meta":
         return False
