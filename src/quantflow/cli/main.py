@@ -21,6 +21,7 @@ from quantflow.cli import (
     publish,
     resume,
     select,
+    serve,
     server,
     stages,
 )
@@ -43,6 +44,7 @@ app.command("why")(explain.why)
 app.command("diff")(explain.diff)
 app.command("status")(nights.status)
 app.command("catchup")(nights.catchup)
+app.command("serve")(serve.serve)
 app.command("checks")(checks.checks)
 app.command("drill")(drill.drill)
 app.command("gc")(gc.gc)

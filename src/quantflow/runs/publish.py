@@ -7,13 +7,14 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from quantflow.config.publish import PublishConfig
 from quantflow.data.store import private_folder, write_atomic
-from quantflow.errors import DegradedError, InfrastructureError
+from quantflow.errors import DegradedError, InfrastructureError, LockedError, Stopped
 from quantflow.runs.record import RunRecord
 from quantflow.runs.results import results, weights_of
 from quantflow.runs.sleeves import links, result_of
@@ -97,6 +98,22 @@ def mark_stale(record: RunRecord, reasons: list[str]) -> None:
         *reasons,
     ]
     write_atomic(_stale(record), ("\n".join(lines) + "\n").encode())
+
+
+@contextmanager
+def stale_when_it_fails(record: RunRecord) -> Iterator[None]:
+    """Mark the book as stale when the block, in which the run is executed, fails or is stopped; another's run is not.
+
+    Raises:
+        BaseException: What the block raised.
+    """
+    try:
+        yield
+    except LockedError:
+        raise
+    except (Stopped, Exception) as error:
+        mark_stale(record, [f"it {'was stopped' if isinstance(error, Stopped) else 'failed'}: {error}"])
+        raise
 
 
 def held_back(run: RunStatus, config: PublishConfig, there: Book | None) -> Iterator[str]:
