@@ -17,11 +17,12 @@ from quantflow.config.profile import MetaProfile
 from quantflow.data.store import private_folder
 from quantflow.errors import LockedError, QuantflowError, Stopped
 from quantflow.flows.launch import execute
-from quantflow.flows.server import inherited_server
+from quantflow.flows.server import ApiServer, inherited_server
 from quantflow.runs import stopping
 from quantflow.runs.done import AlreadyDone, refuse_done
-from quantflow.runs.lock import owned
+from quantflow.runs.lock import owned, owner
 from quantflow.runs.publish import publish, stale_when_it_fails
+from quantflow.runs.record import RunRecord
 from quantflow.runs.request import create_meta_run, create_run, resolve_as_of, resolve_meta_as_of
 
 
@@ -44,7 +45,7 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
     Returns:
         ``Completed`` naming the run; ``AlreadyDone`` (also completed) when there was nothing to do; ``Skipped`` (a
         cancelled state) when the former run goes on; ``Cancelled`` after a signal; ``Failed`` with the exit code that
-        the command line would have had. What went wrong can be resumed in all cases but the first three.
+        the command line would have had, and the command that continues the run.
     """
     stopping.install()
     try:
@@ -53,9 +54,12 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
     except _StillGoing as found:
         state = Cancelled(name="Skipped", message=f"skipped: {found}")
     except Stopped as stopped:
-        state = Cancelled(message=f"stopped, exit code {stopped.exit_code}; go on with: quantflow resume latest")
+        state = Cancelled(message=f"stopped before its run began, exit code {stopped.exit_code}")
     except QuantflowError as error:
         state = Failed(message=f"exit code {error.exit_code}: {error.message} {error.hint or ''}".rstrip())
+    except Exception as error:
+        sys.stderr.write(f"{profile}: {type(error).__name__}: {error}\n")
+        raise
     sys.stderr.write(f"{profile}: {state.message}\n")
     return state
 
@@ -73,8 +77,20 @@ def _run(home: Path, name: str) -> State[Any]:
     create = create_meta_run if isinstance(loaded, MetaProfile) else create_run
     record = create(loaded, home, as_of)  # type: ignore[arg-type]
     sys.stderr.write(f"{name}: {record.run_id} is running\n")
-    with stale_when_it_fails(record):
-        run = execute(record, server)
+    return _executed(record, server)
+
+
+def _executed(record: RunRecord, server: ApiServer) -> State[Any]:
+    """Execute the run and publish its book; the states of one that does not complete say how to go on."""
+    way_on = f"go on with: quantflow resume {record.run_id}"
+    try:
+        with stale_when_it_fails(record):
+            run = execute(record, server)
+    except Stopped as stopped:
+        return Cancelled(message=f"{record.run_id} was stopped, exit code {stopped.exit_code}; {way_on}")
+    except QuantflowError as error:
+        told = f"{record.run_id} failed, exit code {error.exit_code}: {error.message}"
+        return Failed(message=f"{told} {error.hint or ''}".rstrip() + f"\n{way_on}")
     publish(run)
     return Completed(message=f"{record.run_id} is complete{', but degraded' if run.degraded else ''}")
 
@@ -87,6 +103,7 @@ def _alone(home: Path, profile: str) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(owned(folder))
-        except LockedError as error:
-            raise _StillGoing(f"the former run goes on in process {error.context['owner']['pid']}") from None
+        except LockedError:
+            pid = (owner(folder) or {"pid": "that has just ended"})["pid"]
+            raise _StillGoing(f"the former run goes on in process {pid}") from None
         yield

@@ -35,10 +35,8 @@ SERVER_ENVIRONMENT: Mapping[str, str] = {
 }
 """Settings of an embedded server."""
 
-SCHEDULING = tuple(
-    f"PREFECT_SERVER_SERVICES_{service}_ENABLED"
-    for service in "SCHEDULER LATE_RUNS FOREMAN TRIGGERS PAUSE_EXPIRATIONS CANCELLATION_CLEANUP REPOSSESSOR".split()
-)
+_SERVICES = "SCHEDULER,LATE_RUNS,FOREMAN,TRIGGERS,PAUSE_EXPIRATIONS,CANCELLATION_CLEANUP,REPOSSESSOR"
+SCHEDULING = tuple(f"PREFECT_SERVER_SERVICES_{service}_ENABLED" for service in _SERVICES.split(","))
 """Its services that schedule or notify: off for runs that exist, on for ``quantflow serve``."""
 
 SWAP_SECONDS = 10.0

@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,8 @@ def serve(home: Path, plan: Plan, server: ApiServer, ready: Callable[[], None]) 
     handler.setFormatter(_Short("warning: %(message)s"))
     logger.addHandler(handler)
     try:
-        return asyncio.run(_serve(home, plan, ready))
+        wanted = [_deployment(home, name, times) for name, times in plan.items()]
+        return asyncio.run(_serve(home, wanted, ready))
     except (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
         raise InfrastructureError(f"The API server at {server.url} does not do as asked: {error}.") from error
     finally:
@@ -98,19 +99,20 @@ class _Short(logging.Formatter):
         return super().format(record)
 
 
-async def _serve(home: Path, plan: Plan, ready: Callable[[], None]) -> int:
+async def _serve(home: Path, wanted: Sequence[Any], ready: Callable[[], None]) -> int:
     from prefect.runner import Runner
 
     runner = Runner(name=f"{TAG} {home.name}", pause_on_shutdown=True, limit=None)
-    for deployment in await _register(home, plan):
+    await _clear(home, {deployment.name for deployment in wanted})
+    for deployment in wanted:
         await runner.add_deployment(deployment)  # type: ignore[misc]
-    work = asyncio.ensure_future(runner.start())
+    work: asyncio.Future[Any] = asyncio.ensure_future(runner.start())
     async with asyncio.timeout(START_SECONDS):
         while not runner.started and not work.done():
             await asyncio.sleep(0.05)
     stopped = _on_signal()  # not before: the runner puts in a handler of its own
     ready()
-    await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
     if not stopped.done():
         await work
         raise RuntimeError("the runner has ended by itself")
@@ -132,30 +134,28 @@ def _on_signal() -> asyncio.Future[int]:
     return stopped
 
 
-async def _register(home: Path, plan: Plan) -> list[Any]:
-    """Return the deployments to be served, after those of former times were deleted or have lost what was overdue."""
+async def _clear(home: Path, wanted: set[str]) -> None:
+    """Delete the workspace's deployments of former times, and of the others the runs that were due meanwhile."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 
-    wanted = {deployment_name(home, name): name for name in plan}
     mine = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG, f"workspace:{_place(home)}"]))
     async with get_client() as client:
         for found in await client.read_deployments(deployment_filter=mine):
             if found.name in wanted:
-                await client.pause_deployment(found.id)  # deletes runs that were due while nobody served
+                await client.pause_deployment(found.id)
             else:
                 await client.delete_deployment(found.id)
-    return [_deployment(home, title, name, plan[name]) for title, name in wanted.items()]
 
 
-def _deployment(home: Path, title: str, profile: str, times: tuple[Time, ...]) -> Any:
-    from prefect.deployments.runner import EntrypointType
+def _deployment(home: Path, profile: str, times: tuple[Time, ...]) -> Any:
     from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
 
     from quantflow.flows.scheduled import scheduled_run
 
     return scheduled_run.to_deployment(
-        name=title,
+        name=deployment_name(home, profile),
         parameters={"profile": profile, "workspace": str(home)},
         schedules=[Cron(time.cron, timezone=time.zone) for time in times],
         paused=False,
