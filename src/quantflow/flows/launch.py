@@ -17,7 +17,7 @@ from uuid import UUID
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Stopped
 from quantflow.flows.server import ApiServer, reachable
-from quantflow.flows.worker import api_lost, flush, logged
+from quantflow.flows.worker import api_lost, flush, logged, tags_of
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
@@ -88,7 +88,7 @@ def _call_flow(record: RunRecord, tag: str, forced: Sequence[str], server: ApiSe
 
     header = record.header
     arguments = (header["profile"], record.run_id, str(record.workspace), list(forced))
-    with tags(tag, f"run:{record.run_id}", f"profile:{header['profile']}", f"as-of:{header['as_of']}"):
+    with tags(tag, *tags_of(record)):
         if _is_meta(record):
             from quantflow.flows.meta import meta_flow, runner_of
 

@@ -22,9 +22,10 @@ from quantflow.errors import InfrastructureError, QuantflowError, StageError
 from quantflow.execution import ray as ray_cluster
 from quantflow.execution.processes import end_with_parent
 from quantflow.flows.adapter import use_cache
+from quantflow.flows.artifacts import show_in_prefect
 from quantflow.flows.selection import advance, selection_flow
 from quantflow.flows.server import ApiServer
-from quantflow.flows.worker import at_work
+from quantflow.flows.worker import at_work, tags_of
 from quantflow.runs import stopping
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import (
@@ -130,6 +131,7 @@ def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[s
     planner = planner_of(record, forced)
     for stage in pipeline(record):
         context = advance(stage, context, record, planner)
+    show_in_prefect(record)
     return run_id
 
 
@@ -183,7 +185,7 @@ def run_sleeve_task(leaf: Leaf) -> str:
     end_with_parent()
     record = RunRecord(leaf.workspace, leaf.link.run_id)
     try:
-        with at_work(record), tags(f"sleeve:{leaf.name}"):
+        with at_work(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):
             selection_flow(leaf.link.profile, record.run_id, str(record.workspace))
     except QuantflowError:
         raise
@@ -244,7 +246,7 @@ def _nested(record: RunRecord) -> list[SleeveFailure]:
             continue
         inner = RunRecord(record.workspace, link.run_id)
         try:
-            with at_work(inner), tags(f"sleeve:{link.id}"):
+            with at_work(inner), tags(f"sleeve:{link.id}", *tags_of(inner)):
                 meta_flow(link.profile, link.run_id, str(record.workspace))
         except QuantflowError as error:
             failures.append(failure_of(link.id, status(inner), error.message))

@@ -39,8 +39,7 @@ _SERVICES = "SCHEDULER,LATE_RUNS,FOREMAN,TRIGGERS,PAUSE_EXPIRATIONS,CANCELLATION
 SCHEDULING = tuple(f"PREFECT_SERVER_SERVICES_{service}_ENABLED" for service in _SERVICES.split(","))
 """Its services that schedule or notify: off for runs that exist, on for ``quantflow serve``."""
 
-SWAP_SECONDS = 10.0
-"""How long a scheduler waits for a server without schedules to end."""
+SWAP_SECONDS = 10.0  # for a server without schedules to end
 
 
 def server_settings(*, schedules: bool) -> dict[str, str]:
