@@ -63,6 +63,7 @@ def pair(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("pair")
     (home / "quantflow.toml").write_text(PROFILES)
     command = [sys.executable, "-m", "quantflow", "meta", "-m", "a_pair", "--run-id", "both", "--no-progress"]
+    httpx.get(f"{server.url}/health", timeout=60).raise_for_status()  # it may still be starting
     environment = {**bare_environment(), "PREFECT_API_URL": server.url, "PREFECT_HOME": os.environ["PREFECT_HOME"]}
     done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -84,7 +84,10 @@ def test_what_is_due_is_run_once_and_nothing_is_left(serving: tuple[Path, subpro
     workspace, process = serving
 
     def states() -> list[str]:
-        return [run["state_name"] for run in asked(url_of(workspace), "flow_runs") if run["deployment_id"]]
+        try:
+            return [run["state_name"] for run in asked(url_of(workspace), "flow_runs") if run["deployment_id"]]
+        except httpx.TransportError:  # the one server has ended, the other is about to begin
+            return []
 
     schedule = workspace / ".quantflow" / "schedules" / "often"
     schedule.mkdir(parents=True)

@@ -123,11 +123,14 @@ def _made_room(home: Path) -> bool:
         return False
     kept = (home / "kept").exists()
     (home / "kept").unlink(missing_ok=True)  # now it ends by itself with its last user
-    if not gone(state["pid"], SWAP_SECONDS):
-        raise InfrastructureError(
-            f"The workspace's API server (process {state['pid']}) was started without schedules, and a run uses it.",
-            hint="Start again when that run has ended: quantflow inspect",
-        )
+    until = time.monotonic() + SWAP_SECONDS
+    while running(home) is not None:
+        if time.monotonic() > until:
+            raise InfrastructureError(
+                f"The workspace's API server (process {state['pid']}) was started without schedules, and is in use.",
+                hint="Start again when the run that uses it has ended: quantflow inspect",
+            )
+        time.sleep(0.1)
     return kept
 
 

@@ -44,11 +44,10 @@ def print_nights(found: Sequence[Nights]) -> None:
 
 def print_schedules(plan: Mapping[str, Sequence[Time]], following: Mapping[str, datetime]) -> None:
     """Print a line per profile: at what times it runs, and when next."""
-    table = new_table("PROFILE", "RUNS AT", "NEXT")
+    table = new_table("PROFILE", "NEXT", "RUNS AT")
     for name, times in plan.items():
-        table.add_row(
-            escape(name), escape(" and ".join(_at(time) for time in times)), f"{following[name]:%a %Y-%m-%d %H:%M %Z}"
-        )
+        following_time = f"{following[name]:%a %Y-%m-%d %H:%M %Z}"
+        table.add_row(escape(name), following_time, escape(" and ".join(_at(time) for time in times)))
     show(out(), table)
 
 
