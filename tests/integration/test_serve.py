@@ -26,7 +26,7 @@ PROFILE = """
 extends = "demo"
 data = { start = 2019-01-01 }
 validation = { min_history = 504, rebalance = "quarterly" }
-schedule = { cron = "* * * * * */6" }
+schedule = { cron = "* * * * * */10" }
 """
 
 
@@ -71,8 +71,8 @@ def serving(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path
     )
     yield fresh, process
     run_cli("server", "stop", cwd=fresh)
-    process.kill()
-    process.communicate()
+    process.terminate()
+    process.communicate(timeout=60)
 
 
 def test_what_is_due_is_run_once_and_nothing_is_left(serving: tuple[Path, subprocess.Popen[str]]) -> None:
@@ -92,9 +92,9 @@ def test_what_is_due_is_run_once_and_nothing_is_left(serving: tuple[Path, subpro
     schedule = workspace / ".quantflow" / "schedules" / "often"
     schedule.mkdir(parents=True)
     with owned(schedule):
-        until(lambda: "Skipped" in states(), 60, process)
+        until(lambda: "Skipped" in states(), 150, process)
         assert list_runs(workspace) == []
-    until(lambda: {"Completed", "AlreadyDone"} <= set(states()), 90, process)
+    until(lambda: {"Completed", "AlreadyDone"} <= set(states()), 150, process)
     (run,) = list_runs(workspace)
     assert (run.state, run.record.header["profile"]) == ("completed", "often")
     book = workspace / "current" / "often" / "weights.csv"
@@ -110,7 +110,7 @@ def test_what_is_due_is_run_once_and_nothing_is_left(serving: tuple[Path, subpro
     process.send_signal(signal.SIGTERM)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 143, stderr
-    assert "* * * * * */6 (America/New_York)" in stdout
+    assert "* * * * * */10 (America/New_York)" in stdout
     assert f"often: {run.record.run_id} is complete" in stderr
     assert "Traceback" not in stderr
     assert processes_of(workspace) == []

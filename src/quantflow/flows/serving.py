@@ -102,7 +102,8 @@ class _Short(logging.Formatter):
 async def _serve(home: Path, wanted: Sequence[Any], ready: Callable[[], None]) -> int:
     from prefect.runner import Runner
 
-    runner = Runner(name=f"{TAG} {home.name}", pause_on_shutdown=True, limit=None)
+    limit = 2 * len(wanted)  # of each one that runs, and one that finds so: firings do not pile up
+    runner = Runner(name=f"{TAG} {home.name}", pause_on_shutdown=True, limit=limit)
     await _clear(home, {deployment.name for deployment in wanted})
     for deployment in wanted:
         await runner.add_deployment(deployment)  # type: ignore[misc]
