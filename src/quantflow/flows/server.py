@@ -126,10 +126,8 @@ def _made_room(home: Path) -> bool:
     until = time.monotonic() + SWAP_SECONDS
     while running(home) is not None:
         if time.monotonic() > until:
-            raise InfrastructureError(
-                f"The workspace's API server (process {state['pid']}) was started without schedules, and is in use.",
-                hint="Start again when the run that uses it has ended: quantflow inspect",
-            )
+            told = f"The workspace's API server (process {state['pid']}) was started without schedules, and is in use."
+            raise InfrastructureError(told, hint="Start again when the run that uses it has ended: quantflow inspect")
         time.sleep(0.1)
     return kept
 
