@@ -35,7 +35,7 @@ class ScheduleConfig(Section):
         if value is not None:
             try:
                 ZoneInfo(value)
-            except (OSError, ValueError) as error:
+            except (KeyError, OSError, ValueError) as error:
                 raise ValueError(f"there is no time zone {value!r}") from error
         return value
 

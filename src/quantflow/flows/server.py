@@ -38,7 +38,6 @@ SERVER_ENVIRONMENT: Mapping[str, str] = {
 _SERVICES = "SCHEDULER,LATE_RUNS,FOREMAN,TRIGGERS,PAUSE_EXPIRATIONS,CANCELLATION_CLEANUP,REPOSSESSOR"
 SCHEDULING = tuple(f"PREFECT_SERVER_SERVICES_{service}_ENABLED" for service in _SERVICES.split(","))
 """Its services that schedule or notify: off for runs that exist, on for ``quantflow serve``."""
-
 SWAP_SECONDS = 10.0  # for a server without schedules to end
 
 
