@@ -15,7 +15,7 @@ from quantflow.config.profile import SECTIONS, MetaProfile, Profile
 PAGE = Path(__file__).with_name("configuration.md")
 INTRODUCTION = Path(__file__).with_name("configuration.head.md")
 META_KEYS = ("allow_partial", "min_sleeves", "renormalise", "budget")
-META_SECTIONS = ("allocation", "calendar", "validation", "report", "publish", "orders", "execution")
+META_SECTIONS = ("allocation", "calendar", "validation", "report", "publish", "orders", "schedule", "execution")
 BOUNDS = {
     "minimum": ">= {}",
     "exclusiveMinimum": "> {}",

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from processes import bare_environment, processes_of, run_cli
-from quantflow.flows.server import SERVER_ENVIRONMENT
+from quantflow.flows.server import SCHEDULING, server_settings
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import RunStatus, status
@@ -257,5 +257,6 @@ def test_a_circle_of_meta_profiles_is_a_config_error(portfolio: Path) -> None:
 
 
 def test_the_embedded_server_schedules_nothing() -> None:
-    """Services that act by themselves are off: the embedded server serves runs that exist."""
-    assert {v for k, v in SERVER_ENVIRONMENT.items() if k.endswith("SCHEDULER_ENABLED")} == {"false"}
+    """Services that act by themselves are off, unless it is there for schedules."""
+    assert {server_settings(schedules=False)[name] for name in SCHEDULING} == {"false"}
+    assert {server_settings(schedules=True)[name] for name in SCHEDULING} == {"true"}

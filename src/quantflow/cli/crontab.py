@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,20 +14,21 @@ from quantflow.cli.options import Workspace
 def cron(
     profile: Annotated[str, typer.Option("--profile", "-p", help="Profile or meta profile to run each night.")],
     after: Annotated[
-        str, typer.Option("--after", metavar="close+MINUTES", help="When: so long after the exchange's usual close.")
-    ] = "close+45m",
+        str | None,
+        typer.Option(
+            "--after",
+            metavar="close+MINUTES",
+            help="How long after the exchange's usual close; as the profile's schedule says, else close+45m.",
+        ),
+    ] = None,
     workspace: Workspace = None,
 ) -> None:
     """Print a crontab line, and a systemd timer and service, that run a profile after each session."""
     from quantflow.config.load import find_workspace
-    from quantflow.errors import ConfigError
     from quantflow.runs.schedule import schedule_of
 
-    found = re.fullmatch(r"close\+(\d{1,4})m?", after)
-    if found is None:
-        raise ConfigError(f"--after {after!r} is not close+MINUTES.", hint="Write it as close+45m.")
     home = find_workspace(Path.cwd(), workspace).resolve()
-    plan = schedule_of(home, profile, int(found[1]))
+    plan = schedule_of(home, profile, after)
     program = Path(sys.argv[0]).resolve()
     typer.echo(plan.text(program if program.name == "quantflow" else Path(sys.executable).with_name("quantflow")))
 

@@ -23,6 +23,7 @@ from quantflow.cli import (
     reproduce,
     resume,
     select,
+    serve,
     server,
     stages,
 )
@@ -47,6 +48,7 @@ app.command("diff")(explain.diff)
 app.command("reproduce")(reproduce.reproduce)
 app.command("status")(nights.status)
 app.command("catchup")(nights.catchup)
+app.command("serve")(serve.serve)
 app.command("checks")(checks.checks)
 app.command("drill")(drill.drill)
 app.command("gc")(gc.gc)

@@ -47,7 +47,7 @@ def show(
     entry = find(name, home)
     loaded = load(entry, home, sets or ())
     if json:
-        _write(**entry.json(), settings=loaded.settings(), sources=dict(loaded.sources))
+        _write(**entry.json(), settings=loaded.model_dump(mode="json", exclude={"name"}), sources=dict(loaded.sources))
         return
     from quantflow.ui.profiles import print_values
 

@@ -40,9 +40,10 @@ def run_and_show(
 
     with api_server(workspace) as server:
         record = prepare()
+        from quantflow.runs.publish import stale_when_it_fails
         from quantflow.ui.progress import progress
 
-        with _way_on(record, mode), progress(record, mode) as listener:
+        with _way_on(record, mode), stale_when_it_fails(record), progress(record, mode) as listener:
             from quantflow.flows.launch import execute
 
             run = execute(record, server, forced=forced, listener=listener)
@@ -110,7 +111,6 @@ def _way_on(record: RunRecord, mode: str) -> Iterator[None]:
 
 def _print_way_on(record: RunRecord, error: BaseException, mode: str) -> None:
     from quantflow.errors import LockedError
-    from quantflow.runs.publish import mark_stale
     from quantflow.runs.status import status
     from quantflow.ui.errors import print_next
     from quantflow.ui.progress import write_json_line
@@ -119,7 +119,6 @@ def _print_way_on(record: RunRecord, error: BaseException, mode: str) -> None:
         return
     run = status(record)
     failed = run.failed
-    mark_stale(record, [f"it {'was stopped' if isinstance(error, Stopped) else 'failed'}: {error}"])
     if mode == "json":
         facts: dict[str, Any] = {"error": str(error), "type": type(error).__name__}
         write_json_line("failed", run_id=record.run_id, stage=failed.stage if failed else None, **facts)

@@ -171,7 +171,7 @@ def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides:
     _fit(settings, sections, _sections(model))
     heading = f"{FILE}: [profiles.{name}]" if name in document.get("profiles", {}) else f"profile {name} (built in)"
     profile = _validated(model, name, settings, heading)
-    return profile.model_copy(update={"sources": _all_sources(profile.settings(), settings.sources)})
+    return profile.model_copy(update={"sources": _all_sources(profile.model_dump(exclude={"name"}), settings.sources)})
 
 
 def _sections(model: type[Profile]) -> tuple[str, ...]:
@@ -235,7 +235,7 @@ def _meta(
         else:
             _check_sleeve(name, "meta profile", str(sleeve.meta), {*document.get("meta", {}), *built_in()["meta"]})
             resolved[sleeve.id] = _meta((*trail, str(sleeve.meta)), document, workspace, below)
-    sources = {key: settings.sources.get(key, "default") for key in meta.settings()}
+    sources = {key: settings.sources.get(key, "default") for key in (*meta.settings(), "schedule")}
     changes: dict[str, Any] = {"resolved": resolved, "sources": sources}
     if "calendar" not in settings.values:
         changes["calendar"] = min((sleeve.calendar for sleeve in resolved.values()), key=lambda c: c.annualisation)

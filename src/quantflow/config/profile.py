@@ -21,6 +21,7 @@ from quantflow.config.pipeline import PipelineConfig
 from quantflow.config.policy import PolicyConfig
 from quantflow.config.publish import PublishConfig
 from quantflow.config.report import ReportConfig
+from quantflow.config.schedule import ScheduleConfig
 from quantflow.config.scores import ScoresConfig
 from quantflow.config.synthesis import SynthesisConfig
 from quantflow.config.universe import UniverseConfig
@@ -48,13 +49,14 @@ class Profile(Section):
     report: ReportConfig = Field(default_factory=ReportConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)
     orders: OrdersConfig = Field(default_factory=OrdersConfig)
+    schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     pipeline: PipelineConfig = Field(default_factory=PipelineConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
 
     def settings(self) -> dict[str, Any]:
-        """Return the sections by name, as JSON values."""
-        return self.model_dump(mode="json", exclude={"name"})
+        """Return what a run depends on: the sections by name, as JSON values."""
+        return self.model_dump(mode="json", exclude={"name", "schedule"})
 
 
 SECTIONS: tuple[str, ...] = tuple(name for name in Profile.model_fields if name not in ("name", "sources"))
@@ -86,6 +88,7 @@ class MetaProfile(Section):
     report: ReportConfig = Field(default_factory=ReportConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)
     orders: OrdersConfig = Field(default_factory=OrdersConfig)
+    schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     resolved: Mapping[str, Profile | MetaProfile] = Field(default_factory=dict, exclude=True, repr=False)
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
@@ -122,5 +125,5 @@ class MetaProfile(Section):
         )
 
     def settings(self) -> dict[str, Any]:
-        """Return the meta profile's own settings, as JSON values."""
-        return self.model_dump(mode="json", exclude={"name"})
+        """Return the meta profile's own settings that a run depends on, as JSON values."""
+        return self.model_dump(mode="json", exclude={"name", "schedule"})

@@ -18,7 +18,7 @@ from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Stopped
 from quantflow.flows.crew import crew
 from quantflow.flows.server import ApiServer, reachable
-from quantflow.flows.worker import api_lost, flush, logged
+from quantflow.flows.worker import api_lost, flush, logged, tags_of
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
@@ -94,7 +94,7 @@ def _call_flow(
 
     header = record.header
     arguments = (header["profile"], record.run_id, str(record.workspace), list(forced))
-    with tags(tag, f"run:{record.run_id}", f"profile:{header['profile']}", f"as-of:{header['as_of']}"):
+    with tags(tag, *tags_of(record)):
         if runner is not None:
             from quantflow.flows.meta import meta_flow
 
@@ -151,6 +151,13 @@ def _watched(tag: str, record: RunRecord, server: ApiServer, listener: Listener 
                 drain(tag, record, since)
                 if watcher:
                     watcher.finish()
+
+
+@contextmanager
+def client_settings(server: ApiServer) -> Iterator[None]:
+    """Point Prefect at *server* in this process and its children."""
+    with client_environment(server), _loaded_settings(server):
+        yield
 
 
 @contextmanager

@@ -22,9 +22,10 @@ from quantflow.execution import ray as ray_cluster
 from quantflow.execution.kept_ray import handed_over
 from quantflow.execution.processes import end_with_parent
 from quantflow.flows.adapter import use_cache
+from quantflow.flows.artifacts import show_in_prefect
 from quantflow.flows.crew import dismiss
 from quantflow.flows.selection import advance, selection_flow
-from quantflow.flows.worker import at_work
+from quantflow.flows.worker import at_work, tags_of
 from quantflow.runs import stopping
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import (
@@ -110,6 +111,7 @@ def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[s
     planner = planner_of(record, forced)
     for stage in pipeline(record):
         context = advance(stage, context, record, planner)
+    show_in_prefect(record)
     return run_id
 
 
@@ -149,7 +151,7 @@ def run_sleeve_task(leaf: Leaf, environment: Mapping[str, str]) -> str:
     os.environ.update(environment)
     record = RunRecord(leaf.workspace, leaf.link.run_id)
     try:
-        with at_work(record), tags(f"sleeve:{leaf.name}"):
+        with at_work(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):
             selection_flow(leaf.link.profile, record.run_id, str(record.workspace))
     except QuantflowError:
         raise
@@ -210,7 +212,7 @@ def _nested(record: RunRecord) -> list[SleeveFailure]:
             continue
         inner = RunRecord(record.workspace, link.run_id)
         try:
-            with at_work(inner), tags(f"sleeve:{link.id}"):
+            with at_work(inner), tags(f"sleeve:{link.id}", *tags_of(inner)):
                 meta_flow(link.profile, link.run_id, str(record.workspace))
         except QuantflowError as error:
             failures.append(failure_of(link.id, status(inner), error.message))

@@ -19,6 +19,7 @@ from quantflow.data.cache import refs
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import QuantflowError, StageError
 from quantflow.flows.adapter import Order, attempts, stage_task, use_cache
+from quantflow.flows.artifacts import show_in_prefect
 from quantflow.flows.worker import api_lost
 from quantflow.runs import stopping
 from quantflow.runs.exports import export
@@ -88,6 +89,7 @@ def selection_flow(profile: str, run_id: str, workspace: str, forced: Sequence[s
     planner = planner_of(record, forced)
     for stage in pipeline(record):
         context = advance(stage, context, record, planner)
+    show_in_prefect(record)
     return run_id
 
 

@@ -32,20 +32,18 @@ SERVER_ENVIRONMENT: Mapping[str, str] = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
-    **{
-        f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
-        for service in (
-            "SCHEDULER",
-            "LATE_RUNS",
-            "FOREMAN",
-            "TRIGGERS",
-            "PAUSE_EXPIRATIONS",
-            "CANCELLATION_CLEANUP",
-            "REPOSSESSOR",
-        )
-    },
 }
-"""Settings of an embedded server: it serves runs that exist, so whatever schedules or notifies is off."""
+"""Settings of an embedded server."""
+
+_SERVICES = "SCHEDULER,LATE_RUNS,FOREMAN,TRIGGERS,PAUSE_EXPIRATIONS,CANCELLATION_CLEANUP,REPOSSESSOR"
+SCHEDULING = tuple(f"PREFECT_SERVER_SERVICES_{service}_ENABLED" for service in _SERVICES.split(","))
+"""Its services that schedule or notify: off for runs that exist, on for ``quantflow serve``."""
+SWAP_SECONDS = 10.0  # for a server without schedules to end
+
+
+def server_settings(*, schedules: bool) -> dict[str, str]:
+    """Return the environment of an embedded server, with what schedules and notifies on or off."""
+    return {**SERVER_ENVIRONMENT, **dict.fromkeys(SCHEDULING, str(schedules).lower())}
 
 
 @dataclass(frozen=True)
@@ -83,30 +81,75 @@ def configured_url() -> str | None:
 
 
 @contextmanager
-def api_server(workspace: Path) -> Iterator[ApiServer]:
+def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServer]:
     """Use the configured API server, else the workspace's embedded one, which is started when nobody runs it yet.
 
     Entering returns at once: requests to a starting server wait in its socket. On leaving, the last user of an
     embedded server stops it; should this process be killed, the server ends by itself.
 
+    Args:
+        workspace: The folder of ``quantflow.toml``.
+        schedules: Whether the embedded server must run what is scheduled. One that does not is replaced, and kept if
+            it was kept.
+
     Raises:
-        InfrastructureError: If no server can be started.
+        InfrastructureError: If no server can be started, or a run uses one that would have to be replaced.
     """
     if url := configured_url():
         _check_answers(url)
         yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url})
         return
     home = home_of(workspace)
+    kept = schedules and _made_room(home)
     users = _opened(home / "users")
     try:
         fcntl.flock(users, fcntl.LOCK_SH)
-        state = join_or_start(home)
+        state = join_or_start(home, schedules=schedules)
+        if kept:
+            write_atomic(home / "kept", str(state["pid"]).encode())
         try:
             yield _embedded(home, state["url"])
         finally:
             _stop_if_last(users, home, state["pid"])
     finally:
         os.close(users)
+
+
+def _made_room(home: Path) -> bool:
+    """End a server that does not run what is scheduled, unless a run uses it; return whether it was a kept one."""
+    state = running(home)
+    if state is None or state.get("schedules"):
+        return False
+    kept = (home / "kept").exists()
+    (home / "kept").unlink(missing_ok=True)  # now it ends by itself with its last user
+    until = time.monotonic() + SWAP_SECONDS
+    while running(home) is not None:
+        if time.monotonic() > until:
+            told = f"The workspace's API server (process {state['pid']}) was started without schedules, and is in use."
+            raise InfrastructureError(told, hint="Start again when the run that uses it has ended: quantflow inspect")
+        time.sleep(0.1)
+    return kept
+
+
+def inherited_server(workspace: Path) -> ApiServer:
+    """Return the API server that whoever started this process told it of.
+
+    If it is the workspace's own, this process is a user of it until its end.
+
+    Raises:
+        InfrastructureError: If it was told of none.
+    """
+    url = configured_url()
+    if url is None:
+        raise InfrastructureError("No API server is configured.", hint="Set PREFECT_API_URL.")
+    home = home_of(workspace)
+    users = _opened(home / "users")
+    fcntl.flock(users, fcntl.LOCK_SH)
+    state = running(home)
+    if state is not None and state["url"] == url:
+        return _embedded(home, url)  # the lock goes with the process
+    os.close(users)
+    return ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url})
 
 
 def home_of(workspace: Path) -> Path:
@@ -167,8 +210,12 @@ def _embedded(home: Path, url: str) -> ApiServer:
     return ApiServer(url, embedded=True, environment=environment, log=home / "server.log")
 
 
-def join_or_start(home: Path) -> dict[str, Any]:
+def join_or_start(home: Path, *, schedules: bool = False) -> dict[str, Any]:
     """Return pid, port and url of the running server; start one when there is none. One starter at a time.
+
+    Args:
+        home: The server's folder.
+        schedules: Whether a server that is started runs what is scheduled.
 
     Raises:
         InfrastructureError: If it cannot be started.
@@ -176,7 +223,7 @@ def join_or_start(home: Path) -> dict[str, Any]:
     guard = os.open(home / "starting", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        return running(home) or _start(home)
+        return running(home) or _start(home, schedules)
     finally:
         os.close(guard)
 
@@ -195,12 +242,18 @@ def running(home: Path) -> dict[str, Any] | None:
     return dict(state)
 
 
-def _start(home: Path) -> dict[str, Any]:
+def is_own(workspace: Path, url: str | None) -> bool:
+    """Whether an API URL is that of the workspace's own server."""
+    state = running(workspace / ".quantflow" / "server")
+    return state is not None and state["url"] == url
+
+
+def _start(home: Path, schedules: bool) -> dict[str, Any]:
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, (home / "server.log").open("ab") as log:
         fd, port = listener.fileno(), listener.getsockname()[1]
         environment = {
             **os.environ,
-            **SERVER_ENVIRONMENT,
+            **server_settings(schedules=schedules),
             "PREFECT_HOME": str(home),
             "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
         }
@@ -216,7 +269,7 @@ def _start(home: Path) -> dict[str, Any]:
             )
         except OSError as error:
             raise InfrastructureError(f"The API server cannot be started: {error}.") from error
-    state = {"pid": process.pid, "port": port, "url": f"http://127.0.0.1:{port}/api"}
+    state = {"pid": process.pid, "port": port, "url": f"http://127.0.0.1:{port}/api", "schedules": schedules}
     write_atomic(home / "state.json", json.dumps(state).encode())
     return state
 

@@ -14,6 +14,12 @@ from quantflow.runs.recall import recall
 from quantflow.runs.record import RunRecord
 
 
+def tags_of(record: RunRecord) -> tuple[str, ...]:
+    """Return the tags by which people find the run's flow run and task runs in Prefect."""
+    header = record.header
+    return f"run:{record.run_id}", f"profile:{header['profile']}", f"as-of:{header['as_of']}"
+
+
 @contextmanager
 def at_work(record: RunRecord) -> Iterator[None]:
     """Own a run, log into its folder, write down how it ended, and tell the API all before returning."""

@@ -7,19 +7,22 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from quantflow.config.publish import PublishConfig
 from quantflow.data.store import private_folder, write_atomic
-from quantflow.errors import DegradedError, InfrastructureError
+from quantflow.errors import DegradedError, InfrastructureError, LockedError, Stopped
 from quantflow.runs.record import RunRecord
 from quantflow.runs.results import results, weights_of
 from quantflow.runs.sleeves import links, result_of
 from quantflow.runs.status import EXPORTS, RunStatus
 
 TOLERANCE = 1e-9
+HOW = ("execution", "schedule")
+"""Sections that say how and when a profile is run, and nothing of what it is."""
 MOST_SHARPE = 10.0
 """No strategy in daily bars has it; one that shows it has seen the future, or divides by next to nothing."""
 
@@ -110,6 +113,22 @@ def mark_stale(record: RunRecord, reasons: list[str]) -> None:
     write_atomic(_stale(record), ("\n".join(lines) + "\n").encode())
 
 
+@contextmanager
+def stale_when_it_fails(record: RunRecord) -> Iterator[None]:
+    """Mark the book as stale when the block, in which the run is executed, fails or is stopped; another's run is not.
+
+    Raises:
+        BaseException: What the block raised.
+    """
+    try:
+        yield
+    except LockedError:
+        raise
+    except (Stopped, Exception) as error:
+        mark_stale(record, [f"it {'was stopped' if isinstance(error, Stopped) else 'failed'}: {error}"])
+        raise
+
+
 def held_back(run: RunStatus, config: PublishConfig, there: Book | None) -> Iterator[str]:
     """Yield why the weights of *run* must not become the book; nothing when they may."""
     weights = weights_of(run)
@@ -187,7 +206,7 @@ def _config(record: RunRecord) -> PublishConfig:
 def _is_experiment(record: RunRecord) -> bool:
     """Whether the run, or a sleeve of it, was made with other settings than its profile's; how it is run is not one."""
     sources = record.header["sources"].items()
-    if any(source.startswith(("--set", "env")) for name, source in sources if not name.startswith("execution")):
+    if any(source.startswith(("--set", "env")) for name, source in sources if not name.startswith(HOW)):
         return True
     if record.header["kind"] != "meta":
         return False

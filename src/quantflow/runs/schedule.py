@@ -1,15 +1,19 @@
-"""When a profile is to run each night, as text for cron and for systemd."""
+"""When a profile is to run: as text for cron and for systemd, and as the times that its own schedule says."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.load import load_meta, load_profile
+from quantflow.config import catalogue
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.schedule import minutes_after
 from quantflow.data import calendars
 from quantflow.errors import ConfigError
+
+USUAL = "close+45m"
 
 _DAY = 24 * 60
 _CRON = """# {name}: {after} minutes after the close of {calendar}, local time of the exchange
@@ -59,6 +63,16 @@ class Schedule:
     next_day: bool
     home: Path
 
+    @property
+    def days(self) -> str:
+        """The days of the week as cron has them."""
+        return "*" if self.calendar == "24/7" else "2-6" if self.next_day else "1-5"
+
+    @property
+    def cron(self) -> str:
+        """The five fields of a crontab, in the exchange's time zone."""
+        return f"{self.minute % 60} {self.minute // 60} * * {self.days}"
+
     def text(self, program: Path) -> str:
         """Return the crontab line and the systemd units that run *program*."""
         always = self.calendar == "24/7"
@@ -69,7 +83,7 @@ class Schedule:
             "zone": self.zone,
             "minute": self.minute % 60,
             "hour": self.minute // 60,
-            "days": "*" if always else "2-6" if self.next_day else "1-5",
+            "days": self.days,
             "weekdays": "Mon..Sun" if always else "Tue..Sat" if self.next_day else "Mon..Fri",
             "home": shlex.quote(str(self.home)),
             "program": shlex.quote(str(program)),
@@ -80,26 +94,74 @@ class Schedule:
         return _CRON.format(**cron) + "\n" + _SYSTEMD.format(**facts)
 
 
-def schedule_of(home: Path, name: str, after: int) -> Schedule:
-    """Return when the profile or meta profile *name* is to run, *after* minutes after its exchange's usual close.
+def schedule_of(home: Path, name: str, after: str | None = None) -> Schedule:
+    """Return when the profile or meta profile *name* is to run after its exchange's usual close.
+
+    Args:
+        home: The workspace.
+        name: The profile or meta profile.
+        after: How long after, as ``close+45m``; None for what its schedule says, and for 45 minutes when it says none.
 
     Raises:
-        ConfigError: If there is no such profile.
+        ConfigError: If there is no such profile, or *after* is something else.
     """
-    calendar, command = _calendar_of(home, name)
+    loaded = _loaded(home, name)
+    minutes = minutes_after(after, "--after") if after else minutes_after(loaded.schedule.after or USUAL, "after")
+    calendar = loaded.calendar.name
     zone, close = calendars.usual_close(calendar)
-    minute = close + after
-    return Schedule(name, command, calendar, zone, minute % _DAY, after, minute >= _DAY, home)
+    minute = close + minutes
+    command = f"meta --meta-profile {name}" if isinstance(loaded, MetaProfile) else f"select --profile {name}"
+    return Schedule(name, command, calendar, zone, minute % _DAY, minutes, minute >= _DAY, home)
 
 
-def _calendar_of(home: Path, name: str) -> tuple[str, str]:
-    try:
-        found: CalendarConfig = load_profile(name, workspace=home).calendar
-        command = f"select --profile {name}"
-    except ConfigError as error:
-        try:
-            found = load_meta(name, workspace=home).calendar
-        except ConfigError:
-            raise error from None
-        command = f"meta --meta-profile {name}"
-    return found.name, command
+@dataclass(frozen=True)
+class Time:
+    """A time at which a profile is to run.
+
+    Attributes:
+        cron: The fields of a crontab.
+        zone: The time zone that they are in.
+        said: What the profile says, as ``close+45m``.
+    """
+
+    cron: str
+    zone: str
+    said: str
+
+
+def times_of(home: Path, names: Sequence[str] = ()) -> dict[str, tuple[Time, ...]]:
+    """Return when the profiles and meta profiles of the workspace's file are to run, by name.
+
+    Args:
+        home: The workspace.
+        names: Only these; all that have a schedule when empty.
+
+    Raises:
+        ConfigError: If there is no such profile, if one of *names* has no schedule, or if none has.
+    """
+    own = [entry.name for entry in catalogue.entries(home) if entry.source != "built in"]
+    found = {name: times for name in names or own if (times := _times(home, name))}
+    if without := sorted({*names} - {*found}):
+        raise _unscheduled(f"{without[0]} has no schedule.", home, without[0])
+    if not found:
+        raise _unscheduled(f"No profile in {home} has a schedule.", home, own[0] if own else "NAME")
+    return found
+
+
+def _times(home: Path, name: str) -> tuple[Time, ...]:
+    plan = _loaded(home, name).schedule
+    if not plan.is_set:
+        return ()
+    exchange = schedule_of(home, name)
+    after = [Time(exchange.cron, exchange.zone, plan.after)] if plan.after else []
+    return (*after, *([Time(plan.cron, plan.timezone or exchange.zone, plan.cron)] if plan.cron else []))
+
+
+def _loaded(home: Path, name: str) -> Profile | MetaProfile:
+    return catalogue.load(catalogue.find(name, home), home)
+
+
+def _unscheduled(message: str, home: Path, name: str) -> ConfigError:
+    table = "meta" if any(e.name == name and e.kind == "meta" for e in catalogue.entries(home)) else "profiles"
+    line = f'schedule = {{ after = "{USUAL}" }}'
+    return ConfigError(message, hint=f"Add to quantflow.toml, under [{table}.{name}]: {line}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from rich.markup import escape
 
 from quantflow.runs.nights import Mark, Nights
+from quantflow.runs.schedule import Time
 from quantflow.ui.tables import new_table, out, show
 
 SIGNS: Mapping[Mark, tuple[str, str]] = {
@@ -38,3 +40,16 @@ def print_nights(found: Sequence[Nights]) -> None:
             console.print(f"{escape(each.profile)}  {night.day}  {night.mark.value}{about}", soft_wrap=True)
     if any(each.due for each in found):
         console.print("make them up, oldest first: quantflow catchup")
+
+
+def print_schedules(plan: Mapping[str, Sequence[Time]], following: Mapping[str, datetime]) -> None:
+    """Print a line per profile: at what times it runs, and when next."""
+    table = new_table("PROFILE", "NEXT", "RUNS AT")
+    for name, times in plan.items():
+        following_time = f"{following[name]:%a %Y-%m-%d %H:%M %Z}"
+        table.add_row(escape(name), following_time, escape(" and ".join(_at(time) for time in times)))
+    show(out(), table)
+
+
+def _at(time: Time) -> str:
+    return f"{time.said} ({time.cron} {time.zone})" if time.said != time.cron else f"{time.cron} ({time.zone})"

@@ -101,7 +101,7 @@ def test_the_crontab_line_follows_the_exchange(calendar: str, after: int, line: 
     home = tmp_path / "a folder with 5 %"
     home.mkdir()
     (home / "quantflow.toml").write_text(f'[profiles.p]\nextends = "demo"\ncalendar = {{ name = "{calendar}" }}\n')
-    text = schedule_of(home, "p", after).text(Path("/opt/quantflow"))
+    text = schedule_of(home, "p", f"close+{after}m").text(Path("/opt/quantflow"))
     assert f"cd '{str(home).replace('%', chr(92) + '%')}' && /opt/quantflow select --profile p --no-progress" in text
     assert f"WorkingDirectory='{home}'" in text
     if line:

@@ -1,0 +1,109 @@
+"""The flow behind each schedule: one run of a profile, with the rules of ``select`` and ``meta``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from prefect import State, flow
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
+
+from quantflow.config import catalogue
+from quantflow.config.profile import MetaProfile
+from quantflow.data.store import private_folder
+from quantflow.errors import LockedError, QuantflowError, Stopped
+from quantflow.flows.launch import execute
+from quantflow.flows.server import ApiServer, inherited_server
+from quantflow.runs import stopping
+from quantflow.runs.done import AlreadyDone, refuse_done
+from quantflow.runs.lock import owned, owner
+from quantflow.runs.publish import publish, stale_when_it_fails
+from quantflow.runs.record import RunRecord
+from quantflow.runs.request import create_meta_run, create_run, resolve_as_of, resolve_meta_as_of
+
+
+class _StillGoing(Exception):  # noqa: N818  # nothing is wrong: the former run is not over
+    """The former run of the same profile goes on."""
+
+
+def _name() -> str:
+    return f"{flow_run.parameters['profile']} {flow_run.scheduled_start_time:%Y-%m-%d %H:%M:%S}"
+
+
+@flow(name="Scheduled Run", flow_run_name=_name, validate_parameters=False, persist_result=False)
+def scheduled_run(profile: str, workspace: str) -> State[Any]:
+    """Run a profile or meta profile up to its last completed session, unless that is done, or its former run goes on.
+
+    Args:
+        profile: Its name.
+        workspace: The folder of ``quantflow.toml``.
+
+    Returns:
+        ``Completed`` naming the run; ``AlreadyDone`` (also completed) when there was nothing to do; ``Skipped`` (a
+        cancelled state) when the former run goes on; ``Cancelled`` after a signal; ``Failed`` with the exit code that
+        the command line would have had, and the command that continues the run.
+    """
+    stopping.install()
+    try:
+        with _alone(Path(workspace), profile):
+            state = _run(Path(workspace), profile)
+    except _StillGoing as found:
+        state = Cancelled(name="Skipped", message=f"skipped: {found}")
+    except Stopped as stopped:
+        state = Cancelled(message=f"stopped before its run began, exit code {stopped.exit_code}")
+    except QuantflowError as error:
+        state = Failed(message=f"exit code {error.exit_code}: {error.message} {error.hint or ''}".rstrip())
+    except Exception as error:
+        sys.stderr.write(f"{profile}: {type(error).__name__}: {error}\n")
+        raise
+    sys.stderr.write(f"{profile}: {state.message}\n")
+    return state
+
+
+def _run(home: Path, name: str) -> State[Any]:
+    """Run the profile, or find it done; publish its book."""
+    loaded = catalogue.load(catalogue.find(name, home), home)
+    server = inherited_server(home)
+    as_of = resolve_meta_as_of(loaded, None) if isinstance(loaded, MetaProfile) else resolve_as_of(loaded, None)
+    try:
+        refuse_done(loaded, home, as_of)
+    except AlreadyDone as found:
+        publish(found.run)
+        return Completed(name="AlreadyDone", message=f"already done: {found} (as-of {as_of})")
+    create = create_meta_run if isinstance(loaded, MetaProfile) else create_run
+    record = create(loaded, home, as_of)  # type: ignore[arg-type]
+    sys.stderr.write(f"{name}: {record.run_id} is running\n")
+    return _executed(record, server)
+
+
+def _executed(record: RunRecord, server: ApiServer) -> State[Any]:
+    """Execute the run and publish its book; the states of one that does not complete say how to go on."""
+    way_on = f"go on with: quantflow resume {record.run_id}"
+    try:
+        with stale_when_it_fails(record):
+            run = execute(record, server)
+    except Stopped as stopped:
+        return Cancelled(message=f"{record.run_id} was stopped, exit code {stopped.exit_code}; {way_on}")
+    except QuantflowError as error:
+        told = f"{record.run_id} failed, exit code {error.exit_code}: {error.message}"
+        return Failed(message=f"{told} {error.hint or ''}".rstrip() + f"\n{way_on}")
+    publish(run)
+    return Completed(message=f"{record.run_id} is complete{', but degraded' if run.degraded else ''}")
+
+
+@contextmanager
+def _alone(home: Path, profile: str) -> Iterator[None]:
+    """Own the profile's schedule until the block ends; the kernel frees it when its owner dies, however it dies."""
+    folder = home / ".quantflow" / "schedules" / profile
+    private_folder(folder)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(owned(folder))
+        except LockedError:
+            pid = (owner(folder) or {"pid": "that has just ended"})["pid"]
+            raise _StillGoing(f"the former run goes on in process {pid}") from None
+        yield

@@ -1,0 +1,120 @@
+"""What a team with a shared API server sees of runs: tags, and artifacts that say what the run's own files say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from processes import bare_environment
+from quantflow.config.load import load_profile
+from quantflow.flows.launch import execute
+from quantflow.flows.server import ApiServer
+from quantflow.runs.record import RunRecord
+from quantflow.runs.request import create_run, resolve_as_of
+
+PROFILES = """
+[profiles.one]
+extends = "demo"
+data = { start = 2018-01-01 }
+validation = { min_history = 504, rebalance = "quarterly" }
+[profiles.two]
+extends = "one"
+policy = { top_n = 1 }
+[meta.a_pair]
+sleeves = [{ profile = "one" }, { profile = "two" }]
+execution = { runner = "local" }
+"""
+
+
+def of(server: ApiServer, what: str, record: RunRecord) -> list[dict[str, Any]]:
+    """The artifacts of a run's last flow run, or that flow run."""
+    wanted = {"any_": RunRecord(record.workspace, record.run_id).header["flow_runs"][-1:]}
+    body = {what: {"flow_run_id" if what == "artifacts" else "id": wanted}}
+    answer = httpx.post(f"{server.url}/{what}/filter", json=body, timeout=20)
+    answer.raise_for_status()
+    return list(answer.json())
+
+
+def tables(server: ApiServer, record: RunRecord) -> dict[str, Any]:
+    """The contents of a run's artifacts, by key."""
+    found = of(server, "artifacts", record)
+    return {each["key"]: json.loads(each["data"]) if each["type"] == "table" else each["data"] for each in found}
+
+
+def net(rows: list[dict[str, Any]]) -> dict[str, float]:
+    return {row["symbol"]: row["weight"] for row in rows}
+
+
+def csv(record: RunRecord) -> dict[str, float]:
+    return dict(pd.read_csv(record.folder / "weights.csv", index_col="symbol")["weight"])
+
+
+@pytest.fixture(scope="module")
+def pair(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a complete meta run."""
+    home = tmp_path_factory.mktemp("pair")
+    (home / "quantflow.toml").write_text(PROFILES)
+    command = [sys.executable, "-m", "quantflow", "meta", "-m", "a_pair", "--run-id", "both", "--no-progress"]
+    httpx.get(f"{server.url}/health", timeout=60).raise_for_status()  # it may still be starting
+    environment = {**bare_environment(), "PREFECT_API_URL": server.url, "PREFECT_HOME": os.environ["PREFECT_HOME"]}
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+def test_a_meta_runs_artifacts_are_its_sleeves_and_net_weights(pair: Path, server: ApiServer) -> None:
+    """The net weights are those of weights.csv, to the bit; a sleeve's run has its own, under keys of its own."""
+    record = RunRecord(pair, "both")
+    found = tables(server, record)
+    assert {"a-pair-funnel", "a-pair-sleeves", "a-pair-weights", "a-pair-report"} == set(found)
+    assert net(found["a-pair-weights"]) == pytest.approx(csv(record), abs=0, rel=1e-15)
+    assert [sleeve["id"] for sleeve in found["a-pair-sleeves"]] == ["one", "two"]
+    for row in found["a-pair-weights"]:
+        assert sum(row[name] or 0 for name in ("one", "two")) == pytest.approx(row["weight"], abs=1e-12)
+    sleeve = RunRecord(pair, "both.two")
+    below = tables(server, sleeve)
+    assert net(below["a-pair-sleeve-two-weights"]) == pytest.approx(csv(sleeve), abs=0, rel=1e-15)
+
+
+def test_runs_and_sleeves_carry_their_names_as_tags(pair: Path, server: ApiServer) -> None:
+    """A flow run is called like its run, and is found by run, profile and as-of; a sleeve's also by the sleeve."""
+    as_of = f"as-of:{RunRecord(pair, 'both').header['as_of']}"
+    (whole,) = of(server, "flow_runs", RunRecord(pair, "both"))
+    assert whole["name"] == "both"
+    assert {"run:both", "profile:a_pair", as_of} <= set(whole["tags"])
+    (part,) = of(server, "flow_runs", RunRecord(pair, "both.two"))
+    assert part["name"] == "both.two"
+    assert {"run:both.two", "profile:two", "sleeve:two", as_of} <= set(part["tags"])
+
+
+def test_a_profiles_runs_line_up_and_a_server_that_does_not_answer_costs_nothing_else(
+    pair: Path, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same keys with each run and each resume: funnel, winners with their why, weights, the report's address."""
+    loaded = load_profile("one", workspace=pair)
+    record = create_run(loaded, pair, resolve_as_of(loaded, None), "first")
+    execute(record, server)
+    found = tables(server, record)
+    assert set(found) == {"one-funnel", "one-winners", "one-weights", "one-report"}
+    assert net(found["one-weights"]) == pytest.approx(csv(record), abs=0, rel=1e-15)
+    assert [row["stage"] for row in found["one-funnel"]] == list(record.stages)
+    assert all(row["why"].startswith("+") for row in found["one-winners"])
+    assert f"({(record.folder / 'report.html').as_uri()})" in found["one-report"]
+    again = execute(RunRecord(pair, "first"), server, forced=("report",))
+    assert set(tables(server, again.record)) == set(found)
+    assert len(RunRecord(pair, "first").header["flow_runs"]) == 2
+    monkeypatch.setattr("quantflow.flows.artifacts.PATIENCE_SECONDS", 1e-6)
+    late = execute(RunRecord(pair, "first"), server, forced=("report",))
+    assert late.state == "completed"
+    assert tables(server, late.record) == {}
+    (refused,) = [event for event in late.record.events() if event["event"] == "artifacts.refused"]
+    assert "Timeout" in refused["error"]
+    assert "did not take the run's artifacts" in (late.record.folder / "log.txt").read_text()
