@@ -40,6 +40,10 @@ FORMER = {"run_id": "before", "as_of": "2022-12-27", "weights": {"AAPL": 0.4, "B
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 SCREENS = {"phone": 390, "screen": 1280}
 REPORTS = ("both.calm", "both")
+ARTIFACTS = {
+    "both.calm": [f"both-sleeve-calm-{name}" for name in ("funnel", "winners", "weights", "report")],
+    "both": [f"both-{name}" for name in ("funnel", "sleeves", "weights", "report")],
+}
 
 CONTRAST = """() => {
   const rgba = text => { const n = text.match(/[\\d.]+/g).map(Number); return n.length > 3 ? n : [...n, 1] };
@@ -269,13 +273,16 @@ def test_what_changed_is_told_against_the_book_before(browser: Browser, shared: 
 
 @pytest.mark.parametrize("run", REPORTS)
 def test_prefects_own_page_shows_the_run(browser: Browser, shared: Shared, run: str) -> None:
-    """On a team's server the UI shows the run under its name with its tags, without an error or a foreign request."""
+    """On a team's server the UI shows the run's name, tags and artifacts, without an error or a foreign request."""
     flow_run = RunRecord(shared.home, run).header["flow_runs"][-1]
     stored = httpx.get(f"{shared.url}/api/flow_runs/{flow_run}").json()
     seen = watched(browser)
     seen.page.goto(f"{shared.url}/runs/flow-run/{flow_run}")
     for text in (stored["name"], *stored["tags"]):
         seen.page.get_by_text(text, exact=True).first.wait_for(timeout=30_000)
+    seen.page.get_by_text("Artifacts", exact=True).last.click()
+    for artifact in ARTIFACTS[run]:
+        seen.page.get_by_text(artifact, exact=True).first.wait_for(timeout=30_000)
     assert run in stored["name"]
     assert stored["tags"]
     seen.page.close()
