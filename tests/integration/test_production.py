@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,10 @@ class Pieces:
             time.sleep(0.2)
 
     def run(self, service: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Do as ``docker compose run SERVICE ARGUMENTS`` would, in a workspace."""
+        """Do as ``docker compose run SERVICE ARGUMENTS`` would, in a workspace; what it started ends with it."""
         command = [self.here(word) for word in self.services[service]["entrypoint"]]
-        return subprocess.run(
+        before = set(self.processes())
+        done = subprocess.run(
             [*command, *arguments],
             env=self.environment(service),
             cwd=cwd,
@@ -102,6 +103,8 @@ class Pieces:
             timeout=240,
             check=False,
         )
+        end(set(self.processes()) - before)
+        return done
 
     def processes(self) -> list[psutil.Process]:
         found = []
@@ -110,6 +113,14 @@ class Pieces:
                 if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
+
+
+def end(processes: Iterable[psutil.Process]) -> None:
+    ended = list(processes)
+    for process in ended:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(ended, timeout=10)
 
 
 def start_postgres(pieces: Pieces) -> None:
@@ -163,10 +174,7 @@ def pieces() -> Iterator[Pieces]:
         found.wait("ray-worker")
         yield found
     finally:
-        for process in found.processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(found.processes(), timeout=10)
+        end(found.processes())
         left = found.processes()
         shutil.rmtree(folder)
     assert not left

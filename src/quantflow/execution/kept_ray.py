@@ -160,7 +160,7 @@ def clear(home: Path, head: RayHead) -> None:
             if process.pid != os.getpid() and process.environ().get(MARK) == head.folder:
                 process.kill()
     shutil.rmtree(head.folder, ignore_errors=True)
-    for name in ("up", "head.json"):
+    for name in ("up", "kept", "keeping", "head.json"):
         (home / name).unlink(missing_ok=True)
 
 
