@@ -39,12 +39,14 @@ def install_programs(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, layers, docstrings."""
+    """Style, layers, docstrings, the image and its services."""
     session.install("-e", ".", *group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
     session.run("interrogate", "src")
+    session.run("hadolint", "Dockerfile")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml")
 
 
 @nox.session

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import quantflow
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", quantflow.__all__)
@@ -26,3 +31,14 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     """A name that does not exist fails as in any module."""
     with pytest.raises(AttributeError, match="nonsense"):
         _ = quantflow.nonsense
+
+
+def test_the_image_has_versions_that_the_package_allows() -> None:
+    """``deploy/requirements.txt`` pins every dependency, those of the extras that the image has too, within bounds."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["s3"], *extras["crypto"]]
+    lines = (ROOT / "deploy" / "requirements.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pinned[requirement.name]), requirement

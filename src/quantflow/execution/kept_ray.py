@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ STOP_SECONDS = 15.0
 MARK = "QUANTFLOW_RAY_HEAD"
 _AT_START = re.compile(r"PYTHON|LD_|OMP_|OPENBLAS_|MKL_|NUMBA_|FSSPEC_|PREFECT_|DO_NOT_TRACK")
 """Variables that libraries read when they are imported: a worker that runs already cannot be given them."""
+_lent: ContextVar[bool] = ContextVar("lent", default=False)
 _OF_A_PROCESS = re.compile(r"(PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG)$|LC_|RAY_")
 
 
@@ -137,17 +139,27 @@ def lent_head(workspace: Path, workers: int | None) -> Iterator[RayHead | None]:
         yield None
         return
     users = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+    lent = _lent.set(True)
     try:
-        fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        yield running_head(home)
-    except BlockingIOError:  # it is about to end
-        yield None
+        yield running_head(home) if _taken(users) else None
     finally:
+        _lent.reset(lent)
         os.close(users)
 
 
+def _taken(users: int) -> bool:
+    """Take a user's share of the lock; return False when the head has it, which then is about to end."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def handed_over() -> dict[str, str]:
-    """Return the variables of this process that a worker which was started by another one may lack."""
+    """Return what workers of the kept head lack of this process's environment; nothing where none is used."""
+    if not _lent.get():
+        return {}
     return {
         name: value for name, value in os.environ.items() if not _AT_START.match(name) and not name.startswith("RAY_")
     }
@@ -160,7 +172,7 @@ def clear(home: Path, head: RayHead) -> None:
             if process.pid != os.getpid() and process.environ().get(MARK) == head.folder:
                 process.kill()
     shutil.rmtree(head.folder, ignore_errors=True)
-    for name in ("up", "head.json"):
+    for name in ("up", "kept", "keeping", "head.json"):
         (home / name).unlink(missing_ok=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def _ray(record: RunRecord, server: ApiServer) -> Iterator[None]:
     chosen = record.header["settings"]["execution"]
     address, workers = chosen["ray_address"], chosen["workers"]
     with (
-        lent_head(record.workspace, workers) as kept,
+        nullcontext() if address else lent_head(record.workspace, workers) as kept,
         ray_cluster.cluster(address, workers, server.environment, kept) as cpus,
     ):
         if not address:

@@ -101,8 +101,7 @@ def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[s
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
     use_cache(layout_of(record))
-    on_a_cluster = record.header["settings"]["execution"]["ray_address"] is not None
-    failures = scatter(due(record), {} if on_a_cluster else handed_over())
+    failures = scatter(due(record), handed_over())
     dismiss()
     failures += _nested(record)
     refuse_partial(record, failures)
