@@ -28,7 +28,8 @@ _PLAIN = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 def show_in_prefect(record: RunRecord) -> None:
     """Attach the results of a run whose stages are done to the flow run that this is called in.
 
-    Nothing is attached on the workspace's own server, which has no UI. A server that refuses them, or is slow, costs the run nothing else; the run's events and log say so.
+    Nothing is attached on the workspace's own server, which has no UI. A server that refuses them, or is slow, costs
+    the run nothing else; the run's events and log say so.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or is_own(record.workspace, PREFECT_API_URL.value()):
