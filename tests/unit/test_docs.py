@@ -26,6 +26,7 @@ from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned, Reason
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.runs.status import status
+from quantflow.ui.log import ABOUT
 from quantflow.ui.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -218,6 +219,7 @@ def test_the_json_page_has_the_keys_of_runs(tmp_path: Path) -> None:
 def test_the_json_page_has_the_keys_of_lines() -> None:
     """The documented keys of tasks, outcomes and plans are those that are written, and no reason is missing."""
     assert documented("Task") == {"schema_version", "event", "run_id", *(field.name for field in fields(Row))}
+    assert documented("Log line") == {"ts", "level", "event", "message", *ABOUT}
     assert documented("Outcome") == {field.name for field in fields(Outcome)}
     assert documented("Planned stage") == set(Planned("policy", "run", Reason.FORCED).json())
     text = (ROOT / "docs" / "inspect-json.md").read_text(encoding="utf-8")
