@@ -25,6 +25,7 @@ from quantflow.data.store import ArtifactRef
 from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned, Reason
 from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.starter import start_workspace
 from quantflow.runs.status import status
 from quantflow.ui.log import ABOUT
 from quantflow.ui.rows import Row
@@ -69,8 +70,11 @@ def quantflow_commands() -> list[tuple[str, tuple[str, ...]]]:
 
 
 def settings_of(page: Path, folder: Path) -> Path:
-    """Write the page's TOML blocks as the ``quantflow.toml`` of *folder*."""
-    (folder / "quantflow.toml").write_text("\n".join(blocks(page, "toml")), encoding="utf-8")
+    """Write the page's TOML blocks into *folder*, below what ``init`` wrote if the page shows that."""
+    if ["quantflow", "init"] in commands(page):
+        start_workspace(folder)
+    with (folder / "quantflow.toml").open("a", encoding="utf-8") as file:
+        file.write("\n".join(["", *blocks(page, "toml")]))
     for block in blocks(page, "python"):  # one that begins with a file's name lies beside quantflow.toml
         if name := re.match(r"# (\w+\.py)\n", block):
             (folder / name[1]).write_text(block)
@@ -95,7 +99,7 @@ def test_commands_exist(page: str, arguments: tuple[str, ...], tmp_path: Path) -
     if arguments == ("--help",):
         return
     values = parsed(arguments)
-    workspace = settings_of(ROOT / page, tmp_path) if blocks(ROOT / page, "toml") else tmp_path
+    workspace = settings_of(ROOT / page, tmp_path)
     overrides = values.get("sets") or ()
     if profile := values.get("profile"):
         for name in [profile] if isinstance(profile, str) else profile:

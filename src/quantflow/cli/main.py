@@ -11,9 +11,11 @@ from quantflow.cli import (
     check,
     checks,
     crontab,
+    doctor,
     drill,
     explain,
     gc,
+    init,
     inspect,
     meta,
     nights,
@@ -32,6 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
 app.command("select")(select.select)
 app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
