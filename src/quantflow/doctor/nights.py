@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quantflow.doctor.base import Finding, Place, Result
-from quantflow.runs.status import RunStatus
+
+if TYPE_CHECKING:
+    from quantflow.runs.status import RunStatus
 
 AT_MOST = 5
 """Runs that are told of; of older ones only how many there are."""
@@ -35,7 +38,8 @@ def runs(place: Place) -> Iterator[Finding]:
         yield Finding("runs", Result.WARN, f"and {len(due) - AT_MOST} older ones", "quantflow catchup")
     if not due:
         live = [run.record.run_id for run in every if run.state == "running"]
-        yield Finding("runs", Result.OK, f"{len(every)}, none unfinished; at work: {', '.join(live) or 'none'}")
+        at_work = f"; at work: {', '.join(live)}" if live else ""
+        yield Finding("runs", Result.OK, f"none of {len(every)} is unfinished{at_work}")
 
 
 def books(place: Place) -> Iterator[Finding]:

@@ -11,9 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from quantflow.config.profile import Profile
 from quantflow.doctor.base import Finding, Place, Result
+
+if TYPE_CHECKING:
+    from quantflow.config.profile import Profile
 
 LEAST_FREE, LITTLE_FREE = 100 * 2**20, 2 * 2**30
 """Free bytes below which a run most likely fails; below which it is worth knowing."""

@@ -1,24 +1,27 @@
-"""How a check-up looks."""
+"""How a check-up looks. Imports none of the tables of runs: it must work where numpy does not."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from quantflow.doctor.base import Finding, Result
-from quantflow.ui.tables import new_table, out, show
 
 _STYLES: Mapping[Result, str] = {Result.OK: "green", Result.WARN: "yellow", Result.BLOCKS: "bold red"}
 
 
 def print_checkup(findings: Sequence[Finding]) -> None:
     """Print a line per finding; then what mends them, each in one line that can be copied."""
-    table = new_table("CHECK", "RESULT", "DETAIL")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("CHECK", "RESULT", "DETAIL"):
+        table.add_column(column)
     for each in findings:
         table.add_row(each.check, f"[{_STYLES[each.result]}]{each.result}[/]", escape(each.detail))
-    console = out()
-    show(console, table)
+    console = Console(highlight=False)
+    console.print(table, width=None if console.is_terminal else 200)
     todo = [each for each in findings if each.mend and each.result is not Result.OK]
     if not todo:
         return
