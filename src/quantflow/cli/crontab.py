@@ -9,11 +9,20 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import Workspace
 
 
 def cron(
-    profile: Annotated[str, typer.Option("--profile", "-p", help="Profile or meta profile to run each night.")],
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile",
+            "-p",
+            help="Profile or meta profile to run each night.",
+            autocompletion=complete.profiles_and_metas,
+        ),
+    ],
     after: Annotated[
         str, typer.Option("--after", metavar="close+MINUTES", help="When: so long after the exchange's usual close.")
     ] = "close+45m",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import redirect_stderr, suppress
+from io import StringIO
 from typing import Annotated
 
 import typer
@@ -26,6 +29,9 @@ from quantflow.cli import (
     server,
     stages,
 )
+
+COMPLETING = "_QUANTFLOW_COMPLETE"
+"""The variable by which a shell asks for what a word may become."""
 
 app = typer.Typer(
     name="quantflow",
@@ -78,6 +84,10 @@ def options(
 
 def main() -> None:
     """Run the command line; the process ends with one of the documented exit codes."""
+    if COMPLETING in os.environ:
+        with redirect_stderr(StringIO()), suppress(Exception):  # nothing may get between the user and the prompt
+            app(prog_name="quantflow")
+        return
     from quantflow.cli.boundary import guarded
 
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
