@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 import textwrap
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from pages import NAMES, PAGES, ROOT, blocks, commands, settings_of
 from quantflow.cli.boundary import EXIT_CODES
 from quantflow.cli.main import app
 from quantflow.config.demo import built_in
@@ -25,14 +25,10 @@ from quantflow.data.store import ArtifactRef
 from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned, Reason
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.starter import start_workspace
 from quantflow.runs.status import status
 from quantflow.ui.log import ABOUT
 from quantflow.ui.rows import Row
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 NEEDED = {
     "select": {"--profile": "demo", "-p": "demo"},
@@ -40,20 +36,6 @@ NEEDED = {
 }
 """What a command needs, for lines that are shown with ``…`` in its place."""
 PLACEHOLDERS = {"RUN": "latest", "STAGE": "policy", "…": "--no-progress"}
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a page in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
-def commands(page: Path) -> Iterator[list[str]]:
-    """The commands of a page's console blocks, as words; a line's parts between && are commands of their own."""
-    for block in blocks(page, "console"):
-        for line in block.splitlines():
-            for part in line.removeprefix("$ ").split(" && ") if line.startswith("$ ") else ():
-                words = shlex.split(part.split(" | ")[0], comments=True)
-                yield [word for i, word in enumerate(words) if i or "=" not in word] or words
 
 
 def quantflow_commands() -> list[tuple[str, tuple[str, ...]]]:
@@ -67,18 +49,6 @@ def quantflow_commands() -> list[tuple[str, tuple[str, ...]]]:
         for page, words in found
         if Path(words[0]).name == "quantflow"
     ]
-
-
-def settings_of(page: Path, folder: Path) -> Path:
-    """Write the page's TOML blocks into *folder*, below what ``init`` wrote if the page shows that."""
-    if ["quantflow", "init"] in commands(page):
-        start_workspace(folder)
-    with (folder / "quantflow.toml").open("a", encoding="utf-8") as file:
-        file.write("\n".join(["", *blocks(page, "toml")]))
-    for block in blocks(page, "python"):  # one that begins with a file's name lies beside quantflow.toml
-        if name := re.match(r"# (\w+\.py)\n", block):
-            (folder / name[1]).write_text(block)
-    return folder
 
 
 def parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
