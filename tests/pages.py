@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from quantflow.config.manifest import read_manifest
 from quantflow.runs.starter import start_workspace
 
 ROOT = Path(__file__).parents[1]
@@ -41,15 +42,27 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 
 def settings_of(page: Path, folder: Path) -> Path:
-    """Write the page's TOML blocks into *folder*, below what ``init`` wrote if the page shows that."""
-    if ["quantflow", "init"] in commands(page):
-        start_workspace(folder)
+    """Write the page's TOML blocks into *folder*, below what ``init`` or an import wrote if the page shows that."""
+    write_files(page, folder)
+    for words in commands(page):
+        if words == ["quantflow", "init"]:
+            start_workspace(folder)
+        elif words[:3] == ["quantflow", "profiles", "import"]:
+            (folder / "quantflow.toml").write_text(read_manifest(folder / words[3]).toml)
     if texts := blocks(page, "toml"):
         with (folder / "quantflow.toml").open("a", encoding="utf-8") as file:
             file.write("\n".join(["", *texts]))
     for block in blocks(page, "python"):
         write_module(block, folder)
     return folder
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """Write the files that the page's commands name, and whose contents it shows, in their order."""
+    for suffix in ("json", "csv"):
+        named = [word for words in commands(page) for word in words if re.fullmatch(rf"\w+\.{suffix}", word)]
+        for name, block in zip(dict.fromkeys(named), blocks(page, suffix), strict=False):
+            (folder / name).write_text(block)
 
 
 def write_module(block: str, folder: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pages import PAGES, ROOT, all_blocks, blocks, lines, write_module
+from pages import PAGES, ROOT, all_blocks, blocks, lines, write_files, write_module
 from processes import bare_environment
 from quantflow.flows.server import ApiServer
 from quantflow.runs.status import list_runs
@@ -110,11 +110,7 @@ def typed(line: str, workspace: Path, server: ApiServer) -> None:
 def test_every_command_of_a_page_runs(name: str, reader: Path, computed: Path, server: ApiServer) -> None:
     """In the order of the page, with the page's own settings and files."""
     page = SHOWN[name]
-    text = page.read_text(encoding="utf-8")
-    for suffix in ("json", "csv"):  # a file that a command names, whose contents the page shows
-        names = dict.fromkeys(re.findall(rf"^\$ .* (\w+\.{suffix})\b", text, re.MULTILINE))
-        for file, block in zip(names, blocks(page, suffix), strict=False):
-            (reader / file).write_text(block)
+    write_files(page, reader)
     before = list(BEFORE.get(name, ()))
     try:
         for language, block in all_blocks(page):

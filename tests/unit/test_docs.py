@@ -29,6 +29,7 @@ from quantflow.runs.status import status
 from quantflow.ui.log import ABOUT
 from quantflow.ui.rows import Row
 
+COMMANDS = ROOT / "docs" / "commands.md"
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 NEEDED = {
     "select": {"--profile": "demo", "-p": "demo"},
@@ -42,7 +43,8 @@ def quantflow_commands() -> list[tuple[str, tuple[str, ...]]]:
     """Every ``quantflow`` command line of every page, and of the table of JSON output."""
     found = [(str(page.relative_to(ROOT)), words) for page in PAGES for words in commands(page)]
     for page in PAGES:
-        inline = re.findall(r"`(quantflow [^`]*)`", page.read_text(encoding="utf-8"))
+        text = "" if page == COMMANDS else page.read_text(encoding="utf-8")  # that one is written from the commands
+        inline = re.findall(r"`(quantflow [^`]*)`", text)
         found += [(str(page.relative_to(ROOT)), shlex.split(line)) for line in inline]
     return [
         (page, tuple(PLACEHOLDERS.get(word, word) for word in words[1:]))
@@ -140,9 +142,9 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def generator() -> ModuleType:
-    """``docs/generate.py`` as a module."""
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+def generator(name: str) -> ModuleType:
+    """A script of ``docs`` as a module."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -150,10 +152,36 @@ def generator() -> ModuleType:
     return module
 
 
-def test_the_configuration_page_is_current() -> None:
-    """``docs/configuration.md`` is what the models say; if not: ``python docs/generate.py``."""
-    module = generator()
+@pytest.mark.parametrize("name", ["generate", "generate_commands"])
+def test_generated_pages_are_current(name: str) -> None:
+    """``docs/configuration.md`` is what the models say, ``docs/commands.md`` what the command line is.
+
+    If not: ``python docs/generate.py``.
+    """
+    module = generator(name)
     assert module.PAGE.read_text(encoding="utf-8") == module.page()
+
+
+def test_the_commands_page_has_every_command_and_option() -> None:
+    """Whatever ``--help`` lists is on the page: the commands by their headings, and each one's options."""
+    text = COMMANDS.read_text(encoding="utf-8")
+
+    def check(group: Any, name: str) -> None:
+        for inner, command in getattr(group, "commands", {}).items():
+            check(command, f"{name} {inner}")
+        if not hasattr(group, "commands"):
+            (part,) = re.findall(rf"^## {name}$(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
+            told = re.findall(r"`(-{1,2}[\w-]+)`", part)
+            assert told == [flag for each in group.params for flag in each.opts if flag.startswith("-")]
+
+    check(typer.main.get_command(app), "quantflow")
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    """No page of the documents is one that nobody finds."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [page.name for page in (ROOT / "docs").glob("*.md") if not page.name.endswith(".head.md")]
+    assert [name for name in pages if f"](docs/{name})" not in text] == []
 
 
 def test_every_built_in_profile_is_named() -> None:
