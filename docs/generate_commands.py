@@ -36,7 +36,8 @@ def page() -> str:
     every = list(_commands(app, "quantflow"))
     parts = [INTRODUCTION, _contents(every)]
     parts += [_command(name, callback) for name, callback in every]
-    parts += ["## Options of quantflow itself\n\n" + _table(_rows(options)) + _COMPLETION, _exit_codes(), _errors()]
+    own = _table(_rows(options)) + _COMPLETION
+    parts += [f"## Options of quantflow itself\n\n{inspect.getdoc(options)}\n\n{own}", _exit_codes(), _errors()]
     return "\n\n".join(parts) + "\n"
 
 

@@ -78,7 +78,7 @@ def options(
 ) -> None:
     """From prices to portfolio weights in one command that survives anything.
 
-    Add --debug to any command for the traceback of an error.
+    Add --debug to any command for the traceback of an error. QUANTFLOW_LOG=json makes standard error JSON lines.
     """
 
 

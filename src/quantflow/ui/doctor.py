@@ -21,7 +21,9 @@ def print_checkup(findings: Sequence[Finding]) -> None:
     for each in findings:
         table.add_row(each.check, f"[{_STYLES[each.result]}]{each.result}[/]", escape(each.detail))
     console = Console(highlight=False)
-    console.print(table, width=None if console.is_terminal else 200)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    console.print(table)
     todo = [each for each in findings if each.mend and each.result is not Result.OK]
     if not todo:
         return
