@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from processes import bare_environment
 from quantflow.flows.server import ApiServer
 from quantflow.runs.status import list_runs
 
-SECONDS = 180.0
+SECONDS = 300.0
 NOT_RUN: dict[str, str] = {
     "python3 -m venv": "installs; CI runs it",
     ".venv/bin/pip": "installs; CI runs it",
@@ -98,12 +99,22 @@ def typed(line: str, workspace: Path, server: ApiServer) -> None:
         "QUANTFLOW_EXECUTION__RUNNER": "local",
     }
     (workspace / "home").mkdir(exist_ok=True)
-    command = ["bash", "-o", "pipefail", "-c", line]
-    found = subprocess.run(
-        command, cwd=workspace, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    shell = subprocess.Popen(
+        ["bash", "-o", "pipefail", "-c", line],
+        cwd=workspace,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
-    assert found.returncode == 0, f"$ {line}\n{found.stdout}{found.stderr}"
-    assert "Traceback" not in found.stderr, f"$ {line}\n{found.stderr}"
+    try:
+        said, _ = shell.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)  # what the shell has started must not outlive the test
+        raise
+    assert shell.returncode == 0, f"$ {line}\n{said}"
+    assert "Traceback" not in said, f"$ {line}\n{said}"
 
 
 @pytest.mark.parametrize("name", SHOWN)
