@@ -12,17 +12,20 @@ import shutil
 import signal
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import pytest
 
 from pages import PAGES, ROOT, all_blocks, blocks, lines, write_files, write_module
 from processes import bare_environment
 from quantflow.flows.server import ApiServer
+from quantflow.runs.starter import prices
 from quantflow.runs.status import list_runs
 
-SECONDS = 300.0
+SECONDS = 600.0
 NOT_RUN: dict[str, str] = {
     "python3 -m venv": "installs; CI runs it",
     ".venv/bin/pip": "installs; CI runs it",
@@ -71,7 +74,9 @@ def pass_on(source: Path, target: Path) -> None:
 
 @pytest.fixture
 def reader(computed: Path, prepared: Path, server: ApiServer, tmp_path: Path) -> Path:
-    """The folder of somebody who reads a page: one run is there, of the demo."""
+    """The folder of somebody who reads a page: one run is there, of the demo, and the prices that pages speak of."""
+    (tmp_path / "prices").mkdir()
+    pd.read_csv(StringIO(prices())).to_parquet(tmp_path / "prices" / "ours.parquet")
     pass_on(computed, tmp_path)
     shutil.copytree(prepared / "runs" / "undisturbed", tmp_path / "runs" / "undisturbed")
     return tmp_path
