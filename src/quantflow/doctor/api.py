@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Iterator
 
 from quantflow.doctor.base import Finding, Place, Result
@@ -33,13 +31,18 @@ def api(place: Place) -> Iterator[Finding]:
 
 
 def _answering(url: str, about: str, place: Place, mend: str) -> Iterator[Finding]:
+    import httpx
+
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/admin/version", timeout=SECONDS) as answer:
-            version = str(json.load(answer))
-    except (OSError, ValueError) as error:
+        httpx.get(f"{url.rstrip('/')}/health", timeout=SECONDS).raise_for_status()
+        told = httpx.get(f"{url.rstrip('/')}/admin/version", timeout=SECONDS)
+    except httpx.HTTPError as error:
         yield Finding("api server", Result.BLOCKS, f"{about}, does not answer: {error}", mend)
         return
-    ours = place.version_of("prefect") or ""
+    if not told.is_success:  # a server that asks who is there tells strangers only that it lives
+        yield Finding("api server", Result.OK, f"{about}, answers")
+        return
+    version, ours = str(told.json()), place.version_of("prefect") or ""
     if version.split(".")[:2] == ours.split(".")[:2]:
         yield Finding("api server", Result.OK, f"{about}, answers; Prefect {version}")
     else:

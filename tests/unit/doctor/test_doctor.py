@@ -27,8 +27,9 @@ NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _no_prefect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither a server nor a Prefect profile of the developer's own."""
+def _undisturbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither a server nor a Prefect profile of the developer's own, nor a container's small shared memory."""
+    monkeypatch.setattr(machine, "SHARED_MEMORY", tmp_path)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "nowhere"))
 
@@ -119,7 +120,6 @@ def test_a_ray_cluster_that_does_not_answer_is_named(tmp_path: Path) -> None:
 def test_too_little_shared_memory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container that was given none."""
     monkeypatch.setattr(machine, "LEAST_SHARED", 2**60)
-    monkeypatch.setattr(machine, "SHARED_MEMORY", tmp_path)
     found = one(machine.ray, place(tmp_path))
     assert (found.result, "--runner local" in found.mend) == (Result.WARN, True)
 
@@ -227,12 +227,14 @@ def test_the_api_server_and_its_version_are_told(
 ) -> None:
     """Where its address comes from, whether it answers, and whether its version goes with the client's."""
     url, version = prefect_api
-    monkeypatch.setenv("PREFECT_API_URL", url.replace("//", "//me:pass@"))
     version[0] = str(installed("prefect"))
     monkeypatch.setenv("PREFECT_API_URL", url)
     at = place(tmp_path, environ={"PREFECT_API_URL": url})
     assert one(api.api, at).result is Result.OK
     assert "from PREFECT_API_URL" in one(api.api, at).detail
+    monkeypatch.setenv("PREFECT_API_URL", url.replace("//", "//me:hunter2@"))
+    assert one(api.api, at).result is Result.OK
+    assert "hunter2" not in one(api.api, at).detail
     version[0] = "2.20.1"
     old = one(api.api, at)
     assert (old.result, "2.20.1" in old.detail, "prefect==2.20.1" in old.mend) == (Result.WARN, True, True)
@@ -324,7 +326,7 @@ def test_the_command(tmp_path: Path) -> None:
     begun = os.times().children_user
     sound = run_cli("doctor", cwd=tmp_path)
     assert sound.returncode == 0, sound.stdout
-    assert "MEND" not in sound.stdout
+    assert "blocks" not in sound.stdout
     assert os.times().children_user - begun < 3, "seconds of CPU"
     (tmp_path / "quantflow.toml").write_text("[profiles.a]\nextends = 'dmo'\n")
     sick = run_cli("doctor", cwd=tmp_path)
