@@ -51,6 +51,13 @@ def installed(package: str) -> str | None:
         return None
 
 
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a container's user that no file knows
+        return Path("/nonexistent")
+
+
 @dataclass(frozen=True)
 class Place:
     """The machine and the workspace that are looked at.
@@ -67,7 +74,7 @@ class Place:
 
     workspace: Path
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    home: Path = field(default_factory=Path.home)
+    home: Path = field(default_factory=_home)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     python: str = field(default_factory=platform.python_version)
     version_of: Callable[[str], str | None] = installed
