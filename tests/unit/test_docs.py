@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 import textwrap
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from pages import NAMES, PAGES, ROOT, blocks, commands, settings_of
 from quantflow.cli.boundary import EXIT_CODES
 from quantflow.cli.main import app
 from quantflow.config.demo import built_in
@@ -31,11 +31,10 @@ from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.runs.reproduction import Reproduction, Verdict
 from quantflow.runs.reproduction import Row as Reproduced
 from quantflow.runs.status import status
+from quantflow.ui.log import ABOUT
 from quantflow.ui.rows import Row
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
+COMMANDS = ROOT / "docs" / "commands.md"
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 NEEDED = {
     "select": {"--profile": "demo", "-p": "demo"},
@@ -45,25 +44,12 @@ NEEDED = {
 PLACEHOLDERS = {"RUN": "latest", "STAGE": "policy", "…": "--no-progress"}
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a page in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
-def commands(page: Path) -> Iterator[list[str]]:
-    """The commands of a page's console blocks, as words; a line's parts between && are commands of their own."""
-    for block in blocks(page, "console"):
-        for line in block.splitlines():
-            for part in line.removeprefix("$ ").split(" && ") if line.startswith("$ ") else ():
-                words = shlex.split(part.split(" | ")[0], comments=True)
-                yield [word for i, word in enumerate(words) if i or "=" not in word] or words
-
-
 def quantflow_commands() -> list[tuple[str, tuple[str, ...]]]:
     """Every ``quantflow`` command line of every page, and of the table of JSON output."""
     found = [(str(page.relative_to(ROOT)), words) for page in PAGES for words in commands(page)]
     for page in PAGES:
-        inline = re.findall(r"`(quantflow [^`]*)`", page.read_text(encoding="utf-8"))
+        text = "" if page == COMMANDS else page.read_text(encoding="utf-8")  # that one is written from the commands
+        inline = re.findall(r"`(quantflow [^`]*)`", text)
         found += [(str(page.relative_to(ROOT)), shlex.split(line)) for line in inline]
     return [
         (page, tuple(PLACEHOLDERS.get(word, word) for word in words[1:]))
@@ -72,19 +58,13 @@ def quantflow_commands() -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-def settings_of(page: Path, folder: Path) -> Path:
-    """Write the page's TOML blocks as the ``quantflow.toml`` of *folder*."""
-    (folder / "quantflow.toml").write_text("\n".join(blocks(page, "toml")), encoding="utf-8")
-    for block in blocks(page, "python"):  # one that begins with a file's name lies beside quantflow.toml
-        if name := re.match(r"# (\w+\.py)\n", block):
-            (folder / name[1]).write_text(block)
-    return folder
-
-
 def parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
     """The values that the real command line makes of *arguments*."""
     group: Any = typer.main.get_command(app)
     name, *rest = [word for word in arguments if word != "--debug"]
+    if name.startswith("-"):
+        assert name in {"--help", *(option for each in group.params for option in each.opts)}
+        return {}
     assert name in group.commands, f"there is no command {name!r}"
     if rest == ["--help"]:
         return {}
@@ -96,10 +76,8 @@ def parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
 @pytest.mark.parametrize(("page", "arguments"), quantflow_commands(), ids=lambda x: x if isinstance(x, str) else None)
 def test_commands_exist(page: str, arguments: tuple[str, ...], tmp_path: Path) -> None:
     """Each command line that is shown parses, its profile loads, and so do its settings."""
-    if arguments == ("--help",):
-        return
     values = parsed(arguments)
-    workspace = settings_of(ROOT / page, tmp_path) if blocks(ROOT / page, "toml") else tmp_path
+    workspace = settings_of(ROOT / page, tmp_path)
     overrides = values.get("sets") or ()
     if profile := values.get("profile"):
         for name in [profile] if isinstance(profile, str) else profile:
@@ -169,9 +147,9 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def generator() -> ModuleType:
-    """``docs/generate.py`` as a module."""
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+def generator(name: str) -> ModuleType:
+    """A script of ``docs`` as a module."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -179,10 +157,36 @@ def generator() -> ModuleType:
     return module
 
 
-def test_the_configuration_page_is_current() -> None:
-    """``docs/configuration.md`` is what the models say; if not: ``python docs/generate.py``."""
-    module = generator()
+@pytest.mark.parametrize("name", ["generate", "generate_commands"])
+def test_generated_pages_are_current(name: str) -> None:
+    """``docs/configuration.md`` is what the models say, ``docs/commands.md`` what the command line is.
+
+    If not: ``python docs/generate.py``.
+    """
+    module = generator(name)
     assert module.PAGE.read_text(encoding="utf-8") == module.page()
+
+
+def test_the_commands_page_has_every_command_and_option() -> None:
+    """Whatever ``--help`` lists is on the page: the commands by their headings, and each one's options."""
+    text = COMMANDS.read_text(encoding="utf-8")
+
+    def check(group: Any, name: str) -> None:
+        for inner, command in getattr(group, "commands", {}).items():
+            check(command, f"{name} {inner}")
+        if not hasattr(group, "commands"):
+            (part,) = re.findall(rf"^## {name}$(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
+            told = re.findall(r"`(-{1,2}[\w-]+)`", part)
+            assert told == [flag for each in group.params for flag in each.opts if flag.startswith("-")]
+
+    check(typer.main.get_command(app), "quantflow")
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    """No page of the documents is one that nobody finds."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [page.name for page in (ROOT / "docs").glob("*.md") if not page.name.endswith(".head.md")]
+    assert [name for name in pages if f"](docs/{name})" not in text] == []
 
 
 def test_every_built_in_profile_is_named() -> None:
@@ -223,6 +227,7 @@ def test_the_json_page_has_the_keys_of_runs(tmp_path: Path) -> None:
 def test_the_json_page_has_the_keys_of_lines() -> None:
     """The documented keys of tasks, outcomes and plans are those that are written, and no reason is missing."""
     assert documented("Task") == {"schema_version", "event", "run_id", *(field.name for field in fields(Row))}
+    assert documented("Log line") == {"ts", "level", "event", "message", *ABOUT}
     assert documented("Outcome") == {field.name for field in fields(Outcome)}
     assert documented("Orders") == {"schema_version", "event", "file", *(field.name for field in fields(Orders))}
     assert documented("Order") == {field.name for field in fields(Order)}

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from quantflow.errors import InfrastructureError, QuantflowError, Stopped
 from quantflow.runs import stopping
+from quantflow.ui.log import start_json_log
 
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing to do",
@@ -32,6 +33,7 @@ def guarded(*, debug: bool) -> Iterator[None]:
     """Turn what leaves the block into an exit code and at most three lines on stderr."""
     stopping.install()
     try:
+        start_json_log()
         yield
     except QuantflowError as error:
         _print(error, debug)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, AsOf, NoProgress, Sets, Workspace, parse_date
 
 app = typer.Typer(help="Put a profile to the test.", no_args_is_help=True, rich_markup_mode=None)
@@ -19,7 +20,9 @@ def _group() -> None:
 
 @app.command("lookahead")
 def lookahead(
-    profile: Annotated[str, typer.Option("--profile", "-p", help="Profile to check, e.g. demo.")],
+    profile: Annotated[
+        str, typer.Option("--profile", "-p", help="Profile to check, e.g. demo.", autocompletion=complete.profiles)
+    ],
     probes: Annotated[int, typer.Option("--probes", "-n", min=1, max=1000, help="Past dates to check.")] = 12,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed checks other dates.")] = 0,
     as_of: AsOf = None,

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, Workspace
 
 
 def checks(
-    run: Annotated[str, typer.Argument(help="A run, or 'latest'.")] = "latest",
+    run: Annotated[str, typer.Argument(help="A run, or 'latest'.", autocompletion=complete.runs)] = "latest",
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:

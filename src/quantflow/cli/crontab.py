@@ -8,11 +8,20 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import Workspace
 
 
 def cron(
-    profile: Annotated[str, typer.Option("--profile", "-p", help="Profile or meta profile to run each night.")],
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile",
+            "-p",
+            help="Profile or meta profile to run each night.",
+            autocompletion=complete.profiles_and_metas,
+        ),
+    ],
     after: Annotated[
         str | None,
         typer.Option(

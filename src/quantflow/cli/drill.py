@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import Sets, Workspace
 
 
 def drill(
-    profile: Annotated[str, typer.Option("--profile", "-p", help="Profile to rehearse with.")] = "demo",
+    profile: Annotated[
+        str, typer.Option("--profile", "-p", help="Profile to rehearse with.", autocompletion=complete.profiles)
+    ] = "demo",
     sets: Sets = None,
     workspace: Workspace = None,
 ) -> None:

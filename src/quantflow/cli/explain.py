@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, Workspace
 
 SCHEMA_VERSION = 1
 
 
 def why(
-    symbol: Annotated[str, typer.Argument(help="A name, e.g. AAPL.")],
-    run: Annotated[str, typer.Argument(help="A run, or 'latest'.")] = "latest",
+    symbol: Annotated[str, typer.Argument(help="A name, e.g. AAPL.", autocompletion=complete.symbols)],
+    run: Annotated[str, typer.Argument(help="A run, or 'latest'.", autocompletion=complete.runs)] = "latest",
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
@@ -33,8 +34,11 @@ def why(
 
 
 def diff(
-    before: Annotated[str | None, typer.Argument(help="A run; the one before B of its profile by default.")] = None,
-    after: Annotated[str, typer.Argument(help="Another run, or 'latest'.")] = "latest",
+    before: Annotated[
+        str | None,
+        typer.Argument(help="A run; the one before B of its profile by default.", autocompletion=complete.runs),
+    ] = None,
+    after: Annotated[str, typer.Argument(help="Another run, or 'latest'.", autocompletion=complete.runs)] = "latest",
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:

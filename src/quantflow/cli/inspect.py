@@ -8,12 +8,18 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, Workspace
 
 
 def inspect(
-    run: Annotated[str | None, typer.Argument(help="A run, or 'latest'; all runs by default.")] = None,
-    stage: Annotated[str | None, typer.Option("--stage", metavar="STAGE", help="Show one stage of the run.")] = None,
+    run: Annotated[
+        str | None, typer.Argument(help="A run, or 'latest'; all runs by default.", autocompletion=complete.runs)
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option("--stage", metavar="STAGE", help="Show one stage of the run.", autocompletion=complete.stages),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="List the runs of sleeves too.")] = False,
     workspace: Workspace = None,
     json: AsJson = False,

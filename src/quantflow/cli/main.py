@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import redirect_stderr, suppress
+from io import StringIO
 from typing import Annotated
 
 import typer
@@ -11,9 +14,11 @@ from quantflow.cli import (
     check,
     checks,
     crontab,
+    doctor,
     drill,
     explain,
     gc,
+    init,
     inspect,
     meta,
     nights,
@@ -28,6 +33,9 @@ from quantflow.cli import (
     stages,
 )
 
+COMPLETING = "_QUANTFLOW_COMPLETE"
+"""The variable by which a shell asks for what a word may become."""
+
 app = typer.Typer(
     name="quantflow",
     help="From prices to portfolio weights in one command that survives anything.",
@@ -35,6 +43,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
 app.command("select")(select.select)
 app.command("meta")(meta.meta)
 app.command("resume")(resume.resume)
@@ -74,12 +84,16 @@ def options(
 ) -> None:
     """From prices to portfolio weights in one command that survives anything.
 
-    Add --debug to any command for the traceback of an error.
+    Add --debug to any command for the traceback of an error. QUANTFLOW_LOG=json makes standard error JSON lines.
     """
 
 
 def main() -> None:
     """Run the command line; the process ends with one of the documented exit codes."""
+    if COMPLETING in os.environ:
+        with redirect_stderr(StringIO()), suppress(Exception):  # nothing may get between the user and the prompt
+            app(prog_name="quantflow")
+        return
     from quantflow.cli.boundary import guarded
 
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]

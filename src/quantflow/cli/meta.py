@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import (
     AsJson,
     AsOf,
@@ -33,7 +34,12 @@ class Runner(StrEnum):
 
 
 def meta(
-    meta_profile: Annotated[str, typer.Option("--meta-profile", "-m", help="Meta profile to run, e.g. demo_meta.")],
+    meta_profile: Annotated[
+        str,
+        typer.Option(
+            "--meta-profile", "-m", help="Meta profile to run, e.g. demo_meta.", autocompletion=complete.metas
+        ),
+    ],
     run_id: NewRunId = None,
     as_of: AsOf = None,
     runner: Annotated[Runner | None, typer.Option("--runner", help="Ray, or processes without Ray.")] = None,

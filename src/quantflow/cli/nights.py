@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, DryRun, NoProgress, Workspace, parse_date
 
 if TYPE_CHECKING:
@@ -19,7 +20,13 @@ SCHEMA_VERSION = 1
 EVERY = 100_000
 
 Only = Annotated[
-    list[str] | None, typer.Option("--profile", "-p", help="Only this profile; may be given several times.")
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        help="Only this profile; may be given several times.",
+        autocompletion=complete.profiles_and_metas,
+    ),
 ]
 
 

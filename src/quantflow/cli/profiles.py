@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, Sets, Workspace
 
 app = typer.Typer(
@@ -33,7 +34,7 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="A profile or meta profile.")],
+    name: Annotated[str, typer.Argument(help="A profile or meta profile.", autocompletion=complete.profiles_and_metas)],
     sources: Annotated[bool, typer.Option("--sources", help="Say where each value comes from.")] = False,
     sets: Sets = None,
     workspace: Workspace = None,
@@ -56,7 +57,10 @@ def show(
 
 @app.command("validate")
 def validate(
-    names: Annotated[list[str] | None, typer.Argument(help="Profiles; all of quantflow.toml by default.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Profiles; all of quantflow.toml by default.", autocompletion=complete.profiles_and_metas),
+    ] = None,
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:

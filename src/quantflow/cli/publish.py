@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import Workspace
 
 
 def publish(
-    run: Annotated[str, typer.Argument(help="A complete run, or 'latest'.")] = "latest", workspace: Workspace = None
+    run: Annotated[str, typer.Argument(help="A complete run, or 'latest'.", autocompletion=complete.runs)] = "latest",
+    workspace: Workspace = None,
 ) -> None:
     """Make a run's weights its profile's current book; select, meta and resume do it by themselves."""
     from quantflow.config.load import find_workspace

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, DryRun, NoProgress, Sets, Strict, Workspace
 
 if TYPE_CHECKING:
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
 
 
 def resume(
-    run: Annotated[str, typer.Argument(help="The run, or 'latest'.")] = "latest",
+    run: Annotated[str, typer.Argument(help="The run, or 'latest'.", autocompletion=complete.runs)] = "latest",
     first: Annotated[
-        str | None, typer.Option("--from", metavar="STAGE", help="Run this stage and all after it again.")
+        str | None,
+        typer.Option(
+            "--from", metavar="STAGE", help="Run this stage and all after it again.", autocompletion=complete.stages
+        ),
     ] = None,
     sets: Sets = None,
     workspace: Workspace = None,

@@ -47,6 +47,10 @@ def run_and_show(
             from quantflow.flows.launch import execute
 
             run = execute(record, server, forced=forced, listener=listener)
+    from quantflow.ui.log import log
+
+    note = ", but degraded" if run.degraded else ""
+    log("warning" if note else "info", "run.completed", f"{record.run_id} is complete{note}")
     _show(run, mode)
     publish(run, mode)
     if strict and run.degraded:
@@ -65,13 +69,16 @@ def run_unless_done(workspace: Path, prepare: Callable[[], RunRecord], mode: str
     try:
         run_and_show(workspace, prepare, mode, strict=strict)
     except AlreadyDone as found:
-        header = found.run.record.header
+        from quantflow.ui.log import log
+
+        facts = {"run_id": found.run.record.run_id, "as_of": found.run.record.header["as_of"]}
+        log("info", "run.already_done", f"already done: {facts['run_id']}", **facts)
         if mode == "json":
             from quantflow.ui.progress import write_json_line
 
-            write_json_line("already_done", run_id=found.run.record.run_id, as_of=header["as_of"])
+            write_json_line("already_done", **facts)
         else:
-            typer.echo(f"already done: {found.run.record.run_id} (as-of {header['as_of']}); --force runs it again")
+            typer.echo(f"already done: {facts['run_id']} (as-of {facts['as_of']}); --force runs it again")
         publish(found.run, mode)
 
 
@@ -82,8 +89,11 @@ def publish(run: RunStatus, mode: str) -> None:
         DegradedError: If a gate holds it back.
     """
     from quantflow.runs.publish import publish as move
+    from quantflow.ui.log import log
 
     book = move(run)
+    if book:
+        log("info", "book.published", f"the book is {book}", run_id=run.record.run_id)
     if book and mode != "json":
         typer.echo(f"book         {book}")
 
@@ -113,6 +123,7 @@ def _print_way_on(record: RunRecord, error: BaseException, mode: str) -> None:
     from quantflow.errors import LockedError
     from quantflow.runs.status import status
     from quantflow.ui.errors import print_next
+    from quantflow.ui.log import log
     from quantflow.ui.progress import write_json_line
 
     if isinstance(error, LockedError):
@@ -123,11 +134,15 @@ def _print_way_on(record: RunRecord, error: BaseException, mode: str) -> None:
         facts: dict[str, Any] = {"error": str(error), "type": type(error).__name__}
         write_json_line("failed", run_id=record.run_id, stage=failed.stage if failed else None, **facts)
     head = "STOPPED" if isinstance(error, Stopped) else "FAILED"
+    resume = f"quantflow resume {record.run_id}"
+    where = {"stage": failed.stage, "attempt": failed.attempt} if failed else {}
+    if log("error", f"run.{head.lower()}", f"{record.run_id} {head.lower()}", **where, resume=resume):
+        return
     tries = f"  after {failed.attempt} attempts" if failed and failed.attempt > 1 else ""
     lines = [(head, f"{failed.stage}{tries}")] if failed else [(head, "")]
     lines += [
         ("run", f"{record.run_id}  done {len(run.done)}/{len(run.stages)}: {', '.join(run.done) or 'none'}"),
         ("log", str(record.folder / "log.txt")),
-        ("resume", f"quantflow resume {record.run_id}"),
+        ("resume", resume),
     ]
     print_next(lines)

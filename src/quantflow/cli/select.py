@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import (
     AsJson,
     AsOf,
@@ -30,7 +31,9 @@ CALENDARS_THAT_EXIST = ("XNYS", "24/7")
 
 
 def select(
-    profile: Annotated[str, typer.Option("--profile", "-p", help="Profile to run, e.g. demo.")],
+    profile: Annotated[
+        str, typer.Option("--profile", "-p", help="Profile to run, e.g. demo.", autocompletion=complete.profiles)
+    ],
     run_id: NewRunId = None,
     as_of: AsOf = None,
     workspace: Workspace = None,

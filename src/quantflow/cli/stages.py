@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, Workspace
 
 app = typer.Typer(
@@ -15,7 +16,13 @@ app = typer.Typer(
 )
 SCHEMA_VERSION = 1
 OfProfile = Annotated[
-    str | None, typer.Option("--profile", "-p", help="The stages of this profile, in the order in which they run.")
+    str | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        help="The stages of this profile, in the order in which they run.",
+        autocompletion=complete.profiles,
+    ),
 ]
 
 
@@ -41,7 +48,10 @@ def list_(profile: OfProfile = None, workspace: Workspace = None, json: AsJson =
 
 @app.command("show")
 def show(
-    stage: Annotated[str, typer.Argument(help="A stage's id, or the name under which it is registered.")],
+    stage: Annotated[
+        str,
+        typer.Argument(help="A stage's id, or the name under which it is registered.", autocompletion=complete.stages),
+    ],
     profile: OfProfile = None,
     workspace: Workspace = None,
     json: AsJson = False,
@@ -71,8 +81,10 @@ def show(
 
 @app.command("run")
 def run(
-    stage: Annotated[str, typer.Argument(help="A stage of the run.")],
-    run: Annotated[str, typer.Option("--run", metavar="RUN", help="The run, or 'latest'.")] = "latest",
+    stage: Annotated[str, typer.Argument(help="A stage of the run.", autocompletion=complete.stages)],
+    run: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="The run, or 'latest'.", autocompletion=complete.runs)
+    ] = "latest",
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:

@@ -10,29 +10,8 @@ from typing import Any
 from quantflow.config import plugins
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.stages.base import BasePipelineStage, Kind
-
-SELECTION: tuple[str, ...] = (
-    "ingestion",
-    "features",
-    "inference",
-    "clustering",
-    "policy",
-    "synthesis",
-    "allocation",
-    "validation",
-    "report",
-)
-"""The stages of a selection run, in order. Each lives in the module of its name, class ``<Name>Stage``."""
-
-META: tuple[str, ...] = (
-    "meta.gather",
-    "meta.aggregation",
-    "meta.optimisation",
-    "meta.flattening",
-    "meta.validation",
-    "meta.report",
-)
-"""The stages of a meta run after its sleeves, in order. Each lives in the module of its name."""
+from quantflow.stages.names import META as META
+from quantflow.stages.names import SELECTION as SELECTION
 
 _CLASSES = {name: f"{name.capitalize()}Stage" for name in SELECTION} | {
     "meta.gather": "GatherStage",

@@ -7,15 +7,19 @@ import traceback
 
 from quantflow.config.credentials import scrubbed
 from quantflow.errors import QuantflowError
+from quantflow.ui.log import log
 
 LONGEST = 500
 """Characters of an error that is not quantflow's own; the run's log and --debug have all of it."""
 
 
 def print_error(error: BaseException, *, debug: bool) -> None:
-    """Print *error* as ``error:`` and ``hint:`` lines."""
-    if debug:
-        sys.stderr.write(scrubbed("".join(traceback.format_exception(error))))
+    """Print *error* as ``error:`` and ``hint:`` lines, or write it into the JSON log."""
+    trace = scrubbed("".join(traceback.format_exception(error))) if debug else None
+    if log("error", "error", str(error) or type(error).__name__, **_facts(error), traceback=trace):
+        return
+    if trace:
+        sys.stderr.write(trace)
     if isinstance(error, QuantflowError):
         sys.stderr.write(scrubbed(f"error: {error.message}\n"))
         if error.hint:
@@ -30,6 +34,11 @@ def _short(text: str) -> str:
     """Return the first line of what a library says, which may go on for pages."""
     first = text.strip().partition("\n")[0]
     return first if len(first) <= LONGEST else f"{first[:LONGEST]}…"
+
+
+def _facts(error: BaseException) -> dict[str, object]:
+    code, hint = getattr(error, "exit_code", 1), getattr(error, "hint", None)
+    return {"type": type(error).__name__, "hint": hint, "exit_code": code}
 
 
 def print_next(lines: list[tuple[str, str]]) -> None:

@@ -17,7 +17,8 @@ from rich.text import Text
 
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import leaf_stages
-from quantflow.ui.grid import grid, sleeve_rows
+from quantflow.ui.grid import TAG, grid, sleeve_rows
+from quantflow.ui.log import JsonLog, about, log
 from quantflow.ui.marks import MARKS, STYLES
 from quantflow.ui.rows import Row, changed, rows, utc_now
 
@@ -33,8 +34,10 @@ def progress(record: RunRecord, mode: str) -> Iterator[Callable[[Snapshot], None
 
     Args:
         record: The run.
-        mode: ``live``, ``lines``, ``json`` or ``none``.
+        mode: ``live``, ``lines``, ``log``, ``json`` or ``none``.
     """
+    about(record.run_id, record.as_of)
+    log("info", "run.started", f"{record.run_id} is started or continued", profile=record.header["profile"])
     if mode == "live":
         with LiveView(record) as view:
             yield view.update
@@ -43,7 +46,7 @@ def progress(record: RunRecord, mode: str) -> Iterator[Callable[[Snapshot], None
     else:
         if mode == "lines":
             sys.stderr.write(f"{record.run_id}  as-of {record.as_of}\n")
-        lines = Lines(record, _json_line if mode == "json" else _plain_line)
+        lines = Lines(record, {"json": _json_line, "log": _log_line, "lines": _plain_line}[mode])
         try:
             yield lines.update
         finally:
@@ -56,6 +59,8 @@ def default_mode(*, no_progress: bool, as_json: bool) -> str:
         return "json"
     if no_progress:
         return "none"
+    if isinstance(sys.stderr, JsonLog):
+        return "log"
     interactive = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return "live" if interactive and os.environ.get("TTY_INTERACTIVE", "1") != "0" else "lines"
 
@@ -135,6 +140,9 @@ def _cells(row: Row) -> tuple[Text, ...]:
     )
 
 
+WHOLE = "all"
+"""What stands for a sleeve as a whole where a stage of it would stand."""
+
 NOTE_EVERY = timedelta(seconds=5)
 """How often a line tells how far a running stage has come."""
 
@@ -193,10 +201,16 @@ class Lines:
         self._shown = fresh
 
     def _sleeve_rows(self, tasks: Snapshot) -> list[Row]:
+        tries = {
+            f"{tag.removeprefix(TAG)}:{task.name}": task.attempt
+            for task in sorted(tasks.values(), key=lambda task: task.at)
+            for tag in task.tags
+            if tag.startswith(TAG)
+        }
         return [
-            Row(f"{sleeve.sleeve}:{stage}", state)
+            Row(f"{sleeve.sleeve}:{stage}", state, tries.get(f"{sleeve.sleeve}:{stage}", 1))
             for sleeve in sleeve_rows(self._sleeves, tasks, self._stages)
-            for stage, state in [*sleeve.cells.items(), ("all", sleeve.state)]
+            for stage, state in [*sleeve.cells.items(), (WHOLE, sleeve.state)]
             if state
         ]
 
@@ -207,6 +221,25 @@ def _plain_line(record: RunRecord, row: Row) -> None:
     parts = (f"{row.name:<16}", f"{row.state:<13}", attempt, seconds, row.flow, row.note)
     sys.stderr.write(f"{utc_now():%H:%M:%S} " + " ".join(part for part in parts if part).rstrip() + "\n")
     sys.stderr.flush()
+
+
+BAD: Mapping[str, str] = {"AwaitingRetry": "warning", "Failed": "error", "Crashed": "error", "Cancelled": "warning"}
+"""How bad it is that a stage is in a state; all others are news."""
+
+
+def _log_line(record: RunRecord, row: Row) -> None:
+    sleeve, _, stage = row.name.rpartition(":")
+    words = (row.name, row.state, f"try {row.attempt}" if row.attempt > 1 else "", row.flow, row.note)
+    log(
+        BAD.get(row.state, "info"),
+        "stage",
+        " ".join(word for word in words if word),
+        stage=None if sleeve and stage == WHOLE else stage.split(" ")[0],
+        sleeve=sleeve or None,
+        attempt=row.attempt,
+        state=row.state,
+        seconds=row.seconds,
+    )
 
 
 def _json_line(record: RunRecord, row: Row) -> None:

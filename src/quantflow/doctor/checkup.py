@@ -1,0 +1,40 @@
+"""All checks, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quantflow.doctor import api, machine, nights, workspace
+from quantflow.doctor.base import Check, Finding, Place, Result
+
+CHECKS: tuple[Check, ...] = (
+    machine.python,
+    machine.packages,
+    machine.clock,
+    workspace.folder,
+    workspace.file_system,
+    workspace.disk,
+    workspace.profiles,
+    workspace.data,
+    workspace.calendar,
+    api.api,
+    machine.ray,
+    nights.runs,
+    nights.books,
+    nights.cron,
+)
+"""A check more is a function more."""
+
+
+def checkup(place: Place, checks: Sequence[Check] = CHECKS) -> list[Finding]:
+    """Return what all checks say; one that itself breaks says so, and the others go on."""
+    return [finding for check in checks for finding in _looked(check, place)]
+
+
+def _looked(check: Check, place: Place) -> list[Finding]:
+    name = check.__name__.replace("_", " ")
+    try:
+        return list(check(place))
+    except Exception as error:  # noqa: BLE001  # the machine is sick, and this is what is to be told
+        detail = f"cannot be looked at: {type(error).__name__}: {error}"
+        return [Finding(name, Result.BLOCKS, detail, "mend what is above, then quantflow doctor again")]

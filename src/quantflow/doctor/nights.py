@@ -1,0 +1,89 @@
+"""Checks of what earlier runs have left, and of what cron would make of the next ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quantflow.doctor.base import Finding, Place, Result
+
+if TYPE_CHECKING:
+    from quantflow.runs.status import RunStatus
+
+AT_MOST = 5
+"""Runs that are told of; of older ones only how many there are."""
+
+CRON_HAS = frozenset({"HOME", "LOGNAME", "USER", "SHELL", "PATH", "PWD", "LANG", "MAILTO"})
+
+
+def runs(place: Place) -> Iterator[Finding]:
+    """Is a run unfinished, with none after it that has done the same session?"""
+    from quantflow.runs.status import list_runs
+
+    every = list_runs(place.workspace)
+    newest: dict[tuple[str, str], RunStatus] = {}
+    for run in every:
+        if run.state == "unreadable":
+            mend = f"quantflow inspect {run.record.run_id}, then run that session again"
+            yield Finding("runs", Result.WARN, f"{run.record.run_id}: its record is damaged", mend)
+        else:
+            newest[run.record.header["profile"], run.record.header["as_of"]] = run
+    due = [run for run in newest.values() if run.state in ("failed", "cancelled", "interrupted")]
+    for run in due[-AT_MOST:]:
+        mend = f"quantflow resume {run.record.run_id}"
+        yield Finding("runs", Result.WARN, f"{run.record.run_id} {run.state}", mend)
+    if len(due) > AT_MOST:
+        yield Finding("runs", Result.WARN, f"and {len(due) - AT_MOST} older ones", "quantflow catchup")
+    if not due:
+        live = [run.record.run_id for run in every if run.state == "running"]
+        at_work = f"; at work: {', '.join(live)}" if live else ""
+        yield Finding("runs", Result.OK, f"none of {len(every)} is unfinished{at_work}")
+
+
+def books(place: Place) -> Iterator[Finding]:
+    """Is a current book stale?"""
+    stale = sorted((place.workspace / "current").glob("*.STALE"))
+    for path in stale:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        yield Finding("books", Result.WARN, f"{path.stem}: {' '.join(text.split())}", _unstale(text, place.workspace))
+    if not stale:
+        yield Finding("books", Result.OK, "none is stale")
+
+
+def _unstale(text: str, workspace: Path) -> str:
+    from quantflow.errors import QuantflowError
+    from quantflow.runs.status import find_run
+
+    found = re.search(r"^Run (\S+) did not replace it", text, re.MULTILINE)
+    if not found:
+        return "quantflow publish latest"
+    try:
+        complete = find_run(workspace, found[1]).state == "completed"
+    except QuantflowError:
+        return "quantflow catchup"
+    return f"quantflow {'publish' if complete else 'resume'} {found[1]}"
+
+
+def cron(place: Place) -> Iterator[Finding]:
+    """What does this shell have that a job of cron would not?"""
+    lost = sorted(name for name in _that_matter(place) if name not in CRON_HAS)
+    if lost:
+        detail = f"{', '.join(lost)}: set here, but not for a job of cron"
+        yield Finding("cron", Result.WARN, detail, f"crontab -e: a line {lost[0]}=… above the job's, and so on")
+    else:
+        yield Finding("cron", Result.OK, "nothing that is set here would be missing")
+
+
+def _that_matter(place: Place) -> Iterator[str]:
+    """Yield the variables of this environment that change what a run does."""
+    from quantflow.config.credentials import VARIABLE
+
+    named = set(VARIABLE.findall(str([profile.settings() for profile in place.profiles])))
+    remote = any("://" in str(path) for p in place.leaves for path in (p.data.path, p.execution.store) if path)
+    stores = ("AWS_", "GOOGLE_", "AZURE_", "HTTP_PROXY", "HTTPS_PROXY") if remote else ()
+    for name in place.environ:
+        ours = name.startswith(("QUANTFLOW_", "PREFECT_", "RAY_", *stores)) and not name.startswith("QUANTFLOW_SECRET_")
+        if ours or name in named or name in ("PYTHONPATH", "TZ"):
+            yield name

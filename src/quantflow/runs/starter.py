@@ -1,0 +1,94 @@
+"""A workspace to begin with: a commented ``quantflow.toml``, prices that it reads, and what git leaves alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from quantflow.config.data import DataConfig
+from quantflow.config.layers import FILE
+from quantflow.config.universe import UniverseConfig
+from quantflow.data.providers.sample import SampleProvider
+from quantflow.data.store import write_atomic
+from quantflow.errors import ConfigError, InfrastructureError
+
+PROFILE = "core"
+"""The profile that is meant to be run first."""
+
+FIRST = date(2015, 1, 2)
+"""The first session of the prices: eight years are enough for a walk-forward, and small."""
+
+PRICES, INSTRUMENTS, IGNORE = "data/prices.csv", "data/instruments.csv", ".gitignore"
+IGNORED: tuple[str, ...] = (".quantflow/", "runs/", "current/", "quantflow-*.log")
+
+
+@dataclass(frozen=True)
+class Started:
+    """What was done.
+
+    Attributes:
+        written: The files, relative to the folder.
+        not_ignored: Lines that a ``.gitignore`` that was there lacks; it is left as it is.
+    """
+
+    written: tuple[str, ...]
+    not_ignored: tuple[str, ...]
+
+
+def start_workspace(folder: Path) -> Started:
+    """Write the files of a new workspace into *folder*, which is made when it is missing; replace none.
+
+    Raises:
+        ConfigError: If one of them, ``.gitignore`` aside, is there; nothing was written then.
+        InfrastructureError: If they cannot be written.
+    """
+    there = [name for name in (FILE, PRICES, INSTRUMENTS) if (folder / name).exists()]
+    if there:
+        raise ConfigError(
+            f"{folder} has {' and '.join(there)} already; nothing was written.",
+            hint="Go to another folder, or move what is there away.",
+        )
+    texts = {PRICES: prices(), INSTRUMENTS: instruments()}
+    missing = _not_ignored(folder / IGNORE)
+    if missing is None:
+        texts[IGNORE] = "\n".join(IGNORED) + "\n"
+    texts[FILE] = (files("quantflow.config") / "starter.toml").read_text(encoding="utf-8")
+    try:
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(folder / name, text.encode())
+    except OSError as error:
+        raise InfrastructureError(f"{folder} cannot be written: {error}.", hint="Mend its permissions.") from error
+    return Started(tuple(sorted(texts)), missing or ())
+
+
+def prices() -> str:
+    """Return the sample's adjusted closes as CSV: date, and a column per symbol."""
+    sample = SampleProvider(DataConfig())
+    bars = sample.bars(list(_listed(sample).index), FIRST, sample.last_date())
+    text: str = bars.pivot(index="date", columns="symbol", values="close").to_csv(float_format="%.4f")
+    return text
+
+
+def instruments() -> str:
+    """Return the sample's stocks as CSV: what they are, and how they trade."""
+    sample = SampleProvider(DataConfig())
+    listed = _listed(sample)
+    facts = sample.facts(list(listed.index))
+    text: str = listed.join(facts[[name for name in facts if name not in listed]]).to_csv()
+    return text
+
+
+def _listed(sample: SampleProvider) -> Any:
+    return sample.instruments(UniverseConfig())
+
+
+def _not_ignored(path: Path) -> tuple[str, ...] | None:
+    """Return which lines a file that is there lacks; None when it is not there."""
+    if not path.exists():
+        return None
+    lines = {line.strip().rstrip("/") for line in path.read_text(encoding="utf-8", errors="replace").splitlines()}
+    return tuple(line for line in IGNORED if line.rstrip("/") not in lines)

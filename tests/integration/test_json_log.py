@@ -1,0 +1,55 @@
+"""The JSON log of real processes, as cron would start them: no HOME, no terminal, nothing in the environment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ABOUT = {"ts", "level", "event", "message", "run_id", "stage", "sleeve", "attempt", "as_of"}
+
+
+def logged(*arguments: str, cwd: Path) -> tuple[int, list[dict[str, Any]]]:
+    """Run quantflow with ``QUANTFLOW_LOG=json`` and nothing else; its exit code and every line of its log."""
+    command = [sys.executable, "-m", "quantflow", *arguments]
+    bare = {"QUANTFLOW_LOG": "json"}
+    found = subprocess.run(command, cwd=cwd, env=bare, capture_output=True, text=True, timeout=240, check=False)
+    lines = [json.loads(line) for line in found.stderr.splitlines()]
+    assert all(line.keys() >= ABOUT for line in lines)
+    return found.returncode, lines
+
+
+def test_a_run_that_fails_and_its_resume(fresh: Path) -> None:
+    """Each line parses; the log says which stage failed, why, and how to go on."""
+    code, lines = logged("select", "-p", "demo", "--as-of", "1979-12-31", "--run-id", "old", cwd=fresh)
+    assert code == 21
+    assert {(line["run_id"], line["as_of"]) for line in lines} == {("old", "1979-12-31")}
+    failed = next(line for line in lines if line.get("state") == "Failed")
+    assert (failed["level"], failed["stage"], failed["attempt"]) == ("error", "ingestion", 1)
+    assert lines[-2]["event"] == "run.failed"
+    assert lines[-2]["resume"] == "quantflow resume old"
+    assert (lines[-1]["event"], lines[-1]["exit_code"]) == ("error", 21)
+    code, lines = logged("resume", "old", cwd=fresh)
+    assert code == 21
+    assert "resuming old" in [line["message"] for line in lines]
+
+
+def test_sleeves_are_named(fresh: Path) -> None:
+    """What happens in a worker process is logged too, with the sleeve's name."""
+    code, lines = logged("meta", "-m", "demo_meta", "--runner", "local", "--as-of", "1979-12-31", cwd=fresh)
+    assert code == 20
+    failed = {(line["sleeve"], line["stage"]) for line in lines if line.get("state") == "Failed"}
+    assert {("demo", "ingestion"), ("demo_steady", "ingestion")} <= failed
+    assert ("demo", None) in failed
+
+
+def test_a_wrong_option_is_logged(tmp_path: Path) -> None:
+    """Also what goes wrong before anything is started."""
+    code, lines = logged("select", "--profil", "demo", cwd=tmp_path)
+    assert code == 2
+    assert lines[-1]["level"] == "error"
+    code, lines = logged("select", "-p", "dmo", cwd=tmp_path)
+    assert [(line["level"], line["hint"][:12]) for line in lines] == [("error", "Did you mean")]
+    assert code == 2
