@@ -113,11 +113,12 @@ def follow_short(home: Path, url: str) -> list[bool]:
 
 def settle(tag: str) -> None:
     """Wait, as a run does at its end, until the API has all the tasks' last states."""
-    from quantflow.flows.watch import fetch
+    from quantflow.flows.watch import asking, fetch
 
     until = time.monotonic() + 10
-    while time.monotonic() < until and sum(task.final for task in fetch(tag)) < SHORT:
-        time.sleep(0.1)
+    with asking() as client:
+        while time.monotonic() < until and sum(task.final for task in fetch(tag, client)) < SHORT:
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":

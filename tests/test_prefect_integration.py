@@ -17,7 +17,7 @@ from quantflow.flows.adapter import task_options
 from quantflow.flows.launch import execute
 from quantflow.flows.selection import run_selection_flow
 from quantflow.flows.server import ApiServer
-from quantflow.flows.watch import TaskState, fetch
+from quantflow.flows.watch import TaskState, asking, fetch
 from quantflow.runs.layout import Layout
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import create_run
@@ -40,7 +40,8 @@ def start(workspace: Path, run_id: str, server: ApiServer, profile: str = "demo"
 
 def tasks_of(run: RunStatus) -> list[TaskState]:
     record = RunRecord(run.record.workspace, run.record.run_id)
-    return sorted(fetch(record.tag(len(record.header["flow_runs"]))), key=lambda task: task.at)
+    with asking() as client:
+        return sorted(fetch(record.tag(len(record.header["flow_runs"])), client), key=lambda task: task.at)
 
 
 def digests(run: RunStatus) -> dict[str, str]:

@@ -8,7 +8,6 @@ first use, so that the command line stays fast.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,5 +46,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     if name == "__version__":
+        from importlib.metadata import version  # slow to import, and seldom asked for
+
         return version("quantflow")
     raise AttributeError(f"module 'quantflow' has no attribute {name!r}")

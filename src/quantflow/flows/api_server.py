@@ -17,6 +17,8 @@ from typing import Any
 
 from quantflow.execution.keeping import wait_until_unused
 
+FLUSH_SECONDS = 0.2
+
 
 def main() -> None:
     """Serve on the inherited socket until no user is left, or until SIGTERM."""
@@ -27,6 +29,7 @@ def main() -> None:
     from prefect.server.api.server import create_app
 
     _let_writers_wait()
+    _record_promptly()
     app = create_app(final=True)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, timeout_keep_alive=30)
     uvicorn.Server(config).run(sockets=[listener])
@@ -46,6 +49,21 @@ def _let_writers_wait() -> None:
         return begin(self, session, with_for_update=True)
 
     AioSqliteConfiguration.begin_transaction = begin_immediate  # type: ignore[method-assign]
+
+
+def _record_promptly() -> None:
+    """Write task runs' states into the database several times a second: a run's end waits for its last ones.
+
+    Prefect's own setting knows whole seconds only.
+    """
+    from prefect.server.services import task_run_recorder
+
+    consumer = task_run_recorder.consumer
+
+    def prompt_consumer(write_batch_size: int, flush_every: float, **options: Any) -> Any:
+        return consumer(write_batch_size=write_batch_size, flush_every=FLUSH_SECONDS, **options)  # type: ignore[arg-type]
+
+    task_run_recorder.consumer = prompt_consumer  # type: ignore[assignment]
 
 
 def _end_when_unused(home: Path) -> None:

@@ -71,6 +71,7 @@ def _ray(record: RunRecord, server: ApiServer) -> Iterator[None]:
 
 
 def _on_ray(starting: InBackground[None], server: ApiServer) -> TaskRunner[Any]:
+    import skfolio  # noqa: F401  # what the portfolio's own stages need, while there is nothing to do but wait
     from prefect_ray import RayTaskRunner
 
     starting.result()

@@ -191,20 +191,17 @@ def _loaded_settings(server: ApiServer) -> AbstractContextManager[Any]:
 
 def drain(tag: str, record: RunRecord, since: str) -> None:
     """Wait until the API knows the end of each stage that ended *since*; give up, and say so, after ten seconds."""
-    from quantflow.flows.watch import fetch
+    from quantflow.flows.watch import asking, fetch
 
     flush()
     ended = _ended(record, since)
     until = time.monotonic() + DRAIN_SECONDS
-    while time.monotonic() < until:
-        try:
-            tasks = fetch(tag)
-        except InfrastructureError:
-            return
-        if Counter(task.name for task in tasks if task.final) >= ended:
-            return
-        time.sleep(0.1)
-    record.event("server.drain_incomplete")
+    with contextlib.suppress(InfrastructureError), asking() as client:
+        while time.monotonic() < until:
+            if Counter(task.name for task in fetch(tag, client) if task.final) >= ended:
+                return
+            time.sleep(0.05)
+        record.event("server.drain_incomplete")
 
 
 def _ended(record: RunRecord, since: str) -> Counter[str]:

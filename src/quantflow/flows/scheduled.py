@@ -57,7 +57,7 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
         state = Cancelled(message=f"stopped before its run began, exit code {stopped.exit_code}")
     except QuantflowError as error:
         state = Failed(message=f"exit code {error.exit_code}: {error.message} {error.hint or ''}".rstrip())
-    except Exception as error:
+    except Exception as error:  # told where people look, then left to Prefect
         sys.stderr.write(f"{profile}: {type(error).__name__}: {error}\n")
         raise
     sys.stderr.write(f"{profile}: {state.message}\n")

@@ -35,9 +35,9 @@ SERVER_ENVIRONMENT: Mapping[str, str] = {
 }
 """Settings of an embedded server."""
 
-_SERVICES = "SCHEDULER,LATE_RUNS,FOREMAN,TRIGGERS,PAUSE_EXPIRATIONS,CANCELLATION_CLEANUP,REPOSSESSOR"
+_SERVICES = "SCHEDULER,LATE_RUNS,FOREMAN,TRIGGERS,PAUSE_EXPIRATIONS,CANCELLATION_CLEANUP,REPOSSESSOR,EVENT_PERSISTER"
 SCHEDULING = tuple(f"PREFECT_SERVER_SERVICES_{service}_ENABLED" for service in _SERVICES.split(","))
-"""Its services that schedule or notify: off for runs that exist, on for ``quantflow serve``."""
+"""Its services that schedule, notify, or keep events for those: off for runs that exist, on for ``quantflow serve``."""
 SWAP_SECONDS = 10.0  # for a server without schedules to end
 
 
@@ -71,12 +71,12 @@ def configured_url() -> str | None:
         from prefect.settings import PREFECT_API_URL
 
         return str(PREFECT_API_URL.value() or "") or None
-    home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
     try:
+        home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
         profiles = tomllib.loads((home / "profiles.toml").read_text())
         active = os.environ.get("PREFECT_PROFILE", profiles.get("active", ""))
         return str(profiles["profiles"][active]["PREFECT_API_URL"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):  # the last of a user without a home
         return None
 
 
@@ -203,7 +203,7 @@ def _embedded(home: Path, url: str) -> ApiServer:
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "2",
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",  # a run's log is in its folder, and this server has no UI
         "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
         "DO_NOT_TRACK": "1",
     }

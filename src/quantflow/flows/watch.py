@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantflow.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 POLL_SECONDS = 1.0
 ASK_EVERY = 2
@@ -104,8 +107,8 @@ class Watcher:
             loop, task = self._following
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 loop.call_soon_threadsafe(task.cancel)
-        with contextlib.suppress(InfrastructureError):
-            self._take(fetch(self._tag))
+        with contextlib.suppress(InfrastructureError), asking() as client:
+            self._take(fetch(self._tag, client))
 
     def _take(self, news: Iterable[TaskState]) -> None:
         with self._lock:
@@ -116,13 +119,14 @@ class Watcher:
 
     def _poll(self) -> None:
         polls = 0
-        while not self._stop.wait(POLL_SECONDS):
-            polls += 1
-            if polls % ASK_EVERY == 0:
-                with contextlib.suppress(InfrastructureError):  # the next poll may reach it again
-                    self._take(fetch(self._tag))
-            with self._lock:
-                self._listener(dict(self._tasks))
+        with asking() as client:
+            while not self._stop.wait(POLL_SECONDS):
+                polls += 1
+                if polls % ASK_EVERY == 0:
+                    with contextlib.suppress(InfrastructureError):  # the next poll may reach it again
+                        self._take(fetch(self._tag, client))
+                with self._lock:
+                    self._listener(dict(self._tasks))
 
     def _stream(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -165,26 +169,33 @@ def _from_event(event: Any) -> TaskState:
     )
 
 
-def fetch(tag: str) -> list[TaskState]:
+@contextlib.contextmanager
+def asking() -> Iterator[SyncPrefectClient]:
+    """Have a client of the API for several questions: to make one costs more than to ask."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+def fetch(tag: str, client: SyncPrefectClient) -> list[TaskState]:
     """Return the task runs that carry *tag*, as the API holds them now.
 
     Raises:
         InfrastructureError: If the API does not answer.
     """
     import httpx
-    from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterTags
     from prefect.exceptions import PrefectHTTPStatusError
 
     found: list[TaskState] = []
     wanted = TaskRunFilter(tags=TaskRunFilterTags(all_=[tag]))
     try:
-        with get_client(sync_client=True) as client:
-            while True:
-                page = client.read_task_runs(task_run_filter=wanted, limit=PAGE, offset=len(found))
-                found += [_from_run(run) for run in page]
-                if len(page) < PAGE:
-                    return found
+        while True:
+            page = client.read_task_runs(task_run_filter=wanted, limit=PAGE, offset=len(found))
+            found += [_from_run(run) for run in page]
+            if len(page) < PAGE:
+                return found
     except (httpx.HTTPError, PrefectHTTPStatusError, OSError, RuntimeError) as error:
         raise InfrastructureError(f"The API server does not answer: {error}.") from error
 

@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from quantflow.config.credentials import scrubbed_logs
 from quantflow.errors import InfrastructureError
@@ -41,9 +42,7 @@ def at_work(record: RunRecord) -> Iterator[None]:
 @contextmanager
 def logged(record: RunRecord) -> Iterator[None]:
     """Send Prefect's log lines and whatever is printed to the run's ``log.txt``: the terminal is the view's."""
-    from prefect.logging.configuration import setup_logging
-
-    setup_logging()  # a flow run calls it too, which by then changes nothing
+    _set_up_logging()
     with scrubbed_logs(), (record.folder / "log.txt").open("a", buffering=1) as file:
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
@@ -56,6 +55,14 @@ def logged(record: RunRecord) -> Iterator[None]:
         finally:
             logger.removeHandler(handler)
             logger.propagate, logging.raiseExceptions = before, complains
+
+
+@cache
+def _set_up_logging() -> None:
+    """Have Prefect's loggers in place before a handler is added: a flow run sets them up too, and changes nothing."""
+    from prefect.logging.configuration import setup_logging
+
+    setup_logging()
 
 
 def api_lost(cause: object) -> InfrastructureError:
