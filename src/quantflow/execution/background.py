@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+import threading
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
+
+PATIENCE_SECONDS = 15.0
 
 
 class InBackground(Generic[T]):
     """A context manager that is entered and left in a thread of its own.
 
     On entering the block it begins to be entered; ``result`` waits for that. It begins to be left with ``leave``, at
-    the latest at the end of the block, which waits for it; what it raises then comes out there.
+    the latest at the end of the block, which waits for it and raises what it raises. A block that ends with an error
+    or a signal waits no longer than ``PATIENCE_SECONDS``: what hangs must not hold it up.
 
     Args:
         manager: The context manager.
     """
 
     def __init__(self, manager: AbstractContextManager[T, Any]) -> None:
-        self._manager, self._stack = manager, ExitStack()
-        self._thread = ThreadPoolExecutor(1)
-        self._left: Future[None] | None = None
+        self._manager = manager
+        self._entered: Future[T] = Future()
+        self._over: Future[None] = Future()
+        self._leave = threading.Event()
 
     def __enter__(self) -> Self:
-        self._entered = self._thread.submit(self._stack.enter_context, self._manager)
+        threading.Thread(target=self._run, daemon=True).start()
         return self
+
+    def _run(self) -> None:
+        try:
+            with self._manager as value:
+                self._entered.set_result(value)
+                self._leave.wait()
+        except BaseException as error:  # noqa: BLE001  # it comes out where somebody waits
+            if self._entered.done():
+                self._over.set_exception(error)
+                return
+            self._entered.set_exception(error)
+        self._over.set_result(None)
 
     def result(self) -> T:
         """Return what the context manager gives, or raise what it raises, once it is entered."""
@@ -35,11 +52,12 @@ class InBackground(Generic[T]):
 
     def leave(self) -> None:
         """Begin to leave it; nothing if that has begun."""
-        if self._left is None:
-            self._left = self._thread.submit(self._stack.close)
+        self._leave.set()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.leave()
-        with self._thread:
-            if self._left is not None:
-                self._left.result()
+        if kind is None:
+            self._over.result()
+            return
+        with suppress(Exception):  # the block's own error is what counts
+            self._over.result(PATIENCE_SECONDS)

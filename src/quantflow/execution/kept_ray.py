@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -36,7 +35,6 @@ STOP_SECONDS = 15.0
 MARK = "QUANTFLOW_RAY_HEAD"
 _AT_START = re.compile(r"PYTHON|LD_|OMP_|OPENBLAS_|MKL_|NUMBA_|FSSPEC_|PREFECT_|DO_NOT_TRACK")
 """Variables that libraries read when they are imported: a worker that runs already cannot be given them."""
-_lent: ContextVar[bool] = ContextVar("lent", default=False)
 _OF_A_PROCESS = re.compile(r"(PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG)$|LC_|RAY_")
 
 
@@ -139,11 +137,9 @@ def lent_head(workspace: Path, workers: int | None) -> Iterator[RayHead | None]:
         yield None
         return
     users = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
-    lent = _lent.set(True)
     try:
         yield running_head(home) if _taken(users) else None
     finally:
-        _lent.reset(lent)
         os.close(users)
 
 
@@ -157,9 +153,7 @@ def _taken(users: int) -> bool:
 
 
 def handed_over() -> dict[str, str]:
-    """Return what workers of the kept head lack of this process's environment; nothing where none is used."""
-    if not _lent.get():
-        return {}
+    """Return the variables of this process that workers of the kept head were not started with."""
     return {
         name: value for name, value in os.environ.items() if not _AT_START.match(name) and not name.startswith("RAY_")
     }

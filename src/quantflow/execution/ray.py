@@ -9,6 +9,7 @@ import socket
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,26 @@ PROBE_SECONDS = 2.0
 _COMMON: Mapping[str, Any] = {"namespace": "quantflow", "log_to_driver": False, "logging_level": logging.ERROR}
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """The Ray that this process is connected to.
+
+    Attributes:
+        cpus: Workers at once.
+        kept: Whether it is the workspace's own head.
+        started: Whether this process has started it.
+    """
+
+    cpus: int
+    kept: bool = False
+    started: bool = False
+
+
 @contextmanager
 def cluster(
     address: str | None, workers: int | None, environment: Mapping[str, str], kept: RayHead | None = None
-) -> Iterator[int]:
-    """Have a Ray cluster for the block; yield its number of CPUs.
+) -> Iterator[Cluster]:
+    """Have a Ray cluster for the block.
 
     A Ray that this process is connected to already is used and left alone; the cluster at *address*, else the *kept*
     one, is joined and left running; else one is started on this machine, with a worker per core, and stopped at the
@@ -45,43 +61,90 @@ def cluster(
     import ray
 
     if ray.is_initialized():
-        yield int(ray.cluster_resources().get("CPU", 1))
+        yield Cluster(_cpus())
         return
-    if address:
-        probe(address)
-    else:
-        _ensure_token_home()
+    if kept and not address:
+        with _token_of(kept):
+            if _joined(kept):
+                try:
+                    yield Cluster(_cpus(), kept=True)
+                finally:
+                    ray.shutdown()  # only leaves it
+                return
     before = set(psutil.Process().children(recursive=True))
-    try:
-        if address or not (kept and _joined(kept)):
-            ray.init(**_options(address, workers, environment))
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"at {address}" if address else "on this machine"
-        raise InfrastructureError(
-            f"Ray {where} cannot be used: {str(error)[:300]}", hint="--runner local runs the same without Ray."
-        ) from error
-    started = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    _begin(address, workers, environment)
+    started = [child for child in psutil.Process().children(recursive=True) if child not in before and _is_rays(child)]
     try:
         _tighten_token()
-        yield int(ray.cluster_resources().get("CPU", 1))
+        yield Cluster(_cpus(), started=not address)
     finally:
         ray.shutdown()  # of a cluster that was joined, this only leaves it
         _end(started)
 
 
+def _cpus() -> int:
+    import ray
+
+    return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _begin(address: str | None, workers: int | None, environment: Mapping[str, str]) -> None:
+    """Join the cluster at *address*, or start one."""
+    import ray
+
+    if address:
+        probe(address)
+    else:
+        _ensure_token_home()
+    try:
+        ray.init(**_options(address, workers, environment))
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = f"at {address}" if address else "on this machine"
+        raise InfrastructureError(
+            f"Ray {where} cannot be used: {str(error)[:300]}", hint="--runner local runs the same without Ray."
+        ) from error
+
+
+@contextmanager
+def _token_of(head: RayHead) -> Iterator[None]:
+    """Show the token of the workspace's own head within the block, to it and to nobody after it."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    def read() -> None:
+        Config.initialize("")  # Ray has read both variables when it was imported
+        AuthenticationTokenLoader.instance().reset_cache()
+
+    wanted = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": head.token}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    read()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        read()
+
+
 def _joined(head: RayHead) -> bool:
     """Connect to the workspace's own head; return False, with nothing said, if it is gone by now."""
     import ray
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
-    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=head.token)
-    Config.initialize("")  # Ray has read both when it was imported
-    AuthenticationTokenLoader.instance().reset_cache()
     try:
         ray.init(address=head.address, **_COMMON)
     except (ConnectionError, RuntimeError, ValueError, OSError):
         return False
     return True
+
+
+def _is_rays(process: psutil.Process) -> bool:
+    """Whether a process is of Ray, and not one that another thread has started meanwhile."""
+    try:
+        return any("/ray/" in word or word.startswith("ray::") for word in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def _end(processes: Sequence[psutil.Process]) -> None:

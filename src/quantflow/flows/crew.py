@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from quantflow.errors import InfrastructureError
 from quantflow.execution import ray as ray_cluster
 from quantflow.execution.background import InBackground
-from quantflow.execution.kept_ray import lent_head
+from quantflow.execution.kept_ray import handed_over, lent_head
+from quantflow.execution.ray import Cluster
 from quantflow.flows.server import ApiServer
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import due
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 NEEDED_BY_SLEEVES = ("quantflow.flows.meta", "quantflow.stages.validation", "skfolio", "numba", "pyarrow.parquet")
 """What every worker of a Ray that is started imports at once, while the flow run is made known to the API."""
 
-_leave: ContextVar[Callable[[], None]] = ContextVar("leave", default=lambda: None)
+_crew: ContextVar[InBackground[Cluster] | None] = ContextVar("crew", default=None)
 
 
 @contextmanager
@@ -45,32 +46,39 @@ def crew(record: RunRecord, server: ApiServer) -> Iterator[Callable[[], TaskRunn
     import ray  # noqa: F401  # here, since two threads that import much at once can meet half-made modules
 
     with InBackground(_ray(record, server)) as starting:
-        token = _leave.set(starting.leave)
+        token = _crew.set(starting)
         try:
             yield lambda: _on_ray(starting, server)
         finally:
-            _leave.reset(token)
+            _crew.reset(token)
 
 
 def dismiss() -> None:
     """Let those go who have run the sleeves of this flow: Ray ends while the portfolio is made."""
-    _leave.get()()
+    if at_work := _crew.get():
+        at_work.leave()
+
+
+def lacking() -> dict[str, str]:
+    """Return what the workers lack of this process's environment, credentials among it: those of a kept Ray alone."""
+    at_work = _crew.get()
+    return handed_over() if at_work and at_work.result().kept else {}
 
 
 @contextmanager
-def _ray(record: RunRecord, server: ApiServer) -> Iterator[None]:
+def _ray(record: RunRecord, server: ApiServer) -> Iterator[Cluster]:
     chosen = record.header["settings"]["execution"]
     address, workers = chosen["ray_address"], chosen["workers"]
     with (
         nullcontext() if address else lent_head(record.workspace, workers) as kept,
-        ray_cluster.cluster(address, workers, server.environment, kept) as cpus,
+        ray_cluster.cluster(address, workers, server.environment, kept) as found,
     ):
-        if not address:
-            ray_cluster.warm(cpus, NEEDED_BY_SLEEVES)
-        yield
+        if found.started or found.kept:
+            ray_cluster.warm(min(found.cpus, len(due(record))), NEEDED_BY_SLEEVES)
+        yield found
 
 
-def _on_ray(starting: InBackground[None], server: ApiServer) -> TaskRunner[Any]:
+def _on_ray(starting: InBackground[Cluster], server: ApiServer) -> TaskRunner[Any]:
     import skfolio  # noqa: F401  # what the portfolio's own stages need, while there is nothing to do but wait
     from prefect_ray import RayTaskRunner
 

@@ -109,6 +109,7 @@ def _call_flow(
 def _recorded(record: RunRecord, server: ApiServer) -> Iterator[None]:
     """Write down how the run ended, whatever ended it."""
     record.event("run.started", pid=os.getpid())
+    before = len(record.header["flow_runs"])
     try:
         yield
     except BaseException as error:  # a signal ends a run as well as an error does; both are written down
@@ -118,20 +119,20 @@ def _recorded(record: RunRecord, server: ApiServer) -> Iterator[None]:
             raise
         record.event("run.cancelled")
         if reachable(server.url):
-            _cancel(record)
+            _cancel(record, before)
         raise Stopped(number or signal.SIGINT) from error
     record.event("run.completed")
 
 
-def _cancel(record: RunRecord) -> None:
-    """Tell the API that the flow run was cancelled, where Prefect itself only sees a crash."""
+def _cancel(record: RunRecord, before: int) -> None:
+    """Tell the API that the flow run was cancelled, where Prefect itself only sees a crash; not those *before* it."""
     import httpx
     from prefect.client.orchestration import get_client
     from prefect.states import Cancelled
 
     flow_runs = RunRecord(record.workspace, record.run_id).header["flow_runs"]
     with contextlib.suppress(httpx.HTTPError, RuntimeError), get_client(sync_client=True) as client:
-        for flow_run in flow_runs[-1:]:
+        for flow_run in flow_runs[before:]:
             client.set_flow_run_state(UUID(flow_run), Cancelled(message="stopped by a signal"), force=True)
 
 

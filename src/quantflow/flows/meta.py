@@ -19,11 +19,10 @@ from prefect.futures import PrefectFuture
 from quantflow.config.load import find_workspace, load_meta
 from quantflow.errors import QuantflowError, StageError
 from quantflow.execution import ray as ray_cluster
-from quantflow.execution.kept_ray import handed_over
 from quantflow.execution.processes import end_with_parent
 from quantflow.flows.adapter import use_cache
 from quantflow.flows.artifacts import show_in_prefect
-from quantflow.flows.crew import dismiss
+from quantflow.flows.crew import dismiss, lacking
 from quantflow.flows.selection import advance, selection_flow
 from quantflow.flows.worker import at_work, tags_of
 from quantflow.runs import stopping
@@ -80,7 +79,9 @@ def run_meta_flow(
 
 
 @flow(name="Meta Flow", flow_run_name="{run_id}", validate_parameters=False, persist_result=False)
-def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[str] = ()) -> str:
+def meta_flow(
+    meta_profile: str, run_id: str, workspace: str, forced: Sequence[str] = (), run_sleeves: bool = True
+) -> str:
     """Run the sleeves of a created meta run that are not complete, then the stages that make one portfolio of them.
 
     Args:
@@ -88,6 +89,7 @@ def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[s
         run_id: The run.
         workspace: The folder that holds its record.
         forced: Stages to run whatever is there.
+        run_sleeves: Whether the sleeves are still to be run; those of a nested meta profile have run by then.
 
     Returns:
         The run id.
@@ -101,9 +103,9 @@ def meta_flow(meta_profile: str, run_id: str, workspace: str, forced: Sequence[s
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
     use_cache(layout_of(record))
-    failures = scatter(due(record), handed_over())
+    failures = scatter(due(record), lacking()) if run_sleeves else _not_complete(record)
     dismiss()
-    failures += _nested(record)
+    failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
     refuse_partial(record, failures)
     record.update(failed=[vars(failure) for failure in failures])
     context = context_of(record)
@@ -203,6 +205,12 @@ def _failure(leaf: Leaf, future: PrefectFuture[Any]) -> SleeveFailure | None:
     return failure_of(leaf.name, status(RunRecord(leaf.workspace, leaf.link.run_id)), error.splitlines()[0][:300])
 
 
+def _not_complete(record: RunRecord) -> list[SleeveFailure]:
+    """Return which sleeves have run and are not complete, by what their own records say."""
+    runs = {leaf.name: RunRecord(leaf.workspace, leaf.link.run_id) for leaf in due(record)}
+    return [failure_of(name, status(run), "it did not complete") for name, run in runs.items()]
+
+
 def _nested(record: RunRecord) -> list[SleeveFailure]:
     """Finish the nested meta profiles, whose own sleeves have run by now."""
     failures: list[SleeveFailure] = []
@@ -212,7 +220,7 @@ def _nested(record: RunRecord) -> list[SleeveFailure]:
         inner = RunRecord(record.workspace, link.run_id)
         try:
             with at_work(inner), tags(f"sleeve:{link.id}", *tags_of(inner)):
-                meta_flow(link.profile, link.run_id, str(record.workspace))
+                meta_flow(link.profile, link.run_id, str(record.workspace), run_sleeves=False)
         except QuantflowError as error:
             failures.append(failure_of(link.id, status(inner), error.message))
     return failures

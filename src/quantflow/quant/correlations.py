@@ -187,7 +187,6 @@ def distances(
 
         each_chunk(add, symbols, _CHUNK)
     each_chunk(lambda rows: _average(total, seen, rows), symbols, _CHUNK)
-    np.fill_diagonal(total, 0.0)
     return total
 
 
@@ -212,8 +211,13 @@ def _fill(rho: FloatArray, returns: FloatArray, min_observations: int) -> tuple[
 
 
 def _average(total: FloatArray, seen: npt.NDArray[np.uint8], rows: slice) -> None:
-    """Turn the sums of some rows, from the diagonal on, into means, and mirror them."""
+    """Turn the sums of some rows, from the diagonal on, into means, and mirror them.
+
+    What lies above the diagonal counts: a product's two halves differ in their last bits on many CPUs.
+    """
     block, counted = total[rows, rows.start :], seen[rows, rows.start :]
     block /= np.maximum(counted, 1)
     block[counted == 0] = UNCORRELATED
+    own = np.triu(total[rows, rows], 1)
+    total[rows, rows] = own + own.T
     total[rows.stop :, rows] = total[rows, rows.stop :].T

@@ -47,7 +47,7 @@ def _chain(distance: FloatArray, merges: FloatArray) -> None:
         while True:
             x = chain[length - 1]
             y = _nearest(distance[x], alive, chain[length - 2] if length > 1 else x)
-            if length > 1 and y == chain[length - 2]:
+            if length == symbols or (length > 1 and y == chain[length - 2]):  # the first never, of symmetric distances
                 break
             chain[length] = y
             length += 1

@@ -37,9 +37,7 @@ def refuse_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) ->
     wanted = config_hash(profile.settings(), as_of.isoformat())
     source = source_of(profile)
     for run in reversed(list_runs(workspace)):
-        if run.state == "completed" and _is(run, profile.name, wanted, source) and _stands(run):
-            if isinstance(profile, MetaProfile) and not same_sleeves(run.record, profile):
-                continue
+        if run.state == "completed" and _is(run, profile.name, wanted, source) and _stands(run, profile):
             raise AlreadyDone(run)
 
 
@@ -62,9 +60,11 @@ def _is(run: RunStatus, name: str, wanted: str, source: str | None) -> bool:
     return same and header.get("source") == source
 
 
-def _stands(run: RunStatus) -> bool:
-    """Whether a resume of the run would do nothing: same code, sound artifacts, all sleeves there."""
+def _stands(run: RunStatus, profile: Profile | MetaProfile) -> bool:
+    """Whether a resume of the run would do nothing: same code, sound artifacts, all sleeves there, as they would be."""
     try:
+        if isinstance(profile, MetaProfile) and not same_sleeves(run.record, profile):
+            return False
         kept = all(line.action == "reuse" for line in plan_of(run.record))
         return kept and len(complete_sleeves(run.record)) == len(run.record.header.get("sleeves", ()))
     except QuantflowError:

@@ -67,3 +67,13 @@ def test_errors_come_out(where: str, message: str) -> None:
     told.gate.set()
     with pytest.raises(OSError, match=message), InBackground(told.manager(where)) as starting:
         starting.result()
+
+
+def test_a_signal_does_not_wait_for_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that ends with an error goes on after a while, though what it started never comes up."""
+    monkeypatch.setattr("quantflow.execution.background.PATIENCE_SECONDS", 0.1)
+    told = Told()
+    with pytest.raises(KeyError), InBackground(told.manager()):
+        raise KeyError
+    assert told.events == []
+    told.gate.set()
