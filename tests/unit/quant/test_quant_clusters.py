@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -157,6 +161,24 @@ def test_chunks_change_nothing(prepare, shrinkage: float | None, monkeypatch: py
     np.fill_diagonal(expected, 0.0)
     monkeypatch.setattr("quantflow.quant.correlations._CHUNK", 4)
     np.testing.assert_allclose(distances(returns, (60, 150), 20, shrinkage), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["Haswell", "Nehalem"])
+def test_distances_are_symmetric_on_other_cpus(kernel: str) -> None:
+    """The two halves of a product differ in their last bits there; Ward's chain would run in circles of ties."""
+    code = """
+import numpy as np
+from quantflow.quant.correlations import distances
+for seed in range(5):
+    rng = np.random.default_rng(seed)
+    returns = np.repeat(rng.normal(size=(40, 61)), 4, axis=0)
+    returns[rng.random(returns.shape) < 0.1] = np.nan
+    found = distances(returns, (61,), 10)
+    assert np.array_equal(found, found.T), seed
+"""
+    environment = {**os.environ, "OPENBLAS_CORETYPE": kernel}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_large_market_is_near_the_small_ones_formula() -> None:
