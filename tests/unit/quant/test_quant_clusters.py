@@ -171,10 +171,11 @@ import numpy as np
 from quantflow.quant.correlations import distances
 for seed in range(5):
     rng = np.random.default_rng(seed)
-    returns = np.repeat(rng.normal(size=(40, 61)), 4, axis=0)
-    returns[rng.random(returns.shape) < 0.1] = np.nan
-    found = distances(returns, (61,), 10)
-    assert np.array_equal(found, found.T), seed
+    for symbols, sessions in ((127, 61), (61, 127), (33, 61)):
+        returns = rng.normal(size=(symbols, sessions))
+        returns[rng.random(returns.shape) < 0.1] = np.nan
+        found = distances(returns, (sessions,), 10)
+        assert np.array_equal(found, found.T), (seed, symbols, sessions)
 """
     environment = {**os.environ, "OPENBLAS_CORETYPE": kernel}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
