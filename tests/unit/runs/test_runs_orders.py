@@ -165,6 +165,27 @@ def test_too_little_cash_is_shared_and_said(tmp_path: Path) -> None:
     assert found.cash_after == 0
 
 
+def test_a_short_that_is_bought_back_may_leave_cash_short_and_says_so(tmp_path: Path) -> None:
+    """With what it takes; the account that is left is taken again, and has no more orders."""
+    names = {**NAMES, "AAA": Name([1, 1, 100], lot=100)}
+    run = recorded(tmp_path, names, {"AAA": 1.0}, *FREE)
+    target = target_of(tmp_path, run.record.run_id, None)
+    found = orders_of(target, Holdings({"AAA": Position(50), "CCC": Position(-35)}, 0.0))
+    assert (amounts(found), found.cash_after) == ({"CCC": 35}, -700)
+    assert found.notes == [
+        "cash is short of 700.00 USD: sell that much more, pay it in, or leave a short that is bought back"
+    ]
+    again = orders_of(target, Holdings({"AAA": Position(50)}, found.cash_after))
+    assert (again.orders, again.cash_after) == ([], -700)
+
+
+def test_an_account_that_cannot_pay_the_costs_is_refused(tmp_path: Path) -> None:
+    """No orders the wrong way round, of a capital below 0."""
+    held = Holdings({"AAA": Position(100), "CCC": Position(-490)}, 0.0)
+    with pytest.raises(DataError, match=r"The orders would cost .*, and the account is worth 200\.00"):
+        of_run(tmp_path, held, "validation.commission_bps=500", "validation.slippage_bps=500")
+
+
 def test_a_portfolio_of_sleeves_takes_prices_and_facts_from_them(tmp_path: Path) -> None:
     """Flattened weights, a short among them; a name that several sleeves hold, and one that only one does."""
     sleeves = {"one": {"AAA": NAMES["AAA"], "BBB": NAMES["BBB"]}, "two": {"AAA": NAMES["AAA"], "CCC": NAMES["CCC"]}}
