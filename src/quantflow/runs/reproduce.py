@@ -132,9 +132,9 @@ class _Bench:
         assert found is not None  # the run is complete
         recorded = {name: ref.sha256 for name, ref in found.outputs.items()}
         if self._is_left_out(stage):
-            return context, Row(
-                stage.id, recorded, {}, Verdict.NOT_COMPARED, "not compared, since it tells the run's own timings"
-            )
+            verdict, detail = self._stored(found, Verdict.NOT_COMPARED)
+            why = "not compared, since it tells the run's own timings"
+            return context, Row(stage.id, recorded, {}, verdict, detail or why)
         if Verdict.FAILED in before:
             return context, Row(stage.id, recorded, {}, Verdict.NOT_RUN)
         if self._is_given(stage, context, found, differs=Verdict.DIFFERS in before):
@@ -194,7 +194,7 @@ class _Bench:
             one, place = self._compared(own, ref)
             verdict = max(verdict, one, key=_WORSE.index)
             places += [place] if place else []
-        return self._stored(found, verdict) if verdict is Verdict.SAME else (verdict, "; ".join(places))
+        return (verdict, "; ".join(places)) if verdict is Verdict.DIFFERS else self._stored(found, verdict)
 
     def _compared(self, own: ArtifactRef | None, ref: ArtifactRef) -> tuple[Verdict, str]:
         """Return how an artifact with other bytes than the recorded ones differs, and where."""

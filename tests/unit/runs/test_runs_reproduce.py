@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as parquet
 import pytest
 
-from quantflow.data.store import ArtifactStore
+from quantflow.data.store import ArtifactRef, ArtifactStore, write_bytes
 from quantflow.errors import ConfigError, IntegrityError
 from quantflow.runs.record import RunRecord, StageRecord, versions
 from quantflow.runs.reproduce import reproduce, scratch_folder
@@ -104,6 +107,36 @@ def test_a_damaged_artifact_is_named(run: RunStatus) -> None:
     assert (found.first, verdicts(found)["clustering"]) == ("clustering", "differs")
     assert found.cause == "data: the stored file was damaged or changed after the run had written it"
     assert verdicts(found)["policy"] == "same"
+
+
+def test_a_damaged_artifact_is_named_whatever_the_verdict(run: RunStatus) -> None:
+    """Also of a stage whose other artifact has other bytes for the same values."""
+    record, own = stage(run, "validation"), run.outputs["oos_returns"]
+    laid_out = BytesIO()
+    parquet.write_table(parquet.read_table(stored(run, "oos_returns")), laid_out, compression="gzip")
+    sha = sha256(laid_out.getvalue()).hexdigest()
+    other = replace(own, sha256=sha, uri=own.uri.replace(own.sha256, sha).replace(own.sha256[:2], sha[:2]))
+    write_bytes(ArtifactStore(layout_of(run.record).store).path(other), laid_out.getvalue())
+    run.record.write_stage(replace(record, outputs={**record.outputs, "oos_returns": other}))
+    stored(run, "metrics").write_bytes(b"{}")
+    (row,) = [row for row in again(run).stages if row.stage == "validation"]
+    assert (row.verdict, row.detail) == ("differs", "the stored metrics has other bytes than were written")
+    stored(run, "metrics").unlink()
+    (row,) = [row for row in again(run).stages if row.stage == "validation"]
+    assert (row.verdict, row.detail) == ("same values", "the stored metrics is gone")
+
+
+def test_a_damaged_report_is_named(run: RunStatus) -> None:
+    """It is not compared, but what is stored of it has to be what was written."""
+    sha = sha256(b"a page").hexdigest()
+    ref = ArtifactRef("report", f"{sha[:2]}/{sha}.txt", sha)
+    run.record.write_stage(replace(stage(run, "report"), outputs={"report": ref}))
+    write_bytes(ArtifactStore(layout_of(run.record).store).path(ref), b"another page")
+    found = again(run)
+    assert (found.first, found.cause) == (
+        "report",
+        "data: the stored file was damaged or changed after the run had written it",
+    )
 
 
 def test_a_changed_setting_is_named(run: RunStatus) -> None:
@@ -222,6 +255,10 @@ def test_a_vendor_that_restates_is_found_by_fetching_anew(made: RunStatus, tmp_p
     found = again(run, refetch=True)
     assert (found.first, found.cause[:40]) == ("ingestion", "data: the provider gives other data than")
     assert found.stages[0].detail.startswith("prices: close of KO on 2021-03-01: ")
+    (tmp_path / "prices.csv").unlink()
+    gone = again(run, refetch=True)
+    assert (gone.first, gone.stages[0].verdict) == ("ingestion", "failed")
+    assert gone.cause == "data: the provider does not give the data now"
 
 
 DICE = """
