@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, Workspace
 
 SCHEMA_VERSION = 1
@@ -18,9 +19,18 @@ def orders(
     holdings: Annotated[
         Path, typer.Option("--holdings", metavar="FILE", help="What is held: CSV (symbol,quantity,price) or JSON.")
     ],
-    run: Annotated[str | None, typer.Argument(help="A run, or 'latest'; the current book by default.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(help="A run, or 'latest'; the current book by default.", autocompletion=complete.runs),
+    ] = None,
     profile: Annotated[
-        str | None, typer.Option("--profile", "-p", help="Whose book; needed when there are several.")
+        str | None,
+        typer.Option(
+            "--profile",
+            "-p",
+            help="Whose book; needed when there are several.",
+            autocompletion=complete.profiles_and_metas,
+        ),
     ] = None,
     capital: Annotated[
         float | None,

@@ -88,7 +88,7 @@ class Orders:
         tracking_difference: Sum of |weight after - weight of the book|.
         orders: Sales, then purchases; of each those of names that go first, then the largest.
         skipped: Names left alone though they are off the book's weight, by symbol.
-        notes: What one should know of the prices.
+        notes: What one should know of the run, the prices and the cash.
     """
 
     run_id: str
@@ -227,7 +227,7 @@ def _notes(
         if symbol not in own and instrument.session != as_of
     ]
     strange = [symbol for symbol, instrument in known.items() if currency and not instrument.currency]
-    return old + [f"taken to be in {currency}: {', '.join(strange)}"] * bool(strange)
+    return [*target.notes, *old] + [f"taken to be in {currency}: {', '.join(strange)}"] * bool(strange)
 
 
 def _told(

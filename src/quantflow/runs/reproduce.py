@@ -25,6 +25,7 @@ from quantflow.runs.facts import facts_of
 from quantflow.runs.record import StageRecord, cpu_kernel, private_folder_of
 from quantflow.runs.reproduction import BROKEN, Reproduction, Row, Verdict
 from quantflow.runs.request import context_of, layout_of, pipeline
+from quantflow.runs.sleeves import with_sleeves
 from quantflow.runs.status import EXPORTS, RunStatus
 from quantflow.stages.base import BasePipelineStage, Kind, SelectionContext, one_blas_thread
 
@@ -46,6 +47,14 @@ def scratch_folder(workspace: Path, *, keep: bool) -> Iterator[Path]:
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def parts_of(run: RunStatus) -> tuple[list[RunStatus], list[str]]:
+    """Return the runs that a run is made of, each once, with itself last; and the sleeves that it was made without."""
+    runs = {each.record.run_id: each for each in with_sleeves(run)}
+    failed = [failure for each in runs.values() for failure in each.record.header.get("failed", ())]
+    without = [failure["sleeve"] for failure in failed if runs.pop(failure["run_id"], None)]
+    return list(runs.values()), without
 
 
 def reproduce(run: RunStatus, scratch: Path, *, refetch: bool, tell: Tell) -> Reproduction:

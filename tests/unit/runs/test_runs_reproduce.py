@@ -13,15 +13,17 @@ import pandas as pd
 import pyarrow.parquet as parquet
 import pytest
 
+from processes import run_cli
+from quantflow.config.load import load_meta
 from quantflow.data.store import ArtifactRef, ArtifactStore, write_bytes
 from quantflow.errors import ConfigError, IntegrityError
 from quantflow.runs.record import RunRecord, StageRecord, versions
-from quantflow.runs.reproduce import reproduce, scratch_folder
+from quantflow.runs.reproduce import parts_of, reproduce, scratch_folder
 from quantflow.runs.reproduction import Reproduction, Verdict
-from quantflow.runs.request import layout_of
+from quantflow.runs.request import create_meta_run, layout_of
 from quantflow.runs.sleeves import links, with_sleeves
 from quantflow.runs.status import RunStatus, status
-from ran import ran, ran_meta
+from ran import AS_OF, executed, ran, ran_meta
 
 COMPUTED = ("features", "inference", "clustering", "policy", "allocation", "validation")
 
@@ -331,6 +333,26 @@ def test_a_meta_run_is_reproduced_on_its_sleeves_as_recorded(tmp_path: Path) -> 
     one.record.write_stage(replace(record, outputs=outputs))
     spoilt = again(run)
     assert (spoilt.first, spoilt.cause[:39]) == ("meta.gather", "data: a sleeve has other results than w")
+
+
+def test_a_sleeve_that_failed_is_left_out_and_one_that_is_there_twice_is_once(tmp_path: Path) -> None:
+    """Of a portfolio that was made without it; the sleeve is named, and the rest is reproduced."""
+    partial = 'allow_partial = true\nrenormalise = "proportional"\nsleeves ='
+    (tmp_path / "quantflow.toml").write_text(META.replace("sleeves =", partial))
+    record = create_meta_run(load_meta("both", workspace=tmp_path), tmp_path, AS_OF)
+    steady, few = links(record)
+    executed(RunRecord(tmp_path, steady.run_id))
+    record.update(failed=[{"sleeve": "few", "run_id": few.run_id, "stage": "policy", "message": "no names"}])
+    run = executed(record)
+    assert run.state == "completed"
+    runs, without = parts_of(run)
+    assert ([each.record.run_id for each in runs], without) == ([steady.run_id, record.run_id], ["few"])
+    shown = run_cli("reproduce", record.run_id, "--sleeves", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "sleeve few is left out: it failed" in shown.stderr
+    record.update(failed=[])
+    replace(few, run_id=steady.run_id).write(record)
+    assert [each.record.run_id for each in parts_of(run)[0]] == [steady.run_id, record.run_id]
 
 
 META = """
