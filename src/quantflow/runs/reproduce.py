@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from quantflow.data.store import ArtifactRef, ArtifactStore, exists, read_bytes, write_bytes
+from quantflow.data.store import ArtifactRef, ArtifactStore, exists, read_bytes, sweep, temporary_folder, write_bytes
 from quantflow.errors import ConfigError, DataUnavailableError, IntegrityError
 from quantflow.runs.cause import likely_cause
 from quantflow.runs.differences import Mismatch, mismatch, within
@@ -40,8 +40,13 @@ Tell = Callable[[str], None]
 
 @contextmanager
 def scratch_folder(workspace: Path, *, keep: bool) -> Iterator[Path]:
-    """Have an empty folder among quantflow's own of the workspace; it is removed afterwards, unless it is kept."""
-    folder = Path(tempfile.mkdtemp(prefix="reproduce-", dir=private_folder_of(workspace)))
+    """Have an empty folder among quantflow's own of the workspace; it is removed afterwards, unless it is kept.
+
+    Those that killed processes have left are removed before.
+    """
+    parent = private_folder_of(workspace)
+    sweep([parent])
+    folder = Path(tempfile.mkdtemp(prefix="reproduce-", dir=parent)) if keep else temporary_folder(parent)
     try:
         yield folder
     finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
@@ -308,6 +310,18 @@ def test_what_was_made_is_kept_when_that_is_asked_for(run: RunStatus) -> None:
         reproduce(run, folder, refetch=False, tell=lambda line: None)
     features = ArtifactStore(folder).get(run.outputs["features"])
     assert features.equals(ArtifactStore(layout_of(run.record).store).get(run.outputs["features"]))
+
+
+def test_the_folder_of_a_killed_process_is_removed(run: RunStatus) -> None:
+    """By the next one that reproduces here."""
+    parent = run.record.workspace / ".quantflow"
+    kill = "import os, sys; from pathlib import Path; from quantflow.runs.reproduce import scratch_folder as scratch\n"
+    code = f"{kill}with scratch(Path(sys.argv[1]), keep=False): os.kill(os.getpid(), 9)"
+    before = set(parent.iterdir())
+    subprocess.run([sys.executable, "-c", code, str(run.record.workspace)], check=False)
+    assert len({*parent.iterdir()} - before) == 1
+    with scratch_folder(run.record.workspace, keep=False) as folder:
+        assert {*parent.iterdir()} - before == {folder}
 
 
 def test_a_meta_run_is_reproduced_on_its_sleeves_as_recorded(tmp_path: Path) -> None:
