@@ -56,14 +56,15 @@ def recorded_meta(
 
 def _written(record: RunRecord, names: Mapping[str, Name], weights: Mapping[str, float]) -> RunStatus:
     store = ArtifactStore(layout_of(record).store, as_of=record.as_of)
-    made = {"weights": pd.DataFrame({"weight": list(weights.values())}, index=pd.Index(list(weights), name="symbol"))}
+    frame = pd.DataFrame({"weight": list(weights.values())}, index=pd.Index(list(weights), name="symbol"))
+    made = {"weights": frame, "metrics": {"strategy": {}}, "oos_returns": pd.DataFrame({"net": [0.0]})}
     parts = {"ingestion": _ingested(names), "synthesis": _atoms(names, weights)} if names else {}
     last = record.stages[-1]
     for stage in record.stages:
         outputs = parts.get(stage, {}) | (made if stage == last else {})
         refs = {name: store.put(name, value) for name, value in outputs.items()}
         record.write_stage(StageRecord(stage, "done", outputs=refs))
-    record.write_file("weights.csv", made["weights"].to_csv())
+    record.write_file("weights.csv", frame.to_csv())
     return status(record)
 
 

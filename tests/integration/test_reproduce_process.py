@@ -17,7 +17,7 @@ from ran import ran
 def reproduced(workspace: Path, run_id: str, *options: str) -> tuple[int, dict[str, Any]]:
     done = run_cli("reproduce", run_id, "--json", *options, cwd=workspace)
     assert done.stderr == ""
-    assert not list((workspace / ".quantflow").glob("reproduce-*"))
+    assert not list((workspace / ".quantflow").glob(".tmp-*"))
     return done.returncode, json.loads(done.stdout)
 
 

@@ -34,12 +34,12 @@ def cron(
 ) -> None:
     """Print a crontab line, and a systemd timer and service, that run a profile after each session."""
     from quantflow.config.load import find_workspace
-    from quantflow.runs.schedule import schedule_of
+    from quantflow.runs.schedule import crontab
 
     home = find_workspace(Path.cwd(), workspace).resolve()
-    plan = schedule_of(home, profile, after)
     program = Path(sys.argv[0]).resolve()
-    typer.echo(plan.text(program if program.name == "quantflow" else Path(sys.executable).with_name("quantflow")))
+    program = program if program.name == "quantflow" else Path(sys.executable).with_name("quantflow")
+    typer.echo(crontab(home, profile, program, after))
 
 
 def help_topic(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, Workspace
 
 SCHEMA_VERSION = 1
@@ -18,9 +19,18 @@ def orders(
     holdings: Annotated[
         Path, typer.Option("--holdings", metavar="FILE", help="What is held: CSV (symbol,quantity,price) or JSON.")
     ],
-    run: Annotated[str | None, typer.Argument(help="A run, or 'latest'; the current book by default.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(help="A run, or 'latest'; the current book by default.", autocompletion=complete.runs),
+    ] = None,
     profile: Annotated[
-        str | None, typer.Option("--profile", "-p", help="Whose book; needed when there are several.")
+        str | None,
+        typer.Option(
+            "--profile",
+            "-p",
+            help="Whose book; needed when there are several.",
+            autocompletion=complete.profiles_and_metas,
+        ),
     ] = None,
     capital: Annotated[
         float | None,
@@ -38,6 +48,7 @@ def orders(
 ) -> None:
     """Print and write the orders that bring an account to the book, and why each is made or not."""
     import math
+    import os
 
     from quantflow.config.load import find_workspace
     from quantflow.data.holdings import read_holdings
@@ -51,9 +62,9 @@ def orders(
     home = find_workspace(Path.cwd(), workspace)
     held = read_holdings(holdings)
     target = target_of(home, run, profile, stale_ok=stale_ok)
-    file = (out or target.run.record.folder / FILE).absolute()
-    if file.is_dir() or not file.parent.is_dir():
-        raise ConfigError(f"{file} cannot be written: it is a folder, or its folder is not there.", hint="Name a file.")
+    file = Path(os.path.realpath(out or target.run.record.folder / FILE))  # a link stays a link
+    if not file.parent.is_dir() or (file.exists() and not file.is_file()):
+        raise ConfigError(f"{file} cannot be written: it is no file, or its folder is not there.", hint="Name a file.")
     found = orders_of(target, held, capital)
     write_atomic(file, found.csv().encode())
     if json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, NoProgress, Workspace
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    run: Annotated[str, typer.Argument(help="A complete run, or 'latest'.")] = "latest",
+    run: Annotated[str, typer.Argument(help="A complete run, or 'latest'.", autocompletion=complete.runs)] = "latest",
     refetch: Annotated[
         bool, typer.Option("--refetch", help="Fetch the data anew, past the provider's cache; as stored by default.")
     ] = False,
@@ -35,7 +36,7 @@ def reproduce(
     from quantflow.config.load import find_workspace
     from quantflow.errors import ConfigError
     from quantflow.runs.recall import recall
-    from quantflow.runs.sleeves import with_sleeves
+    from quantflow.runs.reproduce import parts_of
     from quantflow.runs.status import find_run
     from quantflow.ui.check import telling
 
@@ -47,7 +48,10 @@ def reproduce(
             hint=f"quantflow reproduce {chosen.record.run_id} --sleeves --refetch",
         )
     differs = False
-    for each in with_sleeves(chosen) if sleeves else [chosen]:
+    runs, without = parts_of(chosen) if sleeves else ([chosen], [])
+    for name in without:
+        typer.echo(f"sleeve {name} is left out: it failed, and the portfolio was made without it", err=True)
+    for each in runs:
         recall(each.record)
         with telling(quiet=no_progress or json) as tell:
             differs |= not _one(each, refetch=refetch, sleeves=sleeves, keep=keep, json=json, tell=tell)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.cli.options import AsJson, Workspace
 
 if TYPE_CHECKING:
@@ -18,7 +19,13 @@ SCHEMA_VERSION = 1
 
 def serve(
     profile: Annotated[
-        list[str] | None, typer.Option("--profile", "-p", help="Only this profile; may be given several times.")
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            "-p",
+            help="Only this profile; may be given several times.",
+            autocompletion=complete.profiles_and_metas,
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what runs when; start nothing.")] = False,
     workspace: Workspace = None,

@@ -44,7 +44,7 @@ class Holdings:
 
     Attributes:
         positions: By symbol.
-        cash: Money that is not invested, 0 or more; None when the file does not say.
+        cash: Money that is not invested, negative when it is owed; None when the file does not say.
     """
 
     positions: Mapping[str, Position]
@@ -56,11 +56,12 @@ def read_holdings(path: Path) -> Holdings:
 
     Args:
         path: JSON when its name ends in ``.json``: an object of quantities, or of objects with ``quantity`` and
-            perhaps ``price``, by symbol; or a list of objects with ``symbol`` as well. Else CSV, with a header.
+            perhaps ``price``, by symbol; or a list of objects with ``symbol`` as well. Else CSV, with a header; a last
+            cell of ``price`` may be missing.
 
     Raises:
-        ConfigError: If it is not there, or has anything that is not a symbol, a finite number, a price above 0, or
-            cash of at least 0; an unknown column, or a symbol twice. It names file and line, or entry.
+        ConfigError: If it is not there, or has anything that is not a symbol, a finite number, or a price above 0; an
+            unknown column, or a symbol twice. It names file and line, or entry.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -137,8 +138,6 @@ def _price(row: _Row) -> float | None:
 
 
 def _cash(row: _Row, amount: float, price: float | None) -> float:
-    if amount < 0.0:
-        raise row.wrong(f"cash is {amount:g}", "Orders are not made on credit: cash is 0 or more.")
     if price is not None:
         raise row.wrong("cash has no price", "Leave the cell empty.")
     return amount
@@ -154,10 +153,10 @@ def _csv(path: Path, text: str) -> Iterator[_Row]:
                 continue
             if names is None:
                 names = _known(place, [cell.strip().lower() for cell in cells])
-            elif len(cells) != len(names):
+            elif len(cells) != len(names) and [*names[len(cells) :]] != ["price"]:  # as in "cash,2500"
                 raise _Row(place, {}).wrong(f"it has {len(cells)} cells, the header {len(names)}")
             else:
-                yield _Row(place, dict(zip(names, (cell.strip() for cell in cells), strict=True)))
+                yield _Row(place, dict(zip(names, (cell.strip() for cell in cells), strict=False)))
     except csv.Error as error:
         raise ConfigError(f"{path}, line {reader.line_num}: {error}.", hint=_SHAPE) from None
     if names is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from quantflow.errors import DataError, InfrastructureError, IntegrityError
 
 _verified: set[str] = set()
 _PREFIX = ".tmp-{}-{}-"
-"""How an unfinished file is called: host and process that write it."""
+"""How an unfinished file or a temporary folder is called: host and process that write it."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,19 @@ def _publish(temporary: Path, path: Path) -> None:
     temporary.replace(path)
 
 
+def temporary_folder(parent: Path) -> Path:
+    """Return a new folder in *parent*, which ``sweep`` removes when this process is dead."""
+    return Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX.format(socket.gethostname(), os.getpid())))
+
+
 def sweep(folders: Iterable[Path]) -> None:
-    """Remove the unfinished files that dead processes of this machine have left in *folders*."""
+    """Remove the unfinished files and temporary folders that dead processes of this machine have left in *folders*."""
     ours = _PREFIX.format(socket.gethostname(), "")[:-1]
     for folder in folders:
         for path in folder.glob(f"{ours}*"):
             owner = path.name.removeprefix(ours).partition("-")[0]
             if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-                path.unlink(missing_ok=True)
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def private_folder(folder: Path) -> None:

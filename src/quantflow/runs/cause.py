@@ -26,9 +26,11 @@ def likely_cause(record: RunRecord, stage: Stage, context: SelectionContext, row
     """
     found = record.stage(stage.id)
     assert found is not None  # the run is complete
-    if row.reproduced == row.recorded or (stage.kind is Kind.NETWORK and not row.reproduced):
+    if row.verdict is Verdict.DIFFERS and row.reproduced in (row.recorded, {}):
         return "data: the stored file was damaged or changed after the run had written it"
     if refetched and stage.kind is Kind.NETWORK:
+        if row.verdict is Verdict.FAILED:
+            return "data: the provider does not give the data now"
         return f"data: the provider gives other data than on {record.header['created'][:10]}"
     if stage.kind is Kind.CONTROL:
         return "data: a sleeve has other results than when they were gathered, or the record was changed"

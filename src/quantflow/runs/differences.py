@@ -64,7 +64,7 @@ def mismatch(left: Any, right: Any) -> Mismatch | None:
     if type(left) is not type(right):
         return Mismatch("type", "", None, type(left).__name__, type(right).__name__)
     if isinstance(left, Panel):
-        return _tables(_long(left), _long(right))
+        return _axes(left, right) or _tables(_long(left), _long(right))
     if type(left).__name__ == "DataFrame":
         return _tables(_flat(left), _flat(right))
     return _records(left, right)
@@ -92,10 +92,10 @@ def _near_tables(left: Any, right: Any, tolerance: float) -> bool:
         return False
     for name in left.columns:
         mine, theirs = left[name], right[name]
-        if mine.dtype.kind == theirs.dtype.kind == "f":
+        if mine.dtype == theirs.dtype and mine.dtype.kind == "f":
             if not np.allclose(mine, theirs, rtol=tolerance, atol=tolerance, equal_nan=True):
                 return False
-        elif (_bits(mine) != _bits(theirs)).any():
+        elif _unequal(mine, theirs).any():
             return False
     return True
 
@@ -125,6 +125,19 @@ def _long(panel: Panel) -> Any:
     return pd.DataFrame({**columns, **{name: values.reshape(-1) for name, values in sorted(panel.fields.items())}})
 
 
+def _axes(left: Panel, right: Panel) -> Mismatch | None:
+    """Return which symbols, else which sessions, only one of two panels has: the first, and how many."""
+    for mine, theirs, words in ((left, right, ("there", "missing")), (right, left, ("missing", "there"))):
+        if alone := sorted({*mine.symbols} - {*theirs.symbols}):
+            more = f" and {len(alone) - 1} more" if len(alone) > 1 else ""
+            return Mismatch("row", f"{alone[0]}{more}", None, *words)
+        days = np.setdiff1d(mine.sessions, theirs.sessions)
+        if len(days):
+            more = f" ({len(days)} sessions)" if len(days) > 1 else ""
+            return Mismatch("row", f"all symbols{more}", str(days[0]), *words)
+    return None
+
+
 def _dates(flat: Any) -> Array | None:
     """Return the dates of a flat frame's rows (``datetime64[D]``), its first column of dates; None without one."""
     for name in flat.columns:
@@ -145,7 +158,7 @@ def _tables(left: Any, right: Any) -> Mismatch | None:
     first: list[tuple[Any, int, int, Any]] = []
     days = _dates(left)
     for place, name in enumerate(left.columns):
-        unequal = np.flatnonzero(_bits(left[name]) != _bits(right[name]))
+        unequal = np.flatnonzero(_unequal(left[name], right[name]))
         if len(unequal):
             row = int(unequal[0] if days is None else unequal[np.argmin(days[unequal])])
             first.append((row if days is None else days[row], place, row, name))
@@ -153,21 +166,28 @@ def _tables(left: Any, right: Any) -> Mismatch | None:
         return None
     _, _, row, name = min(first, key=lambda found: found[:3])
     mine, theirs = (_shown(frame[name].iloc[row]) for frame in (left, right))
+    if mine == theirs:
+        mine, theirs = (str(frame[name].dtype) for frame in (left, right))
     day = None if days is None else str(days[row])
     return Mismatch(str(name), _name(left, row), day, mine, theirs, len(first))
 
 
 def _rows(left: Any, right: Any) -> Mismatch:
     """Return the first row that only one of two tables has."""
-    marks = [[tuple(map(repr, row)) for row in frame[_keys(frame)].itertuples(index=False)] for frame in (left, right)]
+    from pandas.util import hash_pandas_object
+
+    keys = [frame[_keys(frame)] for frame in (left, right)]
+    try:
+        marks = [hash_pandas_object(each, index=False) for each in keys]
+    except (TypeError, ValueError):  # lists and arrays have no hash
+        marks = [hash_pandas_object(each.map(repr), index=False) for each in keys]
     for (mine, theirs), frame in zip((marks, marks[::-1]), (left, right), strict=True):
-        other = set(theirs)
-        for position, mark in enumerate(mine):
-            if mark not in other:
-                words = ("there", "missing") if frame is left else ("missing", "there")
-                days = _dates(frame)
-                date = None if days is None else str(days[position])
-                return Mismatch("row", _name(frame, position), date, *words)
+        alone = np.flatnonzero(~mine.isin(theirs))
+        if len(alone):
+            words = ("there", "missing") if frame is left else ("missing", "there")
+            days = _dates(frame)
+            position = int(alone[0])
+            return Mismatch("row", _name(frame, position), None if days is None else str(days[position]), *words)
     return Mismatch("rows", "", None, str(len(left)), str(len(right)))
 
 
@@ -176,9 +196,16 @@ def _keys(frame: Any) -> list[Any]:
     return [name for name in frame.columns if frame[name].dtype.kind in "MOTU"] or list(frame.columns)
 
 
-def _bits(column: Any) -> Array:
-    """Return what is equal exactly when the values are, with the type: a NaN equals itself."""
-    values = column.to_numpy()
+def _unequal(left: Any, right: Any) -> Array:
+    """Return at which rows two columns differ: everywhere when they are of different types."""
+    mine, theirs = left.to_numpy(), right.to_numpy()
+    if (mine.dtype.kind, mine.dtype.itemsize) != (theirs.dtype.kind, theirs.dtype.itemsize):
+        return np.ones(len(mine), dtype=bool)
+    return np.asarray(_bits(mine) != _bits(theirs))
+
+
+def _bits(values: Array) -> Array:
+    """Return what is equal exactly when the values, of one type, are: a NaN equals itself."""
     if values.dtype.kind == "f":
         return np.asarray(values.view(f"u{values.dtype.itemsize}"), dtype=object if values.dtype.itemsize > 8 else None)
     if values.dtype.kind in "iubmM":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +88,7 @@ class Orders:
         tracking_difference: Sum of |weight after - weight of the book|.
         orders: Sales, then purchases; of each those of names that go first, then the largest.
         skipped: Names left alone though they are off the book's weight, by symbol.
-        notes: What one should know of the prices.
+        notes: What one should know of the run, the prices and the cash.
     """
 
     run_id: str
@@ -130,7 +130,8 @@ def orders_of(target: Target, holdings: Holdings, capital: float | None = None) 
             nothing of cash, cash is what the positions leave of this; 0 when this is None too.
 
     Raises:
-        DataError: If a name has no price, names are in several currencies, or the account is worth nothing.
+        DataError: If a name has no price, names are in several currencies, or the account is worth nothing, or no more
+            than the costs.
         ConfigError: If the positions are worth more than a capital that is said to include the cash.
     """
     held = {symbol: p for symbol, p in holdings.positions.items() if p.quantity or symbol in target.weights}
@@ -226,7 +227,7 @@ def _notes(
         if symbol not in own and instrument.session != as_of
     ]
     strange = [symbol for symbol, instrument in known.items() if currency and not instrument.currency]
-    return old + [f"taken to be in {currency}: {', '.join(strange)}"] * bool(strange)
+    return [*target.notes, *old] + [f"taken to be in {currency}: {', '.join(strange)}"] * bool(strange)
 
 
 def _told(
@@ -237,7 +238,12 @@ def _told(
     from quantflow.quant.orders import plan
 
     found = plan(problem)
-    capital = problem.capital_after(0.0)
+    capital, cost = problem.capital_after(0.0), float(found.costs.sum())
+    if problem.capital_after(cost) <= 0.0:
+        raise DataError(
+            f"The orders would cost {cost:.2f}, and the account is worth {capital:.2f}.",
+            hint="See its cash, and the profile's validation.commission_bps and slippage_bps.",
+        )
     orders = [_order(symbols[i], i, problem, found) for i in np.flatnonzero(found.trades).tolist()]
     header = target.run.record.header
     return Orders(
@@ -251,12 +257,18 @@ def _told(
         cash_before=problem.cash,
         cash_after=found.cash,
         turnover=sum(order.notional for order in orders) / capital,
-        cost=float(found.costs.sum()),
+        cost=cost,
         tracking_difference=float(np.abs(found.after - problem.targets).sum()),
         orders=sorted(orders, key=lambda o: (o.side == "BUY", o.reason != "exit", -o.notional, o.symbol)),
         skipped=[_skipped(symbols[i], i, problem, found) for i in np.flatnonzero(found.rules).tolist()],
-        notes=notes,
+        notes=[*notes, *_owed(found.cash, currency)],
     )
+
+
+def _owed(cash: float, currency: str | None) -> Iterator[str]:
+    if round(cash, 2) < 0.0:
+        short = f"{-cash:.2f}{f' {currency}' if currency else ''}"
+        yield f"cash is short of {short}: sell that much more, pay it in, or leave a short that is bought back"
 
 
 def _order(symbol: str, i: int, problem: Rebalance, found: Plan) -> Order:

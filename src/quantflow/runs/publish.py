@@ -152,6 +152,17 @@ def held_back(run: RunStatus, config: PublishConfig, there: Book | None) -> Iter
     yield from _old_sleeves(run.record)
 
 
+def doubts(run: RunStatus) -> Iterator[str]:
+    """Yield why the weights of a complete run are not such as become its profile's book as they are."""
+    record = run.record
+    if run.degraded:
+        yield "the run is degraded: it ended well, but not as asked"
+    if _is_experiment(record):
+        yield "the run is an experiment: made with settings that are not its profile's"
+    for reason in held_back(run, _config(record), current(record.workspace, record.header["profile"])):
+        yield f"the run would not be published: {reason}"
+
+
 def _impossible(figures: Mapping[str, Any]) -> Iterator[str]:
     for name, value in figures.items():
         if isinstance(value, float) and not math.isfinite(value):

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from quantflow.data.store import ArtifactRef, ArtifactStore, exists, read_bytes, write_bytes
+from quantflow.data.store import ArtifactRef, ArtifactStore, exists, read_bytes, sweep, temporary_folder, write_bytes
 from quantflow.errors import ConfigError, DataUnavailableError, IntegrityError
 from quantflow.runs.cause import likely_cause
 from quantflow.runs.differences import Mismatch, mismatch, within
@@ -25,6 +25,7 @@ from quantflow.runs.facts import facts_of
 from quantflow.runs.record import StageRecord, cpu_kernel, private_folder_of
 from quantflow.runs.reproduction import BROKEN, Reproduction, Row, Verdict
 from quantflow.runs.request import context_of, layout_of, pipeline
+from quantflow.runs.sleeves import with_sleeves
 from quantflow.runs.status import EXPORTS, RunStatus
 from quantflow.stages.base import BasePipelineStage, Kind, SelectionContext, one_blas_thread
 
@@ -39,13 +40,26 @@ Tell = Callable[[str], None]
 
 @contextmanager
 def scratch_folder(workspace: Path, *, keep: bool) -> Iterator[Path]:
-    """Have an empty folder among quantflow's own of the workspace; it is removed afterwards, unless it is kept."""
-    folder = Path(tempfile.mkdtemp(prefix="reproduce-", dir=private_folder_of(workspace)))
+    """Have an empty folder among quantflow's own of the workspace; it is removed afterwards, unless it is kept.
+
+    Those that killed processes have left are removed before.
+    """
+    parent = private_folder_of(workspace)
+    sweep([parent])
+    folder = Path(tempfile.mkdtemp(prefix="reproduce-", dir=parent)) if keep else temporary_folder(parent)
     try:
         yield folder
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def parts_of(run: RunStatus) -> tuple[list[RunStatus], list[str]]:
+    """Return the runs that a run is made of, each once, with itself last; and the sleeves that it was made without."""
+    runs = {each.record.run_id: each for each in with_sleeves(run)}
+    failed = [failure for each in runs.values() for failure in each.record.header.get("failed", ())]
+    without = [failure["sleeve"] for failure in failed if runs.pop(failure["run_id"], None)]
+    return list(runs.values()), without
 
 
 def reproduce(run: RunStatus, scratch: Path, *, refetch: bool, tell: Tell) -> Reproduction:
@@ -132,9 +146,9 @@ class _Bench:
         assert found is not None  # the run is complete
         recorded = {name: ref.sha256 for name, ref in found.outputs.items()}
         if self._is_left_out(stage):
-            return context, Row(
-                stage.id, recorded, {}, Verdict.NOT_COMPARED, "not compared, since it tells the run's own timings"
-            )
+            verdict, detail = self._stored(found, Verdict.NOT_COMPARED)
+            why = "not compared, since it tells the run's own timings"
+            return context, Row(stage.id, recorded, {}, verdict, detail or why)
         if Verdict.FAILED in before:
             return context, Row(stage.id, recorded, {}, Verdict.NOT_RUN)
         if self._is_given(stage, context, found, differs=Verdict.DIFFERS in before):
@@ -194,7 +208,7 @@ class _Bench:
             one, place = self._compared(own, ref)
             verdict = max(verdict, one, key=_WORSE.index)
             places += [place] if place else []
-        return self._stored(found, verdict) if verdict is Verdict.SAME else (verdict, "; ".join(places))
+        return (verdict, "; ".join(places)) if verdict is Verdict.DIFFERS else self._stored(found, verdict)
 
     def _compared(self, own: ArtifactRef | None, ref: ArtifactRef) -> tuple[Verdict, str]:
         """Return how an artifact with other bytes than the recorded ones differs, and where."""

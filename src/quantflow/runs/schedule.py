@@ -16,9 +16,11 @@ from quantflow.errors import ConfigError
 USUAL = "close+45m"
 
 _DAY = 24 * 60
-_CRON = """# {name}: {after} minutes after the close of {calendar}, local time of the exchange
+_CRON = """# {name}: {said}
 CRON_TZ={zone}
-{minute} {hour} * * {days}  cd {home} && {program} {command} --no-progress >> {log} 2>&1
+{cron}  cd {home} && {program} {command} --no-progress >> {log} 2>&1
+"""
+_NO_TIMER = """# No systemd timer can be told these fields; quantflow serve runs the profile without cron.
 """
 _SYSTEMD = """# ~/.config/systemd/user/quantflow-{name}.timer
 [Unit]
@@ -37,6 +39,21 @@ Type=oneshot
 WorkingDirectory={home}
 ExecStart={program} {command} --no-progress
 """
+
+
+@dataclass(frozen=True)
+class Time:
+    """A time at which a profile is to run.
+
+    Attributes:
+        cron: The fields of a crontab.
+        zone: The time zone that they are in.
+        said: What the profile says, as ``close+45m``.
+    """
+
+    cron: str
+    zone: str
+    said: str
 
 
 @dataclass(frozen=True)
@@ -75,23 +92,54 @@ class Schedule:
 
     def text(self, program: Path) -> str:
         """Return the crontab line and the systemd units that run *program*."""
-        always = self.calendar == "24/7"
+        said = f"{self.after} minutes after the close of {self.calendar}, local time of the exchange"
         facts = {
             "name": self.profile,
-            "after": self.after,
             "calendar": self.calendar,
             "zone": self.zone,
             "minute": self.minute % 60,
             "hour": self.minute // 60,
-            "days": self.days,
-            "weekdays": "Mon..Sun" if always else "Tue..Sat" if self.next_day else "Mon..Fri",
+            "weekdays": _WEEKDAYS[self.days],
             "home": shlex.quote(str(self.home)),
             "program": shlex.quote(str(program)),
             "command": self.command,
-            "log": shlex.quote(str(self.home / f"quantflow-{self.profile}.log")),
         }
-        cron = {name: str(value).replace("%", r"\%") for name, value in facts.items()}  # to cron % ends the line
-        return _CRON.format(**cron) + "\n" + _SYSTEMD.format(**facts)
+        return self.line(program, Time(self.cron, self.zone, said)) + "\n" + _SYSTEMD.format(**facts)
+
+    def line(self, program: Path, time: Time) -> str:
+        """Return the crontab line that runs *program* at *time*, below its time zone."""
+        log = shlex.quote(str(self.home / f"quantflow-{self.profile}.log"))
+        home, run = shlex.quote(str(self.home)), shlex.quote(str(program))
+        facts = {"name": self.profile, "command": self.command, "home": home, "program": run, "log": log}
+        escaped = {name: value.replace("%", r"\%") for name, value in facts.items()}  # to cron % ends the line
+        return _CRON.format(said=time.said, zone=time.zone, cron=time.cron, **escaped)
+
+
+_WEEKDAYS = {"*": "Mon..Sun", "1-5": "Mon..Fri", "2-6": "Tue..Sat"}
+
+
+def crontab(home: Path, name: str, program: Path, after: str | None = None) -> str:
+    """Return what runs *program* for a profile or meta profile at the times of its schedule: for cron, and for systemd.
+
+    Args:
+        home: The workspace.
+        name: The profile or meta profile.
+        program: What is run.
+        after: How long after the close, as ``close+45m``, whatever its schedule says.
+
+    Raises:
+        ConfigError: If there is no such profile, or if a time is none that a crontab can have.
+    """
+    plan, exchange = _loaded(home, name).schedule, schedule_of(home, name, after)
+    if after or not plan.cron:
+        return exchange.text(program)
+    if len(plan.cron.split()) > 5:
+        raise ConfigError(
+            f"The schedule of {name} has seconds, {plan.cron!r}, which a crontab has not.",
+            hint="Leave the last field out, or let quantflow serve run it.",
+        )
+    own = exchange.line(program, Time(plan.cron, plan.timezone or exchange.zone, "as its schedule says"))
+    return exchange.text(program) + "\n" + own if plan.after else own + _NO_TIMER
 
 
 def schedule_of(home: Path, name: str, after: str | None = None) -> Schedule:
@@ -103,30 +151,20 @@ def schedule_of(home: Path, name: str, after: str | None = None) -> Schedule:
         after: How long after, as ``close+45m``; None for what its schedule says, and for 45 minutes when it says none.
 
     Raises:
-        ConfigError: If there is no such profile, or *after* is something else.
+        ConfigError: If there is no such profile, *after* is something else, or that is not over the day after.
     """
     loaded = _loaded(home, name)
     minutes = minutes_after(after, "--after") if after else minutes_after(loaded.schedule.after or USUAL, "after")
     calendar = loaded.calendar.name
     zone, close = calendars.usual_close(calendar)
     minute = close + minutes
+    if minute >= 2 * _DAY and calendar != calendars.ALWAYS_OPEN:
+        raise ConfigError(
+            f"close+{minutes}m is later than the day after a session of {calendar}.",
+            hint=f"Give at most close+{2 * _DAY - 1 - close}m.",
+        )
     command = f"meta --meta-profile {name}" if isinstance(loaded, MetaProfile) else f"select --profile {name}"
     return Schedule(name, command, calendar, zone, minute % _DAY, minutes, minute >= _DAY, home)
-
-
-@dataclass(frozen=True)
-class Time:
-    """A time at which a profile is to run.
-
-    Attributes:
-        cron: The fields of a crontab.
-        zone: The time zone that they are in.
-        said: What the profile says, as ``close+45m``.
-    """
-
-    cron: str
-    zone: str
-    said: str
 
 
 def times_of(home: Path, names: Sequence[str] = ()) -> dict[str, tuple[Time, ...]]:

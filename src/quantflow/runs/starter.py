@@ -43,7 +43,7 @@ def start_workspace(folder: Path) -> Started:
 
     Raises:
         ConfigError: If one of them, ``.gitignore`` aside, is there; nothing was written then.
-        InfrastructureError: If they cannot be written.
+        InfrastructureError: If they cannot be written, or the ``.gitignore`` cannot be read; nothing was written then.
     """
     there = [name for name in (FILE, PRICES, INSTRUMENTS) if (folder / name).exists()]
     if there:
@@ -88,7 +88,13 @@ def _listed(sample: SampleProvider) -> Any:
 
 def _not_ignored(path: Path) -> tuple[str, ...] | None:
     """Return which lines a file that is there lacks; None when it is not there."""
-    if not path.exists():
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
         return None
-    lines = {line.strip().rstrip("/") for line in path.read_text(encoding="utf-8", errors="replace").splitlines()}
+    except OSError as error:
+        raise InfrastructureError(
+            f"{path} cannot be read: {error.strerror}.", hint="Mend its permissions, or move it away."
+        ) from error
+    lines = {line.strip().rstrip("/") for line in text.splitlines()}
     return tuple(line for line in IGNORED if line.rstrip("/") not in lines)

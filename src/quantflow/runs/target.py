@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from quantflow.config.layers import check_name
 from quantflow.errors import ConfigError, DataError, DegradedError, unknown_name
-from quantflow.runs.publish import books, current, stale
+from quantflow.runs.publish import books, current, doubts, stale
 from quantflow.runs.results import weights_of
 from quantflow.runs.status import RunStatus, find_run
 
@@ -22,19 +24,22 @@ class Target:
         weights: Signed fraction of capital, by symbol.
         book: Whether it is its profile's current book.
         stale: Why a newer run did not replace that book; None when none failed to.
+        notes: Why the weights of a run that is asked for are not such as become a book.
     """
 
     run: RunStatus
     weights: Mapping[str, float]
     book: bool
     stale: str | None = None
+    notes: Sequence[str] = ()
 
 
 def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale_ok: bool = False) -> Target:
     """Return what is to be held: the weights of a run, or a profile's current book; the only book when neither is said.
 
     Raises:
-        ConfigError: If there is no such run or book, the run is not complete, or it is not said which of several books.
+        ConfigError: If there is no such run or book, *profile* can be no name of one, the run is not complete, or it is
+            not said which of several books.
         DataError: If there are no weights, or not all are finite.
         DegradedError: If a newer run did not replace the book, unless that is in order.
     """
@@ -42,7 +47,11 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
         if profile is not None:
             raise ConfigError("A run and --profile are both given.", hint="Give one: a run, or the book of a profile.")
         run = _complete(find_run(workspace, run_id))
-        return Target(run, _sound(run, weights_of(run)), book=False)
+        run_id = run.record.run_id
+        weights = _sound(weights_of(run), f"Run {run_id}", f"quantflow inspect {run_id}")
+        return Target(run, weights, book=False, notes=tuple(doubts(run)))
+    if profile is not None:
+        check_name(profile, "A profile")
     name = profile or _only(workspace)
     book = current(workspace, name)
     if book is None:
@@ -55,13 +64,13 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
             hint="Mend that and run again, or take the old book as it is with --stale-ok.",
         )
     run = _run_of(workspace, name, book.run_id)
-    return Target(run, _sound(run, book.weights), book=True, stale=said)
+    weights = _sound(book.weights, f"The book of {name}", "Run the profile again, with --force.")
+    return Target(run, weights, book=True, stale=said)
 
 
-def _sound(run: RunStatus, weights: Mapping[str, float]) -> Mapping[str, float]:
-    if not weights or not all(map(math.isfinite, weights.values())):
-        name = run.record.run_id
-        raise DataError(f"Run {name} has no weights, or not all are finite.", hint=f"quantflow inspect {name}")
+def _sound(weights: Mapping[str, Any], whose: str, hint: str) -> Mapping[str, float]:
+    if not weights or not all(isinstance(weight, int | float) and math.isfinite(weight) for weight in weights.values()):
+        raise DataError(f"{whose} has no weights, or not all are finite numbers.", hint=hint)
     return weights
 
 

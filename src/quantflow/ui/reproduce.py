@@ -26,13 +26,13 @@ def print_reproduction(found: Reproduction, *, with_sleeves: bool, kept: str | N
     table = new_table("STAGE", "RECORDED", "REPRODUCED", "VERDICT")
     for row in found.stages:
         style = "bold red" if row.verdict in BROKEN else _STYLES.get(row.verdict, "green")
-        table.add_row(row.stage, _digest(row.recorded), _digest(row.reproduced), f"[{style}]{row.verdict}[/]")
+        table.add_row(escape(row.stage), _digest(row.recorded), _digest(row.reproduced), f"[{style}]{row.verdict}[/]")
     show(console, table)
     for row in found.stages:
         if row.detail:
-            console.print(f"{row.stage}: {escape(row.detail)}", soft_wrap=True)
+            console.print(f"{escape(row.stage)}: {escape(row.detail)}", soft_wrap=True)
     if found.first:
-        console.print(f"[bold red]first that differs: {found.first}[/]", soft_wrap=True)
+        console.print(f"[bold red]first that differs: {escape(found.first)}[/]", soft_wrap=True)
         console.print(f"likely cause: {escape(found.cause)}", soft_wrap=True)
     else:
         console.print(f"[bold green]reproduced[/]: {_claim(found)}", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,21 @@ def test_a_stale_book_ends_with_23(run: RunStatus, tmp_path: Path) -> None:
     assert taken.returncode == 0, taken.stderr
     assert "it failed" in json.loads(taken.stdout)["stale"]
     assert "warning: the book is stale" in run_cli(*command[:-1], "--stale-ok", cwd=tmp_path).stderr
+
+
+def test_out_writes_what_a_link_names_and_files_alone(run: RunStatus, tmp_path: Path) -> None:
+    """A link stays a link, and its file is written; what is no file, such as a pipe, is refused and stays."""
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "far" / "orders.csv")
+    os.mkfifo(tmp_path / "pipe")
+    command = ("orders", "--holdings", "holdings.csv", "--out")
+    assert run_cli(*command, "link.csv", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "far" / "orders.csv").read_text().startswith(HEADER)
+    refused = run_cli(*command, "pipe", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "pipe cannot be written: it is no file" in refused.stderr
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize(

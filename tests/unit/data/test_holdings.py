@@ -22,6 +22,7 @@ def write(folder: Path, name: str, text: str | bytes) -> Path:
     ("name", "text"),
     [
         ("a.csv", "symbol,quantity,price\nAAPL,10.5,\nKO,-3,62.5\ncash,2500,\n"),
+        ("c.csv", "symbol,quantity,price\nAAPL,10.5\nKO,-3,62.5\ncash,2500\n"),
         ("a.txt", "\ufeffPrice , QUANTITY,Symbol\r\n,10.5,AAPL\r\n\r\n62.5,-3,KO\r\n,2.5e3,cash\r\n"),
         ("a.json", '{"AAPL": 10.5, "KO": {"quantity": -3, "price": 62.5}, "cash": 2500}'),
         ("a.JSON", '{"AAPL": "10.5", "KO": {"price": 62.5, "quantity": "-3"}, "cash": {"quantity": 2500}}'),
@@ -43,6 +44,11 @@ def test_no_row_of_cash_is_told_from_one_of_nothing(tmp_path: Path) -> None:
     assert read_holdings(write(tmp_path, "b.csv", "symbol,quantity\ncash,0\n")) == Holdings({}, 0.0)
 
 
+def test_cash_may_be_owed(tmp_path: Path) -> None:
+    """What orders can leave can be given back."""
+    assert read_holdings(write(tmp_path, "a.csv", "symbol,quantity,price\ncash,-700.5\n")).cash == -700.5
+
+
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
@@ -62,7 +68,8 @@ def test_no_row_of_cash_is_told_from_one_of_nothing(tmp_path: Path) -> None:
         ("a.csv", "symbol,quantity\nKO,٣\n", "not a number"),
         ("a.csv", "symbol,quantity,price\nKO,1,$3\n", r"its price is '\$3', not a number"),
         ("a.csv", "symbol,quantity,price\nKO,1,0\n", "line 2: its price is 0"),
-        ("a.csv", "symbol,quantity\ncash,-0.01\n", "line 2: cash is -0.01"),
+        ("a.csv", "symbol,quantity,price\nKO\n", "line 2: it has 1 cells, the header 3"),
+        ("a.csv", "symbol,price,quantity\nKO,1\n", "line 2: it has 2 cells, the header 3"),
         ("a.csv", "symbol,quantity,price\ncash,5,1\n", "line 2: cash has no price"),
         ("a.csv", 'symbol,quantity\n"KO,1\n', "line 2"),
         ("a.csv", b"symbol,quantity\nK\xff,1\n", "not UTF-8"),

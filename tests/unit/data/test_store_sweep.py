@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from quantflow.data.store import sweep, write_atomic
+from quantflow.data.store import sweep, temporary_folder, write_atomic
 
 DIE = (
     "import os, sys; from pathlib import Path; from quantflow.data import store\n"
@@ -27,6 +27,17 @@ def test_a_dead_writers_file_is_removed_and_a_living_ones_kept(tmp_path: Path) -
     assert len(list(tmp_path.iterdir())) == 3
     sweep([tmp_path, tmp_path / "missing"])
     assert set(tmp_path.iterdir()) == {mine, other}
+
+
+def test_a_dead_ones_folder_is_removed(tmp_path: Path) -> None:
+    """With all in it; the folder of a living process stays."""
+    make = "import sys; from pathlib import Path; from quantflow.data.store import temporary_folder as make\n"
+    code = f"{make}(make(Path(sys.argv[1])) / 'x').touch()"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert len(list(tmp_path.iterdir())) == 1
+    mine = temporary_folder(tmp_path)
+    sweep([tmp_path])
+    assert list(tmp_path.iterdir()) == [mine]
 
 
 def test_a_write_leaves_nothing_beside_it(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,14 @@ from quantflow.data.holdings import Holdings, Position
 from quantflow.errors import ConfigError, DataError, DegradedError
 from quantflow.runs.orders import Orders, orders_of
 from quantflow.runs.publish import mark_stale
+from quantflow.runs.record import StageRecord
 from quantflow.runs.target import Target, target_of
+from quantflow.stages.base import Summary
 from recorded import Name, recorded, recorded_meta
 
 NAMES = {"AAA": Name([90, 95, 100]), "BBB": Name([55, 52, 50]), "CCC": Name([10, 11, 20]), "DDD": Name([7, 8, 9])}
 WEIGHTS = {"AAA": 0.5, "BBB": 0.3, "CCC": 0.2}
+EXPERIMENT = "the run is an experiment: made with settings that are not its profile's"
 FREE = ("validation.commission_bps=0", "validation.slippage_bps=0")
 
 
@@ -55,7 +59,7 @@ def test_orders_lead_from_the_holdings_to_the_weights(tmp_path: Path) -> None:
     assert found.cash_after == pytest.approx(0.0, abs=1e-9)
     assert found.turnover == pytest.approx((100.5 * 9 + 3000 + 2500 + 2000) / 10_000)
     assert found.tracking_difference == pytest.approx(0.0, abs=1e-12)
-    assert found.notes == []
+    assert found.notes == [EXPERIMENT]
 
 
 def test_costs_are_those_of_the_validation(tmp_path: Path) -> None:
@@ -98,14 +102,14 @@ def test_the_holdings_own_price_wins(tmp_path: Path) -> None:
     held = Holdings({"AAA": Position(0, 200), "XYZ": Position(10, 100)}, 9000)
     found = of_run(tmp_path, held, *FREE)
     assert amounts(found) == {"XYZ": -10, "AAA": 25, "BBB": 60, "CCC": 100}
-    assert found.notes == ["taken to be in USD: XYZ"]
+    assert found.notes == [EXPERIMENT, "taken to be in USD: XYZ"]
 
 
 def test_a_hole_at_the_as_of_takes_the_close_before(tmp_path: Path) -> None:
     """And says of which session it is."""
     found = of_run(tmp_path, Holdings({}, 10_000), *FREE, names={**NAMES, "AAA": Name([90, 125, math.nan])})
     assert amounts(found)["AAA"] == 40
-    assert found.notes == ["AAA: its last close is of 2022-12-27"]
+    assert found.notes == [EXPERIMENT, "AAA: its last close is of 2022-12-27"]
 
 
 def test_a_held_name_without_a_price_is_named(tmp_path: Path) -> None:
@@ -163,6 +167,28 @@ def test_too_little_cash_is_shared_and_said(tmp_path: Path) -> None:
         ("CCC", "cash", 2000, 0),
     ]
     assert found.cash_after == 0
+
+
+def test_a_short_that_is_bought_back_may_leave_cash_short_and_says_so(tmp_path: Path) -> None:
+    """With what it takes; the account that is left is taken again, and has no more orders."""
+    names = {**NAMES, "AAA": Name([1, 1, 100], lot=100)}
+    run = recorded(tmp_path, names, {"AAA": 1.0}, *FREE)
+    target = target_of(tmp_path, run.record.run_id, None)
+    found = orders_of(target, Holdings({"AAA": Position(50), "CCC": Position(-35)}, 0.0))
+    assert (amounts(found), found.cash_after) == ({"CCC": 35}, -700)
+    assert found.notes == [
+        EXPERIMENT,
+        "cash is short of 700.00 USD: sell that much more, pay it in, or leave a short that is bought back",
+    ]
+    again = orders_of(target, Holdings({"AAA": Position(50)}, found.cash_after))
+    assert (again.orders, again.cash_after) == ([], -700)
+
+
+def test_an_account_that_cannot_pay_the_costs_is_refused(tmp_path: Path) -> None:
+    """No orders the wrong way round, of a capital below 0."""
+    held = Holdings({"AAA": Position(100), "CCC": Position(-490)}, 0.0)
+    with pytest.raises(DataError, match=r"The orders would cost .*, and the account is worth 200\.00"):
+        of_run(tmp_path, held, "validation.commission_bps=500", "validation.slippage_bps=500")
 
 
 def test_a_portfolio_of_sleeves_takes_prices_and_facts_from_them(tmp_path: Path) -> None:
@@ -248,3 +274,36 @@ def test_runs_that_are_not_complete_or_gone_are_refused(tmp_path: Path) -> None:
     book(tmp_path, "gone", WEIGHTS)
     with pytest.raises(ConfigError, match=r"The book of demo has no prices: No run named 'gone'\."):
         target_of(tmp_path, None, "demo")
+
+
+def test_weights_that_would_be_no_book_are_told(tmp_path: Path) -> None:
+    """Of a run that is asked for by name: degraded, or held back by a gate; of the book itself nothing."""
+    run = recorded(tmp_path, NAMES, WEIGHTS)
+    book(tmp_path, run.record.run_id, WEIGHTS)
+    assert orders_of(target_of(tmp_path, "latest", None), Holdings({}, 1000)).notes == []
+    run.record.update(settings={**run.record.header["settings"], "publish": {"max_weight": 0.4}})
+    assert orders_of(target_of(tmp_path, "latest", None), Holdings({}, 1000)).notes == [
+        "the run would not be published: the weight of AAA is 50.00%, beyond publish.max_weight 40.00%"
+    ]
+    report = StageRecord("report", "done", summary=Summary(degraded=True))
+    run.record.write_stage(replace(report, outputs=run.outputs))
+    notes = orders_of(target_of(tmp_path, "latest", None), Holdings({}, 1000)).notes
+    assert notes[0] == "the run is degraded: it ended well, but not as asked"
+    assert orders_of(target_of(tmp_path, None, "demo"), Holdings({}, 1000)).notes == []
+
+
+@pytest.mark.parametrize("weights", [{"AAA": "half"}, {"AAA": None}, {"AAA": math.nan}, {}])
+def test_a_book_whose_weights_are_no_numbers_is_refused(weights: dict[str, float], tmp_path: Path) -> None:
+    """It is named, with the way to another."""
+    book(tmp_path, recorded(tmp_path, NAMES, WEIGHTS).record.run_id, weights)
+    with pytest.raises(DataError, match="The book of demo has no weights, or not all are finite numbers") as caught:
+        target_of(tmp_path, None, "demo")
+    assert caught.value.hint == "Run the profile again, with --force."
+
+
+def test_a_profile_that_is_no_name_is_refused(tmp_path: Path) -> None:
+    """No book is looked for outside of the workspace."""
+    home = tmp_path / "home"
+    book(tmp_path, recorded(home, NAMES, WEIGHTS).record.run_id, WEIGHTS, "../outside")
+    with pytest.raises(ConfigError, match="A profile cannot be"):
+        target_of(home, None, "../../outside")

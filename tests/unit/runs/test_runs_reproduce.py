@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as parquet
 import pytest
 
-from quantflow.data.store import ArtifactStore
+from processes import run_cli
+from quantflow.config.load import load_meta
+from quantflow.data.store import ArtifactRef, ArtifactStore, write_bytes
 from quantflow.errors import ConfigError, IntegrityError
 from quantflow.runs.record import RunRecord, StageRecord, versions
-from quantflow.runs.reproduce import reproduce, scratch_folder
+from quantflow.runs.reproduce import parts_of, reproduce, scratch_folder
 from quantflow.runs.reproduction import Reproduction, Verdict
-from quantflow.runs.request import layout_of
+from quantflow.runs.request import create_meta_run, layout_of
 from quantflow.runs.sleeves import links, with_sleeves
 from quantflow.runs.status import RunStatus, status
-from ran import ran, ran_meta
+from ran import AS_OF, executed, ran, ran_meta
 
 COMPUTED = ("features", "inference", "clustering", "policy", "allocation", "validation")
 
@@ -104,6 +111,36 @@ def test_a_damaged_artifact_is_named(run: RunStatus) -> None:
     assert (found.first, verdicts(found)["clustering"]) == ("clustering", "differs")
     assert found.cause == "data: the stored file was damaged or changed after the run had written it"
     assert verdicts(found)["policy"] == "same"
+
+
+def test_a_damaged_artifact_is_named_whatever_the_verdict(run: RunStatus) -> None:
+    """Also of a stage whose other artifact has other bytes for the same values."""
+    record, own = stage(run, "validation"), run.outputs["oos_returns"]
+    laid_out = BytesIO()
+    parquet.write_table(parquet.read_table(stored(run, "oos_returns")), laid_out, compression="gzip")
+    sha = sha256(laid_out.getvalue()).hexdigest()
+    other = replace(own, sha256=sha, uri=own.uri.replace(own.sha256, sha).replace(own.sha256[:2], sha[:2]))
+    write_bytes(ArtifactStore(layout_of(run.record).store).path(other), laid_out.getvalue())
+    run.record.write_stage(replace(record, outputs={**record.outputs, "oos_returns": other}))
+    stored(run, "metrics").write_bytes(b"{}")
+    (row,) = [row for row in again(run).stages if row.stage == "validation"]
+    assert (row.verdict, row.detail) == ("differs", "the stored metrics has other bytes than were written")
+    stored(run, "metrics").unlink()
+    (row,) = [row for row in again(run).stages if row.stage == "validation"]
+    assert (row.verdict, row.detail) == ("same values", "the stored metrics is gone")
+
+
+def test_a_damaged_report_is_named(run: RunStatus) -> None:
+    """It is not compared, but what is stored of it has to be what was written."""
+    sha = sha256(b"a page").hexdigest()
+    ref = ArtifactRef("report", f"{sha[:2]}/{sha}.txt", sha)
+    run.record.write_stage(replace(stage(run, "report"), outputs={"report": ref}))
+    write_bytes(ArtifactStore(layout_of(run.record).store).path(ref), b"another page")
+    found = again(run)
+    assert (found.first, found.cause) == (
+        "report",
+        "data: the stored file was damaged or changed after the run had written it",
+    )
 
 
 def test_a_changed_setting_is_named(run: RunStatus) -> None:
@@ -222,6 +259,10 @@ def test_a_vendor_that_restates_is_found_by_fetching_anew(made: RunStatus, tmp_p
     found = again(run, refetch=True)
     assert (found.first, found.cause[:40]) == ("ingestion", "data: the provider gives other data than")
     assert found.stages[0].detail.startswith("prices: close of KO on 2021-03-01: ")
+    (tmp_path / "prices.csv").unlink()
+    gone = again(run, refetch=True)
+    assert (gone.first, gone.stages[0].verdict) == ("ingestion", "failed")
+    assert gone.cause == "data: the provider does not give the data now"
 
 
 DICE = """
@@ -271,6 +312,18 @@ def test_what_was_made_is_kept_when_that_is_asked_for(run: RunStatus) -> None:
     assert features.equals(ArtifactStore(layout_of(run.record).store).get(run.outputs["features"]))
 
 
+def test_the_folder_of_a_killed_process_is_removed(run: RunStatus) -> None:
+    """By the next one that reproduces here."""
+    parent = run.record.workspace / ".quantflow"
+    kill = "import os, sys; from pathlib import Path; from quantflow.runs.reproduce import scratch_folder as scratch\n"
+    code = f"{kill}with scratch(Path(sys.argv[1]), keep=False): os.kill(os.getpid(), 9)"
+    before = set(parent.iterdir())
+    subprocess.run([sys.executable, "-c", code, str(run.record.workspace)], check=False)
+    assert len({*parent.iterdir()} - before) == 1
+    with scratch_folder(run.record.workspace, keep=False) as folder:
+        assert {*parent.iterdir()} - before == {folder}
+
+
 def test_a_meta_run_is_reproduced_on_its_sleeves_as_recorded(tmp_path: Path) -> None:
     """Its own stages are executed again on what the sleeves' runs hold now; another result of one is found there."""
     (tmp_path / "quantflow.toml").write_text(META)
@@ -294,6 +347,26 @@ def test_a_meta_run_is_reproduced_on_its_sleeves_as_recorded(tmp_path: Path) -> 
     one.record.write_stage(replace(record, outputs=outputs))
     spoilt = again(run)
     assert (spoilt.first, spoilt.cause[:39]) == ("meta.gather", "data: a sleeve has other results than w")
+
+
+def test_a_sleeve_that_failed_is_left_out_and_one_that_is_there_twice_is_once(tmp_path: Path) -> None:
+    """Of a portfolio that was made without it; the sleeve is named, and the rest is reproduced."""
+    partial = 'allow_partial = true\nrenormalise = "proportional"\nsleeves ='
+    (tmp_path / "quantflow.toml").write_text(META.replace("sleeves =", partial))
+    record = create_meta_run(load_meta("both", workspace=tmp_path), tmp_path, AS_OF)
+    steady, few = links(record)
+    executed(RunRecord(tmp_path, steady.run_id))
+    record.update(failed=[{"sleeve": "few", "run_id": few.run_id, "stage": "policy", "message": "no names"}])
+    run = executed(record)
+    assert run.state == "completed"
+    runs, without = parts_of(run)
+    assert ([each.record.run_id for each in runs], without) == ([steady.run_id, record.run_id], ["few"])
+    shown = run_cli("reproduce", record.run_id, "--sleeves", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "sleeve few is left out: it failed" in shown.stderr
+    record.update(failed=[])
+    replace(few, run_id=steady.run_id).write(record)
+    assert [each.record.run_id for each in parts_of(run)[0]] == [steady.run_id, record.run_id]
 
 
 META = """

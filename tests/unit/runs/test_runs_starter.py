@@ -12,7 +12,7 @@ import pytest
 from quantflow.config.load import document_problems, load_meta, load_profile
 from quantflow.data.providers.sample import SampleProvider
 from quantflow.data.store import write_atomic
-from quantflow.errors import ConfigError
+from quantflow.errors import ConfigError, InfrastructureError
 from quantflow.runs.starter import IGNORE, IGNORED, INSTRUMENTS, PRICES, PROFILE, Started, start_workspace
 
 OFF = re.compile(r"^#(\w+ = )", re.MULTILINE)
@@ -69,6 +69,15 @@ def test_the_prices_are_the_samples(started: Path) -> None:
     assert list(prices.columns) == list(instruments.index)
     assert prices.notna().all(axis=None)
     assert instruments["sector"].notna().all()
+
+
+def test_a_gitignore_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """As a folder of that name: nothing is written."""
+    (tmp_path / IGNORE).mkdir()
+    with pytest.raises(InfrastructureError, match=r"\.gitignore cannot be read: Is a directory\.") as caught:
+        start_workspace(tmp_path)
+    assert caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == [IGNORE]
 
 
 @pytest.mark.parametrize("name", ["quantflow.toml", PRICES])

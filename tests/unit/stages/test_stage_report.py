@@ -222,7 +222,7 @@ def test_links_lead_somewhere(reader: Reader) -> None:
         ("winners", "momentum +0.20"),
         ("weights", "60.0% long, 40.0% short"),
         ("weights", "B plc"),
-        ("changes", "Turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone."),
+        ("changes", "One-way turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone."),
         ("changes", "AAA|–|−40.00%|−40.00%|"),
         ("changes", "BBB|50.00%|60.00%|+10.00%|"),
         ("equity", "Each rebalance saw prices up to its own date only."),
@@ -230,6 +230,10 @@ def test_links_lead_somewhere(reader: Reader) -> None:
         ("drawdown", "deepest −20.0%, from 2020-05-29 to 2020-05-30"),
         ("history", "1 rebalance had no feasible portfolio"),
         ("monthly", "2020"),
+        (
+            "costs",
+            "Traded, both sides, 504%, cost 2.52% of capital a year. Columns: traded by calendar year.",
+        ),
         ("costs", "Return a year that costs took|1.23%"),
         ("correlation", "Mean correlation"),
         ("contributions", "−0.50"),
@@ -266,7 +270,25 @@ def test_without_an_earlier_book_nothing_changed(inputs: dict[str, Any]) -> None
     assert "There is no earlier book" in Reader(page(first)).text["changes"]
     assert "Changed: no earlier book to compare with" in brief(first)
     assert "No weight changed." in Reader(page(same)).text["changes"]
-    assert "Changed: turnover 0.0% since the book of 2020-10-23: 0 names new, 0 gone" in brief(same)
+    assert "Changed: one-way turnover 0.0% since the book of 2020-10-23: 0 names new, 0 gone" in brief(same)
+
+
+def test_changes_too_small_to_list_are_no_contradiction(inputs: dict[str, Any]) -> None:
+    """Beside a turnover that is not 0 it is said from which change on there is none."""
+    held = {name: weight + 4e-5 for name, weight in inputs["weights"]["weight"].items()}
+    same = {**inputs, "run": {**inputs["run"], "former": {"run_id": "r0", "as_of": "2020-10-23", "weights": held}}}
+    assert "No weight changed by 0.005% or more." in Reader(page(same)).text["changes"]
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.123456, 100.0])
+@pytest.mark.parametrize("name", ["A", "ABCDEFGHIJKLMN"])
+def test_the_changes_are_whole_on_their_line(name: str, weight: float, inputs: dict[str, Any]) -> None:
+    """No number is cut in its middle: what does not fit is counted, or left out."""
+    former = {"run_id": "r0", "as_of": "2020-10-23", "weights": {name: weight, f"{name}2": weight, "KO": 1e-4}}
+    lines = brief({**inputs, "run": {**inputs["run"], "former": former}})
+    (told,) = [line for line in lines if line.startswith("Changed: ")]
+    assert len(told) <= 100
+    assert re.fullmatch(r"Changed: .* gone(; \S+ -[0-9.,]+%(, \S+ [+-][0-9.,]+%)?(, \d+ more)?)?", told)
 
 
 def test_monthly_returns_compound_to_the_year(inputs: dict[str, Any]) -> None:
@@ -302,8 +324,8 @@ def test_brief_is_short_and_complete(inputs: dict[str, Any]) -> None:
     assert "".join(lines).isascii()
     starts = ("us_core as of 2020-10-26", "DEGRADED", "Verdict", "Weights: 2 names (long 60%, short 40%): BBB 60.0%")
     rest = (
-        "Changed: turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone; CCC -70.0%, AAA -40.0%",
-        "Trading",
+        "Changed: one-way turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone; CCC -70.0%, 2 more",
+        "Trading: 504% a year, both sides, cost 2.52% a year, out of sample",
         "Out of sample",
         "Set aside: 1 by the data gate (EEE)",
         "Relaxation: level 2",

@@ -54,7 +54,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
         yield from wrapped(f"Note: {notes}")[:2]
     yield from wrapped(f"Verdict: {verdict(inputs)}")
     yield weights(inputs["weights"])
-    yield changes.line(inputs)
+    yield changes.line(inputs, WIDTH)
     yield trading(inputs)
     yield from figures(inputs)
     yield _aside(inputs)
@@ -86,8 +86,8 @@ def trading(inputs: Inputs) -> str:
     """Return what was traded and what that cost, a year."""
     frame, year = inputs["oos_returns"], float(inputs["metrics"]["annualisation"])
     years = len(frame) / year or float("nan")
-    turnover, cost = (float(np.nansum(column(frame, name))) / years for name in ("turnover", "cost"))
-    return f"Trading: turnover {percent(turnover, 0)} a year, cost {percent(cost, 2)} a year, out of sample"
+    traded, cost = (float(np.nansum(column(frame, name))) / years for name in ("turnover", "cost"))
+    return f"Trading: {percent(traded, 0)} a year, both sides, cost {percent(cost, 2)} a year, out of sample"
 
 
 def figures(inputs: Inputs) -> Iterator[str]:

@@ -11,7 +11,7 @@ from quantflow.stages.report_page.html import Html, folded, nothing, section, sh
 SHOWN = 5e-5
 """Least change of weight that is listed: a hundredth of a per cent, once rounded."""
 NAMES = 2
-"""Changes that fit on a line."""
+"""Most changes on a line."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Changes:
         """How much changed since when, and how many names came and went."""
         came, went = ([move for move in self.moves if move[i] == 0.0] for i in (1, 2))
         names = f"{plural(len(came), 'name')} new, {len(went)} gone"
-        return f"turnover {percent(self.turnover)} since the book of {self.as_of}: {names}"
+        return f"one-way turnover {percent(self.turnover)} since the book of {self.as_of}: {names}"
 
 
 def changes(inputs: Inputs) -> Changes | None:
@@ -58,7 +58,8 @@ def changed(inputs: Inputs, top: int) -> Html:
         return section("changes", title, nothing("There is no earlier book of this profile to compare with."))
     lead = f"{found.line[0].upper()}{found.line[1:]}. That book is run {found.run_id}'s."
     if not found.moves:
-        return section("changes", title, nothing("No weight changed."), lead=lead)
+        least = f" by {percent(SHOWN, 3)} or more" if found.turnover else ""
+        return section("changes", title, nothing(f"No weight changed{least}."), lead=lead)
     rows = [
         [name, percent(old, 2) if old else DASH, percent(new, 2) if new else DASH, percent(new - old, 2, signed=True)]
         for name, old, new in found.moves
@@ -68,10 +69,15 @@ def changed(inputs: Inputs, top: int) -> Html:
     return section("changes", title, table(title, head, rows[:top]), rest, lead=lead)
 
 
-def line(inputs: Inputs) -> str:
-    """Return the changes on a line of plain text."""
+def line(inputs: Inputs, width: int) -> str:
+    """Return the changes on a line of plain text, with as many of the largest as fit into *width* characters."""
     found = changes(inputs)
     if found is None:
         return "Changed: no earlier book to compare with"
-    moved = [f"{shorten(name, 10)} {percent(new - old, signed=True)}" for name, old, new in found.moves[:NAMES]]
-    return f"Changed: {'; '.join([found.line, ', '.join(moved)] if moved else [found.line])}"
+    start = f"Changed: {found.line}"
+    moved = [f"{shorten(name, 10)} {percent(new - old, signed=True)}" for name, old, new in found.moves]
+    for shown in range(min(NAMES, len(moved)), 0, -1):
+        more = f", {len(moved) - shown} more" if len(moved) > shown else ""
+        if len(text := f"{start}; {', '.join(moved[:shown])}{more}") <= width:
+            return text
+    return start

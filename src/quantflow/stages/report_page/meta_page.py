@@ -91,7 +91,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield from brief.wrapped(f"Verdict: {verdict(inputs)}")
     yield f"Sleeves: {_divided(inputs)}"
     yield brief.weights(inputs["weights"])
-    yield changes.line(inputs)
+    yield changes.line(inputs, brief.WIDTH)
     yield from brief.figures(inputs)
     yield f"Allocation: {allocation_line(inputs['meta_allocation'])}"
     yield brief.trading(inputs)

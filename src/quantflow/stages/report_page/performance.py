@@ -153,18 +153,18 @@ def _named(month: int, returns: dict[int, float]) -> str:
 
 def costs(inputs: Inputs) -> Html:
     """Return what trading cost and how much was traded, in all and by year."""
-    title, frame, metrics = "Costs and turnover", inputs["oos_returns"], inputs["metrics"]
+    title, frame, metrics = "Costs and trading", inputs["oos_returns"], inputs["metrics"]
     if not len(frame):
         return section("costs", title, nothing(EMPTY))
     years = sessions(frame).astype("datetime64[Y]").astype(np.int64) + 1970
     labels = [str(year) for year in np.unique(years)]
     traded, paid = (_by_year(years, column(frame, name)) for name in ("turnover", "cost"))
     chart = column_chart(
-        Caption("c-costs", "Turnover by year", _pairs(labels, traded)), labels, traded, _from_zero(traded)
+        Caption("c-costs", "Traded by year, both sides", _pairs(labels, traded)), labels, traded, _from_zero(traded)
     )
     annual = len(frame) / float(metrics["annualisation"])
-    rates = f"Turnover {percent(traded.sum() / annual, 0)}, cost {percent(paid.sum() / annual, 2)} of capital a year"
-    lead = f"{rates}. Columns: turnover by calendar year."
+    rates = f"{percent(traded.sum() / annual, 0)}, cost {percent(paid.sum() / annual, 2)} of capital a year"
+    lead = f"Traded, both sides, {rates}. Columns: traded by calendar year."
     facts = [
         [COSTS.get(name, name.replace("_", " ")), _fact(name, value)]
         for name, value in sorted(metrics.get("costs", {}).items())
