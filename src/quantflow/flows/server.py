@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from quantflow.config.credentials import without_credentials
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
 
@@ -38,6 +39,7 @@ SERVER_ENVIRONMENT: Mapping[str, str] = {
 _SERVICES = "SCHEDULER,LATE_RUNS,FOREMAN,TRIGGERS,PAUSE_EXPIRATIONS,CANCELLATION_CLEANUP,REPOSSESSOR,EVENT_PERSISTER"
 SCHEDULING = tuple(f"PREFECT_SERVER_SERVICES_{service}_ENABLED" for service in _SERVICES.split(","))
 """Its services that schedule, notify, or keep events for those: off for runs that exist, on for ``quantflow serve``."""
+HEALTH_SECONDS = 3.0
 SWAP_SECONDS = 10.0  # for a server without schedules to end
 
 
@@ -169,15 +171,34 @@ def _opened(path: Path) -> int:
 
 
 def _check_answers(url: str) -> None:
+    if trouble := trouble_at(url):
+        raise InfrastructureError(
+            f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {trouble}.",
+            hint="Start it, or unset PREFECT_API_URL to use a server of the workspace's own.",
+        )
+
+
+def trouble_at(url: str) -> str:
+    """Return in one line why no API server answers at *url*, without its credentials; empty if one does."""
     import httpx
 
     try:
-        httpx.get(f"{url.rstrip('/')}/health", timeout=3).raise_for_status()
+        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=HEALTH_SECONDS)
+        if not answer.is_success:
+            return f"HTTP {answer.status_code} {answer.reason_phrase}".rstrip()
+        answer.json()
+    except httpx.InvalidURL:  # its text may quote a piece of a password
+        return "this is no URL"
     except httpx.HTTPError as error:
-        raise InfrastructureError(
-            f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {error}.",
-            hint="Start it, or unset PREFECT_API_URL to use a server of the workspace's own.",
-        ) from error
+        return first_line(error)
+    except ValueError:
+        return "what answers is no Prefect API, whose address ends with /api"
+    return ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, without the credentials of the addresses in it."""
+    return without_credentials((str(error) or type(error).__name__).splitlines()[0])
 
 
 def reachable(url: str) -> bool:

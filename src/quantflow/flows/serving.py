@@ -13,8 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from quantflow.config.credentials import without_credentials
 from quantflow.errors import ConfigError, InfrastructureError
-from quantflow.flows.server import ApiServer
+from quantflow.flows.server import ApiServer, first_line, without_secrets
 from quantflow.runs import stopping
 from quantflow.runs.schedule import Time
 
@@ -85,18 +86,20 @@ def serve(home: Path, plan: Plan, server: ApiServer, ready: Callable[[], None]) 
         wanted = [_deployment(home, name, times) for name, times in plan.items()]
         return asyncio.run(_serve(home, wanted, ready))
     except (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
-        raise InfrastructureError(f"The API server at {server.url} does not do as asked: {error}.") from error
+        raise InfrastructureError(
+            f"The API server at {without_secrets(server.url)} does not do as asked: {first_line(error)}."
+        ) from error
     finally:
         logger.removeHandler(handler)
         stopping.reclaim()
 
 
 class _Short(logging.Formatter):
-    """Log lines without tracebacks, which are in the server's log."""
+    """Log lines without tracebacks, which are in the server's log, and without credentials."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.exc_info = record.exc_text = None
-        return super().format(record)
+        return without_credentials(super().format(record))
 
 
 async def _serve(home: Path, wanted: Sequence[Any], ready: Callable[[], None]) -> int:
