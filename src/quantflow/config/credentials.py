@@ -92,7 +92,7 @@ def _how_to_set(name: str) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """Return *text* with the credentials in its addresses replaced by ``***``, whether this process knows them or not."""
+    """Return *text* with whatever credential stands in an address replaced by ``***``, known or not."""
     return _CREDENTIAL.sub(lambda found: f"{found['before'] or found['name']}***{found['after'] or ''}", text)
 
 

@@ -15,9 +15,8 @@ from typing import Any
 
 import psutil
 
-from quantflow.data.store import write_atomic
 from quantflow.errors import InfrastructureError
-from quantflow.execution.keeping import named
+from quantflow.execution.keeping import keep, named
 from quantflow.execution.kept_ray import home_of_ray, keep_head, release_head, running_head
 from quantflow.flows.launch import client_environment
 from quantflow.flows.server import (
@@ -91,9 +90,7 @@ def start_server(workspace: Path) -> ServerStatus:
     until = time.monotonic() + BOOT_SECONDS
     while time.monotonic() < until:
         state = join_or_start(home)
-        if named(home / "kept") != state["pid"]:
-            write_atomic(home / "kept", str(state["pid"]).encode())
-        if named(home / "keeping") == state["pid"] and not trouble_at(state["url"]):
+        if keep(home, state["pid"]) and not trouble_at(state["url"]):
             return server_status(workspace)
         time.sleep(0.1)
     raise InfrastructureError(
