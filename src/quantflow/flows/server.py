@@ -135,7 +135,7 @@ def _made_room(home: Path) -> bool:
     state = running(home)
     if state is None or state.get("schedules"):
         return False
-    kept = named(home / "kept") == state["pid"]
+    kept = bool(named(home / "kept") == state["pid"])
     (home / "kept").unlink(missing_ok=True)  # now it ends by itself with its last user
     until = time.monotonic() + SWAP_SECONDS
     try:
