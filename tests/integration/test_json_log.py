@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 ABOUT = {"ts", "level", "event", "message", "run_id", "stage", "sleeve", "attempt", "as_of"}
 
@@ -53,3 +56,16 @@ def test_a_wrong_option_is_logged(tmp_path: Path) -> None:
     code, lines = logged("select", "-p", "dmo", cwd=tmp_path)
     assert [(line["level"], line["hint"][:12]) for line in lines] == [("error", "Did you mean")]
     assert code == 2
+
+
+@pytest.mark.parametrize("end", ["sys.exit(3)", "raise InfrastructureError('no disk')"])
+def test_a_last_line_without_an_end_is_logged(end: str, tmp_path: Path) -> None:
+    """Whoever wrote it; also when the process leaves at once."""
+    code = (
+        "import sys\nfrom quantflow.cli.boundary import guarded\nfrom quantflow.errors import InfrastructureError\n"
+        f"with guarded(debug=False):\n    sys.stderr.write('whole\\nhalf')\n    {end}"
+    )
+    command = [sys.executable, "-c", code]
+    bare = {**os.environ, "QUANTFLOW_LOG": "json"}
+    found = subprocess.run(command, cwd=tmp_path, env=bare, capture_output=True, text=True, timeout=60, check=False)
+    assert {"whole", "half"} <= {json.loads(line)["message"] for line in found.stderr.splitlines()}

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from processes import processes_of, run_cli
+from quantflow.errors import InfrastructureError
+from quantflow.execution.keeping import keep, named
 from quantflow.flows.kept_server import server_status, start_server, stop_server
-from quantflow.flows.server import api_server
+from quantflow.flows.server import api_server, home_of, running
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +58,43 @@ def test_a_kept_server_is_shared_survives_its_users_and_ends_when_it_is_let_go(f
     assert not [command for command in processes_of(fresh) if "api_server" in command]
     gone = run_cli("server", "status", cwd=fresh)
     assert (gone.returncode, gone.stdout) == (1, "no API server runs: each run starts its own\n")
+
+
+@pytest.fixture
+def used_and_kept(fresh: Path) -> Iterator[dict[str, Any]]:
+    """A server without schedules that is kept, and used until the test ends it: what tells of it, with its home."""
+    home = home_of(fresh)
+    with ExitStack() as use:
+        use.enter_context(api_server(fresh))
+        state = running(home)
+        assert state is not None
+        until = time.monotonic() + 20
+        while not keep(home, state["pid"]):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        yield {**state, "home": home, "let_go": use.close}
+    stop_server(fresh)
+
+
+def test_a_server_in_use_is_not_replaced_and_stays_kept(
+    used_and_kept: dict[str, Any], fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``serve`` beside a run that uses a kept server without schedules is refused, and changes nothing."""
+    monkeypatch.setattr("quantflow.flows.server.SWAP_SECONDS", 0.5)
+    with pytest.raises(InfrastructureError, match="without schedules"), api_server(fresh, schedules=True):
+        pass
+    assert named(used_and_kept["home"] / "kept") == used_and_kept["pid"]
+
+
+def test_a_server_that_a_run_has_just_started_is_replaced_too(
+    used_and_kept: dict[str, Any], fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unseen at first, found when joining: ``serve`` never goes on with one that schedules nothing."""
+    used_and_kept["let_go"]()
+    seen = iter([None])
+    monkeypatch.setattr("quantflow.flows.server.running", lambda home: next(seen, True) and running(home))
+    with api_server(fresh, schedules=True):
+        state = running(used_and_kept["home"])
+        assert state is not None
+        assert (state["schedules"], state["pid"] != used_and_kept["pid"]) == (True, True)
+        assert named(used_and_kept["home"] / "kept") == state["pid"]

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from quantflow.errors import InfrastructureError, QuantflowError, Stopped
 from quantflow.runs import stopping
-from quantflow.ui.log import start_json_log
+from quantflow.ui.log import end_json_log, start_json_log
 
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing to do",
@@ -53,6 +53,7 @@ def guarded(*, debug: bool) -> Iterator[None]:
 
 def _leave(code: int) -> NoReturn:
     """End at once: Prefect's own threads would try for minutes to tell a dead server what they have."""
+    end_json_log()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

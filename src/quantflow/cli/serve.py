@@ -41,7 +41,7 @@ def serve(
         _show(plan, json)
         return
     from quantflow.data.store import private_folder
-    from quantflow.flows.server import api_server
+    from quantflow.flows.server import api_server, without_secrets
     from quantflow.runs.lock import owned
 
     folder = home / ".quantflow" / "serve"
@@ -54,7 +54,8 @@ def serve(
 
         with client_settings(server):
             _show(plan, json)
-            number = run_what_is_due(home, plan, server, lambda: typer.echo(f"serving at {server.url}", err=True))
+            said = f"serving at {without_secrets(server.url)}"
+            number = run_what_is_due(home, plan, server, lambda: typer.echo(said, err=True))
         raise Stopped(number)
 
 

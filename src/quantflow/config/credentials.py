@@ -91,6 +91,11 @@ def _how_to_set(name: str) -> str:
     return f"Set {name}, on a cluster for Ray's workers too."
 
 
+def without_credentials(text: str) -> str:
+    """Return *text* with whatever credential stands in an address replaced by ``***``, known or not."""
+    return _CREDENTIAL.sub(lambda found: f"{found['before'] or found['name']}***{found['after'] or ''}", text)
+
+
 def missing(settings: Mapping[str, Any]) -> bool:
     """Whether settings name a variable that the environment does not have."""
     return any(name not in os.environ for name in VARIABLE.findall(str(settings)))

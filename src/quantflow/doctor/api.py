@@ -33,11 +33,15 @@ def api(place: Place) -> Iterator[Finding]:
 def _answering(url: str, about: str, place: Place, mend: str) -> Iterator[Finding]:
     import httpx
 
+    from quantflow.flows.server import first_line, trouble_at
+
+    trouble = trouble_at(url)
     try:
-        httpx.get(f"{url.rstrip('/')}/health", timeout=SECONDS).raise_for_status()
-        told = httpx.get(f"{url.rstrip('/')}/admin/version", timeout=SECONDS)
+        told = None if trouble else httpx.get(f"{url.rstrip('/')}/admin/version", timeout=SECONDS)
     except httpx.HTTPError as error:
-        yield Finding("api server", Result.BLOCKS, f"{about}, does not answer: {error}", mend)
+        trouble = first_line(error)
+    if trouble or told is None:
+        yield Finding("api server", Result.BLOCKS, f"{about}, does not answer: {trouble}", mend)
         return
     if not told.is_success:  # a server that asks who is there tells strangers only that it lives
         yield Finding("api server", Result.OK, f"{about}, answers")

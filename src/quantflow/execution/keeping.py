@@ -14,6 +14,16 @@ from pathlib import Path
 POLL_SECONDS = 0.25
 
 
+def keep(home: Path, pid: int) -> bool:
+    """Ask that a process be kept; return whether it says that it is. Ask again until it does, or has ended."""
+    from quantflow.data.store import write_atomic  # not in the process that is kept, which must be up soon
+
+    if named(home / "kept") != pid:
+        (home / "keeping").unlink(missing_ok=True)  # of a former time: it may be about to end
+        write_atomic(home / "kept", str(pid).encode())
+    return named(home / "keeping") == pid
+
+
 def wait_until_unused(home: Path) -> None:
     """Return once nobody uses or keeps this process; the users' lock stays taken, so a newcomer waits for its end."""
     fd = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)

@@ -28,13 +28,15 @@ import psutil
 
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
-from quantflow.execution.keeping import named
+from quantflow.execution.keeping import keep
 
 BOOT_SECONDS = 90.0
 STOP_SECONDS = 15.0
 MARK = "QUANTFLOW_RAY_HEAD"
 _AT_START = re.compile(r"PYTHON|LD_|OMP_|OPENBLAS_|MKL_|NUMBA_|FSSPEC_|PREFECT_|DO_NOT_TRACK")
 """Variables that libraries read when they are imported: a worker that runs already cannot be given them."""
+_OF_A_RUNNER = re.compile(r"PREFECT_(_|FLOWS_HEARTBEAT_|SERVER_)")
+"""What Prefect's runner adds for the runs that it starts: no worker goes by it."""
 _OF_A_PROCESS = re.compile(r"(PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG)$|LC_|RAY_")
 
 
@@ -91,7 +93,7 @@ def keep_head(workspace: Path) -> RayHead:
     try:
         fcntl.flock(guard, fcntl.LOCK_EX)
         head = running_head(home)
-        if head and head.environment == _digest():
+        if head and head.environment == _digest() and _stays(home, head.pid):
             return head
         if not release_head(workspace):
             raise InfrastructureError(
@@ -119,8 +121,18 @@ def release_head(workspace: Path) -> bool:
             psutil.Process(head.pid).wait(STOP_SECONDS)
         if running_head(home):
             return False
-    clear(home, head)
+    clear(home, head.folder)
     return True
+
+
+def _stays(home: Path, pid: int) -> bool:
+    """Keep a head, which may have been let go and may be about to end; return whether it stays."""
+    until = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < until and running_head(home):
+        if keep(home, pid):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @contextmanager
@@ -159,13 +171,18 @@ def handed_over() -> dict[str, str]:
     }
 
 
-def clear(home: Path, head: RayHead) -> None:
-    """End what carries the head's mark, this process excepted, and remove its folder and what tells of it."""
+def clear(home: Path, folder: str) -> None:
+    """End what carries a head's mark, this process excepted, and remove its folder and what tells of it.
+
+    Args:
+        home: The folder that tells of the workspace's head.
+        folder: Where Ray keeps its sockets and logs, and the mark.
+    """
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARK) == head.folder:
+            if process.pid != os.getpid() and process.environ().get(MARK) == folder:
                 process.kill()
-    shutil.rmtree(head.folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     for name in ("up", "kept", "keeping", "head.json"):
         (home / name).unlink(missing_ok=True)
 
@@ -191,19 +208,21 @@ def _started(home: Path) -> RayHead:
             start_new_session=True,
             env={**environment, "RAY_USAGE_STATS_ENABLED": "0"},
         )
-    head = RayHead(process.pid, cpus, token, folder, _digest())
-    write_atomic(home / "head.json", json.dumps(asdict(head)).encode())
-    write_atomic(home / "kept", str(process.pid).encode())
-    until = time.monotonic() + BOOT_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        found = running_head(home)
-        if found and named(home / "keeping") == process.pid:
-            return found
-        time.sleep(0.1)
-    process.kill()
-    process.wait()
-    clear(home, head)
-    raise InfrastructureError("The Ray head did not start.", hint=f"Its log: {home / 'head.log'}")
+    try:
+        head = RayHead(process.pid, cpus, token, folder, _digest())
+        write_atomic(home / "head.json", json.dumps(asdict(head)).encode())
+        until = time.monotonic() + BOOT_SECONDS
+        while time.monotonic() < until and process.poll() is None:
+            kept = keep(home, process.pid)
+            if (found := running_head(home)) and kept:
+                return found
+            time.sleep(0.1)
+        raise InfrastructureError("The Ray head did not start.", hint=f"Its log: {home / 'head.log'}")
+    except BaseException:  # a signal too must not leave one that nobody waits for
+        process.kill()
+        process.wait()
+        clear(home, folder)
+        raise
 
 
 def _environment() -> Mapping[str, str]:
@@ -212,5 +231,6 @@ def _environment() -> Mapping[str, str]:
 
 def _digest() -> str:
     """Return what a head's and a run's environment must have in common; a digest, for there may be credentials."""
-    fixed = sorted((name, value) for name, value in os.environ.items() if _AT_START.match(name))
+    at_start = ((name, value) for name, value in os.environ.items() if _AT_START.match(name))
+    fixed = sorted((name, value) for name, value in at_start if not _OF_A_RUNNER.match(name))
     return hashlib.sha256(json.dumps([sys.executable, fixed]).encode()).hexdigest()

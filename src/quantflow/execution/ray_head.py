@@ -16,7 +16,7 @@ import psutil
 
 from quantflow.data.store import write_atomic
 from quantflow.execution.keeping import POLL_SECONDS, wait_until_unused
-from quantflow.execution.kept_ray import RayHead, clear
+from quantflow.execution.kept_ray import clear
 
 
 def main() -> None:
@@ -24,7 +24,6 @@ def main() -> None:
     home, folder, cpus = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     unused = threading.Event()
     threading.Thread(target=_tell, args=(home, unused), daemon=True).start()
-    head = RayHead(os.getpid(), cpus, os.environ["RAY_AUTH_TOKEN"], folder, "")
 
     import ray
 
@@ -41,11 +40,11 @@ def main() -> None:
     try:
         while not unused.wait(POLL_SECONDS):
             if not all(_alive(process) for process in processes):
-                clear(home, head)
+                clear(home, folder)
                 os._exit(1)  # Ray's own shutdown waits for what has died
         ray.shutdown()
     finally:
-        clear(home, head)
+        clear(home, folder)
 
 
 def _tell(home: Path, unused: threading.Event) -> None:

@@ -7,9 +7,7 @@ that was killed leaves nothing to be mistaken for it, and one that serves a run 
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +15,8 @@ from typing import Any
 
 import psutil
 
-from quantflow.data.store import write_atomic
 from quantflow.errors import InfrastructureError
-from quantflow.execution.keeping import named
+from quantflow.execution.keeping import keep, named
 from quantflow.execution.kept_ray import home_of_ray, keep_head, release_head, running_head
 from quantflow.flows.launch import client_environment
 from quantflow.flows.server import (
@@ -29,10 +26,10 @@ from quantflow.flows.server import (
     home_of,
     join_or_start,
     running,
+    trouble_at,
     without_secrets,
 )
 
-HEALTH_SECONDS = 3.0
 BOOT_SECONDS = 90.0
 STOP_SECONDS = 10.0
 
@@ -68,7 +65,7 @@ def server_status(workspace: Path) -> ServerStatus:
     """Return which API server a run in *workspace* would use now."""
     ray = _ray(workspace)
     if url := configured_url():
-        return ServerStatus(url=without_secrets(url), healthy=_healthy(url), configured=True, ray=ray)
+        return ServerStatus(url=without_secrets(url), healthy=not trouble_at(url), configured=True, ray=ray)
     home = home_of(workspace)
     state = running(home)
     if state is None:
@@ -77,7 +74,7 @@ def server_status(workspace: Path) -> ServerStatus:
         url=state["url"],
         pid=state["pid"],
         kept=named(home / "kept") == state["pid"],
-        healthy=_healthy(state["url"]),
+        healthy=not trouble_at(state["url"]),
         since=_since(state["pid"]),
         ray=ray,
     )
@@ -93,9 +90,7 @@ def start_server(workspace: Path) -> ServerStatus:
     until = time.monotonic() + BOOT_SECONDS
     while time.monotonic() < until:
         state = join_or_start(home)
-        if named(home / "kept") != state["pid"]:
-            write_atomic(home / "kept", str(state["pid"]).encode())
-        if _healthy(state["url"]) and named(home / "keeping") == state["pid"]:
+        if keep(home, state["pid"]) and not trouble_at(state["url"]):
             return server_status(workspace)
         time.sleep(0.1)
     raise InfrastructureError(
@@ -133,14 +128,6 @@ def _ray(workspace: Path) -> dict[str, Any] | None:
     if head is None:
         return None
     return {"address": head.address, "pid": head.pid, "workers": head.cpus, "since": _since(head.pid)}
-
-
-def _healthy(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=HEALTH_SECONDS) as answer:
-            return bool(json.load(answer) is True)
-    except (OSError, ValueError):
-        return False
 
 
 def _since(pid: int) -> str | None:

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from quantflow.config.credentials import without_credentials
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
+from quantflow.execution.keeping import keep, named
 
 SERVER_ENVIRONMENT: Mapping[str, str] = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -38,6 +40,7 @@ SERVER_ENVIRONMENT: Mapping[str, str] = {
 _SERVICES = "SCHEDULER,LATE_RUNS,FOREMAN,TRIGGERS,PAUSE_EXPIRATIONS,CANCELLATION_CLEANUP,REPOSSESSOR,EVENT_PERSISTER"
 SCHEDULING = tuple(f"PREFECT_SERVER_SERVICES_{service}_ENABLED" for service in _SERVICES.split(","))
 """Its services that schedule, notify, or keep events for those: off for runs that exist, on for ``quantflow serve``."""
+HEALTH_SECONDS = 3.0
 SWAP_SECONDS = 10.0  # for a server without schedules to end
 
 
@@ -100,13 +103,9 @@ def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServe
         yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url})
         return
     home = home_of(workspace)
-    kept = schedules and _made_room(home)
     users = _opened(home / "users")
     try:
-        fcntl.flock(users, fcntl.LOCK_SH)
-        state = join_or_start(home, schedules=schedules)
-        if kept:
-            write_atomic(home / "kept", str(state["pid"]).encode())
+        state = _joined_scheduling(home, users) if schedules else _joined(home, users)
         try:
             yield _embedded(home, state["url"])
         finally:
@@ -115,19 +114,44 @@ def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServe
         os.close(users)
 
 
+def _joined(home: Path, users: int, *, schedules: bool = False) -> dict[str, Any]:
+    fcntl.flock(users, fcntl.LOCK_SH)
+    return join_or_start(home, schedules=schedules)
+
+
+def _joined_scheduling(home: Path, users: int) -> dict[str, Any]:
+    """Use a server that runs what is scheduled; one that does not is replaced, and so is one that a run starts then."""
+    kept = _made_room(home)
+    while not (state := _joined(home, users, schedules=True)).get("schedules"):
+        fcntl.flock(users, fcntl.LOCK_UN)
+        kept |= _made_room(home)
+    if kept:
+        keep(home, state["pid"])
+    return state
+
+
 def _made_room(home: Path) -> bool:
     """End a server that does not run what is scheduled, unless a run uses it; return whether it was a kept one."""
     state = running(home)
     if state is None or state.get("schedules"):
         return False
-    kept = (home / "kept").exists()
+    kept = bool(named(home / "kept") == state["pid"])
     (home / "kept").unlink(missing_ok=True)  # now it ends by itself with its last user
     until = time.monotonic() + SWAP_SECONDS
-    while running(home) is not None:
-        if time.monotonic() > until:
-            told = f"The workspace's API server (process {state['pid']}) was started without schedules, and is in use."
-            raise InfrastructureError(told, hint="Start again when the run that uses it has ended: quantflow inspect")
-        time.sleep(0.1)
+    try:
+        while (found := running(home)) and found["pid"] == state["pid"]:
+            if time.monotonic() > until:
+                told = (
+                    f"The workspace's API server (process {found['pid']}) was started without schedules, and is in use."
+                )
+                raise InfrastructureError(
+                    told, hint="Start again when the run that uses it has ended: quantflow inspect"
+                )
+            time.sleep(0.1)
+    except BaseException:
+        if kept:
+            keep(home, state["pid"])
+        raise
     return kept
 
 
@@ -169,15 +193,34 @@ def _opened(path: Path) -> int:
 
 
 def _check_answers(url: str) -> None:
+    if trouble := trouble_at(url):
+        raise InfrastructureError(
+            f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {trouble}.",
+            hint="Start it, or unset PREFECT_API_URL to use a server of the workspace's own.",
+        )
+
+
+def trouble_at(url: str) -> str:
+    """Return in one line why no API server answers at *url*, without its credentials; empty if one does."""
     import httpx
 
     try:
-        httpx.get(f"{url.rstrip('/')}/health", timeout=3).raise_for_status()
+        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=HEALTH_SECONDS)
+        if not answer.is_success:
+            return f"HTTP {answer.status_code} {answer.reason_phrase}".rstrip()
+        answer.json()
+    except httpx.InvalidURL:  # its text may quote a piece of a password
+        return "this is no URL"
     except httpx.HTTPError as error:
-        raise InfrastructureError(
-            f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {error}.",
-            hint="Start it, or unset PREFECT_API_URL to use a server of the workspace's own.",
-        ) from error
+        return first_line(error)
+    except ValueError:
+        return "what answers is no Prefect API, whose address ends with /api"
+    return ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, without the credentials of the addresses in it."""
+    return without_credentials((str(error) or type(error).__name__).splitlines()[0])
 
 
 def reachable(url: str) -> bool:

@@ -8,13 +8,15 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from quantflow.config.credentials import without_credentials
 from quantflow.errors import ConfigError, InfrastructureError
-from quantflow.flows.server import ApiServer
+from quantflow.flows.server import ApiServer, first_line, without_secrets
 from quantflow.runs import stopping
 from quantflow.runs.schedule import Time
 
@@ -73,9 +75,6 @@ def serve(home: Path, plan: Plan, server: ApiServer, ready: Callable[[], None]) 
     Raises:
         InfrastructureError: If the API server refuses, or goes away.
     """
-    import httpx
-    from prefect.exceptions import PrefectHTTPStatusError
-
     logger = logging.getLogger("prefect.runner")
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
@@ -84,19 +83,34 @@ def serve(home: Path, plan: Plan, server: ApiServer, ready: Callable[[], None]) 
     try:
         wanted = [_deployment(home, name, times) for name, times in plan.items()]
         return asyncio.run(_serve(home, wanted, ready))
-    except (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
-        raise InfrastructureError(f"The API server at {server.url} does not do as asked: {error}.") from error
+    except Exception as error:
+        if (cause := _api_error(error)) is None:
+            raise
+        raise InfrastructureError(
+            f"The API server at {without_secrets(server.url)} does not do as asked: {first_line(cause).rstrip('.')}."
+        ) from error
     finally:
         logger.removeHandler(handler)
         stopping.reclaim()
 
 
+def _api_error(error: Exception) -> Exception | None:
+    """Return what went wrong with the API server, the first thing if several did; None if it is something else."""
+    import httpx
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    kinds = (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError, ConnectionError, TimeoutError)
+    return error if isinstance(error, kinds) else None
+
+
 class _Short(logging.Formatter):
-    """Log lines without tracebacks, which are in the server's log."""
+    """Log lines without tracebacks, which are in the server's log, and without credentials."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.exc_info = record.exc_text = None
-        return super().format(record)
+        return without_credentials(super().format(record))
 
 
 async def _serve(home: Path, wanted: Sequence[Any], ready: Callable[[], None]) -> int:
@@ -107,19 +121,32 @@ async def _serve(home: Path, wanted: Sequence[Any], ready: Callable[[], None]) -
     await _clear(home, {deployment.name for deployment in wanted})
     for deployment in wanted:
         await runner.add_deployment(deployment)  # type: ignore[misc]
+    stopped = _on_signal()
+    runner.handle_sigterm = lambda *_: None  # type: ignore[method-assign]  # its own leaves at once while it starts
     work: asyncio.Future[Any] = asyncio.ensure_future(runner.start())
-    async with asyncio.timeout(START_SECONDS):
-        while not runner.started and not work.done():
-            await asyncio.sleep(0.05)
-    stopped = _on_signal()  # not before: the runner puts in a handler of its own
+    await _until_started(runner, work)
     ready()
     await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
-    if not stopped.done():
-        await work
-        raise RuntimeError("the runner has ended by itself")
+    if work.done():
+        await _refuse_ended(work)
     await runner.stop()  # type: ignore[misc]
     await work
     return stopped.result()
+
+
+async def _until_started(runner: Any, work: asyncio.Future[Any]) -> None:
+    until = time.monotonic() + START_SECONDS
+    while not runner.started:
+        if work.done():
+            await _refuse_ended(work)
+        if time.monotonic() > until:
+            raise TimeoutError(f"the runner has not started within {START_SECONDS:.0f} s")
+        await asyncio.sleep(0.05)
+
+
+async def _refuse_ended(work: asyncio.Future[Any]) -> None:
+    await work
+    raise RuntimeError("the runner has ended by itself")
 
 
 def _on_signal() -> asyncio.Future[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import os
@@ -44,7 +45,7 @@ class JsonLog(io.TextIOBase):
         full: dict[str, Any] = {"ts": ts, "level": level, "event": event, "message": message}
         full |= {**dict.fromkeys(ABOUT), **self.about, **facts}
         with self._lock:
-            self._out.write(scrubbed(json.dumps(full, default=str)) + "\n")
+            self._out.write(json.dumps(_scrubbed(full)) + "\n")
             self._out.flush()
 
     def write(self, text: str) -> int:
@@ -59,6 +60,12 @@ class JsonLog(io.TextIOBase):
     def flush(self) -> None:
         """Pass on what was written; a line that has not ended waits for its end."""
         self._out.flush()
+
+    def end(self) -> None:
+        """Write the last line, should it lack its end."""
+        with self._lock:
+            if self._rest:
+                self.write("\n")
 
     def writable(self) -> bool:
         """Whether it takes text: yes."""
@@ -82,6 +89,13 @@ def start_json_log() -> None:
         )
     if wanted and not sys.stderr.isatty():
         sys.stderr = JsonLog(sys.stderr)
+        atexit.register(end_json_log)
+
+
+def end_json_log() -> None:
+    """Write what the JSON log still holds back, for the process ends."""
+    if isinstance(sys.stderr, JsonLog):
+        sys.stderr.end()
 
 
 def log(level: str, event: str, message: str, **facts: Any) -> bool:
@@ -103,6 +117,17 @@ def about(run_id: str, as_of: date) -> None:
     """From now on, lines are about this run, unless they say otherwise."""
     if isinstance(sys.stderr, JsonLog):
         sys.stderr.about = {"run_id": run_id, "as_of": as_of.isoformat()}
+
+
+def _scrubbed(value: Any) -> Any:
+    """Return a value for JSON without credentials; before it is text, for there they may be escaped."""
+    if isinstance(value, dict):
+        return {key: _scrubbed(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_scrubbed(inner) for inner in value]
+    if value is None or isinstance(value, int | float):
+        return value
+    return scrubbed(value if isinstance(value, str) else str(value))
 
 
 def _level(line: str) -> str:

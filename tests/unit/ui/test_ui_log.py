@@ -71,6 +71,18 @@ def test_a_secret_is_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in told.getvalue()
 
 
+@pytest.mark.parametrize("secret", ['pa"ss"word', "back\\slash", "pässwört", "message"])
+def test_a_secret_is_found_however_json_writes_it(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with quotes, backslashes or umlauts; one that is called like a key leaves the keys alone."""
+    told = json_log(monkeypatch)
+    monkeypatch.setenv("QUANTFLOW_SECRET_X", secret)
+    log("info", "x", f"asked with {secret}", nested={"urls": [f"https://{secret}@host", ("a", 1, None, True)]}, day=NOW)
+    (line,) = lines(told)
+    assert line["message"] == "asked with ***"
+    assert line["nested"] == {"urls": ["https://***@host", ["a", 1, None, True]]}
+    assert line["day"] == str(NOW)
+
+
 def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Message, type, hint and exit code are fields; the traceback is one when asked for."""
     told = json_log(monkeypatch)
