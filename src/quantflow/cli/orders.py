@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,16 @@ from quantflow.cli.options import AsJson, Workspace
 SCHEMA_VERSION = 1
 TRADES_NEEDED = 10
 
+OfProfile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        help="Whose book; needed when there are several.",
+        autocompletion=complete.profiles_and_metas,
+    ),
+]
+
 
 def orders(
     holdings: Annotated[
@@ -23,15 +34,7 @@ def orders(
         str | None,
         typer.Argument(help="A run, or 'latest'; the current book by default.", autocompletion=complete.runs),
     ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            "--profile",
-            "-p",
-            help="Whose book; needed when there are several.",
-            autocompletion=complete.profiles_and_metas,
-        ),
-    ] = None,
+    profile: OfProfile = None,
     capital: Annotated[
         float | None,
         typer.Option("--capital", metavar="AMOUNT", help="What the weights are fractions of; the account by default."),
@@ -48,7 +51,6 @@ def orders(
 ) -> None:
     """Print and write the orders that bring an account to the book, and why each is made or not."""
     import math
-    import os
 
     from quantflow.config.load import find_workspace
     from quantflow.data.holdings import read_holdings
@@ -62,9 +64,7 @@ def orders(
     home = find_workspace(Path.cwd(), workspace)
     held = read_holdings(holdings)
     target = target_of(home, run, profile, stale_ok=stale_ok)
-    file = Path(os.path.realpath(out or target.run.record.folder / FILE))  # a link stays a link
-    if not file.parent.is_dir() or (file.exists() and not file.is_file()):
-        raise ConfigError(f"{file} cannot be written: it is no file, or its folder is not there.", hint="Name a file.")
+    file = _file(out or target.run.record.folder / FILE)
     found = orders_of(target, held, capital)
     write_atomic(file, found.csv().encode())
     if json:
@@ -78,3 +78,13 @@ def orders(
         print_orders(found, str(file))
     if detailed_exitcode and found.orders:
         raise typer.Exit(TRADES_NEEDED)
+
+
+def _file(path: Path) -> Path:
+    """Return the file that is written: of a link what it names, so that it stays one; only a file is replaced."""
+    from quantflow.errors import ConfigError
+
+    file = Path(os.path.realpath(path))
+    if not file.parent.is_dir() or (file.exists() and not file.is_file()):
+        raise ConfigError(f"{file} cannot be written: it is no file, or its folder is not there.", hint="Name a file.")
+    return file

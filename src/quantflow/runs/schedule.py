@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantflow.config import catalogue
+from quantflow.config.calendar import ALWAYS_OPEN
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.schedule import minutes_after
 from quantflow.data import calendars
@@ -83,7 +84,7 @@ class Schedule:
     @property
     def days(self) -> str:
         """The days of the week as cron has them."""
-        return "*" if self.calendar == "24/7" else "2-6" if self.next_day else "1-5"
+        return "*" if self.calendar == ALWAYS_OPEN else "2-6" if self.next_day else "1-5"
 
     @property
     def cron(self) -> str:
@@ -158,7 +159,7 @@ def schedule_of(home: Path, name: str, after: str | None = None) -> Schedule:
     calendar = loaded.calendar.name
     zone, close = calendars.usual_close(calendar)
     minute = close + minutes
-    if minute >= 2 * _DAY and calendar != calendars.ALWAYS_OPEN:
+    if minute >= 2 * _DAY and calendar != ALWAYS_OPEN:
         raise ConfigError(
             f"close+{minutes}m is later than the day after a session of {calendar}.",
             hint=f"Give at most close+{2 * _DAY - 1 - close}m.",
