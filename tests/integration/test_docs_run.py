@@ -31,8 +31,8 @@ NOT_RUN: dict[str, str] = {
     ".venv/bin/pip": "installs; CI runs it",
     ".venv/bin/nox": "runs this test",
     "python docs/pictures.py": "draws the README's pictures, of a checkout",
-    "cp deploy/": "needs a checkout; test_production.py reads the same file",
-    "mkdir workspace": "makes another user its owner",
+    "install -m 600 deploy/": "needs a checkout",
+    "sudo install": "makes another user the owner",
     "docker ": "needs an engine; test_production.py runs what compose.yaml says",
     "quantflow meta --meta-profile demo_meta --ray-address": "needs a cluster; test_cluster.py has one",
 }

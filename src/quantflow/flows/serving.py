@@ -83,7 +83,7 @@ def serve(home: Path, plan: Plan, server: ApiServer, ready: Callable[[], None]) 
     try:
         wanted = [_deployment(home, name, times) for name, times in plan.items()]
         return asyncio.run(_serve(home, wanted, ready))
-    except Exception as error:
+    except Exception as error:  # what is not the API's goes on up
         if (cause := _api_error(error)) is None:
             raise
         raise InfrastructureError(
