@@ -59,7 +59,6 @@ def drivers(head: RayHead) -> int:
 
 def test_meta_uses_the_kept_ray_and_does_without_a_dead_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs join it, with their own environment; one killed in any part is believed dead, and its rest is removed."""
-    noted = RAYS_OWN_NOTE.read_bytes() if RAYS_OWN_NOTE.exists() else None
     first = started(home)
     assert started(home) == first
     monkeypatch.setenv("SHELF", str(home / "shelf"))
@@ -86,7 +85,8 @@ def test_meta_uses_the_kept_ray_and_does_without_a_dead_one(home: Path, monkeypa
     assert "ray" not in run_cli("server", "status", cwd=home).stdout
     assert run_cli("server", "stop", cwd=home).stderr == "stopped\n"
     assert (marked(second), Path(second.folder).exists()) == ([], False)
-    assert noted == (RAYS_OWN_NOTE.read_bytes() if RAYS_OWN_NOTE.exists() else None)
+    noted = RAYS_OWN_NOTE.read_text() if RAYS_OWN_NOTE.exists() else ""  # by others, who may start Rays meanwhile
+    assert noted not in (first.address, second.address)
 
 
 def test_a_kept_ray_ends_with_the_last_run_that_uses_it(home: Path) -> None:

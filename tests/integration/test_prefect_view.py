@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pandas as pd
 import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from processes import bare_environment
 from quantflow.config.load import load_profile
@@ -55,6 +59,12 @@ def net(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 def csv(record: RunRecord) -> dict[str, float]:
     return dict(pd.read_csv(record.folder / "weights.csv", index_col="symbol")["weight"])
+
+
+def client_of(port: int, **options: Any) -> SyncPrefectClient:
+    """Prefect's own client, of the API server at another port."""
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        return get_client(**options)
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +121,10 @@ def test_a_profiles_runs_line_up_and_a_server_that_does_not_answer_costs_nothing
     again = execute(RunRecord(pair, "first"), server, forced=("report",))
     assert set(tables(server, again.record)) == set(found)
     assert len(RunRecord(pair, "first").header["flow_runs"]) == 2
-    monkeypatch.setattr("quantflow.flows.artifacts.PATIENCE_SECONDS", 1e-6)
-    late = execute(RunRecord(pair, "first"), server, forced=("report",))
+    monkeypatch.setattr("quantflow.flows.artifacts.PATIENCE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts, and never answers
+        monkeypatch.setattr("quantflow.flows.artifacts.get_client", partial(client_of, silent.getsockname()[1]))
+        late = execute(RunRecord(pair, "first"), server, forced=("report",))
     assert late.state == "completed"
     assert tables(server, late.record) == {}
     (refused,) = [event for event in late.record.events() if event["event"] == "artifacts.refused"]
