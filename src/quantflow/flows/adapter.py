@@ -51,14 +51,16 @@ class Order:
     folder: Path
 
 
-def stage_task(stage: BasePipelineStage[Any], layout: Layout) -> Task[[Order], dict[str, Any]]:
-    """Return the Prefect task of *stage*.
+def stage_task(stage: BasePipelineStage[Any], layout: Layout, *, refresh: bool = False) -> Task[..., dict[str, Any]]:
+    """Return the Prefect task of *stage*, which takes its ``Order``.
 
     Args:
         stage: The stage.
         layout: Where cached results and artifacts lie.
+        refresh: Whether a cached result is made anew.
     """
-    return task(name=stage.id, task_run_name=stage.id, **task_options(stage.kind, layout))(_run)
+    options = task_options(stage.kind, layout)
+    return task(name=stage.id, task_run_name=stage.id, refresh_cache=refresh, **options)(_run)
 
 
 def task_options(kind: Kind, layout: Layout) -> dict[str, Any]:

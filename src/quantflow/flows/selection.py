@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import State, Task, flow
 from prefect.context import FlowRunContext
 from prefect.transactions import CommitMode, transaction
+from prefect.utilities.annotations import quote
 
 from quantflow.config.load import find_workspace, load_profile
 from quantflow.data.cache import refs
@@ -130,7 +131,7 @@ def advance(
     record.write_stage(entry)
     if planned.reason is Reason.COMPLETE and before is not None:
         planner.cache.write(mark.key, {"outputs": _json(before.outputs), "summary": vars(before.summary)})
-    job = stage_task(stage, layout_of(record)).with_options(refresh_cache=planned.reason is Reason.FORCED)
+    job = stage_task(stage, layout_of(record), refresh=planned.reason is Reason.FORCED)
     state = _attempted(job, Order(stage, mark.key, context, record.workspace))
     try:
         result: Mapping[str, Any] = state.result()
@@ -161,17 +162,17 @@ def _json(outputs: Mapping[str, ArtifactRef]) -> dict[str, Any]:
     return {name: ref.json() for name, ref in outputs.items()}
 
 
-def _attempted(job: Task[[Order], dict[str, Any]], order: Order) -> State[dict[str, Any]]:
+def _attempted(job: Task[..., dict[str, Any]], order: Order) -> State[dict[str, Any]]:
     """Run the task and return its state; what the stage raises is in there, what is raised here is Prefect's."""
     try:
         # In a sleeve this task is inside another, which would keep its result and its lock until it ends itself.
         with transaction(commit_mode=CommitMode.EAGER):
-            state = job(order, return_state=True)
+            state: Any = job(quote(order), return_state=True)  # nothing in the order is for Prefect to resolve
     except Exception as error:  # of Prefect's own, whatever it is
         raise api_lost(error) from error
     if state.is_crashed() and stopping.received() is None:
         raise api_lost(state.message or "the task crashed")
-    return state
+    return cast("State[dict[str, Any]]", state)
 
 
 def _failed(entry: StageRecord, timer: _Timer, error: Exception, attempt: int) -> StageRecord:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.stages.base import BasePipelineStage
+from quantflow.stages.module_source import module_source
 
 NUMERIC_PACKAGES = ("numpy", "scipy", "pandas", "numba", "pyarrow", "scikit-learn", "skfolio", "clarabel")
 """Packages whose version can change a result, and so is part of every stage's code version."""
@@ -27,15 +28,15 @@ def code_version(stage: BasePipelineStage[Any]) -> str:
     modules = stage.modules()
     roots = frozenset({"quantflow", *(name.split(".")[0] for name in modules)})
     closure, others = _closure(modules, roots)
-    lines = [f"{name} {_module(name)[0]}" for name in sorted(closure)]
+    lines = [f"{name} {_module(name, path)[0]}" for name, path in sorted(closure.items())]
     lines += [f"{package}=={_installed(package)}" for package in sorted({*NUMERIC_PACKAGES, *_packages(others)})]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @cache
-def _closure(start: frozenset[str], roots: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+def _closure(start: frozenset[str], roots: frozenset[str]) -> tuple[Mapping[str, Path], frozenset[str]]:
     """Return the modules whose source counts, and the roots of those that modules outside quantflow import besides."""
-    seen: set[str] = set()
+    seen: dict[str, Path] = {}
     others: set[str] = set()
     todo = [(name, "") for name in start]
     while todo:
@@ -46,11 +47,12 @@ def _closure(start: frozenset[str], roots: frozenset[str]) -> tuple[frozenset[st
         if root not in roots and (importer == "quantflow" or not _is_local(root)):
             others |= {root} if importer != "quantflow" else set()
             continue
-        if _source(name) is None:
+        path = _source(name)
+        if path is None:
             continue
-        seen.add(name)
-        todo += [(imported, root) for imported in _module(name)[1]]
-    return frozenset(seen), frozenset(others)
+        seen[name] = path
+        todo += [(imported, root) for imported in _module(name, path)[1]]
+    return seen, frozenset(others)
 
 
 @cache
@@ -92,31 +94,8 @@ def _folders(root: str) -> tuple[Path, ...]:
     return tuple(Path(folder) for folder in spec.submodule_search_locations)
 
 
-@cache
-def _module(name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the hash of a module's normalised source, and the names that it imports anywhere."""
-    path = _source(name)
-    tree = ast.parse(path.read_bytes()) if path else ast.Module([], [])
-    package = name if path and path.name == "__init__.py" else name.rpartition(".")[0]
-    imported: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            node.body = [part for part in node.body if not _is_text(part)]
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            imported += _imports(node, package)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(imported)
-
-
-def _imports(node: ast.Import | ast.ImportFrom, package: str) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-    module = ".".join([*base, *([node.module] if node.module else [])])
-    return [module, *(f"{module}.{alias.name}" for alias in node.names)]
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def _module(name: str, path: Path) -> tuple[str, tuple[str, ...]]:
+    return module_source(path, name if path.name == "__init__.py" else name.rpartition(".")[0])
 
 
 @cache

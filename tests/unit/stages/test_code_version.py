@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from quantflow.stages import code_version as module
+from quantflow.stages.module_source import module_source
 from quantflow.stages.registry import StageRegistry
 
 STAGE = '''
@@ -44,7 +45,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def version() -> str:
-    for cached in (module._closure, module._source, module._folders, module._module):
+    for cached in (module._closure, module._source, module._folders, module_source):
         cached.cache_clear()
     importlib.invalidate_caches()
     return module.code_version(importlib.import_module("plugged.stage").DoubleStage())
@@ -105,6 +106,5 @@ def test_a_walk_forward_depends_on_the_stages_that_it_replays() -> None:
     names = frozenset(
         {"quantflow.stages.validation", *(f"quantflow.stages.{s}" for s in StageRegistry.get("validation").replays)}
     )
-    assert {"quantflow.quant.features", "quantflow.quant.clusters", "quantflow.quant.allocation"} <= module._closure(
-        names, frozenset({"quantflow"})
-    )[0]
+    closure, _ = module._closure(names, frozenset({"quantflow"}))
+    assert {"quantflow.quant.features", "quantflow.quant.clusters", "quantflow.quant.allocation"} <= set(closure)
