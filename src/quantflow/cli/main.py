@@ -32,6 +32,7 @@ from quantflow.cli import (
     server,
     stages,
 )
+from quantflow.execution.garbage import look_no_more, look_seldom
 
 COMPLETING = "_QUANTFLOW_COMPLETE"
 """The variable by which a shell asks for what a word may become."""
@@ -97,5 +98,9 @@ def main() -> None:
     from quantflow.cli.boundary import guarded
 
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    with guarded(debug=len(arguments) < len(sys.argv) - 1):
-        app(args=arguments, prog_name="quantflow")
+    look_seldom()
+    try:
+        with guarded(debug=len(arguments) < len(sys.argv) - 1):
+            app(args=arguments, prog_name="quantflow")
+    finally:
+        look_no_more()

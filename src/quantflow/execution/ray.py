@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from quantflow.errors import InfrastructureError
+from quantflow.execution.garbage import look_seldom
 from quantflow.execution.kept_ray import RayHead
 
 PROBE_SECONDS = 2.0
@@ -201,6 +202,7 @@ def warm(workers: int, modules: Sequence[str]) -> None:
 
 
 def _import(modules: Sequence[str]) -> None:
+    look_seldom()
     for name in modules:
         import_module(name)
 

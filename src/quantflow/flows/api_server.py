@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from quantflow.execution.garbage import look_seldom
 from quantflow.execution.keeping import wait_until_unused
 
 FLUSH_SECONDS = 0.2
@@ -22,6 +23,7 @@ FLUSH_SECONDS = 0.2
 
 def main() -> None:
     """Serve on the inherited socket until no user is left, or until SIGTERM."""
+    look_seldom()
     listener = socket.socket(fileno=int(sys.argv[1]))
     threading.Thread(target=_end_when_unused, args=(Path(sys.argv[2]),), daemon=True).start()
 
