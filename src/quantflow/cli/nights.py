@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quantflow.cli import complete
-from quantflow.cli.options import AsJson, DryRun, NoProgress, Workspace, parse_date
+from quantflow.cli.options import AsJson, DryRun, NoProgress, Only, Workspace, parse_date
 
 if TYPE_CHECKING:
     from quantflow.runs.nights import Night, Nights
@@ -18,16 +17,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 EVERY = 100_000
-
-Only = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--profile",
-        "-p",
-        help="Only this profile; may be given several times.",
-        autocompletion=complete.profiles_and_metas,
-    ),
-]
 
 
 def status(

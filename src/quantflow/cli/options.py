@@ -8,11 +8,21 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli import complete
 from quantflow.errors import ConfigError
 
 Workspace = Annotated[
     Path | None,
     typer.Option("--workspace", "-w", help="Folder of quantflow.toml; looked for from here upwards by default."),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        help="Only this profile; may be given several times.",
+        autocompletion=complete.profiles_and_metas,
+    ),
 ]
 Sets = Annotated[
     list[str] | None,

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quantflow.cli import complete
-from quantflow.cli.options import AsJson, Workspace
+from quantflow.cli.options import AsJson, Only, Workspace
 
 if TYPE_CHECKING:
     from quantflow.flows.serving import Plan
@@ -18,15 +17,7 @@ SCHEMA_VERSION = 1
 
 
 def serve(
-    profile: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--profile",
-            "-p",
-            help="Only this profile; may be given several times.",
-            autocompletion=complete.profiles_and_metas,
-        ),
-    ] = None,
+    profile: Only = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what runs when; start nothing.")] = False,
     workspace: Workspace = None,
     json: AsJson = False,
@@ -41,7 +32,8 @@ def serve(
         _show(plan, json)
         return
     from quantflow.data.store import private_folder
-    from quantflow.flows.server import api_server, without_secrets
+    from quantflow.flows.api_url import without_secrets
+    from quantflow.flows.server import api_server
     from quantflow.runs.lock import owned
 
     folder = home / ".quantflow" / "serve"

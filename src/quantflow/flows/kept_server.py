@@ -18,17 +18,9 @@ import psutil
 from quantflow.errors import InfrastructureError
 from quantflow.execution.keeping import keep, named
 from quantflow.execution.kept_ray import home_of_ray, keep_head, release_head, running_head
+from quantflow.flows.api_url import configured_url, trouble_at, without_secrets
 from quantflow.flows.launch import client_environment
-from quantflow.flows.server import (
-    api_server,
-    configured_url,
-    gone,
-    home_of,
-    join_or_start,
-    running,
-    trouble_at,
-    without_secrets,
-)
+from quantflow.flows.server import api_server, gone, home_of, join_or_start, running
 
 BOOT_SECONDS = 90.0
 STOP_SECONDS = 10.0

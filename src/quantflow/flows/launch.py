@@ -16,8 +16,9 @@ from uuid import UUID
 
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Stopped
+from quantflow.flows.api_url import reachable
 from quantflow.flows.crew import crew
-from quantflow.flows.server import ApiServer, reachable
+from quantflow.flows.server import ApiServer
 from quantflow.flows.worker import api_lost, flush, logged, tags_of
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned

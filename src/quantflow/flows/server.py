@@ -1,4 +1,4 @@
-"""Which Prefect API server a run uses, and the embedded one's life. Imports no Prefect: it starts before that."""
+"""Which Prefect API server a run uses, and the life of the workspace's own. Imports no Prefect: it starts before it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from quantflow.config.credentials import without_credentials
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
 from quantflow.execution.keeping import keep, named
+from quantflow.flows.api_url import configured_url, trouble_at, without_secrets
 
 SERVER_ENVIRONMENT: Mapping[str, str] = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -40,7 +38,6 @@ SERVER_ENVIRONMENT: Mapping[str, str] = {
 _SERVICES = "SCHEDULER,LATE_RUNS,FOREMAN,TRIGGERS,PAUSE_EXPIRATIONS,CANCELLATION_CLEANUP,REPOSSESSOR,EVENT_PERSISTER"
 SCHEDULING = tuple(f"PREFECT_SERVER_SERVICES_{service}_ENABLED" for service in _SERVICES.split(","))
 """Its services that schedule, notify, or keep events for those: off for runs that exist, on for ``quantflow serve``."""
-HEALTH_SECONDS = 3.0
 SWAP_SECONDS = 10.0  # for a server without schedules to end
 
 
@@ -64,23 +61,6 @@ class ApiServer:
     embedded: bool
     environment: Mapping[str, str]
     log: Path | None = None
-
-
-def configured_url() -> str | None:
-    """Return the API URL that the user has configured: in the environment, or in the active Prefect profile."""
-    if url := os.environ.get("PREFECT_API_URL"):
-        return url
-    if "prefect" in sys.modules:
-        from prefect.settings import PREFECT_API_URL
-
-        return str(PREFECT_API_URL.value() or "") or None
-    try:
-        home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
-        profiles = tomllib.loads((home / "profiles.toml").read_text())
-        active = os.environ.get("PREFECT_PROFILE", profiles.get("active", ""))
-        return str(profiles["profiles"][active]["PREFECT_API_URL"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError):  # the last of a user without a home
-        return None
 
 
 @contextmanager
@@ -198,46 +178,6 @@ def _check_answers(url: str) -> None:
             f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {trouble}.",
             hint="Start it, or unset PREFECT_API_URL to use a server of the workspace's own.",
         )
-
-
-def trouble_at(url: str) -> str:
-    """Return in one line why no API server answers at *url*, without its credentials; empty if one does."""
-    import httpx
-
-    try:
-        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=HEALTH_SECONDS)
-        if not answer.is_success:
-            return f"HTTP {answer.status_code} {answer.reason_phrase}".rstrip()
-        answer.json()
-    except httpx.InvalidURL:  # its text may quote a piece of a password
-        return "this is no URL"
-    except httpx.HTTPError as error:
-        return first_line(error)
-    except ValueError:
-        return "what answers is no Prefect API, whose address ends with /api"
-    return ""
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, without the credentials of the addresses in it."""
-    return without_credentials((str(error) or type(error).__name__).splitlines()[0])
-
-
-def reachable(url: str) -> bool:
-    """Whether anything listens at an API URL, asked within a second; Prefect's client would try for many."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        with socket.create_connection((parts.hostname or "", port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-def without_secrets(url: str) -> str:
-    """Return *url* without user, password and query."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _embedded(home: Path, url: str) -> ApiServer:

@@ -16,7 +16,8 @@ from typing import Any
 
 from quantflow.config.credentials import without_credentials
 from quantflow.errors import ConfigError, InfrastructureError
-from quantflow.flows.server import ApiServer, first_line, without_secrets
+from quantflow.flows.api_url import first_line, without_secrets
+from quantflow.flows.server import ApiServer
 from quantflow.runs import stopping
 from quantflow.runs.schedule import Time
 

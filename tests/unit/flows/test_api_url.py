@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from quantflow.errors import InfrastructureError
-from quantflow.flows.server import api_server, first_line, trouble_at
+from quantflow.flows.api_url import first_line, trouble_at
+from quantflow.flows.server import api_server
 
 SECRET = "s3cr3t"
 
