@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 
 import nox
 
@@ -87,7 +86,7 @@ def bench(session: nox.Session) -> None:
     """The table of benchmarks/README.md: everything beside its peer, in one go; about three quarters of an hour."""
     session.env.update(ENVIRONMENT)
     session.install(".", "uv", *group("test"))
-    peers = Path(session.create_tmp()).resolve()  # the benchmarks work in folders of their own
+    peers = session.cache_dir.resolve() / "bench"  # the benchmarks work in folders of their own
     session.run("python", "-m", "venv", f"{peers}/peers")
     session.run(f"{peers}/peers/bin/pip", "install", "--quiet", "kedro", "metaflow", external=True)
     session.run("python", "benchmarks/startup.py", f"{peers}/peers/bin")

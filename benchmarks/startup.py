@@ -35,7 +35,7 @@ def main() -> None:
         found = medians({name: lambda _, c=command: c for name, command in commands.items()}, home, ROUNDS, env)
         run(quantflow("server", "stop"), home)
     row("`quantflow --help` / `kedro --help`", found["help"], found["kedro"], 0.35)
-    row("`quantflow --help` / `metaflow --help`", found["help"], found["metaflow"], 0.35)
+    row("`quantflow --help` / `metaflow --help`", found["help"], found["metaflow"])
     row("`quantflow inspect RUN` / `prefect flow-run ls`", found["inspect"], found["prefect"], 0.3)
 
 

@@ -48,8 +48,11 @@ def quantflow(*arguments: str) -> Command:
     return (str(Path(sys.executable).with_name("quantflow")), *arguments)
 
 
-def row(what: str, ours: float, floor: float, target: float, unit: str = "s") -> None:
-    """Print a row of the table: figure, what it is measured against, their ratio, the target, and whether it is met."""
+def row(what: str, ours: float, floor: float, target: float | None = None, unit: str = "s") -> None:
+    """Print a row of the table: figure, what it is measured against, their ratio, the target, and whether it is met.
+
+    Without a target the row is there for comparison alone.
+    """
     ratio = ours / floor
-    met = "yes" if ratio <= target else "no"
-    print(f"| {what} | {ours:.3g} {unit} | {floor:.3g} {unit} | {ratio:.2f} | {target:g} | {met} |", flush=True)
+    wanted = "| |" if target is None else f"{target:g} | {'yes' if ratio <= target else 'no'} |"
+    print(f"| {what} | {ours:.3g} {unit} | {floor:.3g} {unit} | {ratio:.2f} | {wanted}", flush=True)

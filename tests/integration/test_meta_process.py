@@ -159,6 +159,19 @@ def test_a_killed_worker_loses_no_sleeve(runner: str, portfolio: Path, quiet: by
     assert wait_until_quiet(portfolio) == []
 
 
+def test_ray_starts_where_temporary_files_are_in_the_active_environment(
+    portfolio: Path, quiet: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's workers refuse a folder there, for which Ray itself waits for ever."""
+    inside = portfolio / "venv" / "tmp"
+    inside.mkdir(parents=True)
+    monkeypatch.setenv("VIRTUAL_ENV", str(inside.parent))
+    monkeypatch.setenv("TMPDIR", str(inside))
+    done = run_cli("meta", "-m", "three", "--run-id", "inside", cwd=portfolio)
+    assert done.returncode == 0, done.stderr
+    assert (portfolio / "runs" / "inside" / "weights.csv").read_bytes() == quiet
+
+
 def test_a_dead_ray_address_is_answered_at_once(portfolio: Path) -> None:
     """Nothing listens there: exit 30 within seconds, with a hint, and nothing was started."""
     at = time.monotonic()

@@ -29,6 +29,7 @@ import psutil
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
 from quantflow.execution.keeping import keep
+from quantflow.execution.ray_folder import ray_folder
 
 BOOT_SECONDS = 90.0
 STOP_SECONDS = 15.0
@@ -195,7 +196,7 @@ def _recorded(home: Path) -> RayHead | None:
 
 
 def _started(home: Path) -> RayHead:
-    folder = tempfile.mkdtemp(prefix="quantflow-ray-")  # short: Ray's sockets lie in it
+    folder = tempfile.mkdtemp(prefix="quantflow-ray-", dir=ray_folder())  # short: Ray's sockets lie in it
     token, cpus = secrets.token_hex(32), os.cpu_count() or 1
     environment = {**_environment(), MARK: folder, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     with (home / "head.log").open("ab") as log:

@@ -19,6 +19,7 @@ import psutil
 from quantflow.errors import InfrastructureError
 from quantflow.execution.garbage import look_seldom
 from quantflow.execution.kept_ray import RayHead
+from quantflow.execution.ray_folder import ray_folder
 
 PROBE_SECONDS = 2.0
 _COMMON: Mapping[str, Any] = {"namespace": "quantflow", "log_to_driver": False, "logging_level": logging.ERROR}
@@ -159,7 +160,8 @@ def _options(address: str | None, workers: int | None, environment: Mapping[str,
     if address:
         return {"address": address, "runtime_env": {"env_vars": dict(environment)}, **_COMMON}
     cpus = workers or os.cpu_count() or 1
-    return {"address": "local", "num_cpus": cpus, "include_dashboard": False, **_COMMON}
+    folder = str(Path(ray_folder()) / "ray")
+    return {"address": "local", "num_cpus": cpus, "include_dashboard": False, "_temp_dir": folder, **_COMMON}
 
 
 def probe(address: str) -> None:
