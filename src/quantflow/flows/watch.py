@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 POLL_SECONDS = 1.0
-ASK_EVERY = 2
+ASK_EVERY = 3
 """Polls to one question to the API: with a thousand tasks it is what costs, and the stream is seldom late."""
 PAGE = 200
 FINAL_TYPES = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
