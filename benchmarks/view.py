@@ -44,12 +44,13 @@ def main() -> None:
         run(quantflow("server", "start"), home)
         url = run(quantflow("server", "status"), home).split()[0]
         import prefect.events.clients  # noqa: F401  # the flow of a command has imported all this before it is watched
-        from prefect.settings import PREFECT_API_URL, temporary_settings
 
         from quantflow.execution.garbage import look_seldom
+        from quantflow.flows.launch import client_settings
+        from quantflow.flows.server import api_server
 
         look_seldom()
-        with temporary_settings({PREFECT_API_URL: url}):
+        with api_server(home) as server, client_settings(server):
             lags, share = follow_long(home, url)
             right = sum(follow_short(home, url))
         run(quantflow("server", "stop"), home)
