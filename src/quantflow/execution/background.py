@@ -46,13 +46,9 @@ class InBackground(Generic[T]):
             self._entered.set_exception(error)
         self._over.set_result(None)
 
-    def result(self, timeout: float | None = None) -> T:
-        """Return what the context manager gives, or raise what it raises, once it is entered.
-
-        Raises:
-            TimeoutError: If it is not within *timeout* seconds.
-        """
-        return self._entered.result(timeout)
+    def result(self) -> T:
+        """Return what the context manager gives, or raise what it raises, once it is entered."""
+        return self._entered.result()
 
     def leave(self) -> None:
         """Begin to leave it; nothing if that has begun."""

@@ -12,7 +12,6 @@ from quantflow.execution import ray as ray_cluster
 from quantflow.execution.background import InBackground
 from quantflow.execution.kept_ray import handed_over, lent_head
 from quantflow.execution.ray import Cluster
-from quantflow.execution.ray_folder import ray_folder
 from quantflow.flows.server import ApiServer
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import due
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 NEEDED_BY_SLEEVES = ("quantflow.flows.meta", "quantflow.stages.validation", "skfolio", "numba", "pyarrow.parquet")
 """What every worker of a Ray that is started imports at once, while the flow run is made known to the API."""
-
-START_SECONDS = 180.0
-"""Ray starts in seconds, or its driver waits for ever."""
 
 _crew: ContextVar[InBackground[Cluster] | None] = ContextVar("crew", default=None)
 
@@ -86,13 +82,7 @@ def _on_ray(starting: InBackground[Cluster], server: ApiServer) -> TaskRunner[An
     import skfolio  # noqa: F401  # what the portfolio's own stages need, while there is nothing to do but wait
     from prefect_ray import RayTaskRunner
 
-    try:
-        starting.result(START_SECONDS)
-    except TimeoutError:
-        raise InfrastructureError(
-            f"Ray has not started within {START_SECONDS:.0f} seconds.",
-            hint=f"Its logs are in {ray_folder()}/ray/session_latest/logs. --runner local runs the same without Ray.",
-        ) from None
+    starting.result()
     if server.embedded and ray_cluster.spans_machines():
         raise InfrastructureError(
             "The Ray cluster has nodes on other machines, which cannot reach this workspace's own API server.",
