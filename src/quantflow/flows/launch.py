@@ -165,7 +165,7 @@ def client_settings(server: ApiServer) -> Iterator[None]:
 @contextmanager
 def client_environment(server: ApiServer) -> Iterator[None]:
     """Point Prefect's clients at *server*, in this process and its children, that import Prefect from now on."""
-    wanted = {**server.environment, **QUIET}
+    wanted = {**server.client_environment, **QUIET}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -186,7 +186,9 @@ def _loaded_settings(server: ApiServer) -> AbstractContextManager[Any]:
     wanted: dict[Any, Any] = {settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if server.embedded else {}
     if already:
         wanted |= {
-            getattr(settings, name): value for name, value in server.environment.items() if hasattr(settings, name)
+            getattr(settings, name): value
+            for name, value in server.client_environment.items()
+            if hasattr(settings, name)
         }
     return settings.temporary_settings(wanted)
 
