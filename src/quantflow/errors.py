@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class QuantflowError(Exception):
@@ -121,3 +124,13 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f"Did you mean {close[0]!r}? " if close else ""
     return ConfigError(f"No {kind} named {name!r}.", hint=f"{guess}Known: {', '.join(names) or 'none'}.")
+
+
+def last_line(error: BaseException | str) -> str:
+    """Return what an error of another library says in its last line, which after a remote traceback is the cause.
+
+    Args:
+        error: The error, or its text; colours are taken out, and it is cut to 300 characters.
+    """
+    lines = [line.strip() for line in _COLOURS.sub("", str(error)).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else (error if isinstance(error, str) else type(error).__name__)

@@ -85,7 +85,9 @@ def calls_that_change(server: ApiServer) -> list[tuple[str, str]]:
     """Every state-changing call of the API, by its own description."""
     with api_of(server) as client:
         paths = client.get("/openapi.json").raise_for_status().json()["paths"]
-    filled = {re.sub(r"\{[^}]*\}", "2dcd9f27-6bb8-4fd4-9a6a-6a0b9ffb7c29", path): calls for path, calls in paths.items()}
+    filled = {
+        re.sub(r"\{[^}]*\}", "2dcd9f27-6bb8-4fd4-9a6a-6a0b9ffb7c29", path): calls for path, calls in paths.items()
+    }
     return sorted((method.upper(), path) for path, calls in filled.items() for method in calls if method != "get")
 
 
@@ -135,7 +137,7 @@ STARTERS = {
 
 @pytest.mark.parametrize("starter", STARTERS)
 def test_another_user_changes_nothing_on_any_server(starter: str, fresh: Path) -> None:
-    """Every state-changing call and every event stream is refused as another uid; a foreign Origin or Host to anyone."""
+    """Every state-changing call and every stream is refused as another uid; a foreign Origin or Host to anyone."""
     if starter == "serve":
         (fresh / "quantflow.toml").write_text(PROFILE)
     with STARTERS[starter](fresh):

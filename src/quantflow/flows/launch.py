@@ -55,10 +55,10 @@ def execute(
         QuantflowError: What stopped the run.
     """
     recall(record)
-    workers = crew(record, server) if _is_meta(record) else nullcontext()
+    tag = record.tag(len(record.header["flow_runs"]) + 1)
+    workers = crew(record, server, tag) if _is_meta(record) else nullcontext()
     with owned(record.folder), client_environment(server), workers as runner, _loaded_settings(server):
         clean_up(record)
-        tag = record.tag(len(record.header["flow_runs"]) + 1)
         with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors():
             _call_flow(record, tag, forced, runner)
     return status(RunRecord(record.workspace, record.run_id))

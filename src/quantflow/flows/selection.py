@@ -30,6 +30,7 @@ from quantflow.runs.record import RunRecord, StageRecord, now, peak_rss_mb
 from quantflow.runs.request import context_of, create_run, layout_of, pipeline, planner_of, resolve_as_of
 from quantflow.runs.status import RunStatus
 from quantflow.stages.base import BasePipelineStage, SelectionContext, Summary
+from quantflow.stages.code_version import package_version
 from quantflow.stages.keys import fingerprint
 
 
@@ -124,7 +125,7 @@ def advance(
     if "run" in stage.needs:
         context = replace(context, facts=facts_of(record))
     mark = fingerprint(stage, record.scope, context.settings, context.artifacts)
-    entry = StageRecord(stage.id, "running", mark.key, mark.json(), started=now())
+    entry = StageRecord(stage.id, "running", mark.key, mark.json(), started=now(), made_by=package_version())
     timer = _Timer(entry.started, time.monotonic())
     planned = planner.decide(stage, context.artifacts)
     before = record.stage(stage.id)

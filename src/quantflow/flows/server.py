@@ -238,7 +238,7 @@ def join_or_start(home: Path, *, schedules: bool = False) -> dict[str, Any]:
 
 
 def running(home: Path) -> dict[str, Any] | None:
-    """Return pid, port, url and credential of the server that runs in *home*; None when none does, whatever its files say."""
+    """Return pid, port, url and credential of the server that runs in *home*; None when none does."""
     try:
         state = json.loads((home / "state.json").read_bytes())
         with socket.create_connection(("127.0.0.1", state["port"]), timeout=1):
