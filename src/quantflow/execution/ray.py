@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import psutil
 
@@ -141,24 +141,25 @@ class _Began:
 @contextmanager
 def _began(options: Mapping[str, Any], environment: Mapping[str, str], where: str) -> Iterator[_Began]:
     """Have a Ray started, or tried, by a process of its own, which ends with the block."""
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "quantflow.execution.ray_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C must not end Ray before the run has let go of it
-            env={**os.environ, **environment},
-        )
-    except OSError as error:
-        raise _unusable(where, error.strerror or str(error)) from error
-    try:
-        yield _Began(process, _address(process, options, where))
-    finally:
-        _end(process)
+    with tempfile.TemporaryFile() as complaints:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "quantflow.execution.ray_process"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                start_new_session=True,  # Ctrl-C must not end Ray before the run has let go of it
+                env={**os.environ, **environment},
+            )
+        except OSError as error:
+            raise _unusable(where, error.strerror or str(error)) from error
+        try:
+            yield _Began(process, _address(process, options, where, complaints))
+        finally:
+            _end(process)
 
 
-def _address(process: subprocess.Popen[bytes], options: Mapping[str, Any], where: str) -> str:
+def _address(process: subprocess.Popen[bytes], options: Mapping[str, Any], where: str, complaints: IO[bytes]) -> str:
     assert process.stdin is not None
     assert process.stdout is not None
     with suppress(OSError):  # it has ended already, without an answer
@@ -172,14 +173,19 @@ def _address(process: subprocess.Popen[bytes], options: Mapping[str, Any], where
         process.wait()
         raise _unusable(where, f"its process ended with exit code {process.returncode}") from None
     if "error" in answer:
-        raise _unusable(where, answer["error"])
+        complaints.seek(0)
+        refused = b"InvalidAuthToken" in complaints.read()  # the error itself speaks of the connection alone
+        raise _unusable(where, "its token is missing or wrong" if refused else answer["error"])
     return str(answer["address"])
 
 
 def _unusable(where: str, why: str) -> InfrastructureError:
     hint = "--runner local runs the same without Ray."
-    if "authenticat" in why.lower() or "token" in why.lower():
-        hint = f"Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) as on the cluster; or {hint}"
+    if "token" in why.lower():
+        hint = (
+            "Set RAY_AUTH_MODE=token; the cluster's token is read from ~/.ray/auth_token, RAY_AUTH_TOKEN_PATH or "
+            f"RAY_AUTH_TOKEN. Or {hint}"
+        )
     return InfrastructureError(f"Ray {where} cannot be used: {why.rstrip('.')}.", hint=hint)
 
 
