@@ -138,7 +138,7 @@ def running(command: list[str], environment: dict[str, str], ready: str) -> Iter
 
 @pytest.fixture
 def guarded(tmp_path: Path, free_port: int) -> Iterator[tuple[str, Path]]:
-    """The address of a cluster that wants a token, as ``ray start`` makes it where there is one, and its owner's home."""
+    """The address of a cluster that wants a token, as ``ray start`` makes it, and the home of its owner."""
     home = tmp_path / "owner"
     (home / ".ray").mkdir(parents=True)
     (home / ".ray" / "auth_token").write_text("0123456789abcdef" * 4)

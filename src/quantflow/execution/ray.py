@@ -125,10 +125,12 @@ class _Began:
     Attributes:
         process: It waits to hear that this process has joined; a Ray of our own ends with it.
         address: Where the Ray is.
+        where: The same in words.
     """
 
     process: subprocess.Popen[bytes]
     address: str
+    where: str
 
     def joined(self) -> None:
         """Say that this process has joined."""
@@ -154,7 +156,7 @@ def _began(options: Mapping[str, Any], environment: Mapping[str, str], where: st
         except OSError as error:
             raise _unusable(where, error.strerror or str(error)) from error
         try:
-            yield _Began(process, _address(process, options, where, complaints))
+            yield _Began(process, _address(process, options, where, complaints), where)
         finally:
             _end(process)
 
@@ -214,7 +216,7 @@ def _join(began: _Began, **options: Any) -> None:
     try:
         ray.init(address=began.address, **options, **_COMMON)
     except Exception as error:  # Ray raises anything
-        raise _unusable(f"at {began.address}", last_line(error)) from error
+        raise _unusable(began.where, last_line(error)) from error
     began.joined()
 
 

@@ -59,7 +59,7 @@ def execute(
     workers = crew(record, server, tag) if _is_meta(record) else nullcontext()
     with owned(record.folder), client_environment(server), workers as runner, _loaded_settings(server):
         clean_up(record)
-        with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors():
+        with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors(record):
             _call_flow(record, tag, forced, runner)
     return status(RunRecord(record.workspace, record.run_id))
 
@@ -73,7 +73,7 @@ def clean_up(record: RunRecord) -> None:
 
 
 @contextmanager
-def _api_errors() -> Iterator[None]:
+def _api_errors(record: RunRecord) -> Iterator[None]:
     """Turn what Prefect's client raises when its server is gone into an error of ours."""
     import httpx
     from prefect.exceptions import PrefectHTTPStatusError
@@ -81,11 +81,11 @@ def _api_errors() -> Iterator[None]:
     try:
         yield
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-        raise api_lost(error) from error
+        raise api_lost(error, record.workspace) from error
     except RuntimeError as error:
         if "reach API" not in str(error):
             raise
-        raise api_lost(error) from error
+        raise api_lost(error, record.workspace) from error
 
 
 def _call_flow(

@@ -18,7 +18,7 @@ from prefect.utilities.annotations import quote
 from quantflow.config.load import find_workspace, load_profile
 from quantflow.data.cache import refs
 from quantflow.data.store import ArtifactRef
-from quantflow.errors import QuantflowError, StageError
+from quantflow.errors import QuantflowError, StageError, refused_by_machine
 from quantflow.flows.adapter import Order, attempts, stage_task, use_cache
 from quantflow.flows.artifacts import show_in_prefect
 from quantflow.flows.worker import api_lost
@@ -170,14 +170,15 @@ def _attempted(job: Task[..., dict[str, Any]], order: Order) -> State[dict[str, 
         with transaction(commit_mode=CommitMode.EAGER):
             state: Any = job(quote(order), return_state=True)  # nothing in the order is for Prefect to resolve
     except Exception as error:  # of Prefect's own, whatever it is
-        raise api_lost(error) from error
+        raise api_lost(error, order.folder) from error
     if state.is_crashed() and stopping.received() is None:
-        raise api_lost(state.message or "the task crashed")
+        raise api_lost(state.message or "the task crashed", order.folder)
     return cast("State[dict[str, Any]]", state)
 
 
 def _failed(entry: StageRecord, timer: _Timer, error: Exception, attempt: int) -> StageRecord:
-    known = error if isinstance(error, QuantflowError) else StageError(f"{type(error).__name__}: {error}")
+    known = error if isinstance(error, QuantflowError) else refused_by_machine(error)
+    known = known or StageError(f"{type(error).__name__}: {error}")
     return replace(
         entry,
         state="failed",

@@ -19,7 +19,8 @@ from typing import Any
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
 from quantflow.execution.keeping import keep, named
-from quantflow.flows.api_url import configured_url, trouble_at, without_secrets
+from quantflow.flows.api_url import check_settings, configured_url, trouble_at, without_secrets
+from quantflow.flows.proxies import refuse_unusable_proxy, without_proxy
 
 SERVER_ENVIRONMENT: Mapping[str, str] = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -87,16 +88,18 @@ def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServe
     Raises:
         InfrastructureError: If no server can be started, or a run uses one that would have to be replaced.
     """
+    refuse_unusable_proxy()
     url = configured_url()
     if url and not is_own(workspace, url):
         _check_answers(url)
-        yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url})
+        yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url, **without_proxy(url)})
         return
     home = home_of(workspace)
     users = _opened(home / "users")
     try:
         state = _joined_scheduling(home, users) if schedules else _joined(home, users)
         try:
+            check_settings()
             yield _embedded(home, state)
         finally:
             _stop_if_last(users, home, state["pid"])
@@ -163,7 +166,7 @@ def inherited_server(workspace: Path) -> ApiServer:
     if state is not None and state["url"] == url:
         return _embedded(home, state)  # the lock goes with the process
     os.close(users)
-    return ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url})
+    return ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url, **without_proxy(url)})
 
 
 def home_of(workspace: Path) -> Path:
@@ -185,7 +188,7 @@ def _opened(path: Path) -> int:
 def _check_answers(url: str) -> None:
     if trouble := trouble_at(url):
         raise InfrastructureError(
-            f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {trouble}.",
+            f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {trouble.rstrip('.')}.",
             hint="Start it, or unset PREFECT_API_URL to use a server of the workspace's own.",
         )
 
@@ -193,6 +196,7 @@ def _check_answers(url: str) -> None:
 def _embedded(home: Path, state: Mapping[str, Any]) -> ApiServer:
     environment = {
         "PREFECT_API_URL": state["url"],
+        **without_proxy(state["url"]),
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "2",
@@ -260,10 +264,11 @@ def is_own(workspace: Path, url: str | None) -> bool:
 def _start(home: Path, schedules: bool) -> dict[str, Any]:
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, (home / "server.log").open("ab") as log:
         fd, port = listener.fileno(), listener.getsockname()[1]
-        credential = f"quantflow:{secrets.token_urlsafe(32)}"
+        credential = f"{secrets.token_hex(8)}:{secrets.token_urlsafe(32)}"
         environment = {
             **os.environ,
             **server_settings(schedules=schedules),
+            **without_proxy("http://127.0.0.1"),
             "PREFECT_HOME": str(home),
             "PREFECT_SERVER_API_AUTH_STRING": credential,
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
