@@ -71,11 +71,11 @@ def _sources() -> Iterator[Path]:
 
 
 def _speaks_of_prefect(path: Path) -> bool:
+    word = {"prefect.toml": "", "pyproject.toml": "tool.prefect"}.get(path.name, "prefect_")
     try:
-        text = path.read_text(errors="replace").lower()
+        return word in path.read_text(errors="replace").lower()
     except OSError:
         return False
-    return path.name == "prefect.toml" or "prefect_" in text or "tool.prefect" in text
 
 
 def trouble_at(url: str) -> str:
