@@ -188,7 +188,7 @@ def other_code(tmp_path: Path) -> Path:
 def mixed(tmp_path: Path, free_port: int, other_code: Path) -> Iterator[str]:
     """The address of a cluster of two nodes of which the second has another quantflow."""
     ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1"]
-    environment = {**bare_environment(), "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {**bare_environment(), "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     folder = f"--temp-dir=/tmp/qf-test-{free_port}"
     head = [*ray, "--head", f"--port={free_port}", "--include-dashboard=false", folder]
     second = [*ray, f"--address=127.0.0.1:{free_port}"]

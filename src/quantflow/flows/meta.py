@@ -163,21 +163,26 @@ def _worker_losses() -> Iterator[None]:
 def _wait(futures: Sequence[PrefectFuture[Any]]) -> None:
     """Wait for all, in naps: a wait inside the runner would swallow a signal."""
     pending = {future.wrapped_future: future for future in futures}  # type: ignore[attr-defined]
+    watch = ray_cluster.HeadWatch() if pending and not _is_local(next(iter(pending))) else None
     while pending:
         for done in _finished(list(pending)):
             pending.pop(done)
+        if watch and pending:
+            watch.check()
         time.sleep(POLL_SECONDS if pending else 0)
 
 
+def _is_local(wait: Any) -> bool:
+    return hasattr(wait, "done")
+
+
 def _finished(waits: list[Any]) -> list[Any]:
-    if hasattr(waits[0], "done"):
-        return [wait for wait in waits if wait.done()]
-    return ray_cluster.finished(waits)
+    return [wait for wait in waits if wait.done()] if _is_local(waits[0]) else ray_cluster.finished(waits)
 
 
 def _cancel(futures: Sequence[PrefectFuture[Any]]) -> None:
     waits = [future.wrapped_future for future in futures]  # type: ignore[attr-defined]
-    if waits and hasattr(waits[0], "cancel"):
+    if waits and _is_local(waits[0]):
         for wait in waits:
             wait.cancel()
     elif waits:
