@@ -32,6 +32,7 @@ from quantflow.cli import (
     server,
     stages,
 )
+from quantflow.cli.descriptors import open_missing_streams
 from quantflow.execution.garbage import look_no_more, look_seldom
 
 COMPLETING = "_QUANTFLOW_COMPLETE"
@@ -91,6 +92,7 @@ def options(
 
 def main() -> None:
     """Run the command line; the process ends with one of the documented exit codes."""
+    open_missing_streams()
     if COMPLETING in os.environ:
         with redirect_stderr(StringIO()), suppress(Exception):  # nothing may get between the user and the prompt
             app(prog_name="quantflow")
