@@ -93,7 +93,7 @@ def disk(place: Place) -> Iterator[Finding]:
 def profiles(place: Place) -> Iterator[Finding]:
     """Can every profile and meta profile of quantflow.toml be used?"""
     from quantflow.config.catalogue import entries
-    from quantflow.config.layers import FILE
+    from quantflow.config.workspaces import FILE
     from quantflow.errors import ConfigError
     from quantflow.runs.validate import problem_of
 

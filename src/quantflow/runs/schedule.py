@@ -10,6 +10,7 @@ from quantflow.config import catalogue
 from quantflow.config.calendar import ALWAYS_OPEN
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.schedule import minutes_after
+from quantflow.config.workspaces import distrusted
 from quantflow.data import calendars
 from quantflow.errors import ConfigError
 from quantflow.runs.quoting import cron_quoted, unit_command, unit_path
@@ -167,6 +168,8 @@ def schedule_of(home: Path, name: str, after: str | None = None) -> Schedule:
             hint=f"Give at most close+{2 * _DAY - 1 - close}m.",
         )
     command = f"meta --meta-profile {name}" if isinstance(loaded, MetaProfile) else f"select --profile {name}"
+    if distrusted(home):  # the job would not find it by itself
+        command += " --workspace ."
     return Schedule(name, command, calendar, zone, minute % _DAY, minutes, minute >= _DAY, home)
 
 
