@@ -17,6 +17,7 @@ from typing import Any
 import typer
 
 from quantflow.config.workspaces import FILE, find_nearest
+from quantflow.data.cells import from_cell
 
 MOST = 50
 """Names that are offered at once."""
@@ -104,4 +105,4 @@ def stages(workspace: Path, ctx: typer.Context) -> Iterable[str]:
 def symbols(workspace: Path, ctx: typer.Context) -> Iterable[str]:
     """Offer the names that the newest run holds."""
     with (_run_of(workspace, ctx) / "weights.csv").open(encoding="utf-8", newline="") as file:
-        return [row["symbol"] for row in csv.DictReader(file)]
+        return [from_cell(row["symbol"]) for row in csv.DictReader(file)]
