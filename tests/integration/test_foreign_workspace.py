@@ -73,6 +73,21 @@ def test_root_does_not_use_a_users_workspace(line: str, place: Path) -> None:
     assert not (place / "home/other/imported").exists()
 
 
+@pytest.mark.parametrize("name", ["runs", ".quantflow", "current"])
+def test_runs_of_another_user_are_not_used(name: str, place: Path) -> None:
+    """Also in a folder without quantflow.toml: a record names stages, and a cache is believed."""
+    home = place / "folio/deep"
+    (home.parent / "quantflow.toml").unlink()
+    (home / name).mkdir(mode=0o700)
+    assert run("inspect", place, 0).returncode == 0
+    os.chown(home / name, OTHER, OTHER)
+    for line in ("inspect", "resume latest", "select --profile demo --dry-run"):
+        done = run(line, place, 0)
+        assert done.returncode == 2
+        assert f"{home / name} belongs to nobody" in done.stderr
+    assert run("inspect --workspace .", place, 0).returncode == 0
+
+
 @pytest.mark.parametrize("owned", ["file", "folder", "target", "folder of the target"])
 def test_a_user_does_not_use_roots_workspace(owned: str, place: Path) -> None:
     """As git: root's files are not the user's; the file, its folder and what a link leads to are looked at."""

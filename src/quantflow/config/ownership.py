@@ -21,17 +21,24 @@ def fault_of(file: Path) -> str | None:
     Raises:
         OSError: If it cannot be looked at.
     """
-    own = _own_uids()
-    for path in _on_the_way(file):
-        found = path.lstat()
-        if found.st_uid not in own:
-            return f"{path} belongs to {_user(found.st_uid)}"
-        if stat.S_ISLNK(found.st_mode):
-            continue
-        if found.st_mode & stat.S_IWOTH:
-            return f"any user may change {path}"
-        if found.st_mode & stat.S_IWGRP and not _is_private(found.st_gid, found.st_uid):
-            return f"the group {_group(found.st_gid)} may change {path}"
+    return next((fault for path in _on_the_way(file) if (fault := fault_at(path))), None)
+
+
+def fault_at(path: Path) -> str | None:
+    """Return why *path*, a file, folder or link by itself, is not this user's own; see ``fault_of``.
+
+    Raises:
+        OSError: If it cannot be looked at.
+    """
+    found = path.lstat()
+    if found.st_uid not in _own_uids():
+        return f"{path} belongs to {_user(found.st_uid)}"
+    if stat.S_ISLNK(found.st_mode):
+        return None
+    if found.st_mode & stat.S_IWOTH:
+        return f"any user may change {path}"
+    if found.st_mode & stat.S_IWGRP and not _is_private(found.st_gid, found.st_uid):
+        return f"the group {_group(found.st_gid)} may change {path}"
     return None
 
 

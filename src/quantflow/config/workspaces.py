@@ -1,4 +1,4 @@
-"""The workspace that a command finds by itself, and whether it may be used: its file names code that is imported."""
+"""The workspace that a command finds by itself, and whether it may be used: it names code that is imported."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import json
 import tomllib
 from pathlib import Path
 
-from quantflow.config.ownership import fault_of
+from quantflow.config.ownership import fault_at, fault_of
 from quantflow.config.user_folders import config_folder
 from quantflow.errors import ConfigError
 
 FILE = "quantflow.toml"
+OURS: tuple[str, ...] = (".quantflow", "runs", "current")
+"""The folders that runs leave in a workspace; the record of a run names its stages, as the file does."""
 TRUSTED = "trusted"
 """The list of folders in the user's own ``config.toml``."""
 
@@ -19,27 +21,30 @@ def find_nearest(start: Path) -> Path:
     """Return the nearest folder from *start* upwards with a ``quantflow.toml``; *start* when none has.
 
     Raises:
-        ConfigError: If that file is another user's, or another user may change it, and the folder is not listed.
+        ConfigError: If the file, or what runs have left, is another user's or open to others, and the folder is not
+            listed.
         OSError: If a folder on the way cannot be looked at.
     """
     here = start.resolve()
-    found = next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), None)
-    if found is not None and (fault := distrusted(found)):
-        raise ConfigError(
-            f"The workspace {found} was found by searching upwards, and is not used: {fault}.",
-            hint=_how_to_trust(found),
-        )
-    return found or here
+    found = next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), here)
+    if fault := distrusted(found):
+        raise ConfigError(f"The workspace {found} is not used: {fault}.", hint=_how_to_trust(found))
+    return found
 
 
 def distrusted(workspace: Path) -> str | None:
-    """Return why a folder's ``quantflow.toml`` must not be used unasked; None when it may, and when there is none.
+    """Return why a folder must not be used as a workspace unasked; None when it may.
+
+    Looked at are its ``quantflow.toml`` and the folders of ``OURS``, those that are there.
 
     Raises:
         ConfigError: If the user's own ``config.toml`` cannot be read.
         OSError: If a file cannot be looked at.
     """
-    fault = fault_of(workspace / FILE) if (workspace / FILE).is_file() else None
+    file = workspace / FILE
+    faults = [fault_of(file)] if file.is_file() else []
+    faults += [fault_at(path) for name in OURS if (path := workspace / name).exists()]
+    fault = next(filter(None, faults), None)
     return None if fault is None or workspace.resolve() in _trusted() else fault
 
 
@@ -64,7 +69,7 @@ def _list() -> Path | None:
 
 
 def _how_to_trust(workspace: Path) -> str:
-    hint = f"It names code that would run as you. To trust it, add --workspace {workspace}"
+    hint = f"Its settings and runs name code that would run as you. To trust it, add --workspace {workspace}"
     path = _list()
     if path is None:
         return f"{hint}."

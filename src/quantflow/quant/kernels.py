@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numpy as np
@@ -65,25 +66,31 @@ def compiled(function: F) -> F:
     The machine code is kept in ``NUMBA_CACHE_DIR``, else in the user's cache folder; never beside the source, where an
     uninstalled package would leave it. Where neither can be written it is compiled anew in each process.
     """
-    with _machine_code_folder() as folder:
+    with _machine_code_folder() as usable:
         try:
-            return cast(F, njit(nogil=True, error_model="numpy", cache=folder is not None)(function))
+            return cast(F, njit(nogil=True, error_model="numpy", cache=usable)(function))
         except RuntimeError:
             return cast(F, njit(nogil=True, error_model="numpy")(function))
 
 
 @contextmanager
-def _machine_code_folder() -> Iterator[str | None]:
-    """Yield the folder that numba takes for what is decorated meanwhile; None when there is none."""
-    given = config.CACHE_DIR
-    own = cache_folder()
-    usable = own is not None and os.access(own, os.W_OK)
-    folder = given or (str(own / "kernels") if own is not None and usable else None)
-    config.CACHE_DIR = folder or ""
+def _machine_code_folder() -> Iterator[bool]:
+    """Let numba keep what is decorated meanwhile in the right folder; yield whether that can be written."""
+    given, own = config.CACHE_DIR, cache_folder()
+    folder = given or ("" if own is None else str(own / "kernels"))
+    config.CACHE_DIR = folder
     try:
-        yield folder
+        yield bool(folder) and _is_writable(folder)
     finally:
         config.CACHE_DIR = given
+
+
+def _is_writable(folder: str) -> bool:
+    try:
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 @compiled
