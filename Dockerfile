@@ -14,7 +14,10 @@ RUN /opt/quantflow/bin/pip install --no-cache-dir --require-virtualenv --no-deps
 FROM python:${PYTHON}
 RUN groupadd --gid 10001 quantflow \
     && useradd --uid 10001 --gid quantflow --create-home --shell /usr/sbin/nologin quantflow \
-    && install --directory --owner=quantflow --group=quantflow --mode=0700 /workspace
+    && install --directory --owner=quantflow --group=quantflow --mode=0700 /workspace \
+    && install --directory --owner=quantflow --group=quantflow /home/quantflow/.config /home/quantflow/.config/quantflow \
+    && echo 'trusted = ["/workspace"]' > /home/quantflow/.config/quantflow/config.toml \
+    && chown quantflow:quantflow /home/quantflow/.config/quantflow/config.toml
 COPY --from=build /opt/quantflow /opt/quantflow
 # The home folder has numba's cache, and what Prefect and Ray write; nothing of it is needed after the container's end.
 ENV PATH=/opt/quantflow/bin:$PATH \

@@ -20,7 +20,7 @@ ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "", "UV_COMPILE_BYTECODE": "1"}
 """Every process that a test starts imports thousands of modules: without bytecode that takes seconds each."""
 
 
-PROGRAMS = [("chromium", "chromium")]
+PROGRAMS = [("chromium", "chromium"), ("systemd-analyze", "systemd")]
 """What tests run that no Python package brings: (program, Debian package)."""
 
 

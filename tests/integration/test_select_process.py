@@ -189,7 +189,7 @@ def test_the_users_own_server_is_used_when_configured(fresh: Path) -> None:
 
 
 def test_no_folder_of_the_user_is_written(prepared: Path, tmp_path: Path) -> None:
-    """An embedded run writes below the workspace only; the user's Prefect home stays untouched."""
+    """An embedded run writes below the workspace, and the user's cache; the user's Prefect home stays untouched."""
     home = tmp_path / "home"
     home.mkdir()
     environment = {**bare_environment(), "HOME": str(home), "NUMBA_CACHE_DIR": str(tmp_path / "numba")}

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 import quantflow
@@ -42,3 +44,34 @@ def test_the_image_has_versions_that_the_package_allows() -> None:
     pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
     for requirement in map(Requirement, wanted):
         assert requirement.specifier.contains(pinned[requirement.name]), requirement
+
+
+def names_used(service: dict[str, Any], kind: str) -> set[str]:
+    """What a service names of the file's tables: a volume by its short or long form; a path is not a name."""
+    used = service.get(kind) or []
+    words = [each if isinstance(each, str) else each.get("source", "") for each in used]
+    if kind == "volumes":
+        named = [each for each in used if isinstance(each, str) or each.get("type") == "volume"]
+        words = [each.partition(":")[0] if isinstance(each, str) else each.get("source", "") for each in named]
+    return {word for word in words if word and not word.startswith((".", "/", "~", "$"))}
+
+
+@pytest.mark.parametrize("kind", ["volumes", "networks", "secrets", "configs", "models"])
+def test_compose_declares_what_its_services_name(kind: str) -> None:
+    """Compose starts nothing at all when a service names a volume, network or secret that the file does not declare."""
+    document = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    used = set().union(*(names_used(service, kind) for service in document["services"].values()))
+    assert used <= {"default", *document.get(kind, {})}
+    assert used or kind != "volumes"
+
+
+def test_compose_waits_for_services_that_it_has() -> None:
+    """A service that another one depends on is in the file."""
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert {name for service in services.values() for name in service.get("depends_on", ())} <= set(services)
+
+
+def test_the_build_needs_its_backend_alone() -> None:
+    """What a source distribution is built with is downloaded by everyone who installs from it."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    assert [Requirement(text).name for text in build["requires"]] == ["hatchling"]

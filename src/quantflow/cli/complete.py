@@ -16,7 +16,9 @@ from typing import Any
 
 import typer
 
-FILE = "quantflow.toml"
+from quantflow.config.workspaces import FILE, find_nearest
+from quantflow.data.cells import from_cell
+
 MOST = 50
 """Names that are offered at once."""
 
@@ -37,11 +39,10 @@ def _quiet(names: Callable[[Path, typer.Context], Iterable[str]]) -> Offer:
 
 
 def _workspace(ctx: typer.Context) -> Path:
-    """Return the workspace as the command would find it; its own way of doing so imports too much."""
+    """Return the workspace as the command would find it; one that the command would refuse is an error here too."""
     if named := ctx.params.get("workspace"):
         return Path(named)
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), here)
+    return find_nearest(Path.cwd())
 
 
 def _tables(workspace: Path, kind: str) -> list[str]:
@@ -104,4 +105,4 @@ def stages(workspace: Path, ctx: typer.Context) -> Iterable[str]:
 def symbols(workspace: Path, ctx: typer.Context) -> Iterable[str]:
     """Offer the names that the newest run holds."""
     with (_run_of(workspace, ctx) / "weights.csv").open(encoding="utf-8", newline="") as file:
-        return [row["symbol"] for row in csv.DictReader(file)]
+        return [from_cell(row["symbol"]) for row in csv.DictReader(file)]

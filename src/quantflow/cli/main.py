@@ -32,7 +32,9 @@ from quantflow.cli import (
     server,
     stages,
 )
+from quantflow.cli.descriptors import open_missing_streams
 from quantflow.execution.garbage import look_no_more, look_seldom
+from quantflow.ui.streams import clean_streams
 
 COMPLETING = "_QUANTFLOW_COMPLETE"
 """The variable by which a shell asks for what a word may become."""
@@ -91,6 +93,8 @@ def options(
 
 def main() -> None:
     """Run the command line; the process ends with one of the documented exit codes."""
+    open_missing_streams()
+    clean_streams()
     if COMPLETING in os.environ:
         with redirect_stderr(StringIO()), suppress(Exception):  # nothing may get between the user and the prompt
             app(prog_name="quantflow")

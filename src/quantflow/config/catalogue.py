@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.config.demo import built_in
-from quantflow.config.layers import FILE, read_document
+from quantflow.config.layers import read_document
 from quantflow.config.load import load_meta, load_profile
 from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.workspaces import FILE
 from quantflow.errors import unknown_name
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
+from quantflow.config.printable import cleaned
 from quantflow.errors import ConfigError
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -124,14 +125,17 @@ def _secret_parts(credential: str) -> tuple[str, str]:
 
 @contextmanager
 def scrubbed_logs() -> Iterator[None]:
-    """Within the block, no log line of this process holds a credential, whoever writes it and wherever it goes."""
+    """Within the block, no log line of this process holds a credential, or what a terminal would obey.
+
+    That is so whoever writes it and wherever it goes.
+    """
     make, formatter = logging.getLogRecordFactory(), logging.Formatter()
 
     def scrubbed_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make(*args, **kwargs)
-        record.msg, record.args = scrubbed(record.getMessage()), None
+        record.msg, record.args = cleaned(scrubbed(record.getMessage())), None
         if record.exc_info:
-            record.exc_text = scrubbed(formatter.formatException(record.exc_info))
+            record.exc_text = cleaned(scrubbed(formatter.formatException(record.exc_info)))
         return record
 
     logging.setLogRecordFactory(scrubbed_record)

@@ -15,9 +15,9 @@ from quantflow.config.demo import built_in
 from quantflow.config.names import NAME
 from quantflow.config.problems import show
 from quantflow.config.profile import SECTIONS
+from quantflow.config.workspaces import FILE
 from quantflow.errors import ConfigError, unknown_name
 
-FILE = "quantflow.toml"
 ENV_PREFIX = "QUANTFLOW_"
 _DEEPEST = 16
 

@@ -19,7 +19,6 @@ from quantflow.config.base import Section
 from quantflow.config.credentials import concealed
 from quantflow.config.demo import built_in
 from quantflow.config.layers import (
-    FILE,
     Override,
     Settings,
     check_name,
@@ -31,6 +30,7 @@ from quantflow.config.layers import (
     stages_named,
 )
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
+from quantflow.config.workspaces import FILE, find_nearest
 from quantflow.errors import ConfigError, unknown_name
 
 M = TypeVar("M", bound=Section)
@@ -41,20 +41,17 @@ def find_workspace(start: Path, explicit: Path | None = None) -> Path:
 
     Args:
         start: Where to look from; it is the workspace when no folder above has the file.
-        explicit: What the user named; it need not exist yet.
+        explicit: What the user named, and so trusts; it need not exist yet.
 
     Raises:
-        ConfigError: If *explicit* is no folder.
+        ConfigError: If *explicit* is no folder, or what was found is another user's.
     """
     try:
-        if explicit is not None:
-            if explicit.exists() and not explicit.is_dir():
-                raise ConfigError(
-                    f"The workspace {explicit} is not a folder.", hint="Name the folder of quantflow.toml."
-                )
-            return explicit.resolve()
-        here = start.resolve()
-        return next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), here)
+        if explicit is None:
+            return find_nearest(start)
+        if explicit.exists() and not explicit.is_dir():
+            raise ConfigError(f"The workspace {explicit} is not a folder.", hint="Name the folder of quantflow.toml.")
+        return explicit.resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(f"The workspace {str(explicit or start)!r} cannot be used: {error}.") from error
 

@@ -13,13 +13,13 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from quantflow.config import problems
-from quantflow.config.layers import FILE
 from quantflow.config.load import document_problems
 from quantflow.config.manifest_keys import OF_SECTION, RULES, Rule, method
 from quantflow.config.meta import MetaAllocation
 from quantflow.config.names import NAME
 from quantflow.config.profile import SECTIONS, Profile
 from quantflow.config.toml_text import toml_text
+from quantflow.config.workspaces import FILE
 from quantflow.errors import ConfigError
 
 BASE = "manifest_defaults"

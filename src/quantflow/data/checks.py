@@ -8,6 +8,7 @@ from typing import Any
 from quantflow.config.data import DataConfig, OnFailure
 from quantflow.data.contracts import Finding, quarantined, severity_of
 from quantflow.data.grid import CHECKS
+from quantflow.data.names import CHECK
 
 _WORST_FIRST = ("blocked", "quarantined", "warn", "passed")
 _LESS_IS_WORSE = frozenset({"history"})
@@ -19,6 +20,7 @@ _ABOUT: dict[str, str] = {
     "unsorted": "bars out of order",
     "duplicate": "bars that came twice",
     "conflict": "sessions with two different bars",
+    "printable": "texts with control characters or reordering marks",
     "readable": "files that cannot be read",
     "restated": "bars that the provider has changed since",
     "bounds": "bars not positive, not finite, or with a high below the low",
@@ -69,6 +71,7 @@ def _rules(config: DataConfig) -> list[tuple[str, OnFailure, float]]:
     counted: list[tuple[str, OnFailure, float]] = [(name, action, 0) for name, (_, action) in CHECKS.items()]
     return [
         *counted,
+        (CHECK, "quarantine", 0),
         ("readable", "quarantine", 0),
         ("restated", config.on_restated, 0),
         ("bounds", "quarantine", 0),

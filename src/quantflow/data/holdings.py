@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quantflow.data.cells import from_cell
 from quantflow.errors import ConfigError
 
 CASH = "cash"
@@ -57,7 +58,8 @@ def read_holdings(path: Path) -> Holdings:
     Args:
         path: JSON when its name ends in ``.json``: an object of quantities, or of objects with ``quantity`` and
             perhaps ``price``, by symbol; or a list of objects with ``symbol`` as well. Else CSV, with a header; a last
-            cell of ``price`` may be missing.
+            cell of ``price`` may be missing. An apostrophe before what a spreadsheet would compute, as in ``'-USD``, is
+            not part of the text.
 
     Raises:
         ConfigError: If it is not there, or has anything that is not a symbol, a finite number, or a price above 0; an
@@ -156,7 +158,8 @@ def _csv(path: Path, text: str) -> Iterator[_Row]:
             elif len(cells) != len(names) and [*names[len(cells) :]] != ["price"]:  # as in "cash,2500"
                 raise _Row(place, {}).wrong(f"it has {len(cells)} cells, the header {len(names)}")
             else:
-                yield _Row(place, dict(zip(names, (cell.strip() for cell in cells), strict=False)))
+                row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+                yield _Row(place, {**row, "symbol": from_cell(row["symbol"])})
     except csv.Error as error:
         raise ConfigError(f"{path}, line {reader.line_num}: {error}.", hint=_SHAPE) from None
     if names is None:

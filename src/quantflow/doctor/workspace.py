@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quantflow.config.workspaces import OURS
 from quantflow.doctor.base import Finding, Place, Result
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 LEAST_FREE, LITTLE_FREE = 100 * 2**20, 2 * 2**30
 """Free bytes below which a run most likely fails; below which it is worth knowing."""
-
-OURS: tuple[str, ...] = (".quantflow", "runs", "current")
 
 
 def folder(place: Place) -> Iterator[Finding]:
@@ -93,7 +92,7 @@ def disk(place: Place) -> Iterator[Finding]:
 def profiles(place: Place) -> Iterator[Finding]:
     """Can every profile and meta profile of quantflow.toml be used?"""
     from quantflow.config.catalogue import entries
-    from quantflow.config.layers import FILE
+    from quantflow.config.workspaces import FILE
     from quantflow.errors import ConfigError
     from quantflow.runs.validate import problem_of
 

@@ -8,12 +8,17 @@ do not depend on its neighbours, on the number of threads, or on how rows were g
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import config, njit
+
+from quantflow.config.user_folders import cache_folder
 
 FloatArray = npt.NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., object])
@@ -58,13 +63,34 @@ _LOG_EXPECTED = np.log([expected_rescaled_range(SMALLEST_BLOCK << k) for k in ra
 def compiled(function: F) -> F:
     """Return *function* compiled on its first call, without the GIL.
 
-    The machine code is kept on disk: beside the source, else in ``NUMBA_CACHE_DIR`` or the user's cache
-    folder. Where none of them can be written it is compiled anew in each process.
+    The machine code is kept in ``NUMBA_CACHE_DIR``, else in the user's cache folder; never beside the source, where an
+    uninstalled package would leave it. Where neither can be written it is compiled anew in each process.
     """
+    with _machine_code_folder() as usable:
+        try:
+            return cast(F, njit(nogil=True, error_model="numpy", cache=usable)(function))
+        except RuntimeError:
+            return cast(F, njit(nogil=True, error_model="numpy")(function))
+
+
+@contextmanager
+def _machine_code_folder() -> Iterator[bool]:
+    """Let numba keep what is decorated meanwhile in the right folder; yield whether that can be written."""
+    given, own = config.CACHE_DIR, cache_folder()
+    folder = given or ("" if own is None else str(own / "kernels"))
+    config.CACHE_DIR = folder
     try:
-        return cast(F, njit(nogil=True, error_model="numpy", cache=True)(function))
-    except RuntimeError:
-        return cast(F, njit(nogil=True, error_model="numpy")(function))
+        yield bool(folder) and _is_writable(folder)
+    finally:
+        config.CACHE_DIR = given
+
+
+def _is_writable(folder: str) -> bool:
+    try:
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 @compiled

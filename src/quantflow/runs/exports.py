@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from quantflow.data.cells import table_cells
 from quantflow.data.store import ArtifactRef
 from quantflow.runs.record import RunRecord
 from quantflow.runs.status import EXPORTS
@@ -23,7 +24,7 @@ def export(record: RunRecord, context: SelectionContext, made: Mapping[str, Arti
 
 
 def text_of(value: Any) -> str:
-    """Return an artifact as it is written for people."""
+    """Return an artifact as it is written for people; a table as CSV that a spreadsheet computes nothing of."""
     if isinstance(value, str):
         return value
-    return str(value.to_csv(lineterminator="\n"))
+    return str(table_cells(value).to_csv(lineterminator="\n"))

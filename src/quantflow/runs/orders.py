@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantflow.config.orders import OrdersConfig
+from quantflow.data.cells import to_cell
 from quantflow.data.holdings import CASH, Holdings, Position
 from quantflow.errors import ConfigError, DataError
 from quantflow.runs.market import Instrument, market
@@ -116,7 +117,7 @@ class Orders:
         out = io.StringIO()
         writer = csv.DictWriter(out, list(Order.__dataclass_fields__), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(order) for order in self.orders)
+        writer.writerows({**asdict(order), "symbol": to_cell(order.symbol)} for order in self.orders)
         return out.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,10 @@ from quantflow.config import catalogue
 from quantflow.config.calendar import ALWAYS_OPEN
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.schedule import minutes_after
+from quantflow.config.workspaces import distrusted
 from quantflow.data import calendars
 from quantflow.errors import ConfigError
+from quantflow.runs.quoting import cron_quoted, unit_command, unit_path
 
 USUAL = "close+45m"
 
@@ -38,7 +39,7 @@ Description=quantflow {name}
 [Service]
 Type=oneshot
 WorkingDirectory={home}
-ExecStart={program} {command} --no-progress
+ExecStart={run}
 """
 
 
@@ -101,19 +102,21 @@ class Schedule:
             "minute": self.minute % 60,
             "hour": self.minute // 60,
             "weekdays": _WEEKDAYS[self.days],
-            "home": shlex.quote(str(self.home)),
-            "program": shlex.quote(str(program)),
-            "command": self.command,
+            "home": unit_path(self.home),
+            "run": unit_command(program, [*self.command.split(), "--no-progress"]),
         }
         return self.line(program, Time(self.cron, self.zone, said)) + "\n" + _SYSTEMD.format(**facts)
 
     def line(self, program: Path, time: Time) -> str:
         """Return the crontab line that runs *program* at *time*, below its time zone."""
-        log = shlex.quote(str(self.home / f"quantflow-{self.profile}.log"))
-        home, run = shlex.quote(str(self.home)), shlex.quote(str(program))
-        facts = {"name": self.profile, "command": self.command, "home": home, "program": run, "log": log}
-        escaped = {name: value.replace("%", r"\%") for name, value in facts.items()}  # to cron % ends the line
-        return _CRON.format(said=time.said, zone=time.zone, cron=time.cron, **escaped)
+        facts = {
+            "name": self.profile,
+            "command": self.command,
+            "home": cron_quoted(self.home),
+            "program": cron_quoted(program),
+            "log": cron_quoted(self.home / f"quantflow-{self.profile}.log"),
+        }
+        return _CRON.format(said=time.said, zone=time.zone, cron=time.cron, **facts)
 
 
 _WEEKDAYS = {"*": "Mon..Sun", "1-5": "Mon..Fri", "2-6": "Tue..Sat"}
@@ -165,6 +168,8 @@ def schedule_of(home: Path, name: str, after: str | None = None) -> Schedule:
             hint=f"Give at most close+{2 * _DAY - 1 - close}m.",
         )
     command = f"meta --meta-profile {name}" if isinstance(loaded, MetaProfile) else f"select --profile {name}"
+    if distrusted(home):  # the job would not find it by itself
+        command += " --workspace ."
     return Schedule(name, command, calendar, zone, minute % _DAY, minutes, minute >= _DAY, home)
 
 

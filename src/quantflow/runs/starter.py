@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.config.data import DataConfig
-from quantflow.config.layers import FILE
 from quantflow.config.universe import UniverseConfig
+from quantflow.config.workspaces import FILE
 from quantflow.data.providers.sample import SampleProvider
 from quantflow.data.store import write_atomic
 from quantflow.errors import ConfigError, InfrastructureError

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.stages.base import BasePipelineStage
-from quantflow.stages.module_source import module_source
+from quantflow.stages.module_source import keep_parsed, module_source
 
 NUMERIC_PACKAGES = ("numpy", "scipy", "pandas", "numba", "pyarrow", "scikit-learn", "skfolio", "clarabel")
 """Packages whose version can change a result, and so is part of every stage's code version."""
@@ -29,6 +29,7 @@ def code_version(stage: BasePipelineStage[Any]) -> str:
     roots = frozenset({"quantflow", *(name.split(".")[0] for name in modules)})
     closure, others = _closure(modules, roots)
     lines = [f"{name} {_module(name, path)[0]}" for name, path in sorted(closure.items())]
+    keep_parsed()
     lines += [f"{package}=={_installed(package)}" for package in sorted({*NUMERIC_PACKAGES, *_packages(others)})]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -23,6 +23,7 @@ from quantflow.data.contracts import (
     unreadable,
 )
 from quantflow.data.grid import Grid, cut, tables
+from quantflow.data.names import without_unprintable
 from quantflow.data.providers import open_provider
 from quantflow.data.restated import former_bars
 from quantflow.errors import DataError
@@ -60,8 +61,11 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             ConfigError: If the provider, calendar or a symbol does not exist.
         """
         provider = open_provider(config.data)
-        instruments = provider.instruments(config.universe).sort_index()
+        instruments, unprintable = without_unprintable(provider.instruments(config.universe).sort_index())
         symbols = tuple(instruments.index)
+        asked = [*symbols, *(finding.symbol for finding in unprintable)]
+        if unprintable:
+            _check_budget(len(asked), unprintable, config.data, checks_record(unprintable, asked, config.data))
         grid = Grid(symbols, config.data.start, config.as_of, partial(sessions, config.calendar.name))
         for bars in tables(provider.bars(symbols, config.data.start, config.as_of)):
             check_bars(bars)
@@ -69,11 +73,11 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             note(f"{grid.filled:,} / {len(symbols):,} symbols")
         panel = grid.panel()
         _check_any(len(panel.sessions), provider.name, config.as_of)
-        told = [*unreadable(provider), *restated(provider, config.data.on_restated)]
+        told = [*unprintable, *unreadable(provider), *restated(provider, config.data.on_restated)]
         judged = [*told, *grid.findings(), *judge_panel(panel, config.data)]
-        findings, checks = failed(judged), checks_record(judged, symbols, config.data)
+        findings, checks = failed(judged), checks_record(judged, asked, config.data)
         _check_blocks(findings, checks)
-        _check_budget(len(symbols), findings, config.data.quarantine_budget, checks)
+        _check_budget(len(asked), findings, config.data, checks)
         aside = set(quarantined(findings))
         kept = [symbol for symbol in symbols if symbol not in aside]
         prices = cut(panel, kept)
@@ -122,7 +126,8 @@ _KEYS = {"holes": "gap"}
 """Checks that share the setting of another."""
 
 
-def _check_budget(asked: int, findings: list[Finding], budget: float, checks: dict[str, Any]) -> None:
+def _check_budget(asked: int, findings: list[Finding], config: DataConfig, checks: dict[str, Any]) -> None:
+    budget = config.quarantine_budget
     aside = quarantined(findings)
     left = asked - len(aside)
     if within_budget(asked, len(aside), budget):

@@ -1,4 +1,4 @@
-"""What a module says and what it imports; found once for each source, and kept beside the module's bytecode."""
+"""What a module says and what it imports; parsed once for each source, and kept in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -8,20 +8,26 @@ import json
 import sys
 from contextlib import suppress
 from functools import cache
-from importlib.util import cache_from_source
 from pathlib import Path
 
+from quantflow.config.user_folders import cache_folder
 from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import write_atomic
 from quantflow.errors import InfrastructureError
 
+MOST = 1000
+"""Sources that are kept for one environment; a pipeline has about a hundred."""
+
+Found = tuple[str, tuple[str, ...]]
+"""The hash of a module's source without comments, docstrings and layout, and all names that it imports."""
+
 
 @cache
-def module_source(path: Path, package: str) -> tuple[str, tuple[str, ...]]:
-    """Return the hash of a module's source without comments, docstrings and layout, and all names that it imports.
+def module_source(path: Path, package: str) -> Found:
+    """Return what the module says, as a hash, and what it imports.
 
-    To parse the hundred modules of a pipeline takes longer than to run a small one. What was found is kept in
-    ``__pycache__``, as bytecode is: if Python may write there, and for exactly this source and this way to read it.
+    To parse the hundred modules of a pipeline takes longer than to run a small one, so what ``keep_parsed`` wrote in
+    this environment for exactly this source is taken instead.
 
     Args:
         path: The module's file.
@@ -31,28 +37,56 @@ def module_source(path: Path, package: str) -> tuple[str, tuple[str, ...]]:
         SyntaxError: If it is no Python.
     """
     source = path.read_bytes()
-    kept = Path(cache_from_source(str(path))).with_suffix(".code")
-    made_from = hashlib.sha256(b"\0".join([source, package.encode(), _own_source()])).hexdigest()
-    try:
-        found = unsealed(json.loads(kept.read_bytes()))
-        if found["made_from"] == made_from:
-            return found["hash"], tuple(found["imports"])
-    except (OSError, ValueError, KeyError, RecursionError):
-        pass  # not there, or damaged: it is made anew
-    digest, imports = _parsed(source, package)
-    if not sys.dont_write_bytecode:
-        record = sealed({"made_from": made_from, "hash": digest, "imports": imports})
-        with suppress(InfrastructureError):  # a package that this user may only read is parsed each time
-            write_atomic(kept, json.dumps(record).encode())
-    return digest, tuple(imports)
+    key = hashlib.sha256(b"\0".join([source, package.encode()])).hexdigest()
+    known = _known()
+    if key not in known:
+        _fresh()[key] = known[key] = _parsed(source, package)
+    return known[key]
+
+
+def keep_parsed() -> None:
+    """Write what was parsed since the last time to the user's cache folder, for processes to come.
+
+    The files beside the modules are left alone: what a package manager did not install it does not remove.
+    """
+    fresh, file = _fresh(), _file()
+    if not fresh or file is None:
+        return
+    kept = dict([*_read(file).items(), *fresh.items()][-MOST:])  # another process may have written
+    with suppress(InfrastructureError):  # a folder that cannot be written: each process parses
+        write_atomic(file, json.dumps(sealed({"sources": kept})).encode())
+    fresh.clear()
 
 
 @cache
-def _own_source() -> bytes:
-    return Path(__file__).read_bytes()
+def _known() -> dict[str, Found]:
+    file = _file()
+    return {} if file is None else _read(file)
 
 
-def _parsed(source: bytes, package: str) -> tuple[str, list[str]]:
+@cache
+def _fresh() -> dict[str, Found]:
+    return {}
+
+
+@cache
+def _file() -> Path | None:
+    """Return the file of this environment: of its packages, its Python, and this way to read a source."""
+    folder = cache_folder()
+    environment = "\0".join([sys.prefix, sys.version, Path(__file__).read_text(encoding="utf-8")])
+    name = f"sources-{hashlib.sha256(environment.encode()).hexdigest()[:16]}.json"
+    return None if folder is None else folder / name
+
+
+def _read(file: Path) -> dict[str, Found]:
+    try:
+        sources = unsealed(json.loads(file.read_bytes()))["sources"]
+        return {key: (digest, tuple(imports)) for key, (digest, imports) in sources.items()}
+    except (OSError, ValueError, KeyError, RecursionError, TypeError, AttributeError):
+        return {}  # not there, or damaged: it is made anew
+
+
+def _parsed(source: bytes, package: str) -> Found:
     tree = ast.parse(source)
     imported: list[str] = []
     for node in ast.walk(tree):
@@ -60,7 +94,7 @@ def _parsed(source: bytes, package: str) -> tuple[str, list[str]]:
             node.body = [part for part in node.body if not _is_text(part)]
         elif isinstance(node, ast.Import | ast.ImportFrom):
             imported += _imports(node, package)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imported
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(imported)
 
 
 def _imports(node: ast.Import | ast.ImportFrom, package: str) -> list[str]:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from quantflow.runs.lookahead import Lookahead
+from quantflow.ui.screen import Screen
 from quantflow.ui.tables import new_table, out, show
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -23,7 +23,7 @@ def telling(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 
     On a terminal the line is redrawn in place; elsewhere one is written every few seconds; *quiet* shows none.
     """
-    console = Console(stderr=True, highlight=False)
+    console = Screen(stderr=True, highlight=False)
     if quiet:
         yield lambda _: None
     elif console.is_terminal:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from quantflow.doctor.base import Finding, Result
+from quantflow.ui.screen import Screen
 
 _STYLES: Mapping[Result, str] = {Result.OK: "green", Result.WARN: "yellow", Result.BLOCKS: "bold red"}
 
@@ -20,9 +20,9 @@ def print_checkup(findings: Sequence[Finding]) -> None:
         table.add_column(column)
     for each in findings:
         table.add_row(each.check, f"[{_STYLES[each.result]}]{each.result}[/]", escape(each.detail))
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=200)
+        console = Screen(highlight=False, width=200)
     console.print(table)
     todo = [each for each in findings if each.mend and each.result is not Result.OK]
     if not todo:

@@ -64,4 +64,4 @@ def print_imported(found: Imported, path: str) -> None:
     console.print(
         f"{len(found.mapped)} mapped, {len(found.unmapped)} not; {profiles} profiles and {metas} meta profiles", end=" "
     )
-    console.print(f"in {path}", soft_wrap=True)
+    console.print(f"in {escape(path)}", soft_wrap=True)

@@ -15,12 +15,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from quantflow.config.printable import escaped
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import leaf_stages
 from quantflow.ui.grid import TAG, grid, sleeve_rows
 from quantflow.ui.log import JsonLog, about, log
 from quantflow.ui.marks import MARKS, STYLES
 from quantflow.ui.rows import Row, changed, rows, utc_now
+from quantflow.ui.screen import Screen
 
 if TYPE_CHECKING:
     from quantflow.flows.watch import TaskState
@@ -78,7 +80,7 @@ class LiveView:
         self, record: RunRecord, console: Console | None = None, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._record, self._clock = record, clock
-        self._console = console or Console(stderr=True)
+        self._console = console or Screen(stderr=True)
         self._stages = leaf_stages(record)
         self._sleeves = list(self._stages)
         self._tasks: Snapshot = {}
@@ -136,7 +138,7 @@ def _cells(row: Row) -> tuple[Text, ...]:
         Text(str(row.attempt) if row.attempt > 1 else ""),
         Text("" if row.seconds is None or row.part else f"{row.seconds:.1f}s"),
         Text(row.flow),
-        Text(row.note, style="red" if row.state == "Failed" else "dim"),
+        Text(escaped(row.note), style="red" if row.state == "Failed" else "dim"),
     )
 
 

@@ -50,4 +50,4 @@ def print_made(stage_id: str, run_id: str, summary: Summary, made: Sequence[Made
     show(console, table)
     console.print(f"\n{stage_id} on {run_id}{f': {escape(summary.note)}' if summary.note else ''}", soft_wrap=True)
     for item in made:
-        console.print(item.path, soft_wrap=True)
+        console.print(escape(item.path), soft_wrap=True)

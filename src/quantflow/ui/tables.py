@@ -13,6 +13,7 @@ from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned
 from quantflow.runs.status import RunStatus
 from quantflow.ui.rows import counts
+from quantflow.ui.screen import Screen
 
 STATE_STYLES: Mapping[str, str] = {
     "completed": "green",
@@ -29,8 +30,8 @@ STATE_STYLES: Mapping[str, str] = {
 
 def out() -> Console:
     """Return the console of stdout; wide when it is not a terminal, so that nothing is cut off in a file."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
+    console = Screen(highlight=False)
+    return console if console.is_terminal else Screen(highlight=False, width=200)
 
 
 def show(console: Console, table: Table) -> None:

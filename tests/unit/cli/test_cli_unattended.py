@@ -103,7 +103,7 @@ def test_the_crontab_line_follows_the_exchange(calendar: str, after: int, line: 
     (home / "quantflow.toml").write_text(f'[profiles.p]\nextends = "demo"\ncalendar = {{ name = "{calendar}" }}\n')
     text = schedule_of(home, "p", f"close+{after}m").text(Path("/opt/quantflow"))
     assert f"cd '{str(home).replace('%', chr(92) + '%')}' && /opt/quantflow select --profile p --no-progress" in text
-    assert f"WorkingDirectory='{home}'" in text
+    assert f"WorkingDirectory={str(home).replace('%', '%%')}\n" in text
     if line:
         assert f"\n{line}  cd" in text
     else:

@@ -260,3 +260,19 @@ def test_works_where_nothing_can_be_written(tmp_path: Path) -> None:
     env.pop("NUMBA_CACHE_DIR", None)
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "2.0", done.stderr
+
+
+@pytest.mark.parametrize("given", ["", "a file"])
+def test_machine_code_is_never_kept_beside_the_source(given: str, tmp_path: Path) -> None:
+    """It is in the user's cache folder; not even where ``NUMBA_CACHE_DIR`` cannot be written is it in the package."""
+    source = tmp_path / "kernels.py"
+    source.write_bytes(Path(kernels.__file__).read_bytes())
+    (tmp_path / "a file").write_bytes(b"")
+    code = "import kernels, numpy; print(kernels._bar_at(numpy.array([1.0, 2.0]), 1))"
+    numba = {"NUMBA_CACHE_DIR": str(tmp_path / given) if given else ""}
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path), **numba}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "2.0", done.stderr
+    kept = list(tmp_path.rglob("*.nb?"))
+    assert bool(kept) is not bool(given)
+    assert all(tmp_path / "cache" / "quantflow" / "kernels" in path.parents for path in kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Any
 
@@ -242,3 +243,41 @@ def test_universe_decides_what_is_fetched() -> None:
     """Only the symbols asked for are in prices and instruments."""
     out = run("2015-01-02", universe={"sectors": ["Energy"]}, data={"start": "2012-01-03"})
     assert out["prices"].symbols == ("CVX", "RRC", "XOM")
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b31m", "a\tb", "\u202eKO", "\u2028", "x\r"])
+@pytest.mark.parametrize("place", ["symbol", "name", "sector", "currency", "exchange"])
+def test_texts_that_a_terminal_would_obey_set_the_symbol_aside(
+    place: str, text: str, table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever they are: reason and records have them spelled out, and the provider is not asked for its bars."""
+    asked: list[str] = []
+
+    def instruments(self: Any, universe: Any) -> pd.DataFrame:
+        frame = pd.DataFrame({"name": "n", "sector": "s", "currency": "USD", "exchange": "X"}, list("ABCDE"))
+        frame.index.name = "symbol"
+        return frame.rename(index={"B": text}) if place == "symbol" else frame.assign(**{place: ["s", text, *"sss"]})
+
+    monkeypatch.setattr(table, "instruments", instruments)
+    monkeypatch.setattr(table, "bars", lambda self, symbols, start, end: asked.extend(symbols) or self.table)
+    out = table_run()
+    shown = json.dumps(text)[1:-1].replace("\\t", "\\u0009").replace("\\r", "\\u000d")
+    symbol = shown if place == "symbol" else "B"
+    assert asked == list(out["prices"].symbols) == list("ACDE") == list(out["instruments"].index)
+    (row,) = out["quality"][out["quality"]["check"] == "printable"].to_dict("records")
+    assert (row["symbol"], row["outcome"]) == (symbol, "quarantined")
+    assert row["reason"] == f"characters that cannot be shown in {shown}"
+    assert (out["checks"]["asked"], out["checks"]["kept"]) == (5, 4)
+    assert next(row for row in out["checks"]["checks"] if row["check"] == "printable")["symbols"] == [symbol]
+    assert text not in str(out["checks"]) + out["quality"].to_csv()
+
+
+def test_too_many_of_them_end_the_run_before_bars_are_fetched(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose names are all damaged is one mistake; the message shows three of them, spelled out."""
+    index = pd.Index([f"\x1b[{number}m" for number in range(5)], name="symbol")
+    frame = pd.DataFrame({"name": "n", "sector": "s", "currency": "USD", "exchange": "X"}, index)
+    monkeypatch.setattr(table, "instruments", lambda self, universe: frame)
+    monkeypatch.setattr(table, "bars", lambda self, symbols, start, end: pytest.fail("it asked for bars"))
+    with pytest.raises(DataError, match=r"5 of 5 symbols fail .*\\u001b\[0m \(printable:") as raised:
+        table_run()
+    assert "\x1b" not in raised.value.message
