@@ -97,8 +97,8 @@ class DegradedError(QuantflowError):
     exit_code = 23
 
 
-class Stopped(BaseException):
-    """SIGINT or SIGTERM arrived: end now, but in order. No error, so that nothing on the way swallows it.
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM arrived: end now, but in order. Not an error, so that nothing on the way swallows it.
 
     Args:
         signal_number: Which signal it was.

@@ -253,7 +253,7 @@ def test_a_signal_ends_a_meta_run_in_order(portfolio: Path) -> None:
     assert process.returncode == 143, stderr
     assert time.monotonic() - at < 15
     assert "quantflow resume stopped" in stderr
-    assert found(portfolio, "stopped").state == "cancelled"
+    assert found(portfolio, "stopped").state == "interrupted"
     assert wait_until_quiet(portfolio) == []
     resumed = run_cli("resume", "stopped", cwd=portfolio)
     assert resumed.returncode == 0, resumed.stderr

@@ -142,7 +142,7 @@ def test_a_signal_ends_the_run_in_order(number: signal.Signals, code: int, prepa
     assert process.returncode == code, stderr
     assert "quantflow resume stopped" in stderr
     assert "Traceback" not in stderr
-    assert found(fresh, "stopped").state == "cancelled"
+    assert found(fresh, "stopped").state == "interrupted"
     assert wait_until_quiet(fresh) == []
     assert run_cli("resume", "stopped", cwd=fresh).returncode == 0
     assert weights(fresh, "stopped") == weights(prepared, "undisturbed")

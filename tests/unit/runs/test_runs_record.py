@@ -73,12 +73,12 @@ def test_a_damaged_header_is_an_error_with_a_hint(record: RunRecord, text: str) 
 
 
 def test_states_follow_from_the_folder_alone(record: RunRecord) -> None:
-    """A run without a live owner is interrupted, failed, cancelled or completed; never running."""
+    """A run without a live owner is interrupted, failed or completed; never running."""
     assert status(record).state == "interrupted"
     record.write_stage(StageRecord("ingestion", "running"))
     assert status(record).stage_state("ingestion") == "interrupted"
-    record.event("run.cancelled")
-    assert status(record).state == "cancelled"
+    record.event("run.interrupted")
+    assert status(record).state == "interrupted"
     record.write_stage(StageRecord("ingestion", "failed", error={"type": "X", "message": "m"}))
     assert status(record).state == "failed"
     record.write_stage(StageRecord("ingestion", "done"))
@@ -143,7 +143,7 @@ def test_the_json_form_is_pinned(record: RunRecord) -> None:
     record.write_stage(StageRecord("ingestion", "done", outputs={"prices": REF}))
     found = json.loads(json.dumps(status(record).json()))
     assert found["schema_version"] == 1
-    run_keys = "schema_version run_id state degraded owner folder kind profile as_of created parent versions cpu"
+    run_keys = "schema_version run_id state degraded owner error folder kind profile as_of created parent versions cpu"
     stage_keys = "stage state key fingerprint attempt cached outputs summary started ended seconds max_rss_mb error"
     assert set(found) == {*run_keys.split(), "flow_runs", "settings", "stages"}
     assert set(found["stages"][0]) == set(stage_keys.split())
