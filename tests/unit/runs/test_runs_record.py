@@ -86,6 +86,17 @@ def test_states_follow_from_the_folder_alone(record: RunRecord) -> None:
     assert status(record).state == "completed"
 
 
+def test_a_run_that_failed_before_its_first_stage_says_why(record: RunRecord) -> None:
+    """The reason is in the record's events alone; ``inspect`` takes it from there, until the run is started again."""
+    record.event("run.started")
+    record.event("run.failed", error="InfrastructureError", message="no Ray", hint="start one")
+    found = status(record)
+    assert found.state == "failed"
+    assert found.json()["error"] == {"type": "InfrastructureError", "message": "no Ray", "hint": "start one"}
+    record.event("run.started")
+    assert (status(record).state, status(record).error) == ("interrupted", None)
+
+
 def test_a_run_is_not_complete_without_its_files(record: RunRecord) -> None:
     """A run that made weights but lost the file that people open is not called completed."""
     record.write_stage(StageRecord("ingestion", "done", outputs={"weights": REF}))
