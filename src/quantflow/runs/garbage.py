@@ -194,13 +194,18 @@ def _odd(workspace: Path, family: tuple[str, ...], runs: Mapping[str, RunStatus]
 
 def _bare(workspace: Path, limit: datetime) -> list[str]:
     """Return the folders of runs whose creation was cut short before there was a record."""
-    return [
-        folder.name
-        for folder in _entries(workspace / "runs")
-        if folder.is_dir() and not folder.is_symlink() and not folder.name.startswith(".")
-        if all(path.name in _BARE or path.name.startswith(".tmp-") for path in folder.iterdir())
-        if datetime.fromtimestamp(folder.stat().st_mtime, UTC) <= limit
-    ]
+    return [folder.name for folder in _entries(workspace / "runs") if _is_bare(folder, limit)]
+
+
+def _is_bare(folder: Path, limit: datetime) -> bool:
+    if folder.name.startswith(".") or folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        names = [path.name for path in folder.iterdir()]
+        young = datetime.fromtimestamp(folder.stat().st_mtime, UTC) > limit
+    except OSError:  # what cannot be looked into may be anything
+        return False
+    return not young and all(name in _BARE or name.startswith(".tmp-") for name in names)
 
 
 def _unused(workspace: Path, gone: Collection[str]) -> tuple[list[Path], list[Left]]:
@@ -209,11 +214,12 @@ def _unused(workspace: Path, gone: Collection[str]) -> tuple[list[Path], list[Le
     cache, store = Path(layout.cache), Path(layout.store)
     linked = [path for path in (cache.parent, cache, store, *_entries(store)) if path.is_symlink()]
     if linked:
-        return [], [Left(str(path.relative_to(workspace)), "it is a link; all files are left alone") for path in linked]
+        return [], [Left(str(path.relative_to(workspace)), "it is a link; all files stay") for path in linked]
     try:
         referred = _referred(workspace, gone)
     except OSError as error:
-        return [], [Left(str(error.filename), f"{error.strerror}: it may refer to files, so all are left alone")]
+        name = str(Path(str(error.filename)).relative_to(workspace))
+        return [], [Left(name, f"{error.strerror}; it may refer to files, so all of them stay")]
     cached = [path for path in _files(cache) if path.suffix == ".json" and path.stem not in referred]
     stored = [path for shard in _entries(store) for path in _files(shard) if _ARTIFACT.fullmatch(path.name)]
     return cached + [path for path in stored if path.name.partition(".")[0] not in referred], []
@@ -230,7 +236,10 @@ def _referred(workspace: Path, gone: Collection[str]) -> set[str]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _files(folder: Path) -> list[Path]:

@@ -174,7 +174,7 @@ def _me() -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         found = None
     known = isinstance(found, dict) and {"pid", "host", "since"} <= found.keys()
     return found if known else {"pid": 0, "host": "unknown", "since": "unknown", "boot_id": ""}

@@ -135,9 +135,16 @@ def list_runs(workspace: Path, *, sleeves: bool = False) -> list[RunStatus]:
 
 def _records(workspace: Path, *, sleeves: bool = False) -> list[RunRecord]:
     folder = workspace / "runs"
-    names = [path.name for path in folder.iterdir() if (path / "run.json").exists()] if folder.is_dir() else []
+    names = [path.name for path in folder.iterdir() if _has_record(path)] if folder.is_dir() else []
     records = [RunRecord(workspace, name) for name in names if is_run_id(name)]
     return [record for record in records if sleeves or not _header(record).get("parent")]
+
+
+def _has_record(folder: Path) -> bool:
+    try:
+        return (folder / "run.json").exists()
+    except PermissionError:  # another user's folder is no run of ours, and hides none
+        return False
 
 
 def _header(record: RunRecord) -> dict[str, Any]:

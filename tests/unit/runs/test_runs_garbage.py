@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -216,6 +217,36 @@ def test_links_in_the_store_are_not_followed(place: str, tmp_path: Path) -> None
     assert (found.runs, found.files) == (("old",), ())
     assert [each.name for each in found.left] == [str(target.relative_to(tmp_path))]
     assert artifact.exists()
+
+
+SWEPT_BY_NOBODY = """
+import os, sys
+from pathlib import Path
+from quantflow.runs.garbage import find_garbage, remove
+home = Path(sys.argv[1])
+if os.geteuid() == 0:
+    for path in (home, *home.rglob("*")):
+        if "theirs" not in path.parts:
+            os.chown(path, 65534, 65534)
+    os.setgroups([]), os.setgid(65534), os.setuid(65534)
+gone = remove(home, find_garbage(home, keep=0, older_than=None))
+print(gone.runs, gone.files, [each.name for each in gone.left])
+"""
+"""``gc`` as a user whom permissions bind; modules are imported before, since that user may not be able to."""
+
+
+def test_a_folder_that_cannot_be_read_keeps_all_files() -> None:
+    """Another user's folder among the runs may refer to any file: it is named, the files stay, and the runs go."""
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to other users
+        home = Path(name)
+        artifact = make(home, "old", 1)
+        (home / "runs" / "theirs" / "stages").mkdir(parents=True)
+        (home / "runs" / "theirs").chmod(0)
+        command = [sys.executable, "-c", SWEPT_BY_NOBODY, name]
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+        (home / "runs" / "theirs").chmod(0o700)
+        assert shown.stdout.strip() == "('old',) () ['runs/theirs/stages']", shown.stderr
+        assert artifact.exists()
 
 
 def test_only_what_the_store_names_is_removed(tmp_path: Path) -> None:
