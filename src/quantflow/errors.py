@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -107,6 +108,9 @@ class Interrupted(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.exit_code = 128 + signal_number
+
+    def __str__(self) -> str:
+        return f"interrupted by {signal.Signals(self.exit_code - 128).name}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:

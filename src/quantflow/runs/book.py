@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantflow.data.store import fsync_folder, private_folder, sweep, write_atomic
+from quantflow.errors import InfrastructureError
 from quantflow.runs.lock import waited_for
 from quantflow.runs.status import EXPORTS, list_runs
 
@@ -132,9 +133,14 @@ def put(workspace: Path, profile: str, run_id: str, files: Mapping[str, bytes]) 
     resolved the link can finish reading.
 
     Raises:
-        InfrastructureError, OSError: If it cannot be written; then the former book stays.
+        InfrastructureError, OSError: If it cannot be written, or something else is there; then that stays.
     """
     place, folders = place_of(workspace, profile), _folders(workspace, profile)
+    if place.exists() and not place.is_symlink():
+        raise InfrastructureError(
+            f"{place} is in the way of the book: it is not a link that quantflow made.",
+            hint=f"Move it away, then: quantflow publish {run_id}",
+        )
     folder = folders / f"{run_id}.{secrets.token_hex(4)}"
     for name, data in files.items():
         write_atomic(folder / name, data)

@@ -111,12 +111,8 @@ def stale_when_it_fails(record: RunRecord) -> Iterator[None]:
     except LockedError:
         raise
     except (Interrupted, Exception) as error:
-        mark_stale(record, [_how_it_ended(error)])
+        mark_stale(record, [f"it was {error}" if isinstance(error, Interrupted) else f"it failed: {error}"])
         raise
-
-
-def _how_it_ended(error: BaseException) -> str:
-    return f"it was interrupted by signal {error}" if isinstance(error, Interrupted) else f"it failed: {error}"
 
 
 def held_back(run: RunStatus, config: PublishConfig, there: Book | None) -> Iterator[str]:

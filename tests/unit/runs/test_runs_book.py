@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quantflow.errors import ConfigError, LockedError
+from quantflow.errors import ConfigError, InfrastructureError, LockedError
 from quantflow.runs import book
 from quantflow.runs.book import FILES, broken, current, place_of, publishing, put, stale, tidy, write_stale
 from quantflow.runs.target import target_of
@@ -69,6 +69,16 @@ def test_a_broken_book_is_named_with_the_command_that_helps(tmp_path: Path) -> N
     for profile in (None, "demo"):
         with pytest.raises(ConfigError, match="broken: current/demo is a link to nothing"):
             target_of(tmp_path, None, profile)
+
+
+def test_a_folder_in_place_of_the_link_is_not_touched(tmp_path: Path) -> None:
+    """A book that somebody copied there is theirs: publishing says what is in the way, and leaves nothing behind."""
+    (tmp_path / "current" / "demo").mkdir(parents=True)
+    (tmp_path / "current" / "demo" / "mine.txt").touch()
+    with pytest.raises(InfrastructureError, match="in the way of the book"):
+        moved(tmp_path, "one")
+    assert (tmp_path / "current" / "demo" / "mine.txt").exists()
+    assert list((tmp_path / "current" / ".books" / "demo").iterdir()) == []
 
 
 def test_one_publisher_at_a_time_per_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
