@@ -54,8 +54,10 @@ def run_and_show(
 
             done = isinstance(found, AlreadyDone)
             run = found.run if isinstance(found, AlreadyDone) else _executed(found, server, mode, forced)
-        _say_done(run, mode) if done else _say_completed(run, mode)
-        publish(run, mode)
+        try:
+            _say_done(run, mode) if done else _say_completed(run, mode)
+        finally:  # also when nobody reads what is printed any more
+            publish(run, mode)
     if strict and run.degraded and not done:
         from quantflow.errors import DegradedError
 

@@ -81,6 +81,21 @@ def test_the_commands_own_a_run_until_it_is_published(way: str, moments: list[st
     assert owner(run.record.folder) is None
 
 
+def test_a_run_is_published_when_nobody_reads_its_result(
+    moments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``quantflow select | head -1`` leaves a book as any other ``select`` does."""
+
+    def closed(run: RunStatus, mode: str) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("quantflow.cli.running._show", closed)
+    demo = load_profile("demo", workspace=tmp_path)
+    with pytest.raises(BrokenPipeError):
+        run_and_show(tmp_path, lambda: begun(demo, tmp_path, AS_OF), "none")
+    assert moments == ["executed", "published"]
+
+
 def test_a_scheduled_run_is_owned_until_it_is_published(
     moments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
