@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from processes import run_cli
+from processes import run_cli, shown_to
 from quantflow.flows.server import ApiServer, api_server
 
 
@@ -24,16 +24,17 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """One real API server for the whole session; runs in and below this process use it as an external one."""
     home = tmp_path_factory.mktemp("server")
-    before = {name: os.environ.pop(name, None) for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+    names = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME")
+    before = {name: os.environ.pop(name, None) for name in names}
     os.environ["PREFECT_HOME"] = str(home)
     with api_server(home) as found:
-        os.environ["PREFECT_API_URL"] = found.url
-        from prefect.settings import PREFECT_API_URL, temporary_settings
+        os.environ.update(shown_to(found))
+        from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-        with temporary_settings({PREFECT_API_URL: found.url}):
+        with temporary_settings({PREFECT_API_URL: found.url, PREFECT_API_AUTH_STRING: found.credential}):
             yield found
-        os.environ.pop("PREFECT_API_URL")
-        os.environ.pop("PREFECT_HOME")
+        for name in names:
+            os.environ.pop(name)
     os.environ.update({name: value for name, value in before.items() if value is not None})
 
 

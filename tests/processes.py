@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
+from quantflow.flows.server import ApiServer, running
+
 SMALL = (
     "data.start=2017-01-01",
     "validation.min_history=504",
@@ -32,6 +36,24 @@ def bare_environment() -> dict[str, str]:
     """The environment without anything of Prefect's or quantflow's."""
     ours = ("PREFECT", "QUANTFLOW", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def shown_to(server: ApiServer) -> dict[str, str]:
+    """What a process needs in its environment to use an API server that somebody else started."""
+    return {"PREFECT_API_URL": server.url, "PREFECT_API_AUTH_STRING": str(server.credential)}
+
+
+def api_of(server: ApiServer) -> httpx.Client:
+    """A client of a server's API, with its credential."""
+    user, _, password = str(server.credential).partition(":")
+    return httpx.Client(base_url=server.url, auth=(user, password), timeout=20)
+
+
+def own_server(workspace: Path) -> ApiServer:
+    """The workspace's own API server, which runs."""
+    state = running(workspace / ".quantflow" / "server")
+    assert state is not None
+    return ApiServer(state["url"], embedded=True, environment={}, credential=state["credential"])
 
 
 def processes_of(workspace: Path) -> list[str]:

@@ -193,7 +193,8 @@ def test_the_public_entry_point_runs_and_continues(workspace: Path) -> None:
 @pytest.fixture
 def harness(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Prefect's own test harness, in place of the session's server."""
-    monkeypatch.delenv("PREFECT_API_URL")
+    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
+        monkeypatch.delenv(name)
     with prefect_test_harness():
         yield
 

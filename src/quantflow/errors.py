@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
+import re
 import signal
 from collections.abc import Iterable
+from pathlib import Path
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class QuantflowError(Exception):
@@ -125,3 +131,62 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f"Did you mean {close[0]!r}? " if close else ""
     return ConfigError(f"No {kind} named {name!r}.", hint=f"{guess}Known: {', '.join(names) or 'none'}.")
+
+
+def last_line(error: BaseException | str) -> str:
+    """Return what an error of another library says in its last line, which after a remote traceback is the cause.
+
+    Args:
+        error: The error, or its text; colours are taken out, and it is cut to 300 characters.
+    """
+    lines = [line.strip() for line in _COLOURS.sub("", str(error)).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else (error if isinstance(error, str) else type(error).__name__)
+
+
+_REFUSED = {
+    errno.ENOSPC: "Free space, then continue.",
+    errno.EDQUOT: "Free space of your quota, then continue.",
+    errno.EROFS: "Mount it writable, or use another --workspace.",
+    errno.EIO: "Look at the disk: the kernel's log says more.",
+    errno.EMFILE: "Raise the limit of open files: ulimit -n 4096",
+    errno.ENFILE: "Close programs: the whole machine has too many files open.",
+    errno.EAGAIN: "Raise the limit of processes and threads (ulimit -u, or the container's), or use fewer workers.",
+    errno.ENOMEM: "Close programs, or use fewer workers (execution.workers).",
+    errno.EACCES: "Run as its owner, or use another --workspace.",
+    errno.EPERM: "Run as its owner, or use another --workspace.",
+}
+"""What to do about what the machine refuses."""
+
+
+def refused_by_machine(error: BaseException) -> InfrastructureError | None:
+    """Return the error for what the machine refused: memory, threads, disk, another user's file; None for any other."""
+    if isinstance(error, MemoryError):
+        return InfrastructureError("There is not enough memory.", hint=_REFUSED[errno.ENOMEM])
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return InfrastructureError("No more threads can be started.", hint=_REFUSED[errno.EAGAIN])
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        where = f"{error.filename}: " if error.filename else ""
+        return InfrastructureError(f"{where}{error.strerror}{_owned(error)}.", hint=_REFUSED[error.errno])
+    return None
+
+
+def _owned(error: OSError) -> str:
+    """Return whose the file is, or the nearest folder that can be seen, if it is another user's and was refused."""
+    if error.errno not in (errno.EACCES, errno.EPERM) or not isinstance(error.filename, str | bytes):
+        return ""
+    path = Path(os.fsdecode(error.filename)).absolute()
+    seen = next(each for each in (path, *path.parents) if _can_be_seen(each))
+    if seen.stat().st_uid == os.geteuid():
+        return ""
+    try:
+        return f" ({seen} belongs to {seen.owner()})"
+    except KeyError:
+        return f" ({seen} belongs to uid {seen.stat().st_uid})"
+
+
+def _can_be_seen(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+import quantflow
 from processes import bare_environment, run_cli
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import status
+from quantflow.stages.code_version import package_version
 
 TOML = """
 [profiles.small]
@@ -114,3 +118,91 @@ def test_artifacts_and_cache_can_lie_in_s3(home: Path, s3: str) -> None:
     same = {(home / "runs" / name / "weights.csv").read_bytes() for name in ("first", "again", "plain", "meta.small")}
     assert len(same) == 1
     assert os.environ["AWS_SECRET_ACCESS_KEY"] not in first.stdout + first.stderr
+
+
+def running(command: list[str], environment: dict[str, str], ready: str) -> Iterator[None]:
+    """A process, from when it has printed *ready* until it is terminated."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(command, env=environment, **pipes)  # type: ignore[call-overload]
+    said: list[str] = []
+    for line in process.stdout:
+        said.append(line)
+        if ready in line:
+            break
+    else:
+        pytest.fail("".join(said))
+    yield
+    process.terminate()
+    process.communicate(timeout=60)
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, free_port: int) -> Iterator[tuple[str, Path]]:
+    """The address of a cluster that wants a token, as ``ray start`` makes it, and the home of its owner."""
+    home = tmp_path / "owner"
+    (home / ".ray").mkdir(parents=True)
+    (home / ".ray" / "auth_token").write_text("0123456789abcdef" * 4)
+    start = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={free_port}"]
+    options = ["--num-cpus=2", "--include-dashboard=false", f"--temp-dir=/tmp/qf-test-{free_port}"]
+    environment = {**bare_environment(), "HOME": str(home), "RAY_USAGE_STATS_ENABLED": "0"}
+    for _ in running([*start, *options], environment, "This command will now block"):
+        yield f"127.0.0.1:{free_port}", home
+    shutil.rmtree(f"/tmp/qf-test-{free_port}", ignore_errors=True)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_a_cluster_that_wants_a_token_is_told_as_such(
+    guarded: tuple[str, Path], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 30 with how to show the token; done so, the run is complete."""
+    address, owner = guarded
+    monkeypatch.setenv("HOME", str(owner))
+    refused = run_cli("meta", "-m", "two", "--run-id", "one", "--ray-address", address, cwd=home)
+    assert refused.returncode == 30, refused.stderr
+    assert "token is missing or wrong" in refused.stderr
+    assert "RAY_AUTH_MODE=token" in refused.stderr
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    done = run_cli("resume", "one", cwd=home)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def other_code(tmp_path: Path) -> Path:
+    """A folder with another quantflow: version 0.0.9, in which one default is not what it is here."""
+    folder = tmp_path / "other"
+    shutil.copytree(Path(quantflow.__file__).parent, folder / "quantflow", ignore=shutil.ignore_patterns("__pycache__"))
+    costs = folder / "quantflow" / "config" / "validation.py"
+    costs.write_text(costs.read_text() + "\n# another setting\n")
+    (folder / "quantflow-0.0.9.dist-info").mkdir()
+    (folder / "quantflow-0.0.9.dist-info" / "METADATA").write_text("Name: quantflow\nVersion: 0.0.9\n")
+    return folder
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, free_port: int, other_code: Path) -> Iterator[str]:
+    """The address of a cluster of two nodes of which the second has another quantflow."""
+    ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1"]
+    environment = {**bare_environment(), "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    folder = f"--temp-dir=/tmp/qf-test-{free_port}"
+    head = [*ray, "--head", f"--port={free_port}", "--include-dashboard=false", folder]
+    second = [*ray, f"--address=127.0.0.1:{free_port}"]
+    for _ in running(head, environment, "This command will now block"):
+        for _ in running(second, {**environment, "PYTHONPATH": str(other_code)}, "This command will now block"):
+            yield f"127.0.0.1:{free_port}"
+    shutil.rmtree(f"/tmp/qf-test-{free_port}", ignore_errors=True)
+
+
+def test_a_node_with_other_code_is_refused_before_any_sleeve_runs(mixed: str, home: Path) -> None:
+    """Another version on a worker gives other weights in silence: exit 30 naming the node and both versions."""
+    done = run_cli("meta", "-m", "two", "--run-id", "one", "--ray-address", mixed, cwd=home)
+    assert done.returncode == 30, done.stderr
+    assert "has other code than this process: quantflow 0.0.9+" in done.stderr
+    assert package_version() in done.stderr
+    assert [status(RunRecord(home, f"one.{name}")).done for name in ("small", "narrow")] == [(), ()]
+    assert not (home / "current").exists()

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 from pages import PAGES, ROOT, all_blocks, blocks, lines, write_files, write_module
-from processes import bare_environment
+from processes import bare_environment, shown_to
 from quantflow.flows.server import ApiServer
 from quantflow.runs.starter import prices
 from quantflow.runs.status import list_runs
@@ -116,7 +116,7 @@ def typed(line: str, workspace: Path, server: ApiServer) -> None:
         **bare_environment(),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(workspace / "home"),
-        "PREFECT_API_URL": server.url,
+        **shown_to(server),
         "QUANTFLOW_EXECUTION__RUNNER": "local",
     }
     (workspace / "home").mkdir(exist_ok=True)

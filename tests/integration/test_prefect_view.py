@@ -17,7 +17,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from processes import bare_environment
+from processes import api_of, bare_environment, shown_to
 from quantflow.config.load import load_profile
 from quantflow.flows.launch import execute
 from quantflow.flows.server import ApiServer
@@ -42,7 +42,8 @@ def of(server: ApiServer, what: str, record: RunRecord) -> list[dict[str, Any]]:
     """The artifacts of a run's last flow run, or that flow run."""
     wanted = {"any_": RunRecord(record.workspace, record.run_id).header["flow_runs"][-1:]}
     body = {what: {"flow_run_id" if what == "artifacts" else "id": wanted}}
-    answer = httpx.post(f"{server.url}/{what}/filter", json=body, timeout=20)
+    with api_of(server) as client:
+        answer = client.post(f"/{what}/filter", json=body)
     answer.raise_for_status()
     return list(answer.json())
 
@@ -74,7 +75,7 @@ def pair(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "quantflow.toml").write_text(PROFILES)
     command = [sys.executable, "-m", "quantflow", "meta", "-m", "a_pair", "--run-id", "both", "--no-progress"]
     httpx.get(f"{server.url}/health", timeout=60).raise_for_status()  # it may still be starting
-    environment = {**bare_environment(), "PREFECT_API_URL": server.url, "PREFECT_HOME": os.environ["PREFECT_HOME"]}
+    environment = {**bare_environment(), **shown_to(server), "PREFECT_HOME": os.environ["PREFECT_HOME"]}
     done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return home

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from quantflow.errors import InfrastructureError, Interrupted, QuantflowError
+from quantflow.errors import InfrastructureError, Interrupted, QuantflowError, refused_by_machine
 from quantflow.runs import stopping
 from quantflow.ui.log import end_json_log, start_json_log
 
@@ -47,6 +47,9 @@ def guarded(*, debug: bool) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001  # the last resort: one line instead of a traceback
         if (number := stopping.received()) is not None:  # a library made an error of the signal
             raise SystemExit(128 + number) from None
+        if refused := refused_by_machine(error):
+            _print(refused.with_traceback(error.__traceback__), debug)
+            _leave(refused.exit_code)
         _print(error, debug)
         raise SystemExit(1) from None
 

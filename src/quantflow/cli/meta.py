@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 class Runner(StrEnum):
     """What runs the sleeves."""
 
+    AUTO = "auto"
     RAY = "ray"
     LOCAL = "local"
 
@@ -44,7 +45,9 @@ def meta(
     ],
     run_id: NewRunId = None,
     as_of: AsOf = None,
-    runner: Annotated[Runner | None, typer.Option("--runner", help="Ray, or processes without Ray.")] = None,
+    runner: Annotated[
+        Runner | None, typer.Option("--runner", help="What runs sleeves; auto: Ray, or processes if it does not start.")
+    ] = None,
     ray_address: Annotated[
         str | None, typer.Option("--ray-address", metavar="HOST:PORT", help="Use this Ray cluster.")
     ] = None,

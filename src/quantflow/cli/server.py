@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -21,24 +21,20 @@ SCHEMA_VERSION = 1
 
 
 @app.command("start")
-def start(
-    ray: Annotated[bool, typer.Option("--ray", help="Keep a Ray for meta runs too, on this machine.")] = False,
-    workspace: Workspace = None,
-    json: AsJson = False,
-) -> None:
+def start(workspace: Workspace = None, json: AsJson = False) -> None:
     """Start the server, or keep the one that runs; return when it answers."""
-    from quantflow.flows.kept_server import server_status, start_ray, start_server
+    from quantflow.flows.kept_server import server_status, start_server
 
     home = _home(workspace)
     found = server_status(home)
     if not found.configured:
         found = start_server(home)
-    _show(start_ray(home) if ray else found, json)
+    _show(found, json)
 
 
 @app.command("stop")
 def stop(workspace: Workspace = None) -> None:
-    """Let the server, and the Ray, go: they end at once, or with the last run that uses them."""
+    """Stop the server now, or when the last run that uses it ends."""
     from quantflow.flows.kept_server import stop_server
 
     ended = stop_server(_home(workspace))
@@ -71,6 +67,3 @@ def _show(found: ServerStatus, as_json: bool) -> None:
         about = "configured" if found.configured else f"pid {found.pid}, since {found.since}"
         kept = "kept" if found.kept else "another's" if found.configured else "ends with the last run"
         typer.echo(f"{found.url}  {'healthy' if found.healthy else 'DOES NOT ANSWER'}  {about}, {kept}")
-    if found.ray and not as_json:
-        ray = found.ray
-        typer.echo(f"ray {ray['address']}  {ray['workers']} workers  pid {ray['pid']}, since {ray['since']}, kept")

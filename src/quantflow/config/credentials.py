@@ -25,6 +25,7 @@ _CREDENTIAL = re.compile(
     re.IGNORECASE,
 )
 _OWN = "QUANTFLOW_SECRET_"
+_OF_SERVERS = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_KEY", "RAY_AUTH_TOKEN")
 _KEYS_OF_EXCHANGES = re.compile(r"QUANTFLOW_[A-Z0-9]+_(APIKEY|SECRET|PASSWORD|UID)")
 _SHORTEST = 4
 """What is shorter is in every text by chance, and protects nothing."""
@@ -112,7 +113,13 @@ def _known() -> set[str]:
     names = {name for name in os.environ if name.startswith(_OWN) or _KEYS_OF_EXCHANGES.fullmatch(name)} | _used
     values = {os.environ.get(name, "") for name in names}
     parts = {part for value in values for part in (value, *value.split(":"))}
+    parts |= {part for name in _OF_SERVERS for part in _secret_parts(os.environ.get(name, ""))}
     return {form for part in parts for form in (part, unquote(part)) if len(form) >= _SHORTEST}
+
+
+def _secret_parts(credential: str) -> tuple[str, str]:
+    """Return a server's credential and its password: the name before it may be any word."""
+    return credential, credential.partition(":")[2]
 
 
 @contextmanager

@@ -10,9 +10,13 @@ from quantflow.config.base import Section
 
 
 class ExecutionConfig(Section):
-    """The runner: a Ray cluster, a local Ray, or processes without Ray."""
+    """The runner: a Ray cluster, a local Ray, or processes without Ray; the results have the same bytes."""
 
-    runner: Literal["ray", "local"] = Field("ray", description="what runs the tasks; local needs no Ray")
+    runner: Literal["auto", "ray", "local"] = Field(
+        "auto",
+        description="what runs the sleeves: a Ray, or processes of this machine without one (local); auto is Ray, "
+        "and processes when a Ray of this machine does not come up",
+    )
     ray_address: str | None = Field(
         None, min_length=1, description="address of a Ray cluster; a local Ray is started when absent"
     )

@@ -20,6 +20,7 @@ from quantflow.data.artifacts import decode, encode, latest_date
 from quantflow.errors import DataError, InfrastructureError, IntegrityError
 
 _verified: set[str] = set()
+_PROBE_BYTES = 1 << 20  # a database that has no room for a page may leave room for a small file
 _PREFIX = ".tmp-{}-{}-"
 """How an unfinished file or a temporary folder is called: host and process that write it."""
 
@@ -75,6 +76,18 @@ def write_atomic(path: Path, data: bytes) -> None:
 def _publish(temporary: Path, path: Path) -> None:
     """Put a finished file in its place: the one moment at which a write becomes visible."""
     temporary.replace(path)
+
+
+def write_trouble(folder: Path) -> str | None:
+    """Return why nothing can be written in *folder*, found by writing a little; None when it can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def temporary_folder(parent: Path) -> Path:

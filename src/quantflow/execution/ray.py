@@ -1,28 +1,44 @@
-"""Ray: join the user's cluster, or start one on this machine and stop it again."""
+"""Ray: join the user's cluster, or start one on this machine and stop it again; always with a time limit."""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import logging
 import os
 import secrets
+import select
+import shutil
 import socket
-import stat
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
 
 import psutil
 
-from quantflow.errors import InfrastructureError
+from quantflow.errors import InfrastructureError, last_line
 from quantflow.execution.garbage import look_seldom
-from quantflow.execution.kept_ray import RayHead
 from quantflow.execution.ray_folder import ray_folder
 
+R = TypeVar("R")
+
 PROBE_SECONDS = 2.0
+BEGIN_SECONDS = 45.0
+"""For a Ray to start, or for a cluster to answer; Ray's own limit for a start is 30 s, and does not always act."""
+STOP_SECONDS = 10.0
+ASK_SECONDS = 30.0
+HEAD_SECONDS = 8.0
+PREFIX = "qf-ray-"
 _COMMON: Mapping[str, Any] = {"namespace": "quantflow", "log_to_driver": False, "logging_level": logging.ERROR}
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray's way to say that there is one machine only: all its processes then listen on loopback alone."""
 
 
 @dataclass(frozen=True)
@@ -31,33 +47,28 @@ class Cluster:
 
     Attributes:
         cpus: Workers at once.
-        kept: Whether it is the workspace's own head.
-        started: Whether this process has started it.
+        started: Whether it was started for this process.
     """
 
     cpus: int
-    kept: bool = False
     started: bool = False
 
 
 @contextmanager
-def cluster(
-    address: str | None, workers: int | None, environment: Mapping[str, str], kept: RayHead | None = None
-) -> Iterator[Cluster]:
+def cluster(address: str | None, workers: int | None, environment: Mapping[str, str]) -> Iterator[Cluster]:
     """Have a Ray cluster for the block.
 
-    A Ray that this process is connected to already is used and left alone; the cluster at *address*, else the *kept*
-    one, is joined and left running; else one is started on this machine, with a worker per core, and stopped at the
-    end.
+    A Ray that this process is connected to already is used and left alone; the cluster at *address* is joined and left
+    running; else one is started on this machine, with a worker per core, and stopped at the end, also when this
+    process is killed.
 
     Args:
         address: ``host:port`` or ``ray://host:port`` of a cluster; None to start one.
         workers: CPUs of a cluster that is started; one per core when None.
-        environment: What the workers of an existing cluster need to have set.
-        kept: The workspace's own head, if one is up.
+        environment: What the workers of an existing cluster need to have set; it shows in that cluster's own records.
 
     Raises:
-        InfrastructureError: Within seconds, when nothing answers at *address* or Ray does not start.
+        InfrastructureError: Within a minute, when nothing answers at *address*, or Ray does not start, or hangs.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
@@ -65,103 +76,30 @@ def cluster(
     if ray.is_initialized():
         yield Cluster(_cpus())
         return
-    if kept and not address:
-        with _token_of(kept):
-            if _joined(kept):
-                try:
-                    yield Cluster(_cpus(), kept=True)
-                finally:
-                    ray.shutdown()  # only leaves it
-                return
-    before = set(psutil.Process().children(recursive=True))
-    _begin(address, workers, environment)
-    started = [child for child in psutil.Process().children(recursive=True) if child not in before and _is_rays(child)]
-    try:
-        _tighten_token()
+    with _begin(address, workers, environment):
         yield Cluster(_cpus(), started=not address)
-    finally:
-        ray.shutdown()  # of a cluster that was joined, this only leaves it
-        _end(started)
 
 
-def _cpus() -> int:
+def _begin(address: str | None, workers: int | None, environment: Mapping[str, str]) -> ExitStack:
+    """Join the cluster at *address*, or start one; return what leaves it, or ends it, when it is closed."""
     import ray
 
-    return int(ray.cluster_resources().get("CPU", 1))
-
-
-def _begin(address: str | None, workers: int | None, environment: Mapping[str, str]) -> None:
-    """Join the cluster at *address*, or start one."""
-    import ray
-
-    if address:
-        probe(address)
-    else:
-        _ensure_token_home()
-    try:
-        ray.init(**_options(address, workers, environment))
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"at {address}" if address else "on this machine"
-        raise InfrastructureError(
-            f"Ray {where} cannot be used: {str(error)[:300]}", hint="--runner local runs the same without Ray."
-        ) from error
-
-
-@contextmanager
-def _token_of(head: RayHead) -> Iterator[None]:
-    """Show the token of the workspace's own head within the block, to it and to nobody after it."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-
-    def read() -> None:
-        Config.initialize("")  # Ray has read both variables when it was imported
-        AuthenticationTokenLoader.instance().reset_cache()
-
-    wanted = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": head.token}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    read()
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-        read()
-
-
-def _joined(head: RayHead) -> bool:
-    """Connect to the workspace's own head; return False, with nothing said, if it is gone by now."""
-    import ray
-
-    try:
-        ray.init(address=head.address, **_COMMON)
-    except (ConnectionError, RuntimeError, ValueError, OSError):
-        return False
-    return True
-
-
-def _is_rays(process: psutil.Process) -> bool:
-    """Whether a process is of Ray, and not one that another thread has started meanwhile."""
-    try:
-        return any("/ray/" in word or word.startswith("ray::") for word in process.cmdline())
-    except psutil.Error:
-        return False
-
-
-def _end(processes: Sequence[psutil.Process]) -> None:
-    """End what Ray's shutdown left: its agents outlive a control process that was killed by a minute."""
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def _options(address: str | None, workers: int | None, environment: Mapping[str, str]) -> dict[str, Any]:
-    if address:
-        return {"address": address, "runtime_env": {"env_vars": dict(environment)}, **_COMMON}
-    cpus = workers or os.cpu_count() or 1
-    folder = str(Path(ray_folder()) / "ray")
-    return {"address": "local", "num_cpus": cpus, "include_dashboard": False, "_temp_dir": folder, **_COMMON}
+    with ExitStack() as stack:
+        if address:
+            probe(address)
+            env = {"env_vars": dict(environment)}
+            began = stack.enter_context(_began({"address": address, "runtime_env": env}, {}, f"at {address}"))
+            _join(began, runtime_env=env)
+        else:
+            token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+            folder = stack.enter_context(_private_folder())
+            options = {"folder": str(folder), "cpus": workers or os.cpu_count() or 1}
+            began = stack.enter_context(_began(options, {**token, **_LOOPBACK}, "on this machine"))
+            stack.enter_context(_shown(token))
+            stack.enter_context(_on_loopback())
+            _join(began)
+        stack.callback(ray.shutdown)  # of a cluster that was joined, this only leaves it
+        return stack.pop_all()
 
 
 def probe(address: str) -> None:
@@ -181,17 +119,178 @@ def probe(address: str) -> None:
         ) from error
 
 
-def _ensure_token_home() -> None:
-    """Give Ray its token in the environment where there is no home folder to keep it in."""
-    if "RAY_AUTH_TOKEN" not in os.environ and not os.access(Path.home(), os.W_OK):
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+@dataclass(frozen=True)
+class _Began:
+    """A Ray that answers, and the process that has found so.
+
+    Attributes:
+        process: It waits to hear that this process has joined; a Ray of our own ends with it.
+        address: Where the Ray is.
+        where: The same in words.
+    """
+
+    process: subprocess.Popen[bytes]
+    address: str
+    where: str
+
+    def joined(self) -> None:
+        """Say that this process has joined."""
+        assert self.process.stdin is not None
+        with suppress(OSError):  # it has died: so has its Ray, which work that is submitted will notice
+            self.process.stdin.write(b"j")
+            self.process.stdin.flush()
 
 
-def _tighten_token() -> None:
-    """Make Ray's token file readable by its owner alone; Ray leaves it open to everyone."""
-    token = Path.home() / ".ray" / "auth_token"
-    if token.is_file() and stat.S_IMODE(token.stat().st_mode) & 0o077:
-        token.chmod(0o600)
+@contextmanager
+def _began(options: Mapping[str, Any], environment: Mapping[str, str], where: str) -> Iterator[_Began]:
+    """Have a Ray started, or tried, by a process of its own, which ends with the block."""
+    with tempfile.TemporaryFile() as complaints:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "quantflow.execution.ray_process"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                start_new_session=True,  # Ctrl-C must not end Ray before the run has let go of it
+                env={**os.environ, **environment},
+            )
+        except OSError as error:
+            raise _unusable(where, error.strerror or str(error)) from error
+        try:
+            yield _Began(process, _address(process, options, where, complaints), where)
+        finally:
+            _end(process)
+
+
+def _address(process: subprocess.Popen[bytes], options: Mapping[str, Any], where: str, complaints: IO[bytes]) -> str:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with suppress(OSError):  # it has ended already, without an answer
+        process.stdin.write(json.dumps(options).encode() + b"\n")
+        process.stdin.flush()
+    if not select.select([process.stdout], [], [], BEGIN_SECONDS)[0]:
+        raise _unusable(where, f"it does not answer within {BEGIN_SECONDS:.0f} s")
+    try:
+        answer = json.loads(process.stdout.readline())
+    except ValueError:
+        process.wait()
+        raise _unusable(where, f"its process ended with exit code {process.returncode}") from None
+    if "error" in answer:
+        complaints.seek(0)
+        refused = b"InvalidAuthToken" in complaints.read()  # the error itself speaks of the connection alone
+        raise _unusable(where, "its token is missing or wrong" if refused else answer["error"])
+    return str(answer["address"])
+
+
+def _unusable(where: str, why: str) -> InfrastructureError:
+    hint = "--runner local runs the same without Ray."
+    if "token" in why.lower():
+        hint = (
+            "Set RAY_AUTH_MODE=token; the cluster's token is read from ~/.ray/auth_token, RAY_AUTH_TOKEN_PATH or "
+            f"RAY_AUTH_TOKEN. Or {hint}"
+        )
+    return InfrastructureError(f"Ray {where} cannot be used: {why.rstrip('.')}.", hint=hint)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process, with the Ray that it may have started, and what that leaves."""
+    try:
+        below = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        below = []
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):
+            pipe.close()  # type: ignore[union-attr]
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for left in below:  # agents outlive a control process that was killed by a minute
+        with suppress(psutil.NoSuchProcess):
+            left.kill()
+
+
+def _join(began: _Began, **options: Any) -> None:
+    import ray
+
+    try:
+        ray.init(address=began.address, **options, **_COMMON)
+    except Exception as error:  # Ray raises anything
+        raise _unusable(began.where, last_line(error)) from error
+    began.joined()
+
+
+@contextmanager
+def _shown(token: Mapping[str, str]) -> Iterator[None]:
+    """Show a token to Ray within the block, and to nobody after it."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    def read() -> None:
+        Config.initialize("")  # Ray has read both variables when it was imported
+        AuthenticationTokenLoader.instance().reset_cache()
+
+    before = {name: os.environ.get(name) for name in token}
+    os.environ.update(token)
+    read()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        read()
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Let Ray take loopback for this machine's address within the block; it has read the variable when imported."""
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """Have a folder for Ray's own files, in one that only this user can enter: Ray opens its own to everyone."""
+    place = Path(ray_folder())
+    for left in place.glob(f"{PREFIX}*"):
+        _remove_abandoned(left)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))  # short: Ray's sockets lie in it
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield folder / "r"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the folder of a run that was killed: the kernel has freed its lock."""
+    try:
+        lock = os.open(folder / "lock", os.O_RDWR)
+    except OSError:  # another user's, or one that is just being made or removed
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(lock)
+
+
+def _cpus() -> int:
+    import ray
+
+    return int(ray.cluster_resources().get("CPU", 1))
 
 
 def warm(workers: int, modules: Sequence[str]) -> None:
@@ -209,11 +308,68 @@ def _import(modules: Sequence[str]) -> None:
         import_module(name)
 
 
+def ask_each_node(function: Callable[..., R], *arguments: Any) -> dict[str, R]:
+    """Return what *function* returns on each node that has CPUs, by the node's address.
+
+    Raises:
+        InfrastructureError: Naming the node, if it raises there, or does not answer in time.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+    working = {node["NodeID"]: str(node["NodeManagerAddress"]) for node in alive}
+    until = time.monotonic() + ASK_SECONDS
+    asked = {
+        key: ray.remote(function)
+        .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=key, soft=False))
+        .remote(*arguments)
+        for key in working
+    }
+    found: dict[str, R] = {}
+    for key, ref in asked.items():
+        try:
+            found[f"{working[key]} ({key[:8]})"] = ray.get(ref, timeout=max(0.1, until - time.monotonic()))
+        except Exception as error:  # Ray raises anything
+            raise _unusable(f"on node {working[key]}", last_line(error)) from error
+    return found
+
+
 def spans_machines() -> bool:
     """Whether the cluster that this process is connected to has nodes on other machines."""
     import ray
 
     return len({node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}) > 1
+
+
+class HeadWatch:
+    """Notices that the head of the cluster is gone; Ray ends this process a minute later, without a word."""
+
+    def __init__(self) -> None:
+        import ray
+
+        self._address = str(ray.get_runtime_context().gcs_address)
+        self._seen = self._looked = time.monotonic()
+
+    def check(self) -> None:
+        """Look, at most once a second, whether the head still listens.
+
+        Raises:
+            InfrastructureError: If it has not for ``HEAD_SECONDS``.
+        """
+        now = time.monotonic()
+        if now - self._looked < 1.0:
+            return
+        self._looked = now
+        try:
+            probe(self._address)
+            self._seen = time.monotonic()
+        except InfrastructureError as error:
+            if now - self._seen > HEAD_SECONDS:
+                raise InfrastructureError(
+                    f"The head of the Ray cluster, {self._address}, is gone.",
+                    hint="Bring it up again at the same address, then resume the run: finished sleeves are kept.",
+                ) from error
 
 
 def finished(refs: Sequence[Any]) -> list[Any]:

@@ -17,12 +17,14 @@ from typing import Any
 
 from quantflow.execution.garbage import look_seldom
 from quantflow.execution.keeping import wait_until_unused
+from quantflow.flows.own_requests import OwnRequestsOnly
 
 FLUSH_SECONDS = 0.2
 
 
 def main() -> None:
     """Serve on the inherited socket until no user is left, or until SIGTERM."""
+    os.umask(0o077)  # its database and its log hold what runs are about
     look_seldom()
     listener = socket.socket(fileno=int(sys.argv[1]))
     threading.Thread(target=_end_when_unused, args=(Path(sys.argv[2]),), daemon=True).start()
@@ -32,7 +34,7 @@ def main() -> None:
 
     _let_writers_wait()
     _record_promptly()
-    app = create_app(final=True)
+    app = OwnRequestsOnly(create_app(final=True), listener.getsockname()[1])
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, timeout_keep_alive=30)
     uvicorn.Server(config).run(sockets=[listener])
 

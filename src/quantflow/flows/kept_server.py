@@ -1,4 +1,4 @@
-"""The workspace's own API server, and on request its Ray, kept between runs: ``quantflow server start|stop|status``.
+"""The workspace's own API server, kept between runs: ``quantflow server start|stop|status``.
 
 It is the server that a run starts for itself. What keeps it is a file that names its process; the server looks at it,
 and counts itself among its users as long as the file is there. So nobody ends a process that is not the server, one
@@ -17,10 +17,8 @@ import psutil
 
 from quantflow.errors import InfrastructureError
 from quantflow.execution.keeping import keep, named
-from quantflow.execution.kept_ray import home_of_ray, keep_head, release_head, running_head
 from quantflow.flows.api_url import configured_url, trouble_at, without_secrets
-from quantflow.flows.launch import client_environment
-from quantflow.flows.server import api_server, gone, home_of, join_or_start, running
+from quantflow.flows.server import gone, home_of, join_or_start, running
 
 BOOT_SECONDS = 90.0
 STOP_SECONDS = 10.0
@@ -37,7 +35,6 @@ class ServerStatus:
         healthy: Whether it answers.
         since: When its process started, ISO, UTC.
         configured: Whether ``PREFECT_API_URL`` or a Prefect profile names it.
-        ray: The kept Ray head: its address, pid, number of workers, and since when; None when none is up.
     """
 
     url: str | None = None
@@ -46,7 +43,6 @@ class ServerStatus:
     healthy: bool = False
     since: str | None = None
     configured: bool = False
-    ray: dict[str, Any] | None = None
 
     def json(self) -> dict[str, Any]:
         """Return the status as JSON values."""
@@ -55,20 +51,18 @@ class ServerStatus:
 
 def server_status(workspace: Path) -> ServerStatus:
     """Return which API server a run in *workspace* would use now."""
-    ray = _ray(workspace)
     if url := configured_url():
-        return ServerStatus(url=without_secrets(url), healthy=not trouble_at(url), configured=True, ray=ray)
+        return ServerStatus(url=without_secrets(url), healthy=not trouble_at(url), configured=True)
     home = home_of(workspace)
     state = running(home)
     if state is None:
-        return ServerStatus(ray=ray)
+        return ServerStatus()
     return ServerStatus(
         url=state["url"],
         pid=state["pid"],
         kept=named(home / "kept") == state["pid"],
         healthy=not trouble_at(state["url"]),
         since=_since(state["pid"]),
-        ray=ray,
     )
 
 
@@ -90,36 +84,17 @@ def start_server(workspace: Path) -> ServerStatus:
     )
 
 
-def start_ray(workspace: Path) -> ServerStatus:
-    """Have a Ray head running beside the API server that a run would use now, and keep it.
-
-    Raises:
-        InfrastructureError: If it does not come up.
-    """
-    with api_server(workspace) as server, client_environment(server):  # its workers are to have what a run's have
-        keep_head(workspace)
-    return server_status(workspace)
-
-
 def stop_server(workspace: Path) -> bool:
-    """Let the kept server and the kept Ray go: they end by themselves, at once or with the last run that uses them.
+    """Stop keeping the server: it ends by itself, at once or with the last run that uses it.
 
     Returns:
-        Whether they have ended, or none was kept.
+        Whether it has ended, or none was kept.
     """
-    ray_ended = release_head(workspace)
     home = home_of(workspace)
     pid = named(home / "kept")
     (home / "kept").unlink(missing_ok=True)
     state = running(home)
-    return ray_ended and (pid is None or state is None or state["pid"] != pid or gone(pid, STOP_SECONDS))
-
-
-def _ray(workspace: Path) -> dict[str, Any] | None:
-    head = running_head(home_of_ray(workspace))
-    if head is None:
-        return None
-    return {"address": head.address, "pid": head.pid, "workers": head.cpus, "since": _since(head.pid)}
+    return pid is None or state is None or state["pid"] != pid or gone(pid, STOP_SECONDS)
 
 
 def _since(pid: int) -> str | None:

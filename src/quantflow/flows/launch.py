@@ -55,11 +55,11 @@ def execute(
         QuantflowError: What ended the run.
     """
     recall(record)
-    workers = crew(record, server) if _is_meta(record) else nullcontext()
+    tag = record.tag(len(record.header["flow_runs"]) + 1)
+    workers = crew(record, server, tag) if _is_meta(record) else nullcontext()
     with owned(record.folder), client_environment(server), workers as runner, _loaded_settings(server):
         clean_up(record)
-        tag = record.tag(len(record.header["flow_runs"]) + 1)
-        with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors():
+        with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors(record):
             _call_flow(record, tag, forced, runner)
     return status(RunRecord(record.workspace, record.run_id))
 
@@ -73,7 +73,7 @@ def clean_up(record: RunRecord) -> None:
 
 
 @contextmanager
-def _api_errors() -> Iterator[None]:
+def _api_errors(record: RunRecord) -> Iterator[None]:
     """Turn what Prefect's client raises when its server is gone into an error of ours."""
     import httpx
     from prefect.exceptions import PrefectHTTPStatusError
@@ -81,11 +81,11 @@ def _api_errors() -> Iterator[None]:
     try:
         yield
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-        raise api_lost(error) from error
+        raise api_lost(error, record.workspace) from error
     except RuntimeError as error:
         if "reach API" not in str(error):
             raise
-        raise api_lost(error) from error
+        raise api_lost(error, record.workspace) from error
 
 
 def _call_flow(
@@ -165,7 +165,7 @@ def client_settings(server: ApiServer) -> Iterator[None]:
 @contextmanager
 def client_environment(server: ApiServer) -> Iterator[None]:
     """Point Prefect's clients at *server*, in this process and its children, that import Prefect from now on."""
-    wanted = {**server.environment, **QUIET}
+    wanted = {**server.client_environment, **QUIET}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -186,7 +186,9 @@ def _loaded_settings(server: ApiServer) -> AbstractContextManager[Any]:
     wanted: dict[Any, Any] = {settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if server.embedded else {}
     if already:
         wanted |= {
-            getattr(settings, name): value for name, value in server.environment.items() if hasattr(settings, name)
+            getattr(settings, name): value
+            for name, value in server.client_environment.items()
+            if hasattr(settings, name)
         }
     return settings.temporary_settings(wanted)
 

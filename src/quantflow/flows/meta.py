@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from datetime import date
@@ -17,12 +16,13 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 
 from quantflow.config.load import find_workspace, load_meta
-from quantflow.errors import QuantflowError, StageError
+from quantflow.errors import QuantflowError, StageError, last_line
 from quantflow.execution import ray as ray_cluster
 from quantflow.execution.processes import end_with_parent
 from quantflow.flows.adapter import use_cache
 from quantflow.flows.artifacts import show_in_prefect
-from quantflow.flows.crew import dismiss, lacking
+from quantflow.flows.crew import dismiss, task_name
+from quantflow.flows.handshake import refuse_foreign_results
 from quantflow.flows.selection import advance, selection_flow
 from quantflow.flows.worker import at_work, tags_of
 from quantflow.runs import stopping
@@ -103,8 +103,7 @@ def meta_flow(
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
     use_cache(layout_of(record))
-    failures = scatter(due(record), lacking()) if run_sleeves else _not_complete(record)
-    dismiss()
+    failures = _scattered(due(record)) if run_sleeves else _not_complete(record)
     failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
     refuse_partial(record, failures)
     record.update(failed=[vars(failure) for failure in failures])
@@ -116,19 +115,20 @@ def meta_flow(
     return run_id
 
 
-def scatter(sleeves: Sequence[Leaf], environment: Mapping[str, str]) -> list[SleeveFailure]:
-    """Run sleeves, as many at a time as there are workers.
+def _scattered(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
+    try:
+        failures = scatter(sleeves)
+    finally:
+        dismiss()
+    refuse_foreign_results(sleeves)
+    return failures
 
-    Args:
-        sleeves: The sleeves.
-        environment: What is to be set in the workers.
 
-    Returns:
-        Those that failed.
-    """
+def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
+    """Run sleeves, as many at a time as there are workers; return those that failed."""
     with _worker_losses():
-        named = [run_sleeve_task.with_options(task_run_name=f"sleeve {leaf.name}") for leaf in sleeves]
-        futures = [job.submit(leaf, environment) for job, leaf in zip(named, sleeves, strict=True)]
+        named = [run_sleeve_task.with_options(task_run_name=task_name(leaf)) for leaf in sleeves]
+        futures = [job.submit(leaf) for job, leaf in zip(named, sleeves, strict=True)]
     try:
         _wait(futures)
     except BaseException:  # a signal too must not leave sleeves running
@@ -138,18 +138,9 @@ def scatter(sleeves: Sequence[Leaf], environment: Mapping[str, str]) -> list[Sle
 
 
 @task(name="sleeve", cache_policy=NO_CACHE, persist_result=False)
-def run_sleeve_task(leaf: Leaf, environment: Mapping[str, str]) -> str:
-    """Run one sleeve, in a worker: a whole selection flow, with a record of its own.
-
-    Args:
-        leaf: The sleeve.
-        environment: Variables, credentials among them, that a worker of a kept Ray was not started with.
-
-    Returns:
-        The sleeve's run id.
-    """
+def run_sleeve_task(leaf: Leaf) -> str:
+    """Run one sleeve, in a worker: a whole selection flow, with a record of its own; return its run id."""
     end_with_parent()
-    os.environ.update(environment)
     record = RunRecord(leaf.workspace, leaf.link.run_id)
     try:
         with at_work(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):
@@ -172,21 +163,26 @@ def _worker_losses() -> Iterator[None]:
 def _wait(futures: Sequence[PrefectFuture[Any]]) -> None:
     """Wait for all, in naps: a wait inside the runner would swallow a signal."""
     pending = {future.wrapped_future: future for future in futures}  # type: ignore[attr-defined]
+    watch = ray_cluster.HeadWatch() if pending and not _is_local(next(iter(pending))) else None
     while pending:
         for done in _finished(list(pending)):
             pending.pop(done)
+        if watch and pending:
+            watch.check()
         time.sleep(POLL_SECONDS if pending else 0)
 
 
+def _is_local(wait: Any) -> bool:
+    return hasattr(wait, "done")
+
+
 def _finished(waits: list[Any]) -> list[Any]:
-    if hasattr(waits[0], "done"):
-        return [wait for wait in waits if wait.done()]
-    return ray_cluster.finished(waits)
+    return [wait for wait in waits if wait.done()] if _is_local(waits[0]) else ray_cluster.finished(waits)
 
 
 def _cancel(futures: Sequence[PrefectFuture[Any]]) -> None:
     waits = [future.wrapped_future for future in futures]  # type: ignore[attr-defined]
-    if waits and hasattr(waits[0], "cancel"):
+    if waits and _is_local(waits[0]):
         for wait in waits:
             wait.cancel()
     elif waits:
@@ -202,7 +198,7 @@ def _failure(leaf: Leaf, future: PrefectFuture[Any]) -> SleeveFailure | None:
         error = future.state.message or str(future.state.name)
     except BrokenExecutor:
         error = "its worker process died"
-    return failure_of(leaf.name, status(RunRecord(leaf.workspace, leaf.link.run_id)), error.splitlines()[0][:300])
+    return failure_of(leaf.name, status(RunRecord(leaf.workspace, leaf.link.run_id)), last_line(error))
 
 
 def _not_complete(record: RunRecord) -> list[SleeveFailure]:

@@ -18,7 +18,7 @@ from prefect.utilities.annotations import quote
 from quantflow.config.load import find_workspace, load_profile
 from quantflow.data.cache import refs
 from quantflow.data.store import ArtifactRef
-from quantflow.errors import QuantflowError, StageError
+from quantflow.errors import QuantflowError, StageError, refused_by_machine
 from quantflow.flows.adapter import Order, attempts, stage_task, use_cache
 from quantflow.flows.artifacts import show_in_prefect
 from quantflow.flows.worker import api_lost
@@ -31,6 +31,7 @@ from quantflow.runs.record import RunRecord, StageRecord, now, peak_rss_mb
 from quantflow.runs.request import context_of, layout_of, pipeline, planner_of, resolve_as_of
 from quantflow.runs.status import RunStatus
 from quantflow.stages.base import BasePipelineStage, SelectionContext, Summary
+from quantflow.stages.code_version import package_version
 from quantflow.stages.keys import fingerprint
 
 
@@ -125,7 +126,7 @@ def advance(
     if "run" in stage.needs:
         context = replace(context, facts=facts_of(record))
     mark = fingerprint(stage, record.scope, context.settings, context.artifacts)
-    entry = StageRecord(stage.id, "running", mark.key, mark.json(), started=now())
+    entry = StageRecord(stage.id, "running", mark.key, mark.json(), started=now(), made_by=package_version())
     timer = _Timer(entry.started, time.monotonic())
     planned = planner.decide(stage, context.artifacts)
     before = record.stage(stage.id)
@@ -170,14 +171,15 @@ def _attempted(job: Task[..., dict[str, Any]], order: Order) -> State[dict[str, 
         with transaction(commit_mode=CommitMode.EAGER):
             state: Any = job(quote(order), return_state=True)  # nothing in the order is for Prefect to resolve
     except Exception as error:  # of Prefect's own, whatever it is
-        raise api_lost(error) from error
+        raise api_lost(error, order.folder) from error
     if state.is_crashed() and stopping.received() is None:
-        raise api_lost(state.message or "the task crashed")
+        raise api_lost(state.message or "the task crashed", order.folder)
     return cast("State[dict[str, Any]]", state)
 
 
 def _failed(entry: StageRecord, timer: _Timer, error: Exception, attempt: int) -> StageRecord:
-    known = error if isinstance(error, QuantflowError) else StageError(f"{type(error).__name__}: {error}")
+    known = error if isinstance(error, QuantflowError) else refused_by_machine(error)
+    known = known or StageError(f"{type(error).__name__}: {error}")
     return replace(
         entry,
         state="failed",

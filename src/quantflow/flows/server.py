@@ -5,20 +5,22 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
 from quantflow.execution.keeping import keep, named
-from quantflow.flows.api_url import configured_url, trouble_at, without_secrets
+from quantflow.flows.api_url import check_settings, configured_url, trouble_at, without_secrets
+from quantflow.flows.proxies import refuse_unusable_proxy, without_proxy
 
 SERVER_ENVIRONMENT: Mapping[str, str] = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -53,14 +55,22 @@ class ApiServer:
     Attributes:
         url: Its API URL.
         embedded: Whether it is the workspace's own, which ends with its last user.
-        environment: What Prefect clients (this process, its workers) need in their environment.
+        environment: What Prefect clients (this process, its workers) need in their environment; no secret.
+        credential: What the workspace's own server wants to be shown; None for another's, which the user's own settings
+            provide for. Never in an argument list, a log or a record.
         log: The embedded server's log file; None for another's server.
     """
 
     url: str
     embedded: bool
     environment: Mapping[str, str]
+    credential: str | None = field(default=None, repr=False)
     log: Path | None = None
+
+    @property
+    def client_environment(self) -> Mapping[str, str]:
+        """What Prefect clients need in their environment, the credential included."""
+        return {**self.environment, **({"PREFECT_API_AUTH_STRING": self.credential} if self.credential else {})}
 
 
 @contextmanager
@@ -78,16 +88,19 @@ def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServe
     Raises:
         InfrastructureError: If no server can be started, or a run uses one that would have to be replaced.
     """
-    if url := configured_url():
+    refuse_unusable_proxy()
+    url = configured_url()
+    if url and not is_own(workspace, url):
         _check_answers(url)
-        yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url})
+        yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url, **without_proxy(url)})
         return
     home = home_of(workspace)
     users = _opened(home / "users")
     try:
         state = _joined_scheduling(home, users) if schedules else _joined(home, users)
         try:
-            yield _embedded(home, state["url"])
+            check_settings()
+            yield _embedded(home, state)
         finally:
             _stop_if_last(users, home, state["pid"])
     finally:
@@ -151,9 +164,9 @@ def inherited_server(workspace: Path) -> ApiServer:
     fcntl.flock(users, fcntl.LOCK_SH)
     state = running(home)
     if state is not None and state["url"] == url:
-        return _embedded(home, url)  # the lock goes with the process
+        return _embedded(home, state)  # the lock goes with the process
     os.close(users)
-    return ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url})
+    return ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url, **without_proxy(url)})
 
 
 def home_of(workspace: Path) -> Path:
@@ -175,14 +188,15 @@ def _opened(path: Path) -> int:
 def _check_answers(url: str) -> None:
     if trouble := trouble_at(url):
         raise InfrastructureError(
-            f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {trouble}.",
+            f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {trouble.rstrip('.')}.",
             hint="Start it, or unset PREFECT_API_URL to use a server of the workspace's own.",
         )
 
 
-def _embedded(home: Path, url: str) -> ApiServer:
+def _embedded(home: Path, state: Mapping[str, Any]) -> ApiServer:
     environment = {
-        "PREFECT_API_URL": url,
+        "PREFECT_API_URL": state["url"],
+        **without_proxy(state["url"]),
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "2",
@@ -192,7 +206,7 @@ def _embedded(home: Path, url: str) -> ApiServer:
         "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
         "DO_NOT_TRACK": "1",
     }
-    return ApiServer(url, embedded=True, environment=environment, log=home / "server.log")
+    return ApiServer(state["url"], True, environment, state["credential"], home / "server.log")
 
 
 def _one_authority(home: Path) -> Path:
@@ -210,7 +224,7 @@ def _one_authority(home: Path) -> Path:
 
 
 def join_or_start(home: Path, *, schedules: bool = False) -> dict[str, Any]:
-    """Return pid, port and url of the running server; start one when there is none. One starter at a time.
+    """Return the state of the running server; start one when there is none. One starter at a time.
 
     Args:
         home: The server's folder.
@@ -228,7 +242,7 @@ def join_or_start(home: Path, *, schedules: bool = False) -> dict[str, Any]:
 
 
 def running(home: Path) -> dict[str, Any] | None:
-    """Return pid, port and url of the server that runs in *home*; None when none does, whatever its files say."""
+    """Return pid, port, url and credential of the server that runs in *home*; None when none does."""
     try:
         state = json.loads((home / "state.json").read_bytes())
         with socket.create_connection(("127.0.0.1", state["port"]), timeout=1):
@@ -238,7 +252,7 @@ def running(home: Path) -> dict[str, Any] | None:
             return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return dict(state)
+    return dict(state) if state.get("credential") else None
 
 
 def is_own(workspace: Path, url: str | None) -> bool:
@@ -250,10 +264,14 @@ def is_own(workspace: Path, url: str | None) -> bool:
 def _start(home: Path, schedules: bool) -> dict[str, Any]:
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, (home / "server.log").open("ab") as log:
         fd, port = listener.fileno(), listener.getsockname()[1]
+        credential = f"{secrets.token_hex(8)}:{secrets.token_urlsafe(32)}"
         environment = {
             **os.environ,
             **server_settings(schedules=schedules),
+            **without_proxy("http://127.0.0.1"),
             "PREFECT_HOME": str(home),
+            "PREFECT_SERVER_API_AUTH_STRING": credential,
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
             "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
         }
         try:
@@ -268,7 +286,8 @@ def _start(home: Path, schedules: bool) -> dict[str, Any]:
             )
         except OSError as error:
             raise InfrastructureError(f"The API server cannot be started: {error}.") from error
-    state = {"pid": process.pid, "port": port, "url": f"http://127.0.0.1:{port}/api", "schedules": schedules}
+    url = f"http://127.0.0.1:{port}/api"
+    state = {"pid": process.pid, "port": port, "url": url, "schedules": schedules, "credential": credential}
     write_atomic(home / "state.json", json.dumps(state).encode())
     return state
 

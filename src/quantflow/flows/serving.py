@@ -114,14 +114,14 @@ class _Short(logging.Formatter):
         return without_credentials(super().format(record))
 
 
-async def _serve(home: Path, wanted: Sequence[Any], ready: Callable[[], None]) -> int:
+async def _serve(home: Path, wanted: Sequence[Mapping[str, Any]], ready: Callable[[], None]) -> int:
     from prefect.runner import Runner
 
     limit = 2 * len(wanted)  # of each one that runs, and one that finds so: firings do not pile up
     runner = Runner(name=f"{TAG} {home.name}", pause_on_shutdown=True, limit=limit)
-    await _clear(home, {deployment.name for deployment in wanted})
-    for deployment in wanted:
-        await runner.add_deployment(deployment)  # type: ignore[misc]
+    await _clear(home, {options["name"] for options in wanted})
+    for options in wanted:  # flows of this process: what runs is not for the server to say
+        await runner.add_flow(**options)  # type: ignore[misc]
     stopped = _on_signal()
     runner.handle_sigterm = lambda *_: None  # type: ignore[method-assign]  # its own leaves at once while it starts
     work: asyncio.Future[Any] = asyncio.ensure_future(runner.start())
@@ -177,18 +177,20 @@ async def _clear(home: Path, wanted: set[str]) -> None:
                 await client.delete_deployment(found.id)
 
 
-def _deployment(home: Path, profile: str, times: tuple[Time, ...]) -> Any:
+def _deployment(home: Path, profile: str, times: tuple[Time, ...]) -> dict[str, Any]:
+    """Return what the runner is to register of a profile."""
     from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
 
     from quantflow.flows.scheduled import scheduled_run
 
-    return scheduled_run.to_deployment(
-        name=deployment_name(home, profile),
-        parameters={"profile": profile, "workspace": str(home)},
-        schedules=[Cron(time.cron, timezone=time.zone) for time in times],
-        paused=False,
-        tags=[TAG, f"profile:{profile}", f"workspace:{_place(home)}"],
-        description=f"Runs {profile} of {home} at {' and '.join(time.said for time in times)}.",
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
+    return {
+        "flow": scheduled_run,
+        "name": deployment_name(home, profile),
+        "parameters": {"profile": profile, "workspace": str(home)},
+        "schedules": [Cron(time.cron, timezone=time.zone) for time in times],
+        "paused": False,
+        "tags": [TAG, f"profile:{profile}", f"workspace:{_place(home)}"],
+        "description": f"Runs {profile} of {home} at {' and '.join(time.said for time in times)}.",
+        "entrypoint_type": EntrypointType.MODULE_PATH,
+    }

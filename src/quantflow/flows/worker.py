@@ -7,9 +7,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 from quantflow.config.credentials import scrubbed_logs
-from quantflow.errors import InfrastructureError
+from quantflow.data.store import write_trouble
+from quantflow.errors import InfrastructureError, last_line
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
@@ -76,10 +78,26 @@ def _set_up_logging() -> None:
     setup_logging()
 
 
-def api_lost(cause: object) -> InfrastructureError:
-    """Return the error for a run that lost its API server, or never had it."""
+def api_lost(cause: object, workspace: Path) -> InfrastructureError:
+    """Return the error for a run whose API server does not do its part: the disk's, if it is full, or the server's.
+
+    Args:
+        cause: What the client raised, or said.
+        workspace: The folder that holds the run, and the server's database.
+    """
+    if trouble := write_trouble(workspace):
+        return InfrastructureError(
+            f"{workspace} cannot be written: {trouble}.",
+            hint="Free space, then resume the run: what is complete is kept.",
+        )
+    status = getattr(getattr(cause, "response", None), "status_code", None)
+    if status in (401, 403):
+        return InfrastructureError(
+            f"The API server refuses this client (HTTP {status}).",
+            hint="Set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY, as the server wants it, then resume the run.",
+        )
     return InfrastructureError(
-        f"The API server does not answer: {str(cause).splitlines()[0][:300] if str(cause) else type(cause).__name__}",
+        f"The API server does not answer: {last_line(cause if isinstance(cause, BaseException) else str(cause))}",
         hint="What is complete is kept: resume the run. If it happens again, look at .quantflow/server/server.log.",
     )
 

@@ -74,6 +74,7 @@ class StageRecord:
         seconds: Wall time; None while running.
         max_rss_mb: Peak memory of the process when the stage ended, MiB.
         error: type, message, hint, exit_code and traceback of a failure.
+        made_by: The quantflow that ran it: version and hash of its sources.
     """
 
     stage: str
@@ -89,6 +90,7 @@ class StageRecord:
     seconds: float | None = None
     max_rss_mb: float | None = None
     error: Mapping[str, Any] | None = None
+    made_by: str = ""
 
     def json(self) -> dict[str, Any]:
         """Return the record as JSON values."""

@@ -34,6 +34,16 @@ def code_version(stage: BasePipelineStage[Any]) -> str:
 
 
 @cache
+def package_version() -> str:
+    """Return quantflow's installed version with a hash of its sources: ``0.1.0+1f2e3d4c5b6a``."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"{version('quantflow')}+{digest.hexdigest()[:12]}"
+
+
+@cache
 def _closure(start: frozenset[str], roots: frozenset[str]) -> tuple[Mapping[str, Path], frozenset[str]]:
     """Return the modules whose source counts, and the roots of those that modules outside quantflow import besides."""
     seen: dict[str, Path] = {}

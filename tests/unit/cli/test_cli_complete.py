@@ -70,7 +70,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}" >&3"""
         ("quantflow resu", ["resume"]),
         ("quantflow profiles v", ["validate"]),
         ("quantflow select --dead", ["--deadline"]),
-        ("quantflow meta --runner ", ["ray", "local"]),
+        ("quantflow meta --runner ", ["auto", "ray", "local"]),
         ("quantflow select --profile m", ["mine"]),
         ("quantflow select -p demo_s", ["demo_steady"]),
         ("quantflow meta -m ", ["ours", "demo_meta", "demo_long_short"]),

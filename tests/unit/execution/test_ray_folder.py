@@ -19,10 +19,16 @@ def test_it_is_the_one_that_ray_would_choose(tmp_path: Path, monkeypatch: pytest
     """Ray's own variable, then the system's, then /tmp; an active environment elsewhere does not matter."""
     assert ray_folder() == "/tmp"
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "venv"))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    assert ray_folder() == str(tmp_path)
+    monkeypatch.setenv("TMPDIR", "/var/tmp")
+    assert ray_folder() == "/var/tmp"
     monkeypatch.setenv("RAY_TMPDIR", "/somewhere")
     assert ray_folder() == "/somewhere"
+
+
+def test_it_is_never_so_long_that_its_sockets_have_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel allows 107 bytes for the path of a socket, of which Ray takes more than 80 below its folder."""
+    monkeypatch.setenv("TMPDIR", "/a/folder/of/the/users/own/choice")
+    assert ray_folder() == "/tmp"
 
 
 def test_it_is_never_in_the_active_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

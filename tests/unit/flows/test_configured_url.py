@@ -1,0 +1,73 @@
+"""The API server that the user has configured is found in each way that Prefect itself knows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+URL = "http://prefect.example:4200/api"
+ASK = """
+import sys
+from quantflow.flows.api_url import configured_url
+print(configured_url(), "prefect" in sys.modules)
+"""
+
+
+def asked(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What a new process in *folder* finds, and whether it had to import Prefect."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment = {**bare, "HOME": str(folder / "home"), **variables}
+    command = [sys.executable, "-c", ASK]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (".env", f"PREFECT_API_URL={URL}\n"),
+        ("prefect.toml", f'[api]\nurl = "{URL}"\n'),
+        ("pyproject.toml", f'[tool.prefect.api]\nurl = "{URL}"\n'),
+        ("home/.prefect/profiles.toml", f'active = "team"\n[profiles.team]\nPREFECT_API_URL = "{URL}"\n'),
+    ],
+)
+def test_a_file_that_prefect_reads_counts(file: str, text: str, tmp_path: Path) -> None:
+    """The workspace's .env and project files, and the active profile, as for the command ``prefect``."""
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(text)
+    assert asked(tmp_path).stdout.split() == [URL, "True"]
+
+
+def test_a_profile_of_another_place_counts(tmp_path: Path) -> None:
+    """Where ``PREFECT_PROFILES_PATH`` says that the profiles are, and ``PREFECT_PROFILE`` which one is meant."""
+    path = tmp_path / "elsewhere.toml"
+    path.write_text(f'active = "none"\n[profiles.none]\n[profiles.team]\nPREFECT_API_URL = "{URL}"\n')
+    assert asked(tmp_path, PREFECT_PROFILES_PATH=str(path)).stdout.split()[0] == "None"
+    assert asked(tmp_path, PREFECT_PROFILES_PATH=str(path), PREFECT_PROFILE="team").stdout.split()[0] == URL
+
+
+def test_prefect_is_not_imported_where_nothing_speaks_of_it(tmp_path: Path) -> None:
+    """Nor where the environment says it outright: a second that most commands need not spend."""
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'mine'\n")
+    assert asked(tmp_path).stdout.split() == ["None", "False"]
+    assert asked(tmp_path, PREFECT_API_URL=URL).stdout.split() == [URL, "False"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "setting"),
+    [("PREFECT_LOGGING_LEVEL", "loud", "level"), ("PREFECT_API_REQUEST_TIMEOUT", "soon", "REQUEST_TIMEOUT")],
+)
+def test_a_setting_that_prefect_refuses_is_a_usage_error(name: str, value: str, setting: str, tmp_path: Path) -> None:
+    """Exit 2 naming it, before a run is begun."""
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("PREFECT_")}
+    command = [sys.executable, "-m", "quantflow", "select", "-p", "demo", "--no-progress"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**environment, name: value}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Prefect refuses its settings: " in done.stderr
+    assert setting.lower() in done.stderr.lower()
+    assert not (tmp_path / "runs").exists()
