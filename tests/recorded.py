@@ -37,7 +37,7 @@ def recorded(
 ) -> RunStatus:
     """Write a selection run of *names* that ended in *weights*; only names with a weight became atoms."""
     record = create_run(load_profile(profile, workspace=home, overrides=overrides), home, AS_OF)
-    return _written(record, names, weights)
+    return written(record, names, weights)
 
 
 def recorded_meta(
@@ -50,11 +50,12 @@ def recorded_meta(
     meta = meta.model_copy(update={"sleeves": chosen, "resolved": dict.fromkeys(sleeves, demo)})
     record = create_meta_run(meta, home, AS_OF)
     for link in links(record):
-        _written(RunRecord(home, link.run_id), sleeves[link.id], dict.fromkeys(sleeves[link.id], 0.1))
-    return _written(record, {}, weights)
+        written(RunRecord(home, link.run_id), sleeves[link.id], dict.fromkeys(sleeves[link.id], 0.1))
+    return written(record, {}, weights)
 
 
-def _written(record: RunRecord, names: Mapping[str, Name], weights: Mapping[str, float]) -> RunStatus:
+def written(record: RunRecord, names: Mapping[str, Name], weights: Mapping[str, float]) -> RunStatus:
+    """Write what the stages of a created run would have left."""
     store = ArtifactStore(layout_of(record).store, as_of=record.as_of)
     frame = pd.DataFrame({"weight": list(weights.values())}, index=pd.Index(list(weights), name="symbol"))
     made = {"weights": frame, "metrics": {"strategy": {}}, "oos_returns": pd.DataFrame({"net": [0.0]})}

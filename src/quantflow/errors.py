@@ -6,6 +6,7 @@ import difflib
 import errno
 import os
 import re
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -103,8 +104,8 @@ class DegradedError(QuantflowError):
     exit_code = 23
 
 
-class Stopped(BaseException):
-    """SIGINT or SIGTERM arrived: end now, but in order. No error, so that nothing on the way swallows it.
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM arrived: end now, but in order. Not an error, so that nothing on the way swallows it.
 
     Args:
         signal_number: Which signal it was.
@@ -113,6 +114,9 @@ class Stopped(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.exit_code = 128 + signal_number
+
+    def __str__(self) -> str:
+        return f"interrupted by {signal.Signals(self.exit_code - 128).name}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:

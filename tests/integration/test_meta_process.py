@@ -244,7 +244,7 @@ def test_a_signal_ends_a_meta_run_in_order(portfolio: Path) -> None:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, cwd=portfolio, env=bare_environment(), **pipes)  # type: ignore[call-overload]
     record = RunRecord(portfolio, "stopped.s1")
-    while not (record.exists and status(record).owner):
+    while not (record.exists and (who := status(record).owner) and who["pid"] != process.pid):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     at = time.monotonic()
@@ -253,7 +253,10 @@ def test_a_signal_ends_a_meta_run_in_order(portfolio: Path) -> None:
     assert process.returncode == 143, stderr
     assert time.monotonic() - at < 15
     assert "quantflow resume stopped" in stderr
-    assert found(portfolio, "stopped").state == "cancelled"
+    assert "INTERRUPTED" in stderr
+    for word in ("Crashed", "STOPPED", "ancelled"):
+        assert word not in stderr, "an interrupted run has one name"
+    assert found(portfolio, "stopped").state == "interrupted"
     assert wait_until_quiet(portfolio) == []
     resumed = run_cli("resume", "stopped", cwd=portfolio)
     assert resumed.returncode == 0, resumed.stderr

@@ -141,8 +141,13 @@ def test_a_signal_ends_the_run_in_order(number: signal.Signals, code: int, prepa
     assert time.monotonic() - at < 10
     assert process.returncode == code, stderr
     assert "quantflow resume stopped" in stderr
-    assert "Traceback" not in stderr
-    assert found(fresh, "stopped").state == "cancelled"
+    assert "INTERRUPTED" in stderr
+    for word in ("Traceback", "Crashed", "STOPPED", "ancelled"):
+        assert word not in stderr, "an interrupted run has one name"
+    events = (fresh / "runs" / "stopped" / "events.jsonl").read_text()
+    assert '"run.interrupted"' in events
+    assert "cancelled" not in events
+    assert found(fresh, "stopped").state == "interrupted"
     assert wait_until_quiet(fresh) == []
     assert run_cli("resume", "stopped", cwd=fresh).returncode == 0
     assert weights(fresh, "stopped") == weights(prepared, "undisturbed")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from quantflow.errors import InfrastructureError, QuantflowError, Stopped, refused_by_machine
+from quantflow.errors import InfrastructureError, Interrupted, QuantflowError, refused_by_machine
 from quantflow.runs import stopping
 from quantflow.ui.log import end_json_log, start_json_log
 
@@ -24,7 +24,7 @@ EXIT_CODES: dict[int, str] = {
     30: "infrastructure: API server, Ray or disk",
     75: "another process owns the run",
     130: "interrupted (SIGINT); the run can be resumed",
-    143: "terminated (SIGTERM); the run can be resumed",
+    143: "interrupted (SIGTERM); the run can be resumed",
 }
 
 
@@ -40,7 +40,7 @@ def guarded(*, debug: bool) -> Iterator[None]:
         if isinstance(error, InfrastructureError):
             _leave(error.exit_code)
         raise SystemExit(error.exit_code) from None
-    except Stopped as error:
+    except Interrupted as error:
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
         raise SystemExit(0) from None

@@ -23,15 +23,18 @@ def gc(
 
     from quantflow.config.load import find_workspace
     from quantflow.runs.garbage import find_garbage, remove
+    from quantflow.runs.lock import removal
 
     home = find_workspace(Path.cwd(), workspace)
-    found = find_garbage(home, keep, timedelta(days=older_than) if older_than is not None else None)
-    size = found.bytes / 2**20
-    if not dry_run:
-        remove(home, found)
+    with removal(home):
+        found = find_garbage(home, keep, timedelta(days=older_than) if older_than is not None else None)
+        if not dry_run:
+            found = remove(home, found)
     for name in found.runs:
         typer.echo(name)
-    verb = "would remove" if dry_run else "removed"
+    verb, size = "would remove" if dry_run else "removed", found.bytes / 2**20
     typer.echo(f"{verb} {len(found.runs)} runs and {len(found.files)} files ({size:.1f} MiB)", err=True)
+    for each in found.left:
+        typer.echo(f"left alone: {each.name}: {each.why}", err=True)
     if found.live:
-        typer.echo(f"files are left alone while runs are at work: {', '.join(found.live)}", err=True)
+        typer.echo(f"Skipping files while runs are in progress: {', '.join(found.live)}", err=True)

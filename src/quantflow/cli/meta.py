@@ -23,7 +23,9 @@ from quantflow.cli.options import (
 from quantflow.cli.unattended import Deadline, Ping, unattended
 
 if TYPE_CHECKING:
-    from quantflow.runs.record import RunRecord
+    from contextlib import AbstractContextManager
+
+    from quantflow.runs.done import AlreadyDone
 
 
 class Runner(StrEnum):
@@ -77,20 +79,20 @@ def meta(
         from quantflow.execution.ray import probe
 
         probe(loaded.execution.ray_address)
-    from quantflow.cli.running import run_unless_done
+    from quantflow.cli.running import run_and_show
     from quantflow.ui.progress import default_mode
 
-    def prepare() -> RunRecord:
-        from quantflow.runs.done import refuse_done
-        from quantflow.runs.request import create_meta_run, resolve_meta_as_of
+    def begin() -> AbstractContextManager[RunRecord | AlreadyDone]:
+        from quantflow.runs.begin import begun, begun_unless_done
+        from quantflow.runs.request import resolve_meta_as_of
 
         when = resolve_meta_as_of(loaded, asked)
         if run_id is None and not force:
-            refuse_done(loaded, home, when)
-        return create_meta_run(loaded, home, when, run_id)
+            return begun_unless_done(loaded, home, when)
+        return begun(loaded, home, when, run_id)
 
     with unattended(deadline, ping):
-        run_unless_done(home, prepare, default_mode(no_progress=no_progress, as_json=json), strict=strict)
+        run_and_show(home, begin, default_mode(no_progress=no_progress, as_json=json), strict=strict)
 
 
 def _execution(key: str, value: str | None) -> list[str]:

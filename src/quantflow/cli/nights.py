@@ -12,6 +12,8 @@ import typer
 from quantflow.cli.options import AsJson, DryRun, NoProgress, Only, Workspace, parse_date
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from quantflow.runs.nights import Night, Nights
     from quantflow.runs.record import RunRecord
 
@@ -27,18 +29,22 @@ def status(
 ) -> None:
     """Show per profile how each session went: done, degraded, late, failed, missed, or closed."""
     from quantflow.config.load import find_workspace
+    from quantflow.runs.book import broken
     from quantflow.runs.nights import nights_of
-    from quantflow.ui.nights import print_nights
+    from quantflow.ui.nights import print_broken, print_nights
 
     home = find_workspace(Path.cwd(), workspace)
     found = nights_of(home, sessions, profile or ())
+    books = [each for each in broken(home) if not profile or each.profile in profile]
     if json:
-        facts = [each.json() for each in found]
-        typer.echo(jsonlib.dumps({"schema_version": SCHEMA_VERSION, "event": "status", "profiles": facts}))
-    elif found:
+        facts = {"profiles": [each.json() for each in found], "broken_books": [each.json() for each in books]}
+        typer.echo(jsonlib.dumps({"schema_version": SCHEMA_VERSION, "event": "status", **facts}))
+        return
+    if found:
         print_nights(found)
     else:
         typer.echo(f"no runs in {home}", err=True)
+    print_broken(books)
 
 
 def catchup(
@@ -72,17 +78,16 @@ def catchup(
     mode = default_mode(no_progress=no_progress, as_json=json)
     with api_server(home):
         for day, _, night, each in due:
-            run_and_show(home, lambda day=day, night=night, each=each: _prepared(home, each, night, day), mode)  # type: ignore[misc]
+            run_and_show(home, lambda day=day, night=night, each=each: _begin(home, each, night, day), mode)  # type: ignore[misc]
 
 
-def _prepared(home: Path, each: Nights, night: Night, day: date) -> RunRecord:
-    """Return the run of that session: the one that was begun, else a new one."""
+def _begin(home: Path, each: Nights, night: Night, day: date) -> AbstractContextManager[RunRecord]:
+    """Return the run of that session, to be owned: the one that was begun, else a new one."""
     from quantflow.config.load import load_meta, load_profile
+    from quantflow.runs.begin import begun, taken_up
     from quantflow.runs.record import RunRecord
-    from quantflow.runs.request import create_meta_run, create_run
 
     if night.run_id:
-        return RunRecord(home, night.run_id)
-    if each.kind == "meta":
-        return create_meta_run(load_meta(each.profile, workspace=home), home, day)
-    return create_run(load_profile(each.profile, workspace=home), home, day)
+        return taken_up(RunRecord(home, night.run_id))
+    load = load_meta if each.kind == "meta" else load_profile
+    return begun(load(each.profile, workspace=home), home, day)

@@ -31,7 +31,10 @@ def resume(
     json: AsJson = False,
 ) -> None:
     """Continue a run: what is complete is kept, the rest is done with the run's own frozen settings."""
+    from contextlib import nullcontext
+
     from quantflow.config.load import find_workspace
+    from quantflow.runs.begin import taken_up
     from quantflow.runs.request import downstream, plan_of
     from quantflow.runs.status import find_run
     from quantflow.runs.taken import refuse_locked
@@ -41,28 +44,29 @@ def resume(
     record = found.record
     refuse_locked(record)
     forced = downstream(record.stages, first) if first else ()
-    if sets:
-        record = _changed(record, sets, dry_run)
     if dry_run:
+        record = _changed(record, sets, write=False)
         _print_plan(record, plan_of(record, forced), json)
         return
-    if found.state == "completed" and not forced and not sets:
-        _nothing_to_do(found, json)
-        from quantflow.cli.running import publish
+    with taken_up(record):
+        if found.state == "completed" and not forced and not sets:
+            _nothing_to_do(found, json)
+            from quantflow.cli.running import publish
 
-        publish(found, "json" if json else "plain")  # the run may have died between its end and its publication
-        return
-    from quantflow.cli.running import run_and_show
+            publish(found, "json" if json else "plain")  # the run may have died between its end and its publication
+            return
+        from quantflow.cli.running import run_and_show
 
-    _announce(record, forced, json)
-    mode = default_mode(no_progress=no_progress, as_json=json)
-    run_and_show(record.workspace, lambda: record, mode, forced=forced, strict=strict)
+        record = _changed(record, sets, write=True)
+        _announce(record, forced, json)
+        mode = default_mode(no_progress=no_progress, as_json=json)
+        run_and_show(record.workspace, lambda: nullcontext(record), mode, forced=forced, strict=strict)
 
 
-def _changed(record: RunRecord, sets: list[str], dry_run: bool) -> RunRecord:
+def _changed(record: RunRecord, sets: list[str] | None, *, write: bool) -> RunRecord:
     from quantflow.runs.request import with_settings
 
-    return with_settings(record, sets, write=not dry_run)
+    return with_settings(record, sets, write=write) if sets else record
 
 
 def _announce(record: RunRecord, forced: tuple[str, ...], as_json: bool) -> None:

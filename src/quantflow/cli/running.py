@@ -3,83 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from quantflow.errors import Stopped
+from quantflow.errors import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
+    from quantflow.flows.server import ApiServer
+    from quantflow.runs.done import AlreadyDone
     from quantflow.runs.record import RunRecord
     from quantflow.runs.status import RunStatus
 
 
 def run_and_show(
-    workspace: Path, prepare: Callable[[], RunRecord], mode: str, *, forced: Sequence[str] = (), strict: bool = False
-) -> RunStatus:
-    """Run what *prepare* makes ready, show its progress, then its result; return what it did.
+    workspace: Path,
+    begin: Callable[[], AbstractContextManager[RunRecord | AlreadyDone]],
+    mode: str,
+    *,
+    forced: Sequence[str] = (),
+    strict: bool = False,
+) -> None:
+    """Run what *begin* gives, show its progress, then its result, and publish it; or name the run that is done already.
 
-    The API server is started first, so that it boots while the rest is imported and prepared.
+    The API server is started first, so that it boots while the rest is imported and prepared. What *begin* gives is
+    held until it is published.
 
     Args:
         workspace: The folder that holds the runs.
-        prepare: Makes the run's record, or finds it.
+        begin: Creates the run, or finds it, and owns it.
         mode: How to show progress.
         forced: Stages to run whatever is there.
         strict: Whether a degraded result is an error.
 
     Raises:
-        QuantflowError: What stopped the run, after the way on was printed.
+        QuantflowError: What ended the run, after the way on was printed.
         DegradedError: If it must not be published, or is degraded and that is an error, after its result was shown.
     """
     from quantflow.flows.server import api_server
 
-    with api_server(workspace) as server:
-        record = prepare()
-        from quantflow.runs.publish import stale_when_it_fails
-        from quantflow.ui.progress import progress
+    with ExitStack() as holding:
+        with api_server(workspace) as server:
+            found = holding.enter_context(begin())
+            from quantflow.runs.done import AlreadyDone
 
-        with _way_on(record, mode), stale_when_it_fails(record), progress(record, mode) as listener:
-            from quantflow.flows.launch import execute
-
-            run = execute(record, server, forced=forced, listener=listener)
-    from quantflow.ui.log import log
-
-    note = ", but degraded" if run.degraded else ""
-    log("warning" if note else "info", "run.completed", f"{record.run_id} is complete{note}")
-    _show(run, mode)
-    publish(run, mode)
-    if strict and run.degraded:
+            done = isinstance(found, AlreadyDone)
+            run = found.run if isinstance(found, AlreadyDone) else _executed(found, server, mode, forced)
+        try:
+            _say_done(run, mode) if done else _say_completed(run, mode)
+        finally:  # also when nobody reads what is printed any more
+            publish(run, mode)
+    if strict and run.degraded and not done:
         from quantflow.errors import DegradedError
 
         raise DegradedError(
             f"Run {run.record.run_id} is complete, but degraded.", hint=f"quantflow inspect {run.record.run_id}"
         )
-    return run
 
 
-def run_unless_done(workspace: Path, prepare: Callable[[], RunRecord], mode: str, *, strict: bool) -> None:
-    """Do as ``run_and_show``, or say which run is complete already when *prepare* raises ``AlreadyDone``."""
-    from quantflow.runs.done import AlreadyDone
+def _executed(record: RunRecord, server: ApiServer, mode: str, forced: Sequence[str]) -> RunStatus:
+    from quantflow.runs.publish import stale_when_it_fails
+    from quantflow.ui.progress import progress
 
-    try:
-        run_and_show(workspace, prepare, mode, strict=strict)
-    except AlreadyDone as found:
-        from quantflow.ui.log import log
+    with _way_on(record, mode), stale_when_it_fails(record), progress(record, mode) as listener:
+        from quantflow.flows.launch import execute
 
-        facts = {"run_id": found.run.record.run_id, "as_of": found.run.record.header["as_of"]}
-        log("info", "run.already_done", f"already done: {facts['run_id']}", **facts)
-        if mode == "json":
-            from quantflow.ui.progress import write_json_line
+        return execute(record, server, forced=forced, listener=listener)
 
-            write_json_line("already_done", **facts)
-        else:
-            typer.echo(f"already done: {facts['run_id']} (as-of {facts['as_of']}); --force runs it again")
-        publish(found.run, mode)
+
+def _say_completed(run: RunStatus, mode: str) -> None:
+    from quantflow.ui.log import log
+
+    note = ", but degraded" if run.degraded else ""
+    log("warning" if note else "info", "run.completed", f"{run.record.run_id} is complete{note}")
+    _show(run, mode)
+
+
+def _say_done(run: RunStatus, mode: str) -> None:
+    from quantflow.ui.log import log
+
+    facts = {"run_id": run.record.run_id, "as_of": run.record.header["as_of"]}
+    log("info", "run.already_done", f"already done: {facts['run_id']}", **facts)
+    if mode == "json":
+        from quantflow.ui.progress import write_json_line
+
+        write_json_line("already_done", **facts)
+    else:
+        typer.echo(f"already done: {facts['run_id']} (as-of {facts['as_of']}); --force runs it again")
 
 
 def publish(run: RunStatus, mode: str) -> None:
@@ -114,7 +129,7 @@ def _show(run: RunStatus, mode: str) -> None:
 def _way_on(record: RunRecord, mode: str) -> Iterator[None]:
     try:
         yield
-    except (Stopped, Exception) as error:
+    except (Interrupted, Exception) as error:
         _print_way_on(record, error, mode)
         raise
 
@@ -133,7 +148,7 @@ def _print_way_on(record: RunRecord, error: BaseException, mode: str) -> None:
     if mode == "json":
         facts: dict[str, Any] = {"error": str(error), "type": type(error).__name__}
         write_json_line("failed", run_id=record.run_id, stage=failed.stage if failed else None, **facts)
-    head = "STOPPED" if isinstance(error, Stopped) else "FAILED"
+    head = "INTERRUPTED" if isinstance(error, Interrupted) else "FAILED"
     resume = f"quantflow resume {record.run_id}"
     where = {"stage": failed.stage, "attempt": failed.attempt} if failed else {}
     if log("error", f"run.{head.lower()}", f"{record.run_id} {head.lower()}", **where, resume=resume):

@@ -23,9 +23,11 @@ from quantflow.cli.options import (
 from quantflow.cli.unattended import Deadline, Ping, unattended
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from datetime import date
 
     from quantflow.config.profile import Profile
+    from quantflow.runs.done import AlreadyDone
 
 CALENDARS_THAT_EXIST = ("XNYS", "24/7")
 
@@ -65,20 +67,19 @@ def select(
         _print_plan(loaded, home, asked, json)
         return
     session = _session(loaded, asked) if asked or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
-    from quantflow.cli.running import run_unless_done
+    from quantflow.cli.running import run_and_show
     from quantflow.ui.progress import default_mode
 
-    def prepare() -> RunRecord:
-        from quantflow.runs.done import refuse_done
-        from quantflow.runs.request import create_run
+    def begin() -> AbstractContextManager[RunRecord | AlreadyDone]:
+        from quantflow.runs.begin import begun, begun_unless_done
 
         when = session or _session(loaded, None)
         if run_id is None and not force:
-            refuse_done(loaded, home, when)
-        return create_run(loaded, home, when, run_id)
+            return begun_unless_done(loaded, home, when)
+        return begun(loaded, home, when, run_id)
 
     with unattended(deadline, ping):
-        run_unless_done(home, prepare, default_mode(no_progress=no_progress, as_json=json), strict=strict)
+        run_and_show(home, begin, default_mode(no_progress=no_progress, as_json=json), strict=strict)
 
 
 def _session(profile: Profile, asked: date | None) -> date:

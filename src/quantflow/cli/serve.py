@@ -40,7 +40,7 @@ def serve(
     private_folder(folder)
     _refuse_served(folder)
     with owned(folder), api_server(home, schedules=True) as server:
-        from quantflow.errors import Stopped
+        from quantflow.errors import Interrupted
         from quantflow.flows.launch import client_settings
         from quantflow.flows.serving import serve as run_what_is_due
 
@@ -48,7 +48,7 @@ def serve(
             _show(plan, json)
             said = f"serving at {without_secrets(server.url)}"
             number = run_what_is_due(home, plan, server, lambda: typer.echo(said, err=True))
-        raise Stopped(number)
+        raise Interrupted(number)
 
 
 def _refuse_served(folder: Path) -> None:

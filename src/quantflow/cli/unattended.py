@@ -64,7 +64,7 @@ def seconds_until(text: str, now: datetime) -> float:
 
 
 def _stop(deadline: str) -> None:
-    sys.stderr.write(f"the deadline, {deadline}, is over: stopping\n")
+    sys.stderr.write(f"the deadline, {deadline}, has passed: interrupting the run\n")
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -65,7 +65,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         _publish(Path(temporary), path)
-        _fsync_folder(path.parent)
+        fsync_folder(path.parent)
     except BaseException as error:  # whatever stops the write, a signal too, leaves no unfinished file
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -118,7 +118,8 @@ def private_folder(folder: Path) -> None:
         raise _cannot_write(folder, error) from error
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Have the kernel write down which names are in a folder, so that they are there after a power cut."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -30,7 +30,7 @@ def runs(place: Place) -> Iterator[Finding]:
             yield Finding("runs", Result.WARN, f"{run.record.run_id}: its record is damaged", mend)
         else:
             newest[run.record.header["profile"], run.record.header["as_of"]] = run
-    due = [run for run in newest.values() if run.state in ("failed", "cancelled", "interrupted")]
+    due = [run for run in newest.values() if run.state in ("failed", "interrupted")]
     for run in due[-AT_MOST:]:
         mend = f"quantflow resume {run.record.run_id}"
         yield Finding("runs", Result.WARN, f"{run.record.run_id} {run.state}", mend)
@@ -43,13 +43,18 @@ def runs(place: Place) -> Iterator[Finding]:
 
 
 def books(place: Place) -> Iterator[Finding]:
-    """Is a current book stale?"""
-    stale = sorted((place.workspace / "current").glob("*.STALE"))
-    for path in stale:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        yield Finding("books", Result.WARN, f"{path.stem}: {' '.join(text.split())}", _unstale(text, place.workspace))
-    if not stale:
-        yield Finding("books", Result.OK, "none is stale")
+    """Is each current book whole, and is one stale?"""
+    from quantflow.runs.book import broken, stale
+
+    wrong = broken(place.workspace)
+    for each in wrong:
+        yield Finding("books", Result.WARN, f"{each.profile}: {each.problem}", each.fix)
+    names = sorted(path.name.removesuffix(".STALE") for path in (place.workspace / "current").glob("*.STALE"))
+    old = {name: text for name in names if (text := stale(place.workspace, name)) is not None}
+    for name, text in old.items():
+        yield Finding("books", Result.WARN, f"{name}: {' '.join(text.split())}", _unstale(text, place.workspace))
+    if not wrong and not old:
+        yield Finding("books", Result.OK, "all are whole, none is stale")
 
 
 def _unstale(text: str, workspace: Path) -> str:

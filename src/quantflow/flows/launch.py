@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from quantflow.data.store import sweep
-from quantflow.errors import InfrastructureError, Stopped
+from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows.api_url import reachable
 from quantflow.flows.crew import crew
 from quantflow.flows.server import ApiServer
-from quantflow.flows.worker import api_lost, flush, logged, tags_of
+from quantflow.flows.worker import api_lost, flush, logged, tags_of, words_of
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
 from quantflow.runs.record import RunRecord, now
 from quantflow.runs.request import layout_of
 from quantflow.runs.sleeves import links
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.status import FAILED, INTERRUPTED, RunStatus, status
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
@@ -52,7 +52,7 @@ def execute(
 
     Raises:
         LockedError: If another live process owns the run.
-        QuantflowError: What stopped the run.
+        QuantflowError: What ended the run.
     """
     recall(record)
     tag = record.tag(len(record.header["flow_runs"]) + 1)
@@ -116,17 +116,17 @@ def _recorded(record: RunRecord, server: ApiServer) -> Iterator[None]:
     except BaseException as error:  # a signal ends a run as well as an error does; both are written down
         number = stopping.received()
         if number is None and not isinstance(error, KeyboardInterrupt):
-            record.event("run.failed", error=type(error).__name__, message=str(error)[:500])
+            record.event(FAILED, **words_of(error))
             raise
-        record.event("run.cancelled")
+        record.event(INTERRUPTED)
         if reachable(server.url):
-            _cancel(record, before)
-        raise Stopped(number or signal.SIGINT) from error
+            _mark_interrupted(record, before)
+        raise Interrupted(number or signal.SIGINT) from error
     record.event("run.completed")
 
 
-def _cancel(record: RunRecord, before: int) -> None:
-    """Tell the API that the flow run was cancelled, where Prefect itself only sees a crash; not those *before* it."""
+def _mark_interrupted(record: RunRecord, before: int) -> None:
+    """Tell the API that the flow run was interrupted, where Prefect itself only sees a crash; not those *before* it."""
     import httpx
     from prefect.client.orchestration import get_client
     from prefect.states import Cancelled
@@ -134,7 +134,7 @@ def _cancel(record: RunRecord, before: int) -> None:
     flow_runs = RunRecord(record.workspace, record.run_id).header["flow_runs"]
     with contextlib.suppress(httpx.HTTPError, RuntimeError), get_client(sync_client=True) as client:
         for flow_run in flow_runs[before:]:
-            client.set_flow_run_state(UUID(flow_run), Cancelled(message="stopped by a signal"), force=True)
+            client.set_flow_run_state(UUID(flow_run), Cancelled(name="Interrupted", message="by a signal"), force=True)
 
 
 @contextmanager
@@ -148,7 +148,7 @@ def _watched(tag: str, record: RunRecord, server: ApiServer, listener: Listener 
     try:
         yield
     finally:
-        with contextlib.suppress(KeyboardInterrupt, Stopped):  # a second signal cuts the draining short
+        with contextlib.suppress(KeyboardInterrupt, Interrupted):  # a second signal cuts the draining short
             if reachable(server.url):
                 drain(tag, record, since)
                 if watcher:

@@ -26,10 +26,10 @@ from quantflow.flows.handshake import refuse_foreign_results
 from quantflow.flows.selection import advance, selection_flow
 from quantflow.flows.worker import at_work, tags_of
 from quantflow.runs import stopping
+from quantflow.runs.begin import begun, taken_up
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import (
     context_of,
-    create_meta_run,
     layout_of,
     pipeline,
     planner_of,
@@ -64,17 +64,17 @@ def run_meta_flow(
         What the run did.
 
     Raises:
-        QuantflowError: What stopped the run; it can be resumed.
+        QuantflowError: What ended the run; it can be resumed.
     """
     from quantflow.flows.launch import execute
     from quantflow.flows.server import api_server
 
     home = find_workspace(Path.cwd(), workspace)
-    record = RunRecord(home, run_id)
-    if not record.exists:
+    owning = taken_up(RunRecord(home, run_id))
+    if not RunRecord(home, run_id).exists:
         loaded = load_meta(meta_profile, workspace=home, overrides=overrides)
-        record = create_meta_run(loaded, home, resolve_meta_as_of(loaded, as_of), run_id)
-    with api_server(home) as server:
+        owning = begun(loaded, home, resolve_meta_as_of(loaded, as_of), run_id)
+    with owning as record, api_server(home) as server:
         return execute(record, server)
 
 

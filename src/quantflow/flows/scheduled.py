@@ -15,15 +15,16 @@ from prefect.states import Cancelled, Completed, Failed
 from quantflow.config import catalogue
 from quantflow.config.profile import MetaProfile
 from quantflow.data.store import private_folder
-from quantflow.errors import LockedError, QuantflowError, Stopped
+from quantflow.errors import Interrupted, LockedError, QuantflowError
 from quantflow.flows.launch import execute
 from quantflow.flows.server import ApiServer, inherited_server
 from quantflow.runs import stopping
-from quantflow.runs.done import AlreadyDone, refuse_done
+from quantflow.runs.begin import begun_unless_done
+from quantflow.runs.done import AlreadyDone
 from quantflow.runs.lock import owned, owner
 from quantflow.runs.publish import publish, stale_when_it_fails
 from quantflow.runs.record import RunRecord
-from quantflow.runs.request import create_meta_run, create_run, resolve_as_of, resolve_meta_as_of
+from quantflow.runs.request import resolve_as_of, resolve_meta_as_of
 
 
 class _StillGoing(Exception):  # noqa: N818  # nothing is wrong: the former run is not over
@@ -44,8 +45,8 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
 
     Returns:
         ``Completed`` naming the run; ``AlreadyDone`` (also completed) when there was nothing to do; ``Skipped`` (a
-        cancelled state) when the former run goes on; ``Cancelled`` after a signal; ``Failed`` with the exit code that
-        the command line would have had, and the command that continues the run.
+        cancelled state) when the former run goes on; ``Interrupted`` (one too) after a signal; ``Failed`` with the
+        exit code that the command line would have had, and the command that continues the run.
     """
     stopping.install()
     try:
@@ -53,8 +54,8 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
             state = _run(Path(workspace), profile)
     except _StillGoing as found:
         state = Cancelled(name="Skipped", message=f"skipped: {found}")
-    except Stopped as stopped:
-        state = Cancelled(message=f"stopped before its run began, exit code {stopped.exit_code}")
+    except Interrupted as error:
+        state = _interrupted(f"interrupted before its run began, exit code {error.exit_code}")
     except QuantflowError as error:
         state = Failed(message=f"exit code {error.exit_code}: {error.message} {error.hint or ''}".rstrip())
     except Exception as error:  # told where people look, then left to Prefect
@@ -69,15 +70,16 @@ def _run(home: Path, name: str) -> State[Any]:
     loaded = catalogue.load(catalogue.find(name, home), home)
     server = inherited_server(home)
     as_of = resolve_meta_as_of(loaded, None) if isinstance(loaded, MetaProfile) else resolve_as_of(loaded, None)
-    try:
-        refuse_done(loaded, home, as_of)
-    except AlreadyDone as found:
-        publish(found.run)
-        return Completed(name="AlreadyDone", message=f"already done: {found} (as-of {as_of})")
-    create = create_meta_run if isinstance(loaded, MetaProfile) else create_run
-    record = create(loaded, home, as_of)  # type: ignore[arg-type]
-    sys.stderr.write(f"{name}: {record.run_id} is running\n")
-    return _executed(record, server)
+    with begun_unless_done(loaded, home, as_of) as found:
+        if isinstance(found, AlreadyDone):
+            publish(found.run)
+            return Completed(name="AlreadyDone", message=f"already done: {found.run.record.run_id} (as-of {as_of})")
+        sys.stderr.write(f"{name}: {found.run_id} is running\n")
+        return _executed(found, server)
+
+
+def _interrupted(message: str) -> State[Any]:
+    return Cancelled(name="Interrupted", message=message)
 
 
 def _executed(record: RunRecord, server: ApiServer) -> State[Any]:
@@ -86,8 +88,8 @@ def _executed(record: RunRecord, server: ApiServer) -> State[Any]:
     try:
         with stale_when_it_fails(record):
             run = execute(record, server)
-    except Stopped as stopped:
-        return Cancelled(message=f"{record.run_id} was stopped, exit code {stopped.exit_code}; {way_on}")
+    except Interrupted as error:
+        return _interrupted(f"{record.run_id} was interrupted, exit code {error.exit_code}; {way_on}")
     except QuantflowError as error:
         told = f"{record.run_id} failed, exit code {error.exit_code}: {error.message}"
         return Failed(message=f"{told} {error.hint or ''}".rstrip() + f"\n{way_on}")

@@ -23,11 +23,12 @@ from quantflow.flows.adapter import Order, attempts, stage_task, use_cache
 from quantflow.flows.artifacts import show_in_prefect
 from quantflow.flows.worker import api_lost
 from quantflow.runs import stopping
+from quantflow.runs.begin import begun, taken_up
 from quantflow.runs.exports import export
 from quantflow.runs.facts import facts_of
 from quantflow.runs.plan import Planner, Reason
 from quantflow.runs.record import RunRecord, StageRecord, now, peak_rss_mb
-from quantflow.runs.request import context_of, create_run, layout_of, pipeline, planner_of, resolve_as_of
+from quantflow.runs.request import context_of, layout_of, pipeline, planner_of, resolve_as_of
 from quantflow.runs.status import RunStatus
 from quantflow.stages.base import BasePipelineStage, SelectionContext, Summary
 from quantflow.stages.code_version import package_version
@@ -55,17 +56,17 @@ def run_selection_flow(
         What the run did.
 
     Raises:
-        QuantflowError: What stopped the run; it can be resumed.
+        QuantflowError: What ended the run; it can be resumed.
     """
     from quantflow.flows.launch import execute
     from quantflow.flows.server import api_server
 
     home = find_workspace(Path.cwd(), workspace)
-    record = RunRecord(home, run_id)
-    if not record.exists:
+    owning = taken_up(RunRecord(home, run_id))
+    if not RunRecord(home, run_id).exists:
         loaded = load_profile(profile, workspace=home, overrides=overrides)
-        record = create_run(loaded, home, resolve_as_of(loaded, as_of), run_id)
-    with api_server(home) as server:
+        owning = begun(loaded, home, resolve_as_of(loaded, as_of), run_id)
+    with owning as record, api_server(home) as server:
         return execute(record, server)
 
 

@@ -62,7 +62,7 @@ def _place(home: Path) -> str:
 
 
 def serve(home: Path, plan: Plan, server: ApiServer, ready: Callable[[], None]) -> int:
-    """Run what is due until SIGINT or SIGTERM; a run that goes on then is stopped, and can be resumed.
+    """Run what is due until SIGINT or SIGTERM; a run that goes on then is interrupted, and can be resumed.
 
     Args:
         home: The workspace, an absolute path.

@@ -12,9 +12,17 @@ from pathlib import Path
 from quantflow.config.credentials import scrubbed_logs
 from quantflow.data.store import write_trouble
 from quantflow.errors import InfrastructureError, last_line
+from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
 from quantflow.runs.record import RunRecord
+from quantflow.runs.status import FAILED, INTERRUPTED
+
+
+def words_of(error: BaseException) -> dict[str, str | None]:
+    """Return what a run's record says of the error that ended it."""
+    hint = getattr(error, "hint", None)
+    return {"error": type(error).__name__, "message": str(error)[:500], "hint": hint and str(hint)[:500]}
 
 
 def tags_of(record: RunRecord) -> tuple[str, ...]:
@@ -32,7 +40,10 @@ def at_work(record: RunRecord) -> Iterator[None]:
         try:
             yield
         except BaseException as error:  # a signal ends a run as well as an error does; both are written down
-            record.event("run.failed", error=type(error).__name__, message=str(error)[:500])
+            if isinstance(error, Exception) and stopping.received() is None:
+                record.event(FAILED, **words_of(error))
+            else:
+                record.event(INTERRUPTED)
             logging.getLogger("prefect").exception("run %s failed", record.run_id)
             raise
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,30 +16,29 @@ from quantflow.runs.sleeves import complete_sleeves, config_hash, links
 from quantflow.runs.status import RunStatus, list_runs
 
 
-class AlreadyDone(Exception):  # noqa: N818  # nothing is wrong: there is nothing to do
-    """A complete run has what was asked for.
+@dataclass(frozen=True)
+class AlreadyDone:
+    """There is nothing to run.
 
     Attributes:
-        run: That run.
+        run: The complete run that has what was asked for.
     """
 
-    def __init__(self, run: RunStatus) -> None:
-        super().__init__(run.record.run_id)
-        self.run = run
+    run: RunStatus
 
 
-def refuse_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> None:
-    """Refuse to run what is there already.
+def find_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> RunStatus | None:
+    """Return the newest complete run that makes a new one needless; None when there is none.
 
-    Raises:
-        AlreadyDone: Naming the newest complete run of the same profile, settings and session, whose stages would all
-            be reused, and whose source data look as they do now.
+    That is one of the same profile, settings and session, whose stages would all be reused, and whose source data
+    look as they do now.
     """
     wanted = config_hash(profile.settings(), as_of.isoformat())
     source = source_of(profile)
     for run in reversed(list_runs(workspace)):
         if run.state == "completed" and _is(run, profile.name, wanted, source) and _stands(run, profile):
-            raise AlreadyDone(run)
+            return run
+    return None
 
 
 def same_sleeves(record: RunRecord, meta: MetaProfile) -> bool:

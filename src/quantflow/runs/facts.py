@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from quantflow.runs.publish import current
+from quantflow.runs.book import current
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.runs.restated import restatement
 from quantflow.runs.sleeves import links, result_of

@@ -1,20 +1,18 @@
-"""The current book of a profile: ``current/PROFILE``, moved whole, and only to weights that pass the gates."""
+"""Which run becomes a profile's current book: the newest session whose weights pass the gates."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from quantflow.config.publish import PublishConfig
-from quantflow.data.store import private_folder, write_atomic
-from quantflow.errors import DegradedError, InfrastructureError, LockedError, Stopped
+from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
+from quantflow.runs.book import FACTS, Book, current, holds, place_of, publishing, put, stale_file, tidy, write_stale
+from quantflow.runs.lock import no_removal
 from quantflow.runs.record import RunRecord
 from quantflow.runs.results import results, weights_of
 from quantflow.runs.sleeves import links, result_of
@@ -27,23 +25,8 @@ MOST_SHARPE = 10.0
 """No strategy in daily bars has it; one that shows it has seen the future, or divides by next to nothing."""
 
 
-@dataclass(frozen=True)
-class Book:
-    """What is published of a profile.
-
-    Attributes:
-        run_id: The run.
-        as_of: Its session, ISO.
-        weights: Signed fraction of capital, by symbol.
-    """
-
-    run_id: str
-    as_of: str
-    weights: Mapping[str, float]
-
-
 def publish(run: RunStatus) -> Path | None:
-    """Make the weights of a complete run the profile's current book.
+    """Make the weights of a complete run the profile's current book, one run at a time per profile.
 
     The book stays as it is, without a word, when it is this run already, when the profile says so, when the run was
     made with settings that are not the profile's (``--set``, the environment), or is of an older session than the book.
@@ -52,70 +35,73 @@ def publish(run: RunStatus) -> Path | None:
         The book's folder; None when it was left alone.
 
     Raises:
+        ConfigError: If the run was removed.
         DegradedError: If a gate holds the run back: the former book stays, with a file ``STALE`` beside it.
         InfrastructureError: If the book cannot be written.
+        LockedError: If another publisher of the profile did not end in time.
     """
     record, config = run.record, _config(run.record)
-    there = current(record.workspace, record.header["profile"])
-    if not config.enabled or _is_experiment(record) or (there and there.as_of > record.header["as_of"]):
+    if not config.enabled or _is_experiment(record):
         return None
-    if there and there.run_id == record.run_id and not _stale(record).exists():
+    with no_removal(record.workspace), publishing(record.workspace, record.header["profile"]):
+        if not record.exists:
+            raise ConfigError(f"Run {record.run_id} was removed.", hint="Run the profile again.")
+        try:
+            return _published(run, config)
+        except OSError as error:
+            raise InfrastructureError(
+                f"The book of {record.header['profile']} cannot be written: {error}.",
+                hint=f"Fix that, then: quantflow publish {record.run_id}",
+            ) from error
+
+
+def _published(run: RunStatus, config: PublishConfig) -> Path | None:
+    record = run.record
+    workspace, profile = record.workspace, record.header["profile"]
+    tidy(workspace, profile)
+    there, mark = current(workspace, profile), stale_file(workspace, profile)
+    if there and there.as_of > record.header["as_of"]:
         return None
-    reasons = list(held_back(run, config, there))
-    if reasons:
-        mark_stale(record, reasons)
+    files = _files(run)
+    same = holds(workspace, profile, files)
+    if same and not mark.exists():
+        return None
+    if reasons := list(held_back(run, config, there)):
+        _mark_stale(record, there, reasons)
         raise DegradedError(
             f"Run {record.run_id} is complete, but not published: {'; '.join(reasons)}.",
             hint=f"The book of {there.run_id if there else 'no run'} stays; see quantflow inspect {record.run_id}",
         )
-    try:
-        return _move(run)
-    except OSError as error:
-        raise InfrastructureError(
-            f"The book of {record.header['profile']} cannot be written: {error}.",
-            hint=f"Mend that, then: quantflow publish {record.run_id}",
-        ) from error
+    if not same:
+        put(workspace, profile, record.run_id, files)
+    mark.unlink(missing_ok=True)
+    return place_of(workspace, profile)
 
 
-def current(workspace: Path, profile: str) -> Book | None:
-    """Return the current book of a profile; None when there is none."""
-    try:
-        told = json.loads((workspace / "current" / profile / "book.json").read_bytes())
-        return Book(told["run_id"], told["as_of"], told["weights"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def books(workspace: Path) -> list[str]:
-    """Return the profiles that have a current book, sorted."""
-    return sorted(path.parent.name for path in (workspace / "current").glob("[!.]*/book.json"))
-
-
-def stale(workspace: Path, profile: str) -> str | None:
-    """Return what the file beside a profile's book says of runs that did not replace it; None when there is none."""
-    try:
-        return _stale_file(workspace, profile).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
+def _files(run: RunStatus) -> dict[str, bytes]:
+    header = run.record.header
+    facts = {name: header[name] for name in ("run_id", "profile", "as_of")} | {"weights": weights_of(run)}
+    files = {name: (run.record.folder / name).read_bytes() for name in EXPORTS.values()}
+    return {**files, FACTS: json.dumps(facts, indent=1).encode()}
 
 
 def mark_stale(record: RunRecord, reasons: list[str]) -> None:
     """Say beside a profile's book, when there is one, that a newer run did not replace it, and why."""
     profile = record.header["profile"]
-    there = current(record.workspace, profile)
-    if there is None or there.as_of > record.header["as_of"] or record.header.get("parent") or _is_experiment(record):
+    if record.header.get("parent") or _is_experiment(record) or current(record.workspace, profile) is None:
         return
-    lines = [
-        f"The book is of {there.as_of} (run {there.run_id}).",
-        f"Run {record.run_id} did not replace it:",
-        *reasons,
-    ]
-    write_atomic(_stale(record), ("\n".join(lines) + "\n").encode())
+    with publishing(record.workspace, profile):
+        _mark_stale(record, current(record.workspace, profile), reasons)
+
+
+def _mark_stale(record: RunRecord, there: Book | None, reasons: list[str]) -> None:
+    if there is not None and there.as_of <= record.header["as_of"]:
+        write_stale(record.workspace, record.header["profile"], there, record.run_id, reasons)
 
 
 @contextmanager
 def stale_when_it_fails(record: RunRecord) -> Iterator[None]:
-    """Mark the book as stale when the block, in which the run is executed, fails or is stopped; another's run is not.
+    """Mark the book as stale when the block, in which the run is executed, fails or is interrupted; not another's run.
 
     Raises:
         BaseException: What the block raised.
@@ -124,8 +110,8 @@ def stale_when_it_fails(record: RunRecord) -> Iterator[None]:
         yield
     except LockedError:
         raise
-    except (Stopped, Exception) as error:
-        mark_stale(record, [f"it {'was stopped' if isinstance(error, Stopped) else 'failed'}: {error}"])
+    except (Interrupted, Exception) as error:
+        mark_stale(record, [f"it was {error}" if isinstance(error, Interrupted) else f"it failed: {error}"])
         raise
 
 
@@ -182,34 +168,6 @@ def _old_sleeves(record: RunRecord) -> Iterator[str]:
             yield f"sleeve {link.id} is of {found.as_of}"
 
 
-def _move(run: RunStatus) -> Path:
-    """Put the run's files into a folder of their own, then point the profile's link at it in one step."""
-    record = run.record
-    profile = record.header["profile"]
-    books = record.workspace / "current" / ".books" / profile
-    folder = books / record.run_id
-    making = books / f".{record.run_id}"
-    shutil.rmtree(making, ignore_errors=True)
-    private_folder(record.workspace / "current")
-    making.mkdir(parents=True)
-    for file in EXPORTS.values():
-        shutil.copyfile(record.folder / file, making / file)
-    told = {"run_id": record.run_id, "profile": profile, "as_of": record.header["as_of"], "weights": weights_of(run)}
-    (making / "book.json").write_text(json.dumps(told, indent=1))
-    if folder.exists():
-        folder.rename(books / f".{record.run_id}.old")
-    making.rename(folder)
-    link = books / ".link"
-    link.unlink(missing_ok=True)
-    link.symlink_to(os.path.relpath(folder, record.workspace / "current"))
-    link.rename(record.workspace / "current" / profile)
-    _stale(record).unlink(missing_ok=True)
-    for other in books.iterdir():
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
-    return Path(record.workspace, "current", profile)
-
-
 def _config(record: RunRecord) -> PublishConfig:
     return PublishConfig(**record.header["settings"].get("publish", {}))
 
@@ -222,11 +180,3 @@ def _is_experiment(record: RunRecord) -> bool:
     if record.header["kind"] != "meta":
         return False
     return any(_is_experiment(RunRecord(record.workspace, link.run_id)) for link in links(record) if not link.pinned)
-
-
-def _stale(record: RunRecord) -> Path:
-    return _stale_file(record.workspace, record.header["profile"])
-
-
-def _stale_file(workspace: Path, profile: str) -> Path:
-    return workspace / "current" / f"{profile}.STALE"

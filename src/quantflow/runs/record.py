@@ -172,7 +172,7 @@ class RunRecord:
     def _header_from_events(self) -> dict[str, Any] | None:
         """Return the header as the events tell it, for a ``run.json`` that was damaged; None when they cannot."""
         for event in reversed(self.events()):
-            with suppress(ValueError, KeyError):
+            with suppress(ValueError, KeyError, RecursionError):
                 return _checked_header(event.get("header"))
         return None
 

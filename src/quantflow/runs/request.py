@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ from quantflow.config.meta import Sleeve
 from quantflow.config.plugins import importable
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.data.cache import StageCache
-from quantflow.data.store import ArtifactStore
+from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.runs.layout import Layout
+from quantflow.runs.lock import owned
 from quantflow.runs.plan import Planned, Planner
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import SleeveLink, config_hash
 from quantflow.runs.status import find_run
-from quantflow.runs.taken import refuse_taken
+from quantflow.runs.taken import refuse_existing
 from quantflow.stages.base import BasePipelineStage, SelectionContext, check_wiring
 from quantflow.stages.pipeline import pipeline_of
 from quantflow.stages.registry import META, StageRegistry
@@ -66,23 +68,32 @@ def create_run(
         LockedError: If a live process works on a run of that id.
     """
     record = RunRecord(workspace, run_id or default_run_id(profile.name, as_of))
-    refuse_taken(record)
     stages = pipeline_of(profile.settings())
-    record.create(
-        {
-            "kind": "selection",
-            "profile": profile.name,
-            "as_of": as_of.isoformat(),
-            "settings": profile.settings(),
-            "sources": dict(profile.sources),
-            "stages": [stage.id for stage in stages],
-            "store": profile.execution.store,
-            "parent": dict(parent) if parent else None,
-            "scope": parent["scope"] if parent else record.run_id,
-            "source": source_of(profile),
-        }
-    )
+    with _creating(record):
+        record.create(
+            {
+                "kind": "selection",
+                "profile": profile.name,
+                "as_of": as_of.isoformat(),
+                "settings": profile.settings(),
+                "sources": dict(profile.sources),
+                "stages": [stage.id for stage in stages],
+                "store": profile.execution.store,
+                "parent": dict(parent) if parent else None,
+                "scope": parent["scope"] if parent else record.run_id,
+                "source": source_of(profile),
+            }
+        )
     return record
+
+
+@contextmanager
+def _creating(record: RunRecord) -> Iterator[None]:
+    """Own a run while it is written; whoever owns it for longer, as ``begun`` does, goes on owning it."""
+    private_folder(record.folder)
+    with owned(record.folder):
+        refuse_existing(record)
+        yield
 
 
 def create_meta_run(
@@ -106,28 +117,28 @@ def create_meta_run(
         LockedError: If a live process works on a run of that id.
     """
     record = RunRecord(workspace, run_id or default_run_id(meta.name, as_of))
-    refuse_taken(record)
     check_wiring([StageRegistry.get(name) for name in META])
     scope = parent["scope"] if parent else record.run_id
-    made = [_sleeve(sleeve, meta, record, as_of, scope) for sleeve in meta.sleeves]
-    for link in made:
-        link.write(record)
-    record.create(
-        {
-            "kind": "meta",
-            "profile": meta.name,
-            "as_of": as_of.isoformat(),
-            "settings": meta.settings(),
-            "sources": dict(meta.sources),
-            "stages": list(META),
-            "store": meta.execution.store,
-            "parent": dict(parent) if parent else None,
-            "scope": scope,
-            "sleeves": [link.id for link in made],
-            "failed": [],
-            "source": source_of(meta),
-        }
-    )
+    with _creating(record):
+        made = [_sleeve(sleeve, meta, record, as_of, scope) for sleeve in meta.sleeves]
+        for link in made:
+            link.write(record)
+        record.create(
+            {
+                "kind": "meta",
+                "profile": meta.name,
+                "as_of": as_of.isoformat(),
+                "settings": meta.settings(),
+                "sources": dict(meta.sources),
+                "stages": list(META),
+                "store": meta.execution.store,
+                "parent": dict(parent) if parent else None,
+                "scope": scope,
+                "sleeves": [link.id for link in made],
+                "failed": [],
+                "source": source_of(meta),
+            }
+        )
     return record
 
 

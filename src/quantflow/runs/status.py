@@ -14,6 +14,11 @@ from quantflow.runs.record import RunRecord, StageRecord, is_run_id
 
 SCHEMA_VERSION = 1
 
+FAILED, INTERRUPTED = "run.failed", "run.interrupted"
+BEGUN: tuple[str, ...] = ("run.created", "run.started")
+ENDED: tuple[str, ...] = ("run.completed", FAILED, INTERRUPTED)
+"""The events of a run's life: after the last of ``ENDED`` its owner only drains, shows and publishes."""
+
 EXPORTS: Mapping[str, str] = {"weights": "weights.csv", "report": "report.html", "brief": "brief.txt"}
 """Artifacts that are also written as files for people, by artifact name."""
 
@@ -24,16 +29,18 @@ class RunStatus:
 
     Attributes:
         record: The run's record.
-        state: ``running`` (its owner lives), ``completed``, ``failed``, ``cancelled`` (by a signal),
-            ``interrupted`` (its owner died), or ``unreadable`` (its record is damaged).
+        state: ``running`` (its owner is at it), ``completed``, ``failed``, ``interrupted`` (by a signal, or its owner
+            died), or ``unreadable`` (its record is damaged).
         stages: One record per planned stage, in order; None for one that was never started.
-        owner: The live owner (pid, host, since); None when there is none.
+        owner: Who is at it (pid, host, since); None when it is not running.
+        error: What ended a failed run: type, message, hint; None when it did not fail, or only a stage's record knows.
     """
 
     record: RunRecord
     state: str
     stages: Mapping[str, StageRecord | None]
     owner: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
 
     @property
     def degraded(self) -> bool:
@@ -60,7 +67,7 @@ class RunStatus:
         stage = self.stages[stage_id]
         if stage is None:
             return "pending"
-        if stage.state == "running" and self.owner is None:
+        if stage.state == "running" and self.state != "running":
             return "interrupted"
         return "cached" if stage.state == "done" and stage.cached else stage.state
 
@@ -74,6 +81,7 @@ class RunStatus:
             "state": self.state,
             "degraded": self.degraded,
             "owner": dict(self.owner) if self.owner else None,
+            "error": dict(self.error) if self.error else None,
             "folder": str(self.record.folder),
             **{name: header.get(name) for name in picked},
             "stages": [_stage_json(name, self.stage_state(name), stage) for name, stage in self.stages.items()],
@@ -85,25 +93,34 @@ def _stage_json(name: str, state: str, stage: StageRecord | None) -> dict[str, A
 
 
 def status(record: RunRecord) -> RunStatus:
-    """Return what the run is doing or has done; never ``running`` when its owner is dead."""
+    """Return what the run is doing or has done; never ``running`` when its owner is dead, or is done with it."""
     who = owner(record.folder)
     try:
         planned = record.stages
     except IntegrityError:
         return RunStatus(record, "unreadable", {}, who)
     stages = {name: record.stage(name) for name in planned}
-    return RunStatus(record, _state(record, stages, who), stages, who)
+    complete = _complete(record, stages)
+    if complete and who is None:
+        return RunStatus(record, "completed", stages)
+    last = _last_event(record)
+    if who is not None and last.get("event") not in ENDED:
+        return RunStatus(record, "running", stages, who)
+    if complete:
+        return RunStatus(record, "completed", stages)
+    failed = last.get("event") == FAILED
+    error = {"type": last.get("error"), "message": last.get("message"), "hint": last.get("hint")} if failed else None
+    failed = failed or any(stage is not None and stage.state == "failed" for stage in stages.values())
+    return RunStatus(record, "failed" if failed else "interrupted", stages, error=error)
 
 
-def _state(record: RunRecord, stages: Mapping[str, StageRecord | None], who: Mapping[str, Any] | None) -> str:
-    if who is not None:
-        return "running"
-    if all(stage is not None and stage.state == "done" for stage in stages.values()) and _exported(record, stages):
-        return "completed"
-    if any(stage is not None and stage.state == "failed" for stage in stages.values()):
-        return "failed"
-    last = next((e["event"] for e in reversed(record.events()) if str(e.get("event")).startswith("run.")), "")
-    return {"run.cancelled": "cancelled", "run.failed": "failed"}.get(last, "interrupted")
+def _last_event(record: RunRecord) -> Mapping[str, Any]:
+    """Return the last event that says how far the run has come; an empty one when there is none."""
+    return next((event for event in reversed(record.events()) if event.get("event") in (*BEGUN, *ENDED)), {})
+
+
+def _complete(record: RunRecord, stages: Mapping[str, StageRecord | None]) -> bool:
+    return all(stage is not None and stage.state == "done" for stage in stages.values()) and _exported(record, stages)
 
 
 def _exported(record: RunRecord, stages: Mapping[str, StageRecord | None]) -> bool:
@@ -118,9 +135,16 @@ def list_runs(workspace: Path, *, sleeves: bool = False) -> list[RunStatus]:
 
 def _records(workspace: Path, *, sleeves: bool = False) -> list[RunRecord]:
     folder = workspace / "runs"
-    names = [path.name for path in folder.iterdir() if (path / "run.json").exists()] if folder.is_dir() else []
+    names = [path.name for path in folder.iterdir() if _has_record(path)] if folder.is_dir() else []
     records = [RunRecord(workspace, name) for name in names if is_run_id(name)]
     return [record for record in records if sleeves or not _header(record).get("parent")]
+
+
+def _has_record(folder: Path) -> bool:
+    try:
+        return (folder / "run.json").exists()
+    except PermissionError:  # another user's folder is no run of ours, and hides none
+        return False
 
 
 def _header(record: RunRecord) -> dict[str, Any]:

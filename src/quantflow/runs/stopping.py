@@ -6,14 +6,14 @@ import signal
 import threading
 from types import FrameType
 
-from quantflow.errors import Stopped
+from quantflow.errors import Interrupted
 
 _received: list[int] = []
 _ours: list[bool] = []
 
 
 def install() -> None:
-    """Turn both signals into ``Stopped`` from now on; for a process that is quantflow's own."""
+    """Turn both signals into ``Interrupted`` from now on; for a process that is quantflow's own."""
     _ours.append(True)
     reclaim()
 
@@ -28,11 +28,11 @@ def reclaim() -> None:
 def received() -> int | None:
     """Return the first signal that came; None when none did.
 
-    ``Stopped`` may be raised inside code that turns it into an error of its own: this tells what it was.
+    ``Interrupted`` may be raised inside code that turns it into an error of its own: this tells what it was.
     """
     return _received[0] if _received else None
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     _received.append(number)
-    raise Stopped(number)
+    raise Interrupted(number)

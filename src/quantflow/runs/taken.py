@@ -15,6 +15,15 @@ def refuse_taken(record: RunRecord) -> None:
         ConfigError: If the run exists.
     """
     refuse_locked(record)
+    refuse_existing(record)
+
+
+def refuse_existing(record: RunRecord) -> None:
+    """Refuse a run id that a run has, whoever owns it.
+
+    Raises:
+        ConfigError: If the run exists.
+    """
     if record.exists:
         raise ConfigError(
             f"There is already a run called {record.run_id}.",

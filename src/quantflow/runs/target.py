@@ -10,7 +10,8 @@ from typing import Any
 
 from quantflow.config.layers import check_name
 from quantflow.errors import ConfigError, DataError, DegradedError, unknown_name
-from quantflow.runs.publish import books, current, doubts, stale
+from quantflow.runs.book import books, broken, current, stale
+from quantflow.runs.publish import doubts
 from quantflow.runs.results import weights_of
 from quantflow.runs.status import RunStatus, find_run
 
@@ -55,6 +56,9 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
     name = profile or _only(workspace)
     book = current(workspace, name)
     if book is None:
+        for each in broken(workspace):
+            if each.profile == name:
+                raise ConfigError(f"The book of {name!r} is broken: {each.problem}.", hint=f"Publish again: {each.fix}")
         near = unknown_name("book", name, books(workspace)).hint
         raise ConfigError(f"{name!r} has no book.", hint=f"{near} A complete run of the profile makes one.")
     said = stale(workspace, name)
@@ -84,7 +88,7 @@ def _run_of(workspace: Path, name: str, run_id: str) -> RunStatus:
 
 
 def _only(workspace: Path) -> str:
-    found = books(workspace)
+    found = sorted({*books(workspace), *(each.profile for each in broken(workspace))})
     if len(found) == 1:
         return found[0]
     if found:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quantflow.stages.registry import SELECTION
-from quantflow.ui.marks import MARKS, STYLES
+from quantflow.ui.marks import MARKS, STYLES, shown
 
 if TYPE_CHECKING:
     from quantflow.flows.watch import TaskState
@@ -24,7 +24,7 @@ class SleeveRow:
 
     Attributes:
         sleeve: Its path of ids.
-        cells: Prefect's state name per stage; ``Pending`` before the API knows of it, empty for a stage that the
+        cells: The state per stage; ``Pending`` before the API knows of it, empty for a stage that the
             sleeve does not have.
         state: The state of the task that runs the whole sleeve.
     """
@@ -50,10 +50,10 @@ def sleeve_rows(
     whole: dict[str, str] = {}
     for task in sorted(tasks.values(), key=lambda t: t.at):
         if task.name.startswith("sleeve "):
-            whole[task.name.removeprefix("sleeve ")] = task.state
+            whole[task.name.removeprefix("sleeve ")] = shown(task.state)
         for tag in task.tags:
             if tag.startswith(TAG) and tag.removeprefix(TAG) in cells:
-                cells[tag.removeprefix(TAG)][task.name] = task.state
+                cells[tag.removeprefix(TAG)][task.name] = shown(task.state)
     return [
         SleeveRow(
             name,
@@ -87,6 +87,6 @@ def grid(rows: Sequence[SleeveRow], limit: int) -> Table:
 
 def _shown(rows: Sequence[SleeveRow], limit: int) -> list[SleeveRow]:
     """Return at most *limit* rows in their order: failed ones first of all, then running, waiting, completed."""
-    weight = {"Failed": 0, "Crashed": 0, "Running": 1, "AwaitingRetry": 1, "Retrying": 1, "Pending": 2}
+    weight = {"Failed": 0, "Interrupted": 0, "Running": 1, "AwaitingRetry": 1, "Retrying": 1, "Pending": 2}
     order = sorted(range(len(rows)), key=lambda i: (weight.get(rows[i].state, 3), i))[:limit]
     return [rows[i] for i in sorted(order)]

@@ -1,4 +1,4 @@
-"""How each of Prefect's task states looks."""
+"""How each of Prefect's task states is called and looks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ STYLES: Mapping[str, str] = {
     "Cached": "blue",
     "Completed": "green",
     "Failed": "bold red",
-    "Crashed": "bold red",
-    "Cancelled": "bold red",
+    "Interrupted": "bold red",
 }
 MARKS: Mapping[str, str] = {
     "Pending": "·",
@@ -23,6 +22,12 @@ MARKS: Mapping[str, str] = {
     "Cached": "≡",
     "Completed": "✓",
     "Failed": "✗",
-    "Crashed": "✗",
-    "Cancelled": "✗",
+    "Interrupted": "✗",
 }
+
+
+def shown(state: str) -> str:
+    """Return what a state of Prefect's is called here: a task that a signal or its process's death ended, whichever of
+    two names Prefect has for that, is interrupted as its run is.
+    """
+    return "Interrupted" if state in ("Crashed", "Cancelled") else state

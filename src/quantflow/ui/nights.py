@@ -7,6 +7,7 @@ from datetime import datetime
 
 from rich.markup import escape
 
+from quantflow.runs.book import Broken
 from quantflow.runs.nights import Mark, Nights
 from quantflow.runs.schedule import Time
 from quantflow.ui.tables import new_table, out, show
@@ -40,6 +41,12 @@ def print_nights(found: Sequence[Nights]) -> None:
             console.print(f"{escape(each.profile)}  {night.day}  {night.mark.value}{about}", soft_wrap=True)
     if any(each.due for each in found):
         console.print("make them up, oldest first: quantflow catchup")
+
+
+def print_broken(books: Sequence[Broken]) -> None:
+    """Print a line per book that cannot be read whole, with the command that publishes it again."""
+    for book in books:
+        out().print(f"{escape(book.profile)}  broken book: {escape(book.problem)}  {escape(book.fix)}", soft_wrap=True)
 
 
 def print_schedules(plan: Mapping[str, Sequence[Time]], following: Mapping[str, datetime]) -> None:

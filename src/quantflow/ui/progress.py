@@ -225,7 +225,7 @@ def _plain_line(record: RunRecord, row: Row) -> None:
     sys.stderr.flush()
 
 
-BAD: Mapping[str, str] = {"AwaitingRetry": "warning", "Failed": "error", "Crashed": "error", "Cancelled": "warning"}
+BAD: Mapping[str, str] = {"AwaitingRetry": "warning", "Failed": "error", "Interrupted": "error"}
 """How bad it is that a stage is in a state; all others are news."""
 
 

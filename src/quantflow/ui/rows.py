@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.ui.marks import shown
 
 if TYPE_CHECKING:
     from quantflow.flows.watch import TaskState
@@ -19,7 +20,7 @@ class Row:
 
     Attributes:
         name: The stage's id, or the name of a part of it.
-        state: Prefect's state name; ``Pending`` before the API knows of it.
+        state: Prefect's state name, or ``Interrupted``; ``Pending`` before the API knows of it.
         attempt: 1 for the first try.
         seconds: Time so far, or in all; None before it started.
         flow: Symbols in and out, e.g. ``20 → 6``.
@@ -50,7 +51,7 @@ def rows(record: RunRecord, tasks: Mapping[str, TaskState], now: datetime) -> li
     for stage in record.stages:
         out.append(_row(stage, latest.get(stage), record.stage(stage), now))
         parts = sorted(name for name in latest if name.startswith(f"{stage} "))
-        out += [Row(name, latest[name].state, part=True) for name in parts]
+        out += [Row(name, shown(latest[name].state), part=True) for name in parts]
     return out
 
 
@@ -60,7 +61,7 @@ def _row(name: str, task: TaskState | None, stage: StageRecord | None, now: date
     summary = stage.summary if stage and task.final else None
     return Row(
         name,
-        task.state,
+        shown(task.state),
         task.attempt,
         _seconds(stage, now),
         counts(summary.entered, summary.left) if summary else "",

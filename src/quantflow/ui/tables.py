@@ -19,7 +19,6 @@ STATE_STYLES: Mapping[str, str] = {
     "completed": "green",
     "running": "cyan",
     "failed": "bold red",
-    "cancelled": "yellow",
     "interrupted": "yellow",
     "unreadable": "bold red",
     "done": "green",
@@ -192,7 +191,11 @@ def print_run(run: RunStatus) -> None:
         table.add_row(name, _styled(run.stage_state(name)), str(stage.attempt), seconds, symbols, escape(note))
     show(console, table)
     console.print(f"folder  {escape(str(run.record.folder))}", soft_wrap=True)
-    if run.state in ("failed", "cancelled", "interrupted"):
+    if run.error and not run.failed:  # a stage that failed has its reason in its line
+        console.print(f"[red]error[/]   {escape(str(run.error['message']))}", soft_wrap=True)
+        if run.error["hint"]:
+            console.print(f"hint    {escape(str(run.error['hint']))}", soft_wrap=True)
+    if run.state in ("failed", "interrupted"):
         console.print(f"resume  quantflow resume {escape(run.record.run_id)}", soft_wrap=True)
 
 

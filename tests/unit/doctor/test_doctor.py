@@ -297,6 +297,17 @@ def test_a_stale_book_is_named(tmp_path: Path) -> None:
     assert one(nights.books, place(tmp_path)).mend == "quantflow publish c"
 
 
+def test_a_broken_book_is_named(tmp_path: Path) -> None:
+    """A link to nothing, with the complete run that can be published again."""
+    (tmp_path / "current").mkdir()
+    assert one(nights.books, place(tmp_path)).result is Result.OK
+    planted(tmp_path, "good", "done")
+    (tmp_path / "current" / "demo").symlink_to(".books/demo/gone")
+    found = one(nights.books, place(tmp_path))
+    assert (found.result, found.mend) == (Result.WARN, "quantflow publish good")
+    assert found.detail == "demo: current/demo is a link to nothing"
+
+
 def test_what_cron_would_not_have_is_named(tmp_path: Path) -> None:
     """Settings, servers and credentials of this shell, by name and without their values."""
     at = settings(tmp_path, '[profiles.a.data]\nprovider = "files"\npath = "https://${LOGIN}@host/x.csv"\n')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from datetime import date
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 
 from quantflow.config.load import load_meta
 from quantflow.config.publish import PublishConfig
-from quantflow.errors import DegradedError
+from quantflow.errors import DegradedError, Interrupted
+from quantflow.runs.book import Book, current, stale
 from quantflow.runs.facts import facts_of
-from quantflow.runs.publish import Book, _is_experiment, current, held_back, mark_stale, publish
+from quantflow.runs.publish import _is_experiment, held_back, mark_stale, publish, stale_when_it_fails
 from quantflow.runs.request import create_meta_run
 from quantflow.runs.status import RunStatus
 from ran import ran
@@ -53,7 +55,8 @@ def test_the_book_moves_on_and_never_back(runs: tuple[RunStatus, RunStatus]) -> 
     assert publish(early) is None
     assert publish(late) is None
     assert current(home, "mine") == book
-    assert [path.name for path in (home / "current" / ".books" / "mine").iterdir()] == [late.record.run_id]
+    kept = {path.name.rpartition(".")[0] for path in (home / "current" / ".books" / "mine").iterdir()}
+    assert kept == {early.record.run_id, late.record.run_id}, "the former one stays for those who are reading it"
 
 
 def test_the_report_is_told_the_book_that_the_run_is_to_replace(runs: tuple[RunStatus, RunStatus]) -> None:
@@ -106,6 +109,26 @@ def test_a_run_that_is_held_back_leaves_the_book_and_says_so_beside_it(runs: tup
     assert book.run_id == "other"
     assert publish(late) is not None
     assert not stale.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "says"), [(Interrupted(signal.SIGTERM), "it was interrupted by SIGTERM"), (ValueError("x"), "failed: x")]
+)
+def test_a_run_that_does_not_complete_marks_the_book(
+    error: BaseException, says: str, runs: tuple[RunStatus, RunStatus]
+) -> None:
+    """How it ended is said beside the book, in one word for all ways to be interrupted."""
+    early, late = runs
+    home = early.record.workspace
+    publish(late)
+    with pytest.raises(type(error)), stale_when_it_fails(late.record):
+        raise error
+    assert says in (stale(home, "mine") or "")
+    with pytest.raises(type(error)), stale_when_it_fails(early.record):
+        raise error
+    assert early.record.run_id not in (stale(home, "mine") or ""), "an older session says nothing of a newer book"
+    publish(late)
+    assert stale(home, "mine") is None
 
 
 @pytest.mark.parametrize(

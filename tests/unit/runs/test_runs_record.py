@@ -73,17 +73,28 @@ def test_a_damaged_header_is_an_error_with_a_hint(record: RunRecord, text: str) 
 
 
 def test_states_follow_from_the_folder_alone(record: RunRecord) -> None:
-    """A run without a live owner is interrupted, failed, cancelled or completed; never running."""
+    """A run without a live owner is interrupted, failed or completed; never running."""
     assert status(record).state == "interrupted"
     record.write_stage(StageRecord("ingestion", "running"))
     assert status(record).stage_state("ingestion") == "interrupted"
-    record.event("run.cancelled")
-    assert status(record).state == "cancelled"
+    record.event("run.interrupted")
+    assert status(record).state == "interrupted"
     record.write_stage(StageRecord("ingestion", "failed", error={"type": "X", "message": "m"}))
     assert status(record).state == "failed"
     record.write_stage(StageRecord("ingestion", "done"))
     record.write_stage(StageRecord("features", "done"))
     assert status(record).state == "completed"
+
+
+def test_a_run_that_failed_before_its_first_stage_says_why(record: RunRecord) -> None:
+    """The reason is in the record's events alone; ``inspect`` takes it from there, until the run is started again."""
+    record.event("run.started")
+    record.event("run.failed", error="InfrastructureError", message="no Ray", hint="start one")
+    found = status(record)
+    assert found.state == "failed"
+    assert found.json()["error"] == {"type": "InfrastructureError", "message": "no Ray", "hint": "start one"}
+    record.event("run.started")
+    assert (status(record).state, status(record).error) == ("interrupted", None)
 
 
 def test_a_run_is_not_complete_without_its_files(record: RunRecord) -> None:
@@ -143,7 +154,7 @@ def test_the_json_form_is_pinned(record: RunRecord) -> None:
     record.write_stage(StageRecord("ingestion", "done", outputs={"prices": REF}))
     found = json.loads(json.dumps(status(record).json()))
     assert found["schema_version"] == 1
-    run_keys = "schema_version run_id state degraded owner folder kind profile as_of created parent versions cpu"
+    run_keys = "schema_version run_id state degraded owner error folder kind profile as_of created parent versions cpu"
     stage_keys = "stage state key fingerprint attempt cached outputs summary started ended seconds max_rss_mb error"
     assert set(found) == {*run_keys.split(), "flow_runs", "settings", "stages"}
     assert set(found["stages"][0]) == set(stage_keys.split())

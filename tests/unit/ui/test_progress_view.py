@@ -13,6 +13,7 @@ from rich.console import Console
 from quantflow.flows.watch import TaskState
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.stages.base import Summary
+from quantflow.ui.grid import sleeve_rows
 from quantflow.ui.progress import NOTE_EVERY, Lines, LiveView, default_mode, progress
 from quantflow.ui.rows import Row, changed, rows
 
@@ -35,6 +36,15 @@ def task(name: str, state: str, kind: str, **more: object) -> TaskState:
 def test_every_stage_has_a_row_from_the_start(record: RunRecord) -> None:
     """Before the API knows anything, all stages are pending, in order."""
     assert [(row.name, row.state) for row in rows(record, {}, NOW)] == [(name, "Pending") for name in STAGES]
+
+
+@pytest.mark.parametrize(("state", "kind"), [("Crashed", "CRASHED"), ("Cancelled", "CANCELLED")])
+def test_what_a_signal_ends_is_called_interrupted(state: str, kind: str, record: RunRecord) -> None:
+    """As everywhere else, whichever name Prefect has for it; of a stage, of a part of one and of a sleeve."""
+    tasks = {name: task(name, state, kind) for name in ("policy", "policy level 1", "sleeve a")}
+    found = {row.name: row.state for row in rows(record, tasks, NOW)}
+    assert (found["policy"], found["policy level 1"]) == ("Interrupted", "Interrupted")
+    assert sleeve_rows(["a"], tasks)[0].state == "Interrupted"
 
 
 def test_a_retry_counts_down(record: RunRecord) -> None:

@@ -1,0 +1,104 @@
+"""A run and its lock: owned from before its first file until whoever began it is done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from pathlib import Path
+
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.data.store import private_folder
+from quantflow.errors import ConfigError
+from quantflow.runs.done import AlreadyDone, find_done
+from quantflow.runs.lock import no_removal, owned
+from quantflow.runs.record import RunRecord
+from quantflow.runs.request import create_meta_run, create_run, default_run_id
+
+
+@contextmanager
+def begun_unless_done(
+    profile: Profile | MetaProfile, workspace: Path, as_of: date
+) -> Iterator[RunRecord | AlreadyDone]:
+    """Yield a new run, as ``begun``; or the complete one that makes it needless, which stays until the block ends.
+
+    Raises:
+        ConfigError, LockedError: As ``begun``.
+    """
+    with ExitStack() as choosing:
+        choosing.enter_context(no_removal(workspace))
+        if (done := find_done(profile, workspace, as_of)) is not None:
+            yield AlreadyDone(done)
+            return
+        with begun(profile, workspace, as_of) as record:
+            choosing.close()
+            yield record
+
+
+@contextmanager
+def begun(
+    profile: Profile | MetaProfile, workspace: Path, as_of: date, run_id: str | None = None
+) -> Iterator[RunRecord]:
+    """Create a run, or a meta run with its sleeves, and own it until the block ends.
+
+    Publish within the block: until then nothing else keeps the run from being removed. The lock of a meta run
+    covers its sleeves, each of which is owned by the worker that is at it.
+
+    Args:
+        profile: What to run.
+        workspace: Where.
+        as_of: The last session that the run may see.
+        run_id: Its name; generated when None.
+
+    Raises:
+        ConfigError: If the id is unsafe or taken, or the stages' wiring does not hold.
+        LockedError: If a live process works on a run of that id.
+    """
+    with ExitStack() as owning:
+        with no_removal(workspace):
+            record = RunRecord(workspace, run_id or _free_id(profile.name, workspace, as_of))
+            private_folder(record.folder)
+            owning.enter_context(owned(record.folder))
+            try:
+                _create(profile, record, as_of)
+            except BaseException:
+                _remove_empty(record.folder)
+                raise
+        yield record
+
+
+@contextmanager
+def taken_up(record: RunRecord) -> Iterator[RunRecord]:
+    """Own a run that exists until the block ends: to continue it, and to publish it.
+
+    Raises:
+        ConfigError: If there is no such run any more.
+        LockedError: If a live process works on it.
+    """
+    with ExitStack() as owning:
+        with no_removal(record.workspace):
+            if not record.exists:
+                raise ConfigError(f"Run {record.run_id} was removed.", hint="Run the profile again.")
+            owning.enter_context(owned(record.folder))
+        yield record
+
+
+def _create(profile: Profile | MetaProfile, record: RunRecord, as_of: date) -> None:
+    if isinstance(profile, MetaProfile):
+        create_meta_run(profile, record.workspace, as_of, record.run_id)
+    else:
+        create_run(profile, record.workspace, as_of, record.run_id)
+
+
+def _free_id(profile: str, workspace: Path, as_of: date) -> str:
+    """Return a generated run id that no run has: of many runs of one session two may get the same digits."""
+    while (workspace / "runs" / (found := default_run_id(profile, as_of))).exists():
+        pass
+    return found
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove the folder of a run that was refused before anything but its lock was written."""
+    if {path.name for path in folder.iterdir()} == {"lock"}:
+        (folder / "lock").unlink()
+        folder.rmdir()
