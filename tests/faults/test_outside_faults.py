@@ -90,9 +90,9 @@ def ended(process: subprocess.Popen[str], *codes: int) -> str:
     return str(said)
 
 
-def resumed(workspace: Path, **variables: str) -> bytes:
+def resumed(workspace: Path, *options: str, **variables: str) -> bytes:
     """The weights after ``quantflow resume hit``."""
-    command = [sys.executable, "-m", "quantflow", "resume", "hit", "--no-progress"]
+    command = [sys.executable, "-m", "quantflow", "resume", "hit", "--no-progress", *options]
     environment = {**bare_environment(), **variables}
     done = subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -130,8 +130,9 @@ def end(node: psutil.Process) -> None:
             process.kill()
 
 
-def test_the_head_of_a_cluster_dies(portfolio: Path, quiet: bytes, free_port: int) -> None:
-    """Of two nodes: the run ends in words; once the cluster is up again, ``resume`` ends in the same bytes."""
+@pytest.mark.parametrize("then", ["up again", "gone for good"])
+def test_the_head_of_a_cluster_dies(then: str, portfolio: Path, quiet: bytes, free_port: int) -> None:
+    """Of two nodes: the run ends in words; ``resume``, on the cluster or without it, ends in the same bytes."""
     folder, address = f"/tmp/qf-test-{free_port}", f"127.0.0.1:{free_port}"
     head = ("--head", f"--port={free_port}", "--include-dashboard=false", f"--temp-dir={folder}")
     try:
@@ -139,6 +140,9 @@ def test_the_head_of_a_cluster_dies(portfolio: Path, quiet: bytes, free_port: in
             process = started(portfolio, "--ray-address", address)
             end(first)
             ended(process, 20, 30)
+        if then == "gone for good":
+            assert resumed(portfolio, "--set", "execution.runner=local") == quiet
+            return
         with ray_node(*head), ray_node(f"--address={address}"):
             assert resumed(portfolio) == quiet
     finally:

@@ -183,7 +183,7 @@ def _address(process: subprocess.Popen[bytes], options: Mapping[str, Any], where
 
 
 def _unusable(where: str, why: str) -> InfrastructureError:
-    hint = "--runner local runs the same without Ray."
+    hint = "--runner local runs the same without Ray; a run that has begun: resume with --set execution.runner=local."
     if "token" in why.lower():
         hint = (
             "Set RAY_AUTH_MODE=token; the cluster's token is read from ~/.ray/auth_token, RAY_AUTH_TOKEN_PATH or "
@@ -368,7 +368,7 @@ class HeadWatch:
             if now - self._seen > HEAD_SECONDS:
                 raise InfrastructureError(
                     f"The head of the Ray cluster, {self._address}, is gone.",
-                    hint="Bring it up again at the same address, then resume the run: finished sleeves are kept.",
+                    hint="Bring it up again and resume the run, or resume it with --set execution.runner=local.",
                 ) from error
 
 

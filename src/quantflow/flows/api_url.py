@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from quantflow.config.credentials import without_credentials
-from quantflow.errors import ConfigError
+from quantflow.config.user_folders import cache_folder
+from quantflow.data.sealed import sealed, unsealed
+from quantflow.data.store import write_atomic
+from quantflow.errors import ConfigError, InfrastructureError
 from quantflow.flows.proxies import proxy_of
-
-if TYPE_CHECKING:
-    from prefect.settings.models.root import Settings
 
 HEALTH_SECONDS = 3.0
 
@@ -24,35 +26,45 @@ HEALTH_SECONDS = 3.0
 def configured_url() -> str | None:
     """Return the API URL that the user has configured, in any of the ways that Prefect knows; None when in none.
 
-    Prefect itself is asked, unless it cannot know of any: to import it takes as long as all else until a run begins.
+    Prefect itself is asked, which imports it; its answer is kept in the user's cache folder for exactly these variables
+    and files. Where nothing speaks of Prefect, it is not asked.
 
     Raises:
-        ConfigError: If Prefect refuses its settings.
+        ConfigError: If Prefect refuses a setting.
     """
-    if url := os.environ.get("PREFECT_API_URL"):
-        return url
-    if "prefect" not in sys.modules and not any(map(_speaks_of_prefect, _sources())):
+    if "prefect" in sys.modules:
+        return os.environ.get("PREFECT_API_URL") or _asked()
+    variables = sorted((name, value) for name, value in os.environ.items() if name.startswith("PREFECT_"))
+    files = [
+        (str(path.absolute()), path.read_text(errors="replace")) for path in _sources() if _speaks_of_prefect(path)
+    ]
+    if not variables and not files:
         return None
-    return str(_settings().api.url or "") or None
+    facts = json.dumps([version("prefect"), variables, files])
+    return _kept(hashlib.sha256(facts.encode()).hexdigest())
 
 
-def check_settings() -> None:
-    """Have Prefect read its settings, if the user has made any.
+def _kept(key: str) -> str | None:
+    folder = cache_folder()
+    if folder is None:
+        return _asked()
+    path = folder / "api-url" / f"{key}.json"
+    try:
+        found: str | None = unsealed(json.loads(path.read_bytes()))["url"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = _asked()
+        with suppress(InfrastructureError):  # a cache that cannot be written costs time alone
+            write_atomic(path, json.dumps(sealed({"url": found})).encode())
+    return found
 
-    Raises:
-        ConfigError: If it refuses one.
-    """
-    if any(name.startswith("PREFECT_") for name in os.environ) or any(map(_speaks_of_prefect, _sources())):
-        _settings()
 
-
-def _settings() -> Settings:
+def _asked() -> str | None:
     from pydantic import ValidationError
 
     try:
         from prefect.settings import get_current_settings
 
-        return get_current_settings()
+        return str(get_current_settings().api.url or "") or None
     except ValidationError as error:
         (first, *_) = error.errors(include_url=False, include_input=False)
         where = ".".join(str(part) for part in first["loc"]) or error.title

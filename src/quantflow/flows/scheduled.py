@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,9 +14,10 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from quantflow.config import catalogue
+from quantflow.config.printable import CleanStream
 from quantflow.config.profile import MetaProfile
 from quantflow.data.store import private_folder
-from quantflow.errors import Interrupted, LockedError, QuantflowError
+from quantflow.errors import ConfigError, Interrupted, LockedError, QuantflowError
 from quantflow.flows.launch import execute
 from quantflow.flows.server import ApiServer, inherited_server
 from quantflow.runs import stopping
@@ -49,7 +51,9 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
         exit code that the command line would have had, and the command that continues the run.
     """
     stopping.install()
+    sys.stderr = CleanStream(sys.stderr)
     try:
+        _refuse_unserved(Path(workspace))
         with _alone(Path(workspace), profile):
             state = _run(Path(workspace), profile)
     except _StillGoing as found:
@@ -63,6 +67,16 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
         raise
     sys.stderr.write(f"{profile}: {state.message}\n")
     return state
+
+
+def _refuse_unserved(home: Path) -> None:
+    """Refuse a workspace that the process above does not serve: whoever may use its API server may name any.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if (owner(home / ".quantflow" / "serve") or {}).get("pid") != os.getppid():
+        raise ConfigError(f"{home} is not served by the process that has started this run.")
 
 
 def _run(home: Path, name: str) -> State[Any]:

@@ -19,7 +19,7 @@ from typing import Any
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
 from quantflow.execution.keeping import keep, named
-from quantflow.flows.api_url import check_settings, configured_url, trouble_at, without_secrets
+from quantflow.flows.api_url import configured_url, trouble_at, without_secrets
 from quantflow.flows.proxies import refuse_unusable_proxy, without_proxy
 
 SERVER_ENVIRONMENT: Mapping[str, str] = {
@@ -99,7 +99,6 @@ def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServe
     try:
         state = _joined_scheduling(home, users) if schedules else _joined(home, users)
         try:
-            check_settings()
             yield _embedded(home, state)
         finally:
             _stop_if_last(users, home, state["pid"])

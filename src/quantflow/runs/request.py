@@ -281,20 +281,26 @@ def with_settings(record: RunRecord, overrides: Sequence[str], *, write: bool) -
 
     Args:
         record: The run.
-        overrides: ``section.key=value`` lines.
+        overrides: ``section.key=value`` lines; of a meta run only ``execution.…``, which changes no result.
         write: Whether the run's record is changed too, or only the copy that is returned.
 
     Raises:
         ConfigError: If a value is wrong.
     """
-    if record.header["kind"] == "meta":
+    own = record.header["settings"]
+    if record.header["kind"] != "meta":
+        importable(record.workspace)
+        profile = override(record.header["profile"], own, overrides)
+        settings = profile.settings()
+    elif all(line.strip().startswith("execution.") for line in overrides):
+        profile = override(record.header["profile"], {"execution": own["execution"]}, overrides)
+        settings = {**own, "execution": profile.settings()["execution"]}
+    else:
         raise ConfigError(
-            f"{record.run_id} is a meta run: the settings of its sleeves are frozen.",
+            f"{record.run_id} is a meta run: the settings of its sleeves are frozen, all but execution.",
             hint="Start a new one with --set; what has not changed comes from the cache.",
         )
-    importable(record.workspace)
-    profile = override(record.header["profile"], record.header["settings"], overrides)
-    changes = {"settings": profile.settings(), "sources": {**record.header["sources"], **profile.sources}}
+    changes = {"settings": settings, "sources": {**record.header["sources"], **profile.sources}}
     if write:
         record.update(**changes)
         return RunRecord(record.workspace, record.run_id)

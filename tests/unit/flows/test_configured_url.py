@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -50,10 +51,25 @@ def test_a_profile_of_another_place_counts(tmp_path: Path) -> None:
 
 
 def test_prefect_is_not_imported_where_nothing_speaks_of_it(tmp_path: Path) -> None:
-    """Nor where the environment says it outright: a second that most commands need not spend."""
+    """A second that most commands need not spend."""
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'mine'\n")
     assert asked(tmp_path).stdout.split() == ["None", "False"]
+
+
+def test_its_answer_is_kept_for_as_long_as_it_holds(tmp_path: Path) -> None:
+    """The same variables and files are not asked for twice; another word in any of them is."""
+    (tmp_path / "home").mkdir()
+    assert asked(tmp_path, PREFECT_API_URL=URL).stdout.split() == [URL, "True"]
     assert asked(tmp_path, PREFECT_API_URL=URL).stdout.split() == [URL, "False"]
+    (tmp_path / ".env").write_text("PREFECT_API_URL=http://elsewhere/api\n")
+    assert asked(tmp_path, PREFECT_API_URL=URL).stdout.split() == [URL, "True"]
+    assert asked(tmp_path).stdout.split() == ["http://elsewhere/api", "True"]
+    assert asked(tmp_path).stdout.split() == ["http://elsewhere/api", "False"]
+    kept = list((tmp_path / "home" / ".cache" / "quantflow" / "api-url").iterdir())
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+    for path in kept:
+        path.write_text(path.read_text().replace("elsewhere", "altered"))
+    assert asked(tmp_path).stdout.split() == ["http://elsewhere/api", "True"]
 
 
 @pytest.mark.parametrize(
