@@ -48,6 +48,24 @@ def distrusted(workspace: Path) -> str | None:
     return None if fault is None or workspace.resolve() in _trusted() else fault
 
 
+def refuse_foreign(file: Path, reader: str) -> None:
+    """Refuse a file whose words may be another user's, unless its folder is listed.
+
+    Args:
+        file: The file, which is there.
+        reader: Who would believe it.
+
+    Raises:
+        ConfigError: If it, or its folder, is another user's or open to others.
+    """
+    folder = file.absolute().parent
+    if (fault := fault_of(file.absolute())) and folder.resolve() not in _trusted():
+        raise ConfigError(
+            f"{reader} would follow {file.absolute()}, and {fault}.",
+            hint=f"Go to another folder, or list it: {TRUSTED} = [{json.dumps(str(folder))}] in {_list()}.",
+        )
+
+
 def _trusted() -> set[Path]:
     """Return the folders that the user lists; none if somebody else may change the list."""
     path = _list()

@@ -15,12 +15,15 @@ from urllib.parse import urlsplit, urlunsplit
 
 from quantflow.config.credentials import without_credentials
 from quantflow.config.user_folders import cache_folder
+from quantflow.config.workspaces import refuse_foreign
 from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import write_atomic
 from quantflow.errors import ConfigError, InfrastructureError
 from quantflow.flows.proxies import proxy_of
 
 HEALTH_SECONDS = 3.0
+IN_CURRENT_FOLDER = (Path(".env"), Path("prefect.toml"), Path("pyproject.toml"))
+"""Where Prefect looks for settings besides the environment and the user's own profiles."""
 
 
 def configured_url() -> str | None:
@@ -30,10 +33,13 @@ def configured_url() -> str | None:
     and files. Where nothing speaks of Prefect, it is not asked.
 
     Raises:
-        ConfigError: If Prefect refuses a setting.
+        ConfigError: If Prefect refuses a setting, or would take one from a file of another user.
     """
     if "prefect" in sys.modules:
         return os.environ.get("PREFECT_API_URL") or _asked()
+    for path in IN_CURRENT_FOLDER:
+        if _speaks_of_prefect(path):
+            refuse_foreign(path, "Prefect")
     variables = sorted((name, value) for name, value in os.environ.items() if name.startswith("PREFECT_"))
     files = [
         (str(path.absolute()), path.read_text(errors="replace")) for path in _sources() if _speaks_of_prefect(path)
@@ -76,7 +82,7 @@ def _asked() -> str | None:
 
 def _sources() -> Iterator[Path]:
     """Return the files in which Prefect looks for settings, the environment apart."""
-    yield from (Path(".env"), Path("prefect.toml"), Path("pyproject.toml"))
+    yield from IN_CURRENT_FOLDER
     with suppress(RuntimeError):  # of a user without a home
         home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
         yield Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")

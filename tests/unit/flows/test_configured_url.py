@@ -56,6 +56,19 @@ def test_prefect_is_not_imported_where_nothing_speaks_of_it(tmp_path: Path) -> N
     assert asked(tmp_path).stdout.split() == ["None", "False"]
 
 
+def test_another_users_file_is_not_followed(tmp_path: Path) -> None:
+    """It could send runs, with all that they know, to a server of its owner; a folder on the user's list may."""
+    (tmp_path / ".env").write_text(f"PREFECT_API_URL={URL}\n")
+    os.chown(tmp_path / ".env", 65534, 65534)
+    refused = asked(tmp_path)
+    assert "Prefect would follow" in refused.stderr
+    assert "belongs to nobody" in refused.stderr
+    mine = tmp_path / "home" / ".config" / "quantflow"
+    mine.mkdir(parents=True)
+    (mine / "config.toml").write_text(f'trusted = ["{tmp_path}"]\n')
+    assert asked(tmp_path).stdout.split()[0] == URL
+
+
 def test_its_answer_is_kept_for_as_long_as_it_holds(tmp_path: Path) -> None:
     """The same variables and files are not asked for twice; another word in any of them is."""
     (tmp_path / "home").mkdir()
