@@ -155,7 +155,9 @@ def test_the_json_form_is_pinned(record: RunRecord) -> None:
     found = json.loads(json.dumps(status(record).json()))
     assert found["schema_version"] == 1
     run_keys = "schema_version run_id state degraded owner error folder kind profile as_of created parent versions cpu"
-    stage_keys = "stage state key fingerprint attempt cached outputs summary started ended seconds max_rss_mb error"
+    stage_keys = (
+        "stage state key fingerprint attempt cached outputs summary started ended seconds max_rss_mb error made_by"
+    )
     assert set(found) == {*run_keys.split(), "flow_runs", "settings", "stages"}
     assert set(found["stages"][0]) == set(stage_keys.split())
     assert set(found["stages"][0]["outputs"]["prices"]) == {"name", "uri", "sha256", "rows", "schema"}
