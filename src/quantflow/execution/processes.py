@@ -10,14 +10,16 @@ from multiprocessing.connection import wait
 
 
 @cache
-def end_with_parent() -> None:
-    """End this process, if it is a pool's worker, as soon as the process that started it is dead.
+def end_with_parent() -> bool:
+    """End this process, if it is a pool's worker, as soon as the process that started it is dead; return whether it is.
 
     A pool stops its workers when it is closed; after kill -9 of its owner nobody closes it.
     """
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+    if parent is None:
+        return False
+    threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+    return True
 
 
 def _end_after(sentinel: int) -> None:

@@ -24,7 +24,7 @@ from quantflow.flows.artifacts import show_in_prefect
 from quantflow.flows.crew import dismiss, task_name
 from quantflow.flows.handshake import refuse_foreign_results
 from quantflow.flows.selection import advance, selection_flow
-from quantflow.flows.worker import at_work, tags_of
+from quantflow.flows.worker import at_work, bound_last_words, tags_of
 from quantflow.runs import stopping
 from quantflow.runs.begin import begun, taken_up
 from quantflow.runs.record import RunRecord
@@ -140,7 +140,8 @@ def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
 @task(name="sleeve", cache_policy=NO_CACHE, persist_result=False)
 def run_sleeve_task(leaf: Leaf) -> str:
     """Run one sleeve, in a worker: a whole selection flow, with a record of its own; return its run id."""
-    end_with_parent()
+    if end_with_parent():
+        bound_last_words()
     record = RunRecord(leaf.workspace, leaf.link.run_id)
     try:
         with at_work(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):

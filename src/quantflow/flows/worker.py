@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,6 +24,9 @@ def words_of(error: BaseException) -> dict[str, str | None]:
     """Return what a run's record says of the error that ended it."""
     hint = getattr(error, "hint", None)
     return {"error": type(error).__name__, "message": str(error)[:500], "hint": hint and str(hint)[:500]}
+
+
+LAST_WORDS_SECONDS = 5.0
 
 
 def tags_of(record: RunRecord) -> tuple[str, ...]:
@@ -100,6 +104,22 @@ def api_lost(cause: object, workspace: Path) -> InfrastructureError:
         f"The API server does not answer: {last_line(cause if isinstance(cause, BaseException) else str(cause))}",
         hint="What is complete is kept: resume the run. If it happens again, look at .quantflow/server/server.log.",
     )
+
+
+@cache
+def bound_last_words() -> None:
+    """Let this process, a pool's worker, wait for its last events some seconds at most, where Prefect has no limit.
+
+    A server that lives and fails, on a disk that is gone, would hold up the run for ever.
+    """
+    from prefect.events.worker import EventsWorker
+
+    def wait_until_empty(self: EventsWorker) -> None:
+        until = time.monotonic() + LAST_WORDS_SECONDS
+        while self._queue.unfinished_tasks and time.monotonic() < until:
+            time.sleep(0.02)
+
+    EventsWorker.wait_until_empty = wait_until_empty  # type: ignore[method-assign, assignment]
 
 
 def flush() -> None:
