@@ -199,6 +199,7 @@ def _embedded(home: Path, state: Mapping[str, Any]) -> ApiServer:
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "2",
+        "PREFECT_API_REQUEST_TIMEOUT": "30",  # a server that hangs is told within minutes
         "PREFECT_API_SSL_CERT_FILE": str(_one_authority(home)),
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",  # this server asks for no token, but each client would
         "PREFECT_LOGGING_TO_API_ENABLED": "false",  # a run's log is in its folder, and this server has no UI

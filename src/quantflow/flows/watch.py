@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 1.0
 ASK_EVERY = 3
 """Polls to one question to the API: with a thousand tasks it is what costs, and the stream is seldom late."""
+ASK_SECONDS = 10.0
 PAGE = 200
 FINAL_TYPES = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
 
@@ -171,10 +172,14 @@ def _from_event(event: Any) -> TaskState:
 
 @contextlib.contextmanager
 def asking() -> Iterator[SyncPrefectClient]:
-    """Have a client of the API for several questions: to make one costs more than to ask."""
+    """Have a client of the API for several questions: to make one costs more than to ask. It gives up soon."""
     from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-    with get_client(sync_client=True) as client:
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(sync_client=True, httpx_settings={"timeout": ASK_SECONDS}) as client,
+    ):
         yield client
 
 
