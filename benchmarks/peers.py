@@ -27,7 +27,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engines.sides import PACKAGES, Side, of_prefect, others, own
-from timing import Command, medians, quantflow, run
+from timing import Command, kept_server, medians, quantflow, run
 
 HERE = Path(__file__).parent
 ENGINES = HERE / "engines"
@@ -94,8 +94,11 @@ def make_environment(folder: Path, name: str) -> str:
 
 
 @contextmanager
-def servers(home: Path) -> Iterator[tuple[str, str]]:
-    """Keep quantflow's API server and one of Prefect's own, with its defaults, until the end; give their addresses."""
+def servers(home: Path) -> Iterator[tuple[dict[str, str], str]]:
+    """Keep quantflow's API server and one of Prefect's own, with its defaults, until the end.
+
+    Yields the variables by which the former is used, and the latter's address.
+    """
     place = home / "kept"
     place.mkdir()
     with socket.socket() as free:
@@ -107,7 +110,7 @@ def servers(home: Path) -> Iterator[tuple[str, str]]:
     try:
         run(quantflow("server", "start"), place)
         wait_for(f"http://127.0.0.1:{port}/api/health", server)
-        yield run(quantflow("server", "status"), place).split()[0], f"http://127.0.0.1:{port}/api"
+        yield kept_server(place), f"http://127.0.0.1:{port}/api"
     finally:
         run(quantflow("server", "stop"), place)
         server.terminate()

@@ -11,7 +11,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
-from timing import Command, medians, quantflow, row, run
+from timing import Command, kept_server, medians, quantflow, row, run
 
 SIX = ("ingestion", "features", "inference", "clustering", "policy", "synthesis")
 SCRIPT = """
@@ -61,7 +61,6 @@ def main() -> None:
         )
         fail = medians({"fail": lambda n: failing(n), "resume": lambda n: quantflow("resume", f"f{n}")}, home)
         run(quantflow("server", "start"), home)
-        url = run(quantflow("server", "status"), home).split()[0]
         warm = medians(
             {
                 "plain": lambda n: plain(start(3, n)),
@@ -71,7 +70,7 @@ def main() -> None:
                 "book": lambda n: book(start(6, n), SIX),
             },
             home,
-            env={"PREFECT_API_URL": url},
+            env=kept_server(home),
         )
         run(quantflow("server", "stop"), home)
     row("select, nine stages, nothing cached, API server up / plain script", warm["warm"], warm["plain"], 3.0)

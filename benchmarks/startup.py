@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from timing import medians, quantflow, row, run
+from timing import kept_server, medians, quantflow, row, run
 
 ROUNDS = 9
 
@@ -23,8 +23,7 @@ def main() -> None:
         home = Path(folder)
         run(quantflow("select", "-p", "demo", "--run-id", "r", "--no-progress"), home)
         run(quantflow("server", "start"), home)
-        url = run(quantflow("server", "status"), home).split()[0]
-        env = {"PREFECT_API_URL": url, "USERNAME": os.environ.get("USERNAME", "bench")}
+        env = {**kept_server(home), "USERNAME": os.environ.get("USERNAME", "bench")}
         commands = {
             "help": quantflow("--help"),
             "kedro": (str(peers / "kedro"), "--help"),

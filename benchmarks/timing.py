@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -31,6 +32,12 @@ def medians(
             run(command(number), cwd, env)
             times[name].append(time.perf_counter() - begin)
     return {name: statistics.median(found) for name, found in times.items()}
+
+
+def kept_server(home: Path) -> dict[str, str]:
+    """Return what a process needs in its environment to use the API server that is kept in the workspace *home*."""
+    state = json.loads((home / ".quantflow" / "server" / "state.json").read_bytes())
+    return {"PREFECT_API_URL": state["url"], "PREFECT_API_AUTH_STRING": state["credential"]}
 
 
 def run(command: Command, cwd: Path, env: Mapping[str, str] | None = None) -> str:

@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from timing import quantflow, run
+from timing import kept_server, quantflow, run
 
 FLOW = """
 import sys, time
@@ -42,7 +42,6 @@ def main() -> None:
         home = Path(folder)
         (home / "steps.py").write_text(FLOW)
         run(quantflow("server", "start"), home)
-        url = run(quantflow("server", "status"), home).split()[0]
         import prefect.events.clients  # noqa: F401  # the flow of a command has imported all this before it is watched
 
         from quantflow.execution.garbage import look_seldom
@@ -51,8 +50,8 @@ def main() -> None:
 
         look_seldom()
         with api_server(home) as server, client_settings(server):
-            lags, share = follow_long(home, url)
-            right = sum(follow_short(home, url))
+            lags, share = follow_long(home)
+            right = sum(follow_short(home))
         run(quantflow("server", "stop"), home)
     print(f"| median lag of {len(lags)} states | {statistics.median(lags):.2f} s | target 1 s |")
     print(f"| largest lag | {max(lags):.2f} s | |")
@@ -60,17 +59,17 @@ def main() -> None:
     print(f"| final picture right | {right} of {RUNS} | target 100 of 100 |")
 
 
-def flow(home: Path, url: str, tag: str, tasks: int, seconds: float, runs: int) -> subprocess.Popen[str]:
+def flow(home: Path, tag: str, tasks: int, seconds: float, runs: int) -> subprocess.Popen[str]:
     """Start the process with the flows; it waits for a line after each."""
     import os
 
     command = [sys.executable, "steps.py", tag, str(tasks), str(seconds), str(runs)]
-    env = {**os.environ, "PREFECT_API_URL": url, "PREFECT_LOGGING_LEVEL": "ERROR"}
+    env = {**os.environ, **kept_server(home), "PREFECT_LOGGING_LEVEL": "ERROR"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=home, env=env, **pipes)  # type: ignore[call-overload,no-any-return]
 
 
-def follow_long(home: Path, url: str) -> tuple[list[float], float]:
+def follow_long(home: Path) -> tuple[list[float], float]:
     """Return how late each state was seen, seconds, and the share of a core that following took."""
     from quantflow.flows.watch import Snapshot, Watcher
 
@@ -83,7 +82,7 @@ def follow_long(home: Path, url: str) -> tuple[list[float], float]:
                 seen[task.id, task.state] = (now - task.at).total_seconds()
 
     watcher = Watcher("long#0", listen)
-    process = flow(home, url, "long#0", TASKS, 0.05, 1)
+    process = flow(home, "long#0", TASKS, 0.05, 1)
     watcher.start()
     begin, cpu = time.perf_counter(), time.process_time()
     assert process.stdout is not None
@@ -94,11 +93,11 @@ def follow_long(home: Path, url: str) -> tuple[list[float], float]:
     return list(seen.values()), share
 
 
-def follow_short(home: Path, url: str) -> list[bool]:
+def follow_short(home: Path) -> list[bool]:
     """Return for each short flow whether the last picture had all tasks completed."""
     from quantflow.flows.watch import Snapshot, Watcher
 
-    process = flow(home, url, "short#0", SHORT, 0.0, RUNS)
+    process = flow(home, "short#0", SHORT, 0.0, RUNS)
     assert process.stdout is not None
     assert process.stdin is not None
     right = []

@@ -52,7 +52,7 @@ class Side:
         return ("env", "-C", str(home / self.name), *variables, *(part.format(start=begin) for part in command))
 
 
-def own(kept: str) -> list[Side]:
+def own(kept: dict[str, str]) -> list[Side]:
     """Return the plain scripts and quantflow."""
     plain = (sys.executable, str(HERE / "work.py"), "{start}")
     select = ("select", "-p", "demo", "--no-progress", "--run-id", "from-{start}", "--set", "data.start={start}")
@@ -62,7 +62,7 @@ def own(kept: str) -> list[Side]:
     return [
         Side("six", "plain script, six stages", plain),
         Side("nine", "plain script, nine stages", (*plain, "nine")),
-        Side("quantflow-warm", "quantflow, nine stages, server kept", **way, env={"PREFECT_API_URL": kept}),
+        Side("quantflow-warm", "quantflow, nine stages, server kept", **way, env=kept),
         Side("quantflow-cold", "quantflow, nine stages, server started by the run", **way),
     ]
 
