@@ -24,6 +24,10 @@ PROGRAMS = [("chromium", "chromium"), ("systemd-analyze", "systemd")]
 """What tests run that no Python package brings: (program, Debian package)."""
 
 
+EDGES = ("publish_races", "gc_beside_runs", "ray_start", "cluster", "server_access")
+"""Tests of the integration suite that count among the faults, some of them with larger numbers there."""
+
+
 def group(name: str) -> list[str]:
     return nox.project.dependency_groups(PYPROJECT, name)
 
@@ -78,7 +82,8 @@ def faults(session: nox.Session) -> None:
     """Every fault at every place, in real processes; prints the table that the README quotes."""
     session.env.update(ENVIRONMENT)
     session.install(".", *group("test"), *group("faults"))
-    session.run("pytest", "tests/faults", *session.posargs)
+    edges = [f"tests/integration/test_{name}.py" for name in EDGES]
+    session.run("pytest", "tests/faults", *edges, *session.posargs, env={"FULL_FAULTS": "1"})
 
 
 @nox.session

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from processes import bare_environment, processes_of, run_cli
+from processes import api_of, bare_environment, own_server, processes_of, run_cli
 from quantflow.flows.server import SCHEDULING, server_settings
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import links
@@ -123,6 +123,22 @@ def test_ray_and_processes_give_the_same_bytes(portfolio: Path, quiet: bytes) ->
         assert (portfolio / "runs" / f"ray.{sleeve}" / "log.txt").stat().st_size > 0
         assert json.loads((portfolio / "runs" / "ray" / "sleeves" / f"{sleeve}.json").read_text())["id"] == sleeve
     assert wait_until_quiet(portfolio) == []
+
+
+@pytest.mark.parametrize("runner", ["ray", "local"])
+def test_a_server_that_lives_on_knows_how_all_tasks_ended(runner: str, portfolio: Path) -> None:
+    """The last words of each worker arrive: no task run is left as running in the API of a kept server."""
+    assert run_cli("server", "start", cwd=portfolio).returncode == 0
+    try:
+        done = run_cli("meta", "-m", "three", "--run-id", "kept", "--runner", runner, cwd=portfolio)
+        assert done.returncode == 0, done.stderr
+        with api_of(own_server(portfolio)) as client:
+            tasks = client.post("/task_runs/filter", json={}).raise_for_status().json()
+        sleeves = {task["name"]: task["state_name"] for task in tasks if task["name"].startswith("sleeve ")}
+        assert sleeves == {f"sleeve s{n}": "Completed" for n in (1, 2, 3)}
+        assert {task["state_name"] for task in tasks} <= {"Completed", "Cached"}
+    finally:
+        run_cli("server", "stop", cwd=portfolio)
 
 
 def kill_a_sleeve_worker(workspace: Path, run_id: str, process: subprocess.Popen[str]) -> None:
