@@ -64,7 +64,7 @@ def faulty(folder: Path, fault: str) -> dict[str, str]:
 
 
 def meta(home: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "quantflow", "meta", "-m", "two", "--no-progress", *arguments]
+    command = [sys.executable, "-P", "-m", "quantflow", "meta", "-m", "two", "--no-progress", *arguments]
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
@@ -93,6 +93,49 @@ def test_with_auto_processes_take_its_place(two: Path, tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     books = [(two / "runs" / name / "weights.csv").read_bytes() for name in ("auto", "ray")]
     assert books[0] == books[1]
+
+
+BROKEN = {
+    "raises": "raise RuntimeError('broken ray')",
+    "ends": "raise SystemExit(7)",
+    "is empty": "",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_package_of_that_name_that_is_broken_is_done_without(broken: str, two: Path, tmp_path: Path) -> None:
+    """By default the run goes on in processes; with ``--runner ray`` it ends with 30, in words."""
+    (tmp_path / "fake" / "ray").mkdir(parents=True)
+    (tmp_path / "fake" / "ray" / "__init__.py").write_text(BROKEN[broken])
+    environment = {**bare_environment(), "PYTHONPATH": str(tmp_path / "fake")}
+    refused = meta(two, environment, "--runner", "ray")
+    assert refused.returncode == 30, refused.stderr
+    assert "its package cannot be imported" in refused.stderr
+    done = meta(two, environment, "--run-id", "auto")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("warning: ") == 1
+
+
+def test_a_folder_that_cannot_hold_rays_files_is_done_without(two: Path) -> None:
+    """It is named with the variables that choose it."""
+    environment = {**bare_environment(), "RAY_TMPDIR": "/nonexistent"}
+    refused = meta(two, environment, "--runner", "ray")
+    assert refused.returncode == 30, refused.stderr
+    assert "/nonexistent (RAY_TMPDIR, TMPDIR) cannot hold its files" in refused.stderr
+    assert meta(two, environment, "--run-id", "auto").returncode == 0
+
+
+def test_workers_import_nothing_from_the_current_folder(two: Path, tmp_path: Path) -> None:
+    """A file there that is called like a library is anybody's; a local run does not import it either."""
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("pandas", "tabulate", "colorama", "scipy"):
+        (here / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'imported')!r}, 'w')\nraise ImportError('not the library')\n"
+        )
+    done = meta(here, bare_environment(), "--runner", "ray", "--workspace", str(two))
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "imported").exists()
 
 
 def test_a_run_that_hangs_inside_ray_is_ended_from_outside(two: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from processes import SMALL, api_of, bare_environment, own_server, run_cli
-from quantflow.flows.server import ApiServer
+from quantflow.flows.server import ApiServer, running
 from quantflow.runs.record import RunRecord
 
 NOBODY = 65534
@@ -187,3 +187,40 @@ def test_a_run_uses_the_own_server_also_when_its_address_is_in_the_environment(f
         environment = {**bare_environment(), "PREFECT_API_URL": own_server(fresh).url}
         done = subprocess.run(command, cwd=fresh, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:///{place}/theirs.db"},
+        {"PREFECT_CLIENT_CUSTOM_HEADERS": '{{"Authorization": "Basic Zm9v", "Host": "evil.example"}}'},
+        {"PREFECT_SERVER_API_BASE_PATH": "/foo/api", "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"},
+    ],
+)
+def test_settings_of_another_server_do_not_reach_the_own_one(
+    variables: dict[str, str], fresh: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A database, headers, a path that the user has set for a team's server: none is touched, and the run completes."""
+    place = tmp_path_factory.mktemp("theirs")
+    overrides = [word for line in SMALL for word in ("--set", line)]
+    command = [sys.executable, "-m", "quantflow", "select", "-p", "demo", "--no-progress", *overrides]
+    environment = {**bare_environment(), **{name: value.format(place=place) for name, value in variables.items()}}
+    done = subprocess.run(command, cwd=fresh, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list(place.iterdir()) == []
+
+
+def test_what_another_user_has_left_in_the_servers_folder_is_not_believed(fresh: Path) -> None:
+    """Nor a folder that others may write, nor a state that names a process of theirs: Prefect reads settings there."""
+    home = fresh / ".quantflow" / "server"
+    os.chown(home, NOBODY, NOBODY)
+    refused = run_cli("select", "-p", "demo", "--workspace", str(fresh), cwd=fresh)
+    assert refused.returncode == 30, refused.stderr
+    assert f"{home} belongs to nobody" in refused.stderr
+    os.chown(home, 0, 0)
+    home.chmod(0o777)
+    assert "any user may change" in run_cli("server", "start", "--workspace", str(fresh), cwd=fresh).stderr
+    home.chmod(0o700)
+    (home / "state.json").write_text(json.dumps({"pid": os.getpid(), "port": 1, "url": "x", "credential": "a:b"}))
+    os.chown(home / "state.json", NOBODY, NOBODY)
+    assert running(home) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def find_nearest(start: Path) -> Path:
 def distrusted(workspace: Path) -> str | None:
     """Return why a folder must not be used as a workspace unasked; None when it may.
 
-    Looked at are its ``quantflow.toml`` and the folders of ``OURS``, those that are there.
+    Looked at are its ``quantflow.toml``, the folders of ``OURS``, those in ``.quantflow``, and what they are links to.
 
     Raises:
         ConfigError: If the user's own ``config.toml`` cannot be read.
@@ -43,9 +44,15 @@ def distrusted(workspace: Path) -> str | None:
     """
     file = workspace / FILE
     faults = [fault_of(file)] if file.is_file() else []
-    faults += [fault_at(path) for name in OURS if (path := workspace / name).exists()]
+    faults += [fault_at(place) for path in _ours(workspace) for place in {path, path.resolve()}]
     fault = next(filter(None, faults), None)
     return None if fault is None or workspace.resolve() in _trusted() else fault
+
+
+def _ours(workspace: Path) -> list[Path]:
+    folders = [path for name in OURS if (path := workspace / name).exists()]
+    inner = workspace / OURS[0]
+    return folders + (list(inner.iterdir()) if inner.is_dir() and os.access(inner, os.R_OK) else [])
 
 
 def refuse_foreign(file: Path, reader: str) -> None:

@@ -14,18 +14,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from types import ModuleType
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
 from quantflow.errors import InfrastructureError, last_line
 from quantflow.execution.garbage import look_seldom
 from quantflow.execution.ray_folder import ray_folder
+
+if TYPE_CHECKING:
+    from ray.job_config import JobConfig
 
 R = TypeVar("R")
 
@@ -70,10 +74,7 @@ def cluster(address: str | None, workers: int | None, environment: Mapping[str, 
     Raises:
         InfrastructureError: Within a minute, when nothing answers at *address*, or Ray does not start, or hangs.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
-    if ray.is_initialized():
+    if imported(f"at {address}" if address else "on this machine").is_initialized():
         yield Cluster(_cpus())
         return
     with _begin(address, workers, environment):
@@ -100,6 +101,21 @@ def _begin(address: str | None, workers: int | None, environment: Mapping[str, s
             _join(began)
         stack.callback(ray.shutdown)  # of a cluster that was joined, this only leaves it
         return stack.pop_all()
+
+
+def imported(where: str = "on this machine") -> ModuleType:
+    """Return the package ray.
+
+    Raises:
+        InfrastructureError: If it cannot be imported, or is something else of that name.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        ray = import_module("ray")
+        _ = ray.init, ray.is_initialized
+    except (Exception, SystemExit) as error:  # a broken package may raise anything
+        raise _unusable(where, f"its package cannot be imported: {last_line(error)}") from error
+    return ray
 
 
 def probe(address: str) -> None:
@@ -215,10 +231,27 @@ def _join(began: _Began, **options: Any) -> None:
     import ray
 
     try:
-        ray.init(address=began.address, **options, **_COMMON)
+        ray.init(address=began.address, job_config=_without_current_folder(), **options, **_COMMON)
     except Exception as error:  # Ray raises anything
         raise _unusable(began.where, last_line(error)) from error
     began.joined()
+
+
+class _Unchanged(list[str]):
+    """A list that stays as it is."""
+
+    def extend(self, _: Iterable[str]) -> None:
+        """Change nothing."""
+
+
+def _without_current_folder() -> JobConfig:
+    """Return a job whose workers import nothing from the folders in which this process was started and lies.
+
+    Ray puts both before all that is installed, where a file of anybody's that is called like a library would be run.
+    """
+    from ray.job_config import JobConfig
+
+    return JobConfig(_py_driver_sys_path=_Unchanged())
 
 
 @contextmanager
@@ -259,11 +292,15 @@ def _on_loopback() -> Iterator[None]:
 @contextmanager
 def _private_folder() -> Iterator[Path]:
     """Have a folder for Ray's own files, in one that only this user can enter: Ray opens its own to everyone."""
-    place = Path(ray_folder())
+    place = Path(ray_folder()).absolute()
     for left in place.glob(f"{PREFIX}*"):
         _remove_abandoned(left)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))  # short: Ray's sockets lie in it
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))  # short: Ray's sockets lie in it
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        why = f"{place} (RAY_TMPDIR, TMPDIR) cannot hold its files: {error.strerror}"
+        raise _unusable("on this machine", why) from error
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         yield folder / "r"

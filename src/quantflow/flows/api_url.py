@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from quantflow.errors import ConfigError, InfrastructureError
 from quantflow.flows.proxies import proxy_of
 
 HEALTH_SECONDS = 3.0
+_WHERE = "Correct it in the environment (PREFECT_…), .env, prefect.toml, pyproject.toml or Prefect's profile."
 IN_CURRENT_FOLDER = (Path(".env"), Path("prefect.toml"), Path("pyproject.toml"))
 """Where Prefect looks for settings besides the environment and the user's own profiles."""
 
@@ -76,8 +78,10 @@ def _asked() -> str | None:
         where = ".".join(str(part) for part in first["loc"]) or error.title
         raise ConfigError(
             f"Prefect refuses its settings: {where}: {first['msg']}.",
-            hint="Correct it in the environment (PREFECT_…), .env, prefect.toml, pyproject.toml or Prefect's profile.",
+            hint=_WHERE,
         ) from error
+    except Exception as error:  # Prefect reads its settings, and a logging file, while it is imported
+        raise ConfigError(f"Prefect cannot use its settings: {first_line(error).rstrip('.')}.", hint=_WHERE) from error
 
 
 def _sources() -> Iterator[Path]:
@@ -89,11 +93,15 @@ def _sources() -> Iterator[Path]:
 
 
 def _speaks_of_prefect(path: Path) -> bool:
-    word = {"prefect.toml": "", "pyproject.toml": "tool.prefect"}.get(path.name, "prefect_")
     try:
-        return word in path.read_text(errors="replace").lower()
+        text = path.read_text(errors="replace")
+        if path.name == "pyproject.toml":
+            return "prefect" in tomllib.loads(text).get("tool", {})
+    except tomllib.TOMLDecodeError:  # for Prefect to complain of
+        return True
     except OSError:
         return False
+    return path.name == "prefect.toml" or "prefect_" in text.lower()
 
 
 def trouble_at(url: str) -> str:

@@ -52,8 +52,8 @@ def crew(record: RunRecord, server: ApiServer, tag: str) -> Iterator[Callable[[]
     if chosen["runner"] == "local" or not due(record):
         yield lambda: _processes(chosen["workers"])
         return
-    import ray  # noqa: F401  # here, since two threads that import much at once can meet half-made modules
-
+    with suppress(InfrastructureError):  # comes again where it is looked at
+        ray_cluster.imported()  # here, since two threads that import much at once can meet half-made modules
     names = frozenset(task_name(leaf) for leaf in due(record))
     with InBackground(_ray(record, server)) as starting:
         at_work = _AtWork(starting, tag, names)

@@ -22,6 +22,8 @@ from quantflow.flows.server import gone, home_of, join_or_start, running
 
 BOOT_SECONDS = 90.0
 STOP_SECONDS = 10.0
+STARTS = 2
+"""One may have been about to end when it was joined."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,12 @@ def start_server(workspace: Path) -> ServerStatus:
     """
     home = home_of(workspace)
     until = time.monotonic() + BOOT_SECONDS
+    begun: set[int] = set()
     while time.monotonic() < until:
         state = join_or_start(home)
+        begun.add(state["pid"])
+        if len(begun) > STARTS:
+            raise InfrastructureError("The API server ends while it starts.", hint=f"Its log: {home / 'server.log'}")
         if keep(home, state["pid"]) and not trouble_at(state["url"]):
             return server_status(workspace)
         time.sleep(0.1)

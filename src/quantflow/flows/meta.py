@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
@@ -155,6 +156,9 @@ def run_sleeve_task(leaf: Leaf) -> str:
 
 @contextmanager
 def _worker_losses() -> Iterator[None]:
+    if "prefect_ray" not in sys.modules:  # processes run the sleeves
+        yield
+        return
     from prefect_ray.context import remote_options
 
     with remote_options(max_retries=WORKER_LOSSES):

@@ -6,11 +6,9 @@ import os
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from quantflow.errors import InfrastructureError
+from quantflow.errors import InfrastructureError, last_line
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-SPOKEN = ("http", "https", "socks5", "socks5h")
-"""The kinds of proxy that the API's client can use; with any other it can be used for no address at all."""
 
 
 def without_proxy(url: str) -> dict[str, str]:
@@ -34,15 +32,20 @@ def proxy_of(url: str) -> str | None:
 
 
 def refuse_unusable_proxy() -> None:
-    """Check that the API's client can use each proxy that the environment names.
+    """Check that the API's client can be made where the environment names proxies: else it can be used for no address.
 
     Raises:
-        InfrastructureError: Naming the variable of one that it cannot.
+        InfrastructureError: Naming the variables.
     """
-    for kind, address in getproxies_environment().items():
-        scheme = address.partition("://")[0].lower() if "://" in address else "http"
-        if kind in ("http", "https", "all") and address and scheme not in SPOKEN:
-            raise InfrastructureError(
-                f"{kind.upper()}_PROXY names a proxy of the kind {scheme!r}, which Prefect's client cannot use.",
-                hint=f"Unset it for this command, or name one of the kinds {', '.join(SPOKEN)}.",
-            )
+    if not (found := getproxies_environment()):
+        return
+    import httpx
+
+    try:
+        httpx.Client().close()
+    except Exception as error:
+        names = ", ".join(f"{kind.upper()}_PROXY" for kind in sorted(found))
+        raise InfrastructureError(
+            f"Prefect's client cannot use the proxies of the environment ({names}): {last_line(error).rstrip('.')}.",
+            hint="Correct them, or unset them for this command.",
+        ) from error

@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from quantflow.config.ownership import fault_at
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
 from quantflow.execution.keeping import keep, named
@@ -170,8 +171,12 @@ def inherited_server(workspace: Path) -> ApiServer:
 
 def home_of(workspace: Path) -> Path:
     """Return the folder of the workspace's own server, made when it is missing."""
-    home = workspace / ".quantflow" / "server"
+    home = workspace.absolute() / ".quantflow" / "server"
     private_folder(home)
+    if fault := fault_at(home):  # what lies there configures a server that runs as this user
+        raise InfrastructureError(
+            f"The API server's folder {home} is not used: {fault}.", hint="Remove it, or its link."
+        )
     return home
 
 
@@ -199,6 +204,7 @@ def _embedded(home: Path, state: Mapping[str, Any]) -> ApiServer:
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "2",
+        "PREFECT_CLIENT_CUSTOM_HEADERS": "{}",  # the user's are for another server
         "PREFECT_API_REQUEST_TIMEOUT": "30",  # a server that hangs is told within minutes
         "PREFECT_API_SSL_CERT_FILE": str(_one_authority(home)),
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",  # this server asks for no token, but each client would
@@ -250,6 +256,8 @@ def running(home: Path) -> dict[str, Any] | None:
         command = Path(f"/proc/{state['pid']}/cmdline")
         if command.parent.parent.exists() and b"quantflow.flows.api_server" not in command.read_bytes():
             return None
+        if (home / "state.json").stat().st_uid != os.geteuid():
+            return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return dict(state) if state.get("credential") else None
@@ -262,17 +270,17 @@ def is_own(workspace: Path, url: str | None) -> bool:
 
 
 def _start(home: Path, schedules: bool) -> dict[str, Any]:
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, (home / "server.log").open("ab") as log:
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, _log(home) as log:
         fd, port = listener.fileno(), listener.getsockname()[1]
         credential = f"{secrets.token_hex(8)}:{secrets.token_urlsafe(32)}"
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
             **server_settings(schedules=schedules),
             **without_proxy("http://127.0.0.1"),
             "PREFECT_HOME": str(home),
             "PREFECT_SERVER_API_AUTH_STRING": credential,
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
-            "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
         }
         try:
             process = subprocess.Popen(
@@ -282,7 +290,8 @@ def _start(home: Path, schedules: bool) -> dict[str, Any]:
                 stderr=log,
                 pass_fds=(fd,),
                 start_new_session=True,  # Ctrl-C must not end the server before the flow has reported it
-                env={name: value for name, value in environment.items() if name != "PREFECT_API_URL"},
+                cwd=home,  # no .env or prefect.toml there: what the user sets is for the user's own servers
+                env=environment,
             )
         except OSError as error:
             raise InfrastructureError(f"The API server cannot be started: {error}.") from error
@@ -290,6 +299,10 @@ def _start(home: Path, schedules: bool) -> dict[str, Any]:
     state = {"pid": process.pid, "port": port, "url": url, "schedules": schedules, "credential": credential}
     write_atomic(home / "state.json", json.dumps(state).encode())
     return state
+
+
+def _log(home: Path) -> IO[bytes]:
+    return os.fdopen(os.open(home / "server.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 def _stop_if_last(users: int, home: Path, pid: int) -> None:

@@ -167,3 +167,24 @@ class _Owned:
 
     def lstat(self) -> os.stat_result:
         return os.stat_result((0o100644, 0, 0, 1, self._uid, self._uid, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize("name", [".quantflow", "runs"])
+def test_a_folder_of_runs_that_leads_to_another_users_is_refused(name: str, home: Path, tmp_path: Path) -> None:
+    """The link may be one's own: what counts is what is read."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, OTHER, OTHER)
+    (home / name).symlink_to(theirs)
+    with pytest.raises(ConfigError, match=rf"{theirs} belongs to uid {OTHER}"):
+        find_workspace(home)
+
+
+def test_a_foreign_folder_inside_ones_own_is_refused(home: Path) -> None:
+    """The server's folder, the cache and the artifacts are believed as the records are."""
+    inner = home / ".quantflow" / "server"
+    inner.mkdir(parents=True)
+    assert find_workspace(home) == home
+    os.chown(inner, OTHER, OTHER)
+    with pytest.raises(ConfigError, match=rf"{inner} belongs to uid {OTHER}"):
+        find_workspace(home)

@@ -32,6 +32,7 @@ def asked(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         (".env", f"PREFECT_API_URL={URL}\n"),
         ("prefect.toml", f'[api]\nurl = "{URL}"\n'),
         ("pyproject.toml", f'[tool.prefect.api]\nurl = "{URL}"\n'),
+        ("pyproject.toml", f'[tool]\nprefect = {{ api = {{ url = "{URL}" }} }}\n'),
         ("home/.prefect/profiles.toml", f'active = "team"\n[profiles.team]\nPREFECT_API_URL = "{URL}"\n'),
     ],
 )
@@ -56,10 +57,14 @@ def test_prefect_is_not_imported_where_nothing_speaks_of_it(tmp_path: Path) -> N
     assert asked(tmp_path).stdout.split() == ["None", "False"]
 
 
-def test_another_users_file_is_not_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [(".env", f"PREFECT_API_URL={URL}\n"), ("pyproject.toml", f'[tool . "prefect" . api]\nurl = "{URL}"\n')],
+)
+def test_another_users_file_is_not_followed(file: str, text: str, tmp_path: Path) -> None:
     """It could send runs, with all that they know, to a server of its owner; a folder on the user's list may."""
-    (tmp_path / ".env").write_text(f"PREFECT_API_URL={URL}\n")
-    os.chown(tmp_path / ".env", 65534, 65534)
+    (tmp_path / file).write_text(text)
+    os.chown(tmp_path / file, 65534, 65534)
     refused = asked(tmp_path)
     assert "Prefect would follow" in refused.stderr
     assert "belongs to nobody" in refused.stderr
@@ -87,7 +92,11 @@ def test_its_answer_is_kept_for_as_long_as_it_holds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "setting"),
-    [("PREFECT_LOGGING_LEVEL", "loud", "level"), ("PREFECT_API_REQUEST_TIMEOUT", "soon", "REQUEST_TIMEOUT")],
+    [
+        ("PREFECT_LOGGING_LEVEL", "loud", "level"),
+        ("PREFECT_API_REQUEST_TIMEOUT", "soon", "REQUEST_TIMEOUT"),
+        ("PREFECT_CLIENT_CUSTOM_HEADERS", "notjson", "custom_headers"),
+    ],
 )
 def test_a_setting_that_prefect_refuses_is_a_usage_error(name: str, value: str, setting: str, tmp_path: Path) -> None:
     """Exit 2 naming it, before a run is begun."""
@@ -97,6 +106,7 @@ def test_a_setting_that_prefect_refuses_is_a_usage_error(name: str, value: str, 
         command, cwd=tmp_path, env={**environment, name: value}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2, done.stderr
-    assert "Prefect refuses its settings: " in done.stderr
+    assert "error: Prefect " in done.stderr
+    assert "its settings: " in done.stderr
     assert setting.lower() in done.stderr.lower()
     assert not (tmp_path / "runs").exists()

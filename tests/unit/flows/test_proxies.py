@@ -56,8 +56,24 @@ def test_proxies_that_the_client_can_use_pass(address: str, monkeypatch: pytest.
     refuse_unusable_proxy()
 
 
-def test_one_that_it_cannot_use_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks4://p:1080"),
+        ("ALL_PROXY", "foo:bar"),
+        ("HTTP_PROXY", "http://[::1"),
+    ],
+)
+def test_one_that_it_cannot_use_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client would fail for every address, with an error that does not say why."""
-    monkeypatch.setenv("ALL_PROXY", "socks4://p:1080")
-    with pytest.raises(InfrastructureError, match="ALL_PROXY names a proxy of the kind 'socks4'"):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InfrastructureError, match=name):
+        refuse_unusable_proxy()
+
+
+def test_an_exception_to_proxies_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Together with the proxy that it is an exception to."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "[::1")
+    with pytest.raises(InfrastructureError, match="NO_PROXY"):
         refuse_unusable_proxy()
