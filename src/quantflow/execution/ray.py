@@ -251,7 +251,9 @@ def _without_current_folder() -> JobConfig:
     """
     from ray.job_config import JobConfig
 
-    return JobConfig(_py_driver_sys_path=_Unchanged())
+    job = JobConfig()
+    job._py_driver_sys_path = _Unchanged()
+    return job
 
 
 @contextmanager
