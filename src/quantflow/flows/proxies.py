@@ -43,7 +43,7 @@ def refuse_unusable_proxy() -> None:
 
     try:
         httpx.Client().close()
-    except Exception as error:
+    except Exception as error:  # the client raises errors of several kinds, and of other packages
         names = ", ".join(f"{kind.upper()}_PROXY" for kind in sorted(found))
         raise InfrastructureError(
             f"Prefect's client cannot use the proxies of the environment ({names}): {last_line(error).rstrip('.')}.",
