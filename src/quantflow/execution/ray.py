@@ -185,6 +185,7 @@ def _address(process: subprocess.Popen[bytes], options: Mapping[str, Any], where
         process.stdin.write(json.dumps(options).encode() + b"\n")
         process.stdin.flush()
     if not select.select([process.stdout], [], [], BEGIN_SECONDS)[0]:
+        process.kill()  # it would not hear that it is to end
         raise _unusable(where, f"it does not answer within {BEGIN_SECONDS:.0f} s")
     try:
         answer = json.loads(process.stdout.readline())
