@@ -1,0 +1,138 @@
+"""Parts of the meta flow: what is refused, what is waited for, and what is said of a sleeve that failed."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pytest_mock import MockerFixture
+
+from quantflow.config.load import load_meta
+from quantflow.errors import InfrastructureError
+from quantflow.flows import meta as ours
+from quantflow.runs.record import RunRecord
+from quantflow.runs.request import create_meta_run
+from quantflow.runs.sleeves import Leaf, SleeveFailure, leaves
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> RunRecord:
+    """A meta run of four sleeves, none of which has run."""
+    return create_meta_run(load_meta("demo_meta", workspace=tmp_path), tmp_path, date(2022, 12, 28), "m")
+
+
+def failure(sleeve: str) -> SleeveFailure:
+    return SleeveFailure(sleeve, f"m.{sleeve}", "policy", "no winners", "log.txt")
+
+
+def test_nothing_is_refused_where_nothing_failed(record: RunRecord) -> None:
+    """The portfolio is made of all sleeves."""
+    ours.refuse_partial(record, [])
+
+
+def test_every_failure_is_listed_with_the_command_that_goes_on(record: RunRecord) -> None:
+    """By default none may fail; a sleeve that failed between stages has no stage."""
+    between = SleeveFailure("demo_low_vol", "m.demo_low_vol", "", "its worker process died", "log.txt")
+    with pytest.raises(ours.SleevesFailedError) as raised:
+        ours.refuse_partial(record, [failure("demo"), between])
+    assert "2 of 4 sleeves failed" in raised.value.message
+    assert "demo: policy: no winners" in raised.value.message
+    assert "demo_low_vol: worker: its worker process died" in raised.value.message
+    assert "quantflow resume m" in str(raised.value.hint)
+    assert raised.value.exit_code == 20
+
+
+@pytest.mark.parametrize(("least", "refused"), [(3, False), (4, True)])
+def test_as_many_as_the_profile_allows_may_fail(least: int, refused: bool, record: RunRecord) -> None:
+    """A nested portfolio counts as one, however many of its own sleeves failed."""
+    settings = {**record.header["settings"], "allow_partial": True, "min_sleeves": least}
+    record.update(settings=settings)
+    failures = [failure("demo/inner"), failure("demo/other")]
+    if not refused:
+        ours.refuse_partial(record, failures)
+        return
+    with pytest.raises(ours.SleevesFailedError, match="min_sleeves is 4"):
+        ours.refuse_partial(record, failures)
+
+
+class Futures:
+    """Stands for what a task runner gives: futures around those of an executor."""
+
+    def __init__(self, *results: Any) -> None:
+        self.inner: list[Future[Any]] = [Future() for _ in results]
+        self.outer = [SimpleNamespace(wrapped_future=inner) for inner in self.inner]
+        for inner, result in zip(self.inner, results, strict=True):
+            if result is not None:
+                inner.set_result(result)
+
+
+def test_all_are_waited_for(mocker: MockerFixture) -> None:
+    """In naps; one that is ready later too."""
+    futures = Futures("done", None)
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if not futures.inner[1].done():
+            futures.inner[1].set_result("late")
+
+    mocker.patch.object(ours.time, "sleep", side_effect=nap)
+    ours._wait(futures.outer)  # type: ignore[arg-type]
+    assert naps[0] == ours.POLL_SECONDS
+    assert all(inner.done() for inner in futures.inner)
+
+
+def test_a_head_that_is_gone_ends_the_wait(mocker: MockerFixture) -> None:
+    """Futures of Ray are refs, which cannot be asked by themselves."""
+    mocker.patch.object(ours.ray_cluster, "finished", return_value=[])
+    gone = InfrastructureError("The head of the Ray cluster is gone.")
+    mocker.patch.object(ours.ray_cluster, "HeadWatch").return_value.check.side_effect = gone
+    with pytest.raises(InfrastructureError, match="is gone"):
+        ours._wait([SimpleNamespace(wrapped_future="ref")])  # type: ignore[list-item]
+
+
+def test_none_to_wait_for_is_no_wait() -> None:
+    """A run whose sleeves are complete submits nothing."""
+    ours._wait([])
+
+
+def leaf(record: RunRecord) -> Leaf:
+    return leaves(record)[0]
+
+
+class Ended:
+    """Stands for the future of a sleeve whose task has ended."""
+
+    def __init__(self, message: str = "", error: Exception | None = None) -> None:
+        self.state, self.error = SimpleNamespace(message=message, name="Failed"), error
+
+    def wait(self) -> None:
+        """Wait, or raise what broke."""
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("future", "said"),
+    [
+        (Ended("\x1b[36mray::sleeve\x1b[39m\nValueError: no such table"), "ValueError: no such table"),
+        (Ended(), "Failed"),
+        (Ended(error=BrokenProcessPool("x")), "its worker process died"),
+    ],
+)
+def test_a_sleeve_without_result_says_why(future: Ended, said: str, record: RunRecord) -> None:
+    """In the last line of what its worker said, where its own record knows nothing."""
+    found = ours._failure(leaf(record), future)  # type: ignore[arg-type]
+    assert found is not None
+    assert (found.sleeve, found.stage, found.message) == ("demo", "", said)
+
+
+def test_what_counts_is_the_record(record: RunRecord, mocker: MockerFixture) -> None:
+    """Whatever a worker said last: a sleeve that is complete has not failed."""
+    mocker.patch.object(ours, "result_of", return_value=object())
+    assert ours._failure(leaf(record), Ended(error=BrokenProcessPool("x"))) is None  # type: ignore[arg-type]
