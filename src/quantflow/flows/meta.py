@@ -28,7 +28,7 @@ from quantflow.flows.selection import advance, selection_flow
 from quantflow.flows.worker import at_work, bound_last_words, tags_of
 from quantflow.runs import stopping
 from quantflow.runs.begin import begun, taken_up
-from quantflow.runs.record import RunRecord
+from quantflow.runs.record import RunRecord, now
 from quantflow.runs.request import (
     context_of,
     layout_of,
@@ -37,9 +37,11 @@ from quantflow.runs.request import (
     resolve_meta_as_of,
 )
 from quantflow.runs.sleeves import Leaf, SleeveFailure, due, failure_of, links, result_of
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.status import FAILED, INTERRUPTED, RunStatus, status
 
 POLL_SECONDS = 0.1
+LOOK_SECONDS, SILENCE_SECONDS = 5.0, 30.0
+COMPLETED = "run.completed"
 WORKER_LOSSES = 2
 """How often a sleeve whose worker died is started again before it counts as failed; it goes on where it was."""
 
@@ -127,11 +129,12 @@ def _scattered(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
 
 def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
     """Run sleeves, as many at a time as there are workers; return those that failed."""
+    began = now()
     with _worker_losses():
         named = [run_sleeve_task.with_options(task_run_name=task_name(leaf)) for leaf in sleeves]
         futures = [job.submit(leaf) for job, leaf in zip(named, sleeves, strict=True)]
     try:
-        _wait(futures)
+        _wait(futures, sleeves, began)
     except BaseException:  # a signal too must not leave sleeves running
         _cancel(futures)
         raise
@@ -149,7 +152,7 @@ def run_sleeve_task(leaf: Leaf) -> str:
             selection_flow(leaf.link.profile, record.run_id, str(record.workspace))
     except QuantflowError:
         raise
-    except Exception as error:  # noqa: BLE001  # any other may not survive the way back to the driver
+    except BaseException as error:  # noqa: BLE001  # any other may not survive the way back, or end the pool there
         raise StageError(f"{type(error).__name__}: {error}") from None
     return record.run_id
 
@@ -165,16 +168,32 @@ def _worker_losses() -> Iterator[None]:
         yield
 
 
-def _wait(futures: Sequence[PrefectFuture[Any]]) -> None:
-    """Wait for all, in naps: a wait inside the runner would swallow a signal."""
-    pending = {future.wrapped_future: future for future in futures}  # type: ignore[attr-defined]
+def _wait(futures: Sequence[PrefectFuture[Any]], sleeves: Sequence[Leaf], began: str) -> None:
+    """Wait for all, in naps: a wait inside the runner would swallow a signal.
+
+    A sleeve whose record says that it is over, while nothing comes from its worker for half a minute, is given up.
+    """
+    pending = {future.wrapped_future: leaf for future, leaf in zip(futures, sleeves, strict=True)}  # type: ignore[attr-defined]
     watch = ray_cluster.HeadWatch() if pending and not _is_local(next(iter(pending))) else None
+    silent_since: dict[Any, float] = {}
+    looked = time.monotonic()
     while pending:
         for done in _finished(list(pending)):
             pending.pop(done)
         if watch and pending:
             watch.check()
+        if time.monotonic() - looked > LOOK_SECONDS:
+            looked = time.monotonic()
+            for wait in [wait for wait, leaf in pending.items() if _is_over(leaf, began)]:
+                if looked - silent_since.setdefault(wait, looked) >= SILENCE_SECONDS:
+                    pending.pop(wait)
         time.sleep(POLL_SECONDS if pending else 0)
+
+
+def _is_over(leaf: Leaf, began: str) -> bool:
+    """Whether a sleeve's record tells of an end since then."""
+    events = RunRecord(leaf.workspace, leaf.link.run_id).events()
+    return any(event["event"] in (COMPLETED, FAILED, INTERRUPTED) and event["at"] >= began for event in events)
 
 
 def _is_local(wait: Any) -> bool:
@@ -198,9 +217,13 @@ def _failure(leaf: Leaf, future: PrefectFuture[Any]) -> SleeveFailure | None:
     """Return why the sleeve has no result; what counts is its record, not what the worker said last."""
     if result_of(leaf.link, leaf.workspace) is not None:
         return None
+    wait: Any = future.wrapped_future  # type: ignore[attr-defined]
     try:
-        future.wait()
-        error = future.state.message or str(future.state.name)
+        if _is_local(wait) and not wait.done():
+            error = "nothing came from its worker any more"
+        else:
+            future.wait()
+            error = future.state.message or str(future.state.name)
     except BrokenExecutor:
         error = "its worker process died"
     return failure_of(leaf.name, status(RunRecord(leaf.workspace, leaf.link.run_id)), last_line(error))

@@ -10,12 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prefect.exceptions import Abort
 from pytest_mock import MockerFixture
 
 from quantflow.config.load import load_meta
-from quantflow.errors import InfrastructureError
+from quantflow.errors import InfrastructureError, StageError
 from quantflow.flows import meta as ours
-from quantflow.runs.record import RunRecord
+from quantflow.runs.record import RunRecord, now
 from quantflow.runs.request import create_meta_run
 from quantflow.runs.sleeves import Leaf, SleeveFailure, leaves
 
@@ -82,7 +83,7 @@ def test_all_are_waited_for(mocker: MockerFixture) -> None:
             futures.inner[1].set_result("late")
 
     mocker.patch.object(ours.time, "sleep", side_effect=nap)
-    ours._wait(futures.outer)  # type: ignore[arg-type]
+    ours._wait(futures.outer, [None, None], now())  # type: ignore[arg-type, list-item]
     assert naps[0] == ours.POLL_SECONDS
     assert all(inner.done() for inner in futures.inner)
 
@@ -93,12 +94,12 @@ def test_a_head_that_is_gone_ends_the_wait(mocker: MockerFixture) -> None:
     gone = InfrastructureError("The head of the Ray cluster is gone.")
     mocker.patch.object(ours.ray_cluster, "HeadWatch").return_value.check.side_effect = gone
     with pytest.raises(InfrastructureError, match="is gone"):
-        ours._wait([SimpleNamespace(wrapped_future="ref")])  # type: ignore[list-item]
+        ours._wait([SimpleNamespace(wrapped_future="ref")], [None], now())  # type: ignore[list-item]
 
 
 def test_none_to_wait_for_is_no_wait() -> None:
     """A run whose sleeves are complete submits nothing."""
-    ours._wait([])
+    ours._wait([], [], now())
 
 
 def leaf(record: RunRecord) -> Leaf:
@@ -110,6 +111,7 @@ class Ended:
 
     def __init__(self, message: str = "", error: Exception | None = None) -> None:
         self.state, self.error = SimpleNamespace(message=message, name="Failed"), error
+        self.wrapped_future = "ref"
 
     def wait(self) -> None:
         """Wait, or raise what broke."""
@@ -136,3 +138,27 @@ def test_what_counts_is_the_record(record: RunRecord, mocker: MockerFixture) -> 
     """Whatever a worker said last: a sleeve that is complete has not failed."""
     mocker.patch.object(ours, "result_of", return_value=object())
     assert ours._failure(leaf(record), Ended(error=BrokenProcessPool("x"))) is None  # type: ignore[arg-type]
+
+
+def test_a_worker_that_falls_silent_is_not_waited_for(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the sleeve's own record tells of an end in this execution; one that told of a former one is waited for."""
+    monkeypatch.setattr(ours, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(ours, "SILENCE_SECONDS", 0.2)
+    futures = Futures(None)
+    began = now()
+    RunRecord(record.workspace, leaf(record).link.run_id).event("run.failed", message="of now")
+    ours._wait(futures.outer, [leaf(record)], began)  # type: ignore[arg-type]
+    assert not ours._is_over(leaf(record), "2100-01-01T00:00:00.000+00:00")
+    found = ours._failure(leaf(record), futures.outer[0])  # type: ignore[arg-type]
+    assert found is not None
+    assert found.message == "nothing came from its worker any more"
+
+
+@pytest.mark.parametrize("error", [Abort("the API says so"), SystemExit(3), ValueError("no")])
+def test_whatever_ends_a_sleeve_comes_back_as_an_error(
+    error: BaseException, record: RunRecord, mocker: MockerFixture
+) -> None:
+    """What is no Exception would end the pool's own thread, and with it all news of all workers."""
+    mocker.patch.object(ours, "selection_flow", side_effect=error)
+    with pytest.raises(StageError, match=type(error).__name__):
+        ours.run_sleeve_task.fn(leaf(record))
