@@ -165,8 +165,8 @@ def test_whatever_ray_raises_when_it_is_joined_is_told_in_words(mocker: MockerFi
     with pytest.raises(InfrastructureError, match="timed out during startup") as raised:
         ours._begin(None, 1, {})
     assert raised.value.exit_code == 30
-    left = [p.cmdline() for p in psutil.process_iter() if p.pid not in before and "ray" in " ".join(p.cmdline())]
-    assert [command for command in left if "gcs_server" in command[0]] == []
+    later = [_words(each) for each in psutil.process_iter() if each.pid not in before]
+    assert [words for words in later if words and "gcs_server" in words[0]] == []
 
 
 @contextmanager
