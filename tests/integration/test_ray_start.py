@@ -161,12 +161,11 @@ def test_a_run_that_hangs_inside_ray_is_ended_from_outside(two: Path, tmp_path: 
 def test_whatever_ray_raises_when_it_is_joined_is_told_in_words(mocker: MockerFixture) -> None:
     """A bare exception of Ray's too, after which nothing of it is left."""
     mocker.patch("ray.init", side_effect=Exception("The current node timed out during startup."))
-    before = set(psutil.pids())
     with pytest.raises(InfrastructureError, match="timed out during startup") as raised:
         ours._begin(None, 1, {})
     assert raised.value.exit_code == 30
-    later = [_words(each) for each in psutil.process_iter() if each.pid not in before]
-    assert [words for words in later if words and "gcs_server" in words[0]] == []
+    below = [_words(each) for each in psutil.Process().children(recursive=True)]
+    assert [words for words in below if any("ray_process" in word or "gcs_server" in word for word in words)] == []
 
 
 @contextmanager
