@@ -11,6 +11,23 @@ import httpx
 
 from quantflow.flows.server import ApiServer, running
 
+TWO_SLEEVES = """
+[profiles.small]
+extends = "demo"
+[profiles.small.data]
+start = 2017-01-01
+[profiles.small.validation]
+rebalance = "quarterly"
+min_history = 504
+[profiles.narrow]
+extends = "small"
+[profiles.narrow.policy]
+top_n = 1
+[meta.two]
+sleeves = [{ profile = "small" }, { profile = "narrow" }]
+"""
+"""A meta profile of two small sleeves."""
+
 SMALL = (
     "data.start=2017-01-01",
     "validation.min_history=504",

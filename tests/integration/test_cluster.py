@@ -13,33 +13,17 @@ from pathlib import Path
 import pytest
 
 import quantflow
-from processes import bare_environment, run_cli
+from processes import TWO_SLEEVES, bare_environment, run_cli
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import status
 from quantflow.stages.code_version import package_version
 
-TOML = """
-[profiles.small]
-extends = "demo"
-[profiles.small.data]
-start = 2017-01-01
-[profiles.small.validation]
-rebalance = "quarterly"
-min_history = 504
-[profiles.narrow]
-extends = "small"
-[profiles.narrow.policy]
-top_n = 1
-[meta.two]
-sleeves = [{ profile = "small" }, { profile = "narrow" }]
-"""
-
 
 @pytest.fixture
 def home(fresh: Path) -> Path:
     """A workspace with a meta profile of two small sleeves."""
-    (fresh / "quantflow.toml").write_text(TOML)
+    (fresh / "quantflow.toml").write_text(TWO_SLEEVES)
     return fresh
 
 

@@ -24,9 +24,8 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from test_cluster import TOML
 
-from processes import bare_environment, run_cli
+from processes import TWO_SLEEVES, bare_environment, run_cli
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = Path(yaml.__file__).parents[1]
@@ -185,7 +184,7 @@ def test_the_pieces_of_compose_give_the_results_of_a_run_without_them(fresh: Pat
     shared = fresh / "shared"
     shared.mkdir()
     for home in (shared, fresh):
-        (home / "quantflow.toml").write_text(TOML)
+        (home / "quantflow.toml").write_text(TWO_SLEEVES)
     entry = pieces.services["quantflow"]["entrypoint"]  # makes it a node of the cluster, which `select` needs not be
     for command in (*entry, "meta", "-m", "two", "--run-id", "both"), ("quantflow", "select", *SELECT):
         done = pieces.run(*command, cwd=shared)
