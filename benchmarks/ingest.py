@@ -51,8 +51,8 @@ def measure(folder: Path, warm: Path, store: Path) -> dict[str, Any]:
     from datetime import date
 
     from quantflow.config.profile import Profile
+    from quantflow.pipeline.stage import SelectionContext
     from quantflow.runs.record import peak_rss_mb
-    from quantflow.stages.base import SelectionContext
     from quantflow.stages.ingestion import IngestionStage
 
     def context(path: Path) -> SelectionContext:

@@ -43,7 +43,7 @@ def ours(close: pd.DataFrame) -> dict[str, float]:
     """Time quantflow's stages on arrays in memory; the first call, which compiles or loads, is not counted."""
     from quantflow.config.load import load_profile
     from quantflow.data.panel import Panel
-    from quantflow.stages.registry import StageRegistry
+    from quantflow.pipeline.registry import StageRegistry
 
     settings = {**load_profile("demo", workspace=Path.cwd()).settings(), "as_of": "2022-12-28"}
     fields = {"close": np.ascontiguousarray(close.to_numpy().T)}

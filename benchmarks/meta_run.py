@@ -46,8 +46,8 @@ from pathlib import Path
 from quantflow import QuantSDK
 from quantflow.config.load import load_meta
 from quantflow.runs.layout import Layout
-from quantflow.stages.base import SelectionContext
-from quantflow.stages.registry import META
+from quantflow.pipeline.stage import SelectionContext
+from quantflow.pipeline.registry import META
 settings = {**load_meta("many", workspace=Path.cwd()).settings(), "as_of": found[0]["as_of"]}
 facts = {"sleeves": found, "failed": []}
 place = Layout.of(Path.cwd(), None).store

@@ -46,7 +46,7 @@ def main() -> None:
 
         from quantflow.execution.garbage import look_seldom
         from quantflow.flows.launch import client_settings
-        from quantflow.flows.server import api_server
+        from quantflow.server.server import api_server
 
         look_seldom()
         with api_server(home) as server, client_settings(server):

@@ -28,8 +28,8 @@ def main() -> None:
 
     from quantflow.config.load import load_profile
     from quantflow.data.panel import Panel
-    from quantflow.stages.base import one_blas_thread
-    from quantflow.stages.registry import StageRegistry
+    from quantflow.pipeline.registry import StageRegistry
+    from quantflow.pipeline.stage import one_blas_thread
 
     close = load_sp500_dataset()
     returns = prices_to_returns(close)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from processes import run_cli, shown_to
-from quantflow.flows.server import ApiServer, api_server
+from quantflow.server.server import ApiServer, api_server
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quantflow.config.manifest import read_manifest
-from quantflow.runs.starter import start_workspace
+from quantflow.ops.starter import start_workspace
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

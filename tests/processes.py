@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from quantflow.flows.server import ApiServer, running
+from quantflow.server.server import ApiServer, running
 
 TWO_SLEEVES = """
 [profiles.small]

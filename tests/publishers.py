@@ -17,8 +17,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from quantflow.config.load import load_profile
+from quantflow.desk.publish import mark_stale, publish
 from quantflow.runs.book import FILES, broken, current, place_of, stale
-from quantflow.runs.publish import mark_stale, publish
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import create_run
 from quantflow.runs.status import status

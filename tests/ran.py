@@ -8,13 +8,13 @@ from pathlib import Path
 
 from processes import SMALL
 from quantflow.config.load import load_meta, load_profile
+from quantflow.pipeline.keys import fingerprint
+from quantflow.review.facts import facts_of
 from quantflow.runs.exports import export
-from quantflow.runs.facts import facts_of
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.runs.request import context_of, create_meta_run, create_run, pipeline
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import RunStatus, status
-from quantflow.stages.keys import fingerprint
 
 AS_OF = date(2022, 12, 28)
 

@@ -16,14 +16,14 @@ from quantflow.errors import DataError, DataUnavailableError, QuantflowError, St
 from quantflow.flows.adapter import task_options
 from quantflow.flows.launch import execute
 from quantflow.flows.selection import run_selection_flow
-from quantflow.flows.server import ApiServer
 from quantflow.flows.watch import TaskState, asking, fetch
+from quantflow.pipeline.registry import SELECTION, StageRegistry
+from quantflow.pipeline.stage import Kind
 from quantflow.runs.layout import Layout
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import create_run
 from quantflow.runs.status import RunStatus, status
-from quantflow.stages.base import Kind
-from quantflow.stages.registry import SELECTION, StageRegistry
+from quantflow.server.server import ApiServer
 
 pytestmark = pytest.mark.usefixtures("server")
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 import dagster as dg
 from work import SIX, begin, stage
 
-from quantflow.stages.base import SelectionContext
+from quantflow.pipeline.stage import SelectionContext
 
 
 class First(dg.Config):

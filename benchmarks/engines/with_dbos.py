@@ -10,7 +10,7 @@ import sys
 from dbos import DBOS, SetWorkflowID
 from work import SIX, begin, stage
 
-from quantflow.stages.base import SelectionContext
+from quantflow.pipeline.stage import SelectionContext
 
 
 @DBOS.step()

@@ -7,7 +7,7 @@ import sys
 from hamilton import driver
 from work import begin, stage
 
-from quantflow.stages.base import SelectionContext
+from quantflow.pipeline.stage import SelectionContext
 
 
 def ingestion(start: str) -> SelectionContext:

@@ -11,7 +11,7 @@ import signal
 import sys
 
 from quantflow import QuantSDK
-from quantflow.stages.base import SelectionContext
+from quantflow.pipeline.stage import SelectionContext
 
 SIX = ("ingestion", "features", "inference", "clustering", "policy", "synthesis")
 FAILING = "policy"

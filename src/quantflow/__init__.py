@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quantflow.config.base import Section
+    from quantflow.pipeline.foreign import ForeignStage
+    from quantflow.pipeline.registry import StageRegistry
+    from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, StageConfig, Summary
     from quantflow.sdk import QuantSDK
-    from quantflow.stages.base import BasePipelineStage, Kind, SelectionContext, StageConfig, Summary
-    from quantflow.stages.foreign import ForeignStage
-    from quantflow.stages.registry import StageRegistry
 
 __all__ = [
     "BasePipelineStage",
@@ -30,15 +30,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BasePipelineStage": "quantflow.stages.base",
-    "ForeignStage": "quantflow.stages.foreign",
-    "Kind": "quantflow.stages.base",
+    "BasePipelineStage": "quantflow.pipeline.stage",
+    "ForeignStage": "quantflow.pipeline.foreign",
+    "Kind": "quantflow.pipeline.stage",
     "QuantSDK": "quantflow.sdk",
     "Section": "quantflow.config.base",
-    "SelectionContext": "quantflow.stages.base",
-    "StageConfig": "quantflow.stages.base",
-    "StageRegistry": "quantflow.stages.registry",
-    "Summary": "quantflow.stages.base",
+    "SelectionContext": "quantflow.pipeline.stage",
+    "StageConfig": "quantflow.pipeline.stage",
+    "StageRegistry": "quantflow.pipeline.registry",
+    "Summary": "quantflow.pipeline.stage",
 }
 
 

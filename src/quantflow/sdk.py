@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.config.load import find_workspace, load_profile
+from quantflow.pipeline.arrange import pipeline_of
+from quantflow.pipeline.registry import StageRegistry
+from quantflow.pipeline.stage import BasePipelineStage, SelectionContext, check_wiring
 from quantflow.runs.layout import Layout
 from quantflow.runs.request import default_run_id, resolve_as_of
-from quantflow.stages.base import BasePipelineStage, SelectionContext, check_wiring
-from quantflow.stages.pipeline import pipeline_of
-from quantflow.stages.registry import StageRegistry
 
 
 class QuantSDK:

@@ -17,9 +17,9 @@ import libfaketime
 import pytest
 
 from processes import SMALL, bare_environment, processes_of, run_cli
+from quantflow.pipeline.registry import SELECTION, StageRegistry
 from quantflow.runs.record import RunRecord
 from quantflow.runs.status import status
-from quantflow.stages.registry import SELECTION, StageRegistry
 
 CACHED = tuple(name for name in SELECTION if StageRegistry.get(name).kind != "control")
 COMMAND = ("select", "-p", "demo", "--run-id", "hit", *(part for key in SMALL for part in ("--set", key)))

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from processes import SMALL, bare_environment, processes_of, run_cli
+from quantflow.pipeline.registry import META, SELECTION
 from quantflow.runs.record import RunRecord
 from quantflow.runs.status import status
-from quantflow.stages.registry import META, SELECTION
 
 PROFILE = (
     '[profiles.s{n}]\nextends = "demo"\n[profiles.s{n}.data]\nstart = 2017-01-01\n[profiles.s{n}.policy]\ntop_n = {n}\n'

@@ -14,10 +14,10 @@ import pytest
 
 import quantflow
 from processes import TWO_SLEEVES, bare_environment, run_cli
+from quantflow.pipeline.code_version import package_version
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import status
-from quantflow.stages.code_version import package_version
 
 
 @pytest.fixture

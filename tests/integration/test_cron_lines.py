@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from quantflow.runs.quoting import unit_command
-from quantflow.runs.schedule import crontab
+from quantflow.ops.quoting import unit_command
+from quantflow.ops.schedule import crontab
 
 NAMES = (
     *("plain", "my folio", "fol%h", "a%%b", "$HOME", "a$$b", "it's", 'say "x"', "ünïcødé 目", "back\\slash", "b\\%h"),

@@ -21,9 +21,9 @@ import pytest
 
 from pages import PAGES, ROOT, all_blocks, blocks, lines, write_files, write_module
 from processes import bare_environment, shown_to
-from quantflow.flows.server import ApiServer
-from quantflow.runs.starter import prices
+from quantflow.ops.starter import prices
 from quantflow.runs.status import list_runs
+from quantflow.server.server import ApiServer
 
 SECONDS = 600.0
 NOT_RUN: dict[str, str] = {

@@ -12,10 +12,10 @@ from quantflow.config.load import load_profile
 from quantflow.data.artifacts import encode
 from quantflow.errors import DataError
 from quantflow.flows.launch import execute
-from quantflow.flows.server import ApiServer
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import create_run
 from quantflow.runs.status import RunStatus, status
+from quantflow.server.server import ApiServer
 from quantflow.stages.ingestion import IngestionStage
 from quantflow.testing.exchange import FakeExchange, Fault
 

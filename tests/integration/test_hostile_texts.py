@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from processes import bare_environment
-from quantflow.runs.starter import instruments, prices
+from quantflow.ops.starter import instruments, prices
 
 CLEAR, TITLE, C1, BIDI = "\x1b[2J", "\x1b]0;owned\x07", "\x9b5m", "\u202e"
 OWN = re.compile(r"\x1b\[[\d;]*[mKAGH]|\x1b\[\?25[lh]")

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from processes import run_cli
-from quantflow.runs.starter import PROFILE
+from quantflow.ops.starter import PROFILE
 
 
 def test_init_then_select(tmp_path: Path) -> None:

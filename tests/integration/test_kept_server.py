@@ -15,17 +15,17 @@ import pytest
 
 from processes import processes_of, run_cli
 from quantflow.errors import InfrastructureError
-from quantflow.execution.keeping import keep, named
-from quantflow.flows.kept_server import server_status, start_server, stop_server
-from quantflow.flows.server import api_server, home_of, running
+from quantflow.server.keeping import keep, named
+from quantflow.server.kept import server_status, start_server, stop_server
+from quantflow.server.server import api_server, home_of, running
 
 
 @pytest.fixture(autouse=True)
 def _no_server_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "no-prefect-profile"))
-    monkeypatch.setattr("quantflow.flows.server.configured_url", lambda: None)
-    monkeypatch.setattr("quantflow.flows.kept_server.configured_url", lambda: None)
+    monkeypatch.setattr("quantflow.server.server.configured_url", lambda: None)
+    monkeypatch.setattr("quantflow.server.kept.configured_url", lambda: None)
 
 
 def test_a_kept_server_is_shared_survives_its_users_and_ends_when_it_is_let_go(fresh: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_server_in_use_is_not_replaced_and_stays_kept(
     used_and_kept: dict[str, Any], fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``serve`` beside a run that uses a kept server without schedules is refused, and changes nothing."""
-    monkeypatch.setattr("quantflow.flows.server.SWAP_SECONDS", 0.5)
+    monkeypatch.setattr("quantflow.server.server.SWAP_SECONDS", 0.5)
     with pytest.raises(InfrastructureError, match="without schedules"), api_server(fresh, schedules=True):
         pass
     assert named(used_and_kept["home"] / "kept") == used_and_kept["pid"]
@@ -92,7 +92,7 @@ def test_a_server_that_a_run_has_just_started_is_replaced_too(
     """Unseen at first, found when joining: ``serve`` never goes on with one that schedules nothing."""
     used_and_kept["let_go"]()
     seen = iter([None])
-    monkeypatch.setattr("quantflow.flows.server.running", lambda home: next(seen, True) and running(home))
+    monkeypatch.setattr("quantflow.server.server.running", lambda home: next(seen, True) and running(home))
     with api_server(fresh, schedules=True):
         state = running(used_and_kept["home"])
         assert state is not None

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from processes import api_of, bare_environment, own_server, processes_of, run_cli
-from quantflow.flows.server import SCHEDULING, server_settings
 from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import RunStatus, status
+from quantflow.server.server import SCHEDULING, server_settings
 
 PROFILE = """
 [profiles.s{n}]

@@ -20,9 +20,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from processes import api_of, bare_environment, shown_to
 from quantflow.config.load import load_profile
 from quantflow.flows.launch import execute
-from quantflow.flows.server import ApiServer
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import create_run, resolve_as_of
+from quantflow.server.server import ApiServer
 
 PROFILES = """
 [profiles.one]

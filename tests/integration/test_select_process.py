@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from processes import bare_environment, processes_of, run_cli
+from quantflow.pipeline.registry import SELECTION, StageRegistry
 from quantflow.runs.record import RunRecord
 from quantflow.runs.status import RunStatus, status
-from quantflow.stages.registry import SELECTION, StageRegistry
 
 
 def start(workspace: Path, *arguments: str) -> subprocess.Popen[str]:

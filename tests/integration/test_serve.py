@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from processes import api_of, bare_environment, own_server, processes_of, run_cli
-from quantflow.flows.kept_server import start_server
-from quantflow.flows.serving import TAG, deployment_name
+from quantflow.flows.serve import TAG, deployment_name
 from quantflow.runs.lock import owned
 from quantflow.runs.status import list_runs
+from quantflow.server.kept import start_server
 
 PROFILE = """
 [profiles.often]
@@ -49,7 +49,7 @@ def asked(workspace: Path, what: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def serving(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     """A workspace with a kept server that schedules nothing and knows a stale deployment, and ``serve`` in it."""
-    monkeypatch.setattr("quantflow.flows.kept_server.configured_url", lambda: None)
+    monkeypatch.setattr("quantflow.server.kept.configured_url", lambda: None)
     (fresh / "quantflow.toml").write_text(PROFILE)
     start_server(fresh)
     place = f"workspace:{os.uname().nodename}:{fresh.resolve()}"

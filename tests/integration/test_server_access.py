@@ -22,8 +22,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from processes import SMALL, api_of, bare_environment, own_server, run_cli
-from quantflow.flows.server import ApiServer, running
 from quantflow.runs.record import RunRecord
+from quantflow.server.server import ApiServer, running
 
 NOBODY = 65534
 SOCKETS = ("/events/in", "/events/out", "/logs/out", "/task_runs/subscriptions/scheduled")

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 USE = """
 from quantflow.quant import kernels, ward
 import numpy
-from quantflow.stages.code_version import code_version
-from quantflow.stages.registry import SELECTION, StageRegistry
+from quantflow.pipeline.code_version import code_version
+from quantflow.pipeline.registry import SELECTION, StageRegistry
 assert "{site}" in kernels.__file__
 kernels._bar_at(numpy.array([1.0, 2.0]), 1)
 print(len([code_version(StageRegistry.get(name)) for name in SELECTION]))

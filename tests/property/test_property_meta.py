@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from quantflow.config.meta import MetaAllocation, SleeveBounds
 from quantflow.errors import InfeasibleError
+from quantflow.pipeline.stage import StageConfig
 from quantflow.quant.sleeves import join_streams, net_positions, risk_shares
-from quantflow.stages.base import StageConfig
 from quantflow.stages.meta.flattening import FlatteningStage
 from quantflow.stages.meta.optimisation import OptimisationStage, OptimisationStageConfig
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quantflow.data.holdings import CASH, Holdings, Position, read_holdings
+from quantflow.desk.holdings import CASH, Holdings, Position, read_holdings
 from quantflow.errors import ConfigError
 from quantflow.quant.orders import Rebalance, plan
 

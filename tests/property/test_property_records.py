@@ -19,7 +19,7 @@ from quantflow.config.load import load_meta, load_profile
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactStore
 from quantflow.errors import QuantflowError
-from quantflow.runs.garbage import find_garbage
+from quantflow.ops.garbage import find_garbage
 from quantflow.runs.layout import Layout
 from quantflow.runs.outcome import outcome
 from quantflow.runs.record import RunRecord, StageRecord

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from quantflow.config.report import ReportConfig
 from quantflow.data.panel import Panel
-from quantflow.stages.report import ReportStage, ReportStageConfig
-from quantflow.stages.report_page.html import el, markup
-from quantflow.stages.report_page.scale import date_ticks, linear_axis, log_axis, thinned
-from quantflow.stages.report_page.svg import LINE, spread
+from quantflow.stages.report.html import el, markup
+from quantflow.stages.report.scale import date_ticks, linear_axis, log_axis, thinned
+from quantflow.stages.report.stage import ReportStage, ReportStageConfig
+from quantflow.stages.report.svg import LINE, spread
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from quantflow.quant.turnover import FloatArray, contributions, turnover
-from quantflow.runs.bridge import joined
+from quantflow.review.bridge import joined
 
 BOOKS = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=7), elements=st.floats(-2, 2))
 

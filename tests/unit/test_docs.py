@@ -22,14 +22,14 @@ from quantflow.cli.main import app
 from quantflow.config.demo import built_in
 from quantflow.config.load import load_meta, load_profile
 from quantflow.data.store import ArtifactRef
-from quantflow.runs.bridge import Bridge, Part
-from quantflow.runs.compare import Comparison
-from quantflow.runs.orders import Order, Orders, Skipped
+from quantflow.desk.orders import Order, Orders, Skipped
+from quantflow.review.bridge import Bridge, Part
+from quantflow.review.compare import Comparison
+from quantflow.review.reproduction import Reproduction, Verdict
+from quantflow.review.reproduction import Row as Reproduced
 from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned, Reason
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.reproduction import Reproduction, Verdict
-from quantflow.runs.reproduction import Row as Reproduced
 from quantflow.runs.status import status
 from quantflow.ui.log import ABOUT
 from quantflow.ui.rows import Row
@@ -211,7 +211,7 @@ def documented(heading: str) -> set[str]:
 
 def test_the_json_page_has_the_keys_of_runs(tmp_path: Path) -> None:
     """The documented keys of a run, a stage, a ref and a list entry are those that are written."""
-    from quantflow.cli.inspect import _BRIEF
+    from quantflow.cli.review.inspect import _BRIEF
 
     record = RunRecord(tmp_path, "one")
     header = {"kind": "selection", "profile": "demo", "as_of": "2022-12-28", "settings": {}, "sources": {}}

@@ -92,7 +92,7 @@ def runs(workspace: Path, ctx: typer.Context) -> Iterable[str]:
 @_quiet
 def stages(workspace: Path, ctx: typer.Context) -> Iterable[str]:
     """Offer the stages of the run that is named, else of the newest, else the built-in ones."""
-    from quantflow.stages.names import META, SELECTION
+    from quantflow.pipeline.names import META, SELECTION
 
     try:
         header: dict[str, Any] = json.loads((_run_of(workspace, ctx) / "run.json").read_bytes())

@@ -10,29 +10,15 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import (
-    check,
-    checks,
-    crontab,
-    doctor,
-    drill,
-    explain,
-    gc,
-    init,
-    inspect,
-    meta,
-    nights,
-    orders,
-    profiles,
-    publish,
-    reproduce,
-    resume,
-    select,
-    serve,
-    server,
-    stages,
-)
+from quantflow.cli import drill
 from quantflow.cli.descriptors import open_missing_streams
+from quantflow.cli.desk import orders, publish
+from quantflow.cli.ops import cron as crontab
+from quantflow.cli.ops import doctor, gc, init, serve, server
+from quantflow.cli.ops import status as nights
+from quantflow.cli.pipeline import profiles, stages
+from quantflow.cli.review import check, checks, explain, inspect, reproduce
+from quantflow.cli.run import meta, resume, select
 from quantflow.execution.garbage import look_no_more, look_seldom
 from quantflow.ui.streams import clean_streams
 

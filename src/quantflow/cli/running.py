@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from quantflow.flows.server import ApiServer
     from quantflow.runs.done import AlreadyDone
     from quantflow.runs.record import RunRecord
     from quantflow.runs.status import RunStatus
+    from quantflow.server.server import ApiServer
 
 
 def run_and_show(
@@ -45,7 +45,7 @@ def run_and_show(
         QuantflowError: What ended the run, after the way on was printed.
         DegradedError: If it must not be published, or is degraded and that is an error, after its result was shown.
     """
-    from quantflow.flows.server import api_server
+    from quantflow.server.server import api_server
 
     with ExitStack() as holding:
         with api_server(workspace) as server:
@@ -67,7 +67,7 @@ def run_and_show(
 
 
 def _executed(record: RunRecord, server: ApiServer, mode: str, forced: Sequence[str]) -> RunStatus:
-    from quantflow.runs.publish import stale_when_it_fails
+    from quantflow.desk.publish import stale_when_it_fails
     from quantflow.ui.progress import progress
 
     with _way_on(record, mode), stale_when_it_fails(record), progress(record, mode) as listener:
@@ -103,7 +103,7 @@ def publish(run: RunStatus, mode: str) -> None:
     Raises:
         DegradedError: If a gate holds it back.
     """
-    from quantflow.runs.publish import publish as move
+    from quantflow.desk.publish import publish as move
     from quantflow.ui.log import log
 
     book = move(run)

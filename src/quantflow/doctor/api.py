@@ -11,8 +11,8 @@ SECONDS = 2.0
 
 def api(place: Place) -> Iterator[Finding]:
     """Which API server would a run use, does it answer, and does its version go with the client's?"""
-    from quantflow.flows.api_url import configured_url, without_secrets
-    from quantflow.flows.server import running
+    from quantflow.server.server import running
+    from quantflow.server.url import configured_url, without_secrets
 
     if url := configured_url():
         source = "PREFECT_API_URL" if "PREFECT_API_URL" in place.environ else "the active Prefect profile"
@@ -34,7 +34,7 @@ def api(place: Place) -> Iterator[Finding]:
 def _answering(url: str, about: str, place: Place, mend: str) -> Iterator[Finding]:
     import httpx
 
-    from quantflow.flows.api_url import first_line, trouble_at
+    from quantflow.server.url import first_line, trouble_at
 
     trouble = trouble_at(url)
     try:

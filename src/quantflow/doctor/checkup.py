@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quantflow.doctor import api, machine, nights, workspace
+from quantflow.doctor import api, machine, workspace
+from quantflow.doctor import sessions as nights
 from quantflow.doctor.base import Check, Finding, Place, Result
 
 CHECKS: tuple[Check, ...] = (

@@ -93,8 +93,8 @@ def profiles(place: Place) -> Iterator[Finding]:
     """Can every profile and meta profile of quantflow.toml be used?"""
     from quantflow.config.catalogue import entries
     from quantflow.config.workspaces import FILE
+    from quantflow.doctor.profiles import problem_of
     from quantflow.errors import ConfigError
-    from quantflow.runs.validate import problem_of
 
     try:
         own = [entry for entry in entries(place.workspace) if entry.source != "built in"]

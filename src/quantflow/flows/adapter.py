@@ -19,10 +19,10 @@ from quantflow.config.credentials import scrubbed
 from quantflow.data.store import is_local
 from quantflow.errors import DataUnavailableError, QuantflowError, StageError
 from quantflow.flows.cache import CacheStorage, KernelLocks
+from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, Step, note_sink, step_runner
 from quantflow.runs.layout import Layout
 from quantflow.runs.record import RunRecord
 from quantflow.sdk import QuantSDK
-from quantflow.stages.base import BasePipelineStage, Kind, SelectionContext, Step, note_sink, step_runner
 
 RETRIES = 3
 BACKOFF_SECONDS = 2

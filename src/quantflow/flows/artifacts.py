@@ -15,11 +15,11 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from quantflow.data.store import is_local
-from quantflow.flows.server import is_own
 from quantflow.runs.outcome import Outcome, outcome
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import layout_of
 from quantflow.runs.status import RunStatus, status
+from quantflow.server.server import is_own
 
 PATIENCE_SECONDS = 5.0
 _PLAIN = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")

@@ -9,11 +9,11 @@ from typing import Any
 from quantflow.config.plugins import importable, specs_of
 from quantflow.errors import InfrastructureError
 from quantflow.execution.ray import ask_each_node
+from quantflow.pipeline.arrange import pipeline_of
+from quantflow.pipeline.code_version import NUMERIC_PACKAGES, code_version, package_version
 from quantflow.runs.record import RunRecord, versions
 from quantflow.runs.request import pipeline
 from quantflow.runs.sleeves import Leaf, due
-from quantflow.stages.code_version import NUMERIC_PACKAGES, code_version, package_version
-from quantflow.stages.pipeline import pipeline_of
 
 SHOWN = 3
 HINT = "Install the same versions on all nodes of the cluster, then resume the run."

@@ -16,9 +16,7 @@ from uuid import UUID
 
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Interrupted
-from quantflow.flows.api_url import reachable
-from quantflow.flows.crew import crew
-from quantflow.flows.server import ApiServer
+from quantflow.flows.runners import crew
 from quantflow.flows.worker import api_lost, flush, logged, tags_of, words_of
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
@@ -27,6 +25,8 @@ from quantflow.runs.record import RunRecord, now
 from quantflow.runs.request import layout_of
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import FAILED, INTERRUPTED, RunStatus, status
+from quantflow.server.server import ApiServer
+from quantflow.server.url import reachable
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner

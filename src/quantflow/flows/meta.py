@@ -22,8 +22,8 @@ from quantflow.execution import ray as ray_cluster
 from quantflow.execution.processes import end_with_parent
 from quantflow.flows.adapter import use_cache
 from quantflow.flows.artifacts import show_in_prefect
-from quantflow.flows.crew import dismiss, task_name
 from quantflow.flows.handshake import refuse_foreign_results
+from quantflow.flows.runners import dismiss, task_name
 from quantflow.flows.selection import advance, selection_flow
 from quantflow.flows.worker import at_work, bound_last_words, tags_of
 from quantflow.runs import stopping
@@ -70,7 +70,7 @@ def run_meta_flow(
         QuantflowError: What ended the run; it can be resumed.
     """
     from quantflow.flows.launch import execute
-    from quantflow.flows.server import api_server
+    from quantflow.server.server import api_server
 
     home = find_workspace(Path.cwd(), workspace)
     owning = taken_up(RunRecord(home, run_id))

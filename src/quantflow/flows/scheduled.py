@@ -17,16 +17,16 @@ from quantflow.config import catalogue
 from quantflow.config.printable import CleanStream
 from quantflow.config.profile import MetaProfile
 from quantflow.data.store import private_folder
+from quantflow.desk.publish import publish, stale_when_it_fails
 from quantflow.errors import ConfigError, Interrupted, LockedError, QuantflowError
 from quantflow.flows.launch import execute
-from quantflow.flows.server import ApiServer, inherited_server
 from quantflow.runs import stopping
 from quantflow.runs.begin import begun_unless_done
 from quantflow.runs.done import AlreadyDone
 from quantflow.runs.lock import owned, owner
-from quantflow.runs.publish import publish, stale_when_it_fails
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import resolve_as_of, resolve_meta_as_of
+from quantflow.server.server import ApiServer, inherited_server
 
 
 class _StillGoing(Exception):  # noqa: N818  # nothing is wrong: the former run is not over

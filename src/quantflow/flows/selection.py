@@ -22,17 +22,17 @@ from quantflow.errors import QuantflowError, StageError, refused_by_machine
 from quantflow.flows.adapter import Order, attempts, stage_task, use_cache
 from quantflow.flows.artifacts import show_in_prefect
 from quantflow.flows.worker import api_lost
+from quantflow.pipeline.code_version import package_version
+from quantflow.pipeline.keys import fingerprint
+from quantflow.pipeline.stage import BasePipelineStage, SelectionContext, Summary
+from quantflow.review.facts import facts_of
 from quantflow.runs import stopping
 from quantflow.runs.begin import begun, taken_up
 from quantflow.runs.exports import export
-from quantflow.runs.facts import facts_of
 from quantflow.runs.plan import Planner, Reason
 from quantflow.runs.record import RunRecord, StageRecord, now, peak_rss_mb
 from quantflow.runs.request import context_of, layout_of, pipeline, planner_of, resolve_as_of
 from quantflow.runs.status import RunStatus
-from quantflow.stages.base import BasePipelineStage, SelectionContext, Summary
-from quantflow.stages.code_version import package_version
-from quantflow.stages.keys import fingerprint
 
 
 def run_selection_flow(
@@ -59,7 +59,7 @@ def run_selection_flow(
         QuantflowError: What ended the run; it can be resumed.
     """
     from quantflow.flows.launch import execute
-    from quantflow.flows.server import api_server
+    from quantflow.server.server import api_server
 
     home = find_workspace(Path.cwd(), workspace)
     owning = taken_up(RunRecord(home, run_id))

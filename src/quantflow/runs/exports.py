@@ -7,9 +7,9 @@ from typing import Any
 
 from quantflow.data.cells import table_cells
 from quantflow.data.store import ArtifactRef
+from quantflow.pipeline.stage import SelectionContext
 from quantflow.runs.record import RunRecord
 from quantflow.runs.status import EXPORTS
-from quantflow.stages.base import SelectionContext
 
 
 def export(record: RunRecord, context: SelectionContext, made: Mapping[str, ArtifactRef]) -> None:

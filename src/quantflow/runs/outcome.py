@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from quantflow.pipeline.stage import SelectionContext
 from quantflow.runs.request import layout_of
 from quantflow.runs.status import RunStatus
-from quantflow.stages.base import SelectionContext
 
 
 @dataclass(frozen=True)

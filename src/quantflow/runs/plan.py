@@ -9,9 +9,9 @@ from typing import Any
 
 from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef
+from quantflow.pipeline.keys import Fingerprint, fingerprint
+from quantflow.pipeline.stage import BasePipelineStage, Kind
 from quantflow.runs.record import StageRecord
-from quantflow.stages.base import BasePipelineStage, Kind
-from quantflow.stages.keys import Fingerprint, fingerprint
 
 
 class Reason(StrEnum):

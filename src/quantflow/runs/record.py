@@ -23,8 +23,8 @@ from quantflow.config.credentials import scrubbed
 from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import ArtifactRef, private_folder, write_atomic
 from quantflow.errors import ConfigError, InfrastructureError, IntegrityError
-from quantflow.stages.base import Summary
-from quantflow.stages.code_version import NUMERIC_PACKAGES
+from quantflow.pipeline.code_version import NUMERIC_PACKAGES
+from quantflow.pipeline.stage import Summary
 
 SCHEMA_VERSION = 1
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

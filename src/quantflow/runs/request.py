@@ -17,6 +17,9 @@ from quantflow.config.profile import MetaProfile, Profile
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.pipeline.arrange import pipeline_of
+from quantflow.pipeline.registry import META, StageRegistry
+from quantflow.pipeline.stage import BasePipelineStage, SelectionContext, check_wiring
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owned
 from quantflow.runs.plan import Planned, Planner
@@ -24,9 +27,6 @@ from quantflow.runs.record import RunRecord
 from quantflow.runs.sleeves import SleeveLink, config_hash
 from quantflow.runs.status import find_run
 from quantflow.runs.taken import refuse_existing
-from quantflow.stages.base import BasePipelineStage, SelectionContext, check_wiring
-from quantflow.stages.pipeline import pipeline_of
-from quantflow.stages.registry import META, StageRegistry
 
 
 def default_run_id(profile: str, as_of: date) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from quantflow.pipeline.stage import SelectionContext
 from quantflow.runs.request import layout_of
 from quantflow.runs.status import RunStatus
-from quantflow.stages.base import SelectionContext
 
 
 def results(run: RunStatus) -> SelectionContext:

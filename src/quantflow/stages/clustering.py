@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from quantflow.config.clusters import ClustersConfig
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 
 class ClusteringStageConfig(StageConfig):

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from quantflow.config.calendar import CalendarConfig
 from quantflow.config.features import FeaturesConfig
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 
 class FeaturesStageConfig(StageConfig):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from quantflow.config.scores import ScoresConfig
 from quantflow.errors import DataError, StageError, unknown_name
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 if TYPE_CHECKING:
     from quantflow.quant.scores import FloatArray, Scorer

@@ -27,7 +27,7 @@ from quantflow.data.names import without_unprintable
 from quantflow.data.providers import open_provider
 from quantflow.data.restated import former_bars
 from quantflow.errors import DataError
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, note
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, note
 
 
 class IngestionStageConfig(StageConfig):

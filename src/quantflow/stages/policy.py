@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from quantflow.config.policy import PolicyConfig
 from quantflow.errors import DataError, InfeasibleError
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step
 
 if TYPE_CHECKING:
     from quantflow.quant.policy import Decisions, FloatArray, Pool, Veto

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from quantflow.config.data import DataConfig
 from quantflow.config.synthesis import SynthesisConfig
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 if TYPE_CHECKING:
     import pandas as pd

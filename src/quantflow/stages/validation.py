@@ -19,9 +19,9 @@ from quantflow.config.synthesis import SynthesisConfig
 from quantflow.config.validation import ValidationConfig
 from quantflow.data.panel import Panel
 from quantflow.errors import InfeasibleError
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step_runner
-from quantflow.stages.registry import StageRegistry
-from quantflow.stages.replays import Configured, ancestors, configured, dated, known_at, reach_of
+from quantflow.pipeline.registry import StageRegistry
+from quantflow.pipeline.replay import Configured, ancestors, configured, dated, known_at, reach_of
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step_runner
 from quantflow.stages.walk_forward import Rebalances, decide_all, metrics, schedule, stream, weights_over_time
 
 if TYPE_CHECKING:

@@ -34,9 +34,9 @@ from quantflow.data.artifacts import encode, latest_date
 from quantflow.data.panel import Panel
 from quantflow.data.store import ArtifactStore
 from quantflow.errors import ConfigError
-from quantflow.stages.base import BasePipelineStage, Kind, StageConfig, Summary
-from quantflow.stages.code_version import code_version
-from quantflow.stages.registry import plug_in
+from quantflow.pipeline.code_version import code_version
+from quantflow.pipeline.registry import plug_in
+from quantflow.pipeline.stage import BasePipelineStage, Kind, StageConfig, Summary
 
 
 def market(symbols: int = 6, sessions: int = 600, seed: int = 7) -> Panel:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.markup import escape
 from rich.table import Table
 
-from quantflow.runs.lookahead import Lookahead
+from quantflow.review.lookahead import Lookahead
 from quantflow.ui.screen import Screen
 from quantflow.ui.tables import new_table, out, show
 

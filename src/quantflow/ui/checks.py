@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from quantflow.runs.restated import Restatement
+from quantflow.review.restated import Restatement
 from quantflow.runs.status import RunStatus
 from quantflow.ui.tables import new_table, out, show
 

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from quantflow.runs.bridge import Bridge, Part
-from quantflow.runs.compare import Comparison, Pair
+from quantflow.review.bridge import Bridge, Part
+from quantflow.review.compare import Comparison, Pair
 from quantflow.ui.tables import new_table, out, show
 
 _MOST = 15

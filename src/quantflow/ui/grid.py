@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from quantflow.stages.registry import SELECTION
+from quantflow.pipeline.registry import SELECTION
 from quantflow.ui.marks import MARKS, STYLES, shown
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from rich.console import Console
 from rich.markup import escape
 
-from quantflow.runs.orders import Orders
+from quantflow.desk.orders import Orders
 from quantflow.ui.tables import new_table, out, show
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from rich.markup import escape
 
-from quantflow.runs.reproduction import BROKEN, Reproduction, Verdict
+from quantflow.review.reproduction import BROKEN, Reproduction, Verdict
 from quantflow.ui.tables import new_table, out, show
 
 _STYLES = {Verdict.NOT_COMPARED: "dim", Verdict.GIVEN: "cyan", Verdict.NOT_RUN: "yellow"}

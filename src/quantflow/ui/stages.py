@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.markup import escape
 
 from quantflow.config.problems import show as as_toml
-from quantflow.runs.single import Made
-from quantflow.stages.base import Summary
-from quantflow.stages.describe import Described, Key
+from quantflow.pipeline.describe import Described, Key
+from quantflow.pipeline.stage import Summary
+from quantflow.review.single import Made
 from quantflow.ui.profiles import plain_table
 from quantflow.ui.tables import out, show
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.markup import escape
 
-from quantflow.runs.why import Path
+from quantflow.review.why import Path
 from quantflow.ui.tables import new_table, out, show
 
 

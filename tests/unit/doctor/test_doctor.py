@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from processes import run_cli
-from quantflow.doctor import api, machine, nights, workspace
+from quantflow.doctor import api, machine, workspace
+from quantflow.doctor import sessions as nights
 from quantflow.doctor.base import Check, Finding, Place, Result, installed
 from quantflow.doctor.checkup import CHECKS, checkup
 from quantflow.runs.record import RunRecord, StageRecord
@@ -263,7 +264,7 @@ def test_a_kept_server_that_died_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     home.mkdir(parents=True)
     (home / "kept").write_text("99999999")
     (home / "state.json").write_text(json.dumps({"pid": 99999999, "port": 9, "url": "http://127.0.0.1:9/api"}))
-    monkeypatch.setattr("quantflow.flows.api_url.configured_url", lambda: None)
+    monkeypatch.setattr("quantflow.server.url.configured_url", lambda: None)
     found = one(api.api, place(tmp_path))
     assert (found.result, "quantflow server start" in found.mend) == (Result.WARN, True)
 

@@ -11,11 +11,11 @@ import pytest
 from quantflow.config.load import load_meta
 from quantflow.errors import InfrastructureError
 from quantflow.flows.handshake import code_here, differences, refuse_foreign_results
+from quantflow.pipeline.code_version import code_version, package_version
+from quantflow.pipeline.stage import Kind
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.runs.request import create_meta_run, pipeline
 from quantflow.runs.sleeves import Leaf, leaves
-from quantflow.stages.base import Kind
-from quantflow.stages.code_version import code_version, package_version
 
 
 def test_the_same_code_has_no_differences(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ from pytest_mock import MockerFixture
 from quantflow.config.load import load_meta, load_profile
 from quantflow.errors import InfrastructureError, Interrupted, StageError
 from quantflow.flows import launch as ours
-from quantflow.flows.server import ApiServer
 from quantflow.flows.watch import TaskState
 from quantflow.runs.record import RunRecord, StageRecord, now
 from quantflow.runs.request import create_meta_run, create_run
 from quantflow.runs.sleeves import leaves
+from quantflow.server.server import ApiServer
 
 SERVER = ApiServer("http://127.0.0.1:9/api", embedded=True, environment={"PREFECT_API_URL": "x"}, credential="a:b")
 BEFORE, AFTER = "2000-01-01T00:00:00.000+00:00", "2100-01-01T00:00:00.000+00:00"

@@ -14,8 +14,8 @@ from quantflow.config.load import load_profile
 from quantflow.flows import scheduled
 from quantflow.flows.meta import run_meta_flow
 from quantflow.flows.selection import run_selection_flow
+from quantflow.ops.garbage import find_garbage
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
-from quantflow.runs.garbage import find_garbage
 from quantflow.runs.lock import owner
 from quantflow.runs.record import RunRecord
 from quantflow.runs.status import RunStatus, list_runs, status
@@ -45,9 +45,9 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         look("published", run.record)
         assert run.state == "completed"
 
-    monkeypatch.setattr("quantflow.flows.server.api_server", no_server)
+    monkeypatch.setattr("quantflow.server.server.api_server", no_server)
     monkeypatch.setattr("quantflow.flows.launch.execute", execute)
-    monkeypatch.setattr("quantflow.runs.publish.publish", publish)
+    monkeypatch.setattr("quantflow.desk.publish.publish", publish)
     monkeypatch.setattr(scheduled, "inherited_server", lambda home: None)
     monkeypatch.setattr(scheduled, "execute", execute)
     monkeypatch.setattr(scheduled, "publish", publish)

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from quantflow.flows.watch import TaskState
+from quantflow.pipeline.stage import Summary
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.stages.base import Summary
 from quantflow.ui.grid import sleeve_rows
 from quantflow.ui.progress import NOTE_EVERY, Lines, LiveView, default_mode, progress
 from quantflow.ui.rows import Row, changed, rows

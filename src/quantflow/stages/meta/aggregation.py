@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from quantflow.config.meta import SleeveName
 from quantflow.errors import DataError
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 if TYPE_CHECKING:
     import pandas as pd

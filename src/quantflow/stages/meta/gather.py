@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import DataError, IntegrityError
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, SelectionContext, StageConfig, Summary
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, SelectionContext, StageConfig, Summary
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from quantflow.config.meta import MetaAllocation, SleeveBounds
 from quantflow.errors import InfeasibleError
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 if TYPE_CHECKING:
     from quantflow.quant.allocation import Allocation, FloatArray

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from quantflow.config.report import ReportConfig
-from quantflow.stages.base import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 
 class MetaReportStageConfig(StageConfig):
@@ -39,12 +39,12 @@ class MetaReportStage(BasePipelineStage[MetaReportStageConfig]):
 
     def run(self, inputs: Inputs, config: MetaReportStageConfig) -> Outputs:
         """Return ``report``, an HTML page without scripts or links, and ``brief``, at most 15 lines of text."""
-        from quantflow.stages.report_page.meta_page import meta_brief, meta_report
+        from quantflow.stages.report.meta_page import meta_brief, meta_report
 
         return {"report": meta_report(inputs, config.report.title, config.report.top), "brief": meta_brief(inputs)}
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the verdict's first clause, degraded when a sleeve is missing."""
-        from quantflow.stages.report_page.facts import verdict
+        from quantflow.stages.report.facts import verdict
 
         return Summary(note=verdict(inputs).partition(",")[0], degraded=bool(inputs["sleeves"].get("failed")))

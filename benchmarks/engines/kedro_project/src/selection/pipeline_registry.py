@@ -8,7 +8,7 @@ from itertools import pairwise
 from kedro.pipeline import Node, Pipeline
 from work import SIX, begin, stage
 
-from quantflow.stages.base import SelectionContext
+from quantflow.pipeline.stage import SelectionContext
 
 
 def register_pipelines() -> dict[str, Pipeline]:

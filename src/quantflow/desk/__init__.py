@@ -1,0 +1,1 @@
+"""What to trade: publishing a book, its target, orders."""

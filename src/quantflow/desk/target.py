@@ -1,0 +1,103 @@
+"""What an account is to hold: the weights of a run, or a profile's current book."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quantflow.config.layers import check_name
+from quantflow.desk.publish import doubts
+from quantflow.errors import ConfigError, DataError, DegradedError, unknown_name
+from quantflow.runs.book import books, broken, current, stale
+from quantflow.runs.results import weights_of
+from quantflow.runs.status import RunStatus, find_run
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an account is to hold.
+
+    Attributes:
+        run: The run that decided it, and whose closes it is bought at.
+        weights: Signed fraction of capital, by symbol.
+        book: Whether it is its profile's current book.
+        stale: Why a newer run did not replace that book; None when none failed to.
+        notes: Why the weights of a run that is asked for are not such as become a book.
+    """
+
+    run: RunStatus
+    weights: Mapping[str, float]
+    book: bool
+    stale: str | None = None
+    notes: Sequence[str] = ()
+
+
+def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale_ok: bool = False) -> Target:
+    """Return what is to be held: the weights of a run, or a profile's current book; the only book when neither is said.
+
+    Raises:
+        ConfigError: If there is no such run or book, *profile* can be no name of one, the run is not complete, or it is
+            not said which of several books.
+        DataError: If there are no weights, or not all are finite.
+        DegradedError: If a newer run did not replace the book, unless that is in order.
+    """
+    if run_id is not None:
+        if profile is not None:
+            raise ConfigError("A run and --profile are both given.", hint="Give one: a run, or the book of a profile.")
+        run = _complete(find_run(workspace, run_id))
+        run_id = run.record.run_id
+        weights = _sound(weights_of(run), f"Run {run_id}", f"quantflow inspect {run_id}")
+        return Target(run, weights, book=False, notes=tuple(doubts(run)))
+    if profile is not None:
+        check_name(profile, "A profile")
+    name = profile or _only(workspace)
+    book = current(workspace, name)
+    if book is None:
+        for each in broken(workspace):
+            if each.profile == name:
+                raise ConfigError(f"The book of {name!r} is broken: {each.problem}.", hint=f"Publish again: {each.fix}")
+        near = unknown_name("book", name, books(workspace)).hint
+        raise ConfigError(f"{name!r} has no book.", hint=f"{near} A complete run of the profile makes one.")
+    said = stale(workspace, name)
+    if said is not None and not stale_ok:
+        raise DegradedError(
+            f"The book of {name} is stale. {' '.join(said.split())}",
+            hint="Mend that and run again, or take the old book as it is with --stale-ok.",
+        )
+    run = _run_of(workspace, name, book.run_id)
+    weights = _sound(book.weights, f"The book of {name}", "Run the profile again, with --force.")
+    return Target(run, weights, book=True, stale=said)
+
+
+def _sound(weights: Mapping[str, Any], whose: str, hint: str) -> Mapping[str, float]:
+    if not weights or not all(isinstance(weight, int | float) and math.isfinite(weight) for weight in weights.values()):
+        raise DataError(f"{whose} has no weights, or not all are finite numbers.", hint=hint)
+    return weights
+
+
+def _run_of(workspace: Path, name: str, run_id: str) -> RunStatus:
+    try:
+        return _complete(find_run(workspace, run_id))
+    except ConfigError as error:
+        raise ConfigError(
+            f"The book of {name} has no prices: {error.message}", hint="Run the profile again, with --force."
+        ) from error
+
+
+def _only(workspace: Path) -> str:
+    found = sorted({*books(workspace), *(each.profile for each in broken(workspace))})
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError("There are several books.", hint=f"Name one with --profile: {', '.join(found)}.")
+    raise ConfigError(f"There is no book in {workspace}.", hint="Make one: quantflow select --profile demo")
+
+
+def _complete(run: RunStatus) -> RunStatus:
+    if run.state != "completed":
+        name = run.record.run_id
+        raise ConfigError(f"Run {name} is {run.state}, not complete.", hint=f"quantflow resume {name}")
+    return run

@@ -1,0 +1,174 @@
+"""Who runs the sleeves of a meta run: Ray or processes. Imports no Prefect: Ray starts while that is imported."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from quantflow.errors import InfrastructureError
+from quantflow.execution import ray as ray_cluster
+from quantflow.execution.background import InBackground
+from quantflow.execution.ray import Cluster
+from quantflow.flows.handshake import refuse_other_versions
+from quantflow.runs import stopping
+from quantflow.runs.record import RunRecord
+from quantflow.runs.sleeves import Leaf, due
+from quantflow.server.server import ApiServer
+
+if TYPE_CHECKING:
+    from prefect.task_runners import TaskRunner
+
+NEEDED_BY_SLEEVES = ("quantflow.flows.meta", "quantflow.stages.validation", "skfolio", "numba", "pyarrow.parquet")
+"""What every worker of a Ray that is started imports at once, while the flow run is made known to the API."""
+
+SETTLE_SECONDS, INTERRUPTED_SECONDS = 5.0, 1.0
+_crew: ContextVar[_AtWork | None] = ContextVar("crew", default=None)
+
+
+@contextmanager
+def crew(record: RunRecord, server: ApiServer, tag: str) -> Iterator[Callable[[], TaskRunner[Any]]]:
+    """Have those who will run the sleeves of a meta run that are not complete; yield what gives their task runner.
+
+    Entering returns at once, while Ray starts; the task runner can be had once it is up. Where no sleeve is left to
+    be run, nothing is started. With ``runner = "auto"`` processes take the place of a Ray of this machine that does not
+    come up; a line on standard error and the run's events say so.
+
+    Args:
+        record: The meta run.
+        server: The API server, whose settings are in the environment.
+        tag: What all task runs of this execution carry.
+
+    Raises:
+        InfrastructureError: From what is yielded: if Ray cannot be used, or its workers could not reach the server, or
+            have other versions than this process.
+    """
+    chosen = record.header["settings"]["execution"]
+    if chosen["runner"] == "local" or not due(record):
+        yield lambda: _processes(chosen["workers"])
+        return
+    with suppress(InfrastructureError):  # comes again where it is looked at
+        ray_cluster.imported()  # here, since two threads that import much at once can meet half-made modules
+    names = frozenset(task_name(leaf) for leaf in due(record))
+    with InBackground(_ray(record, server)) as starting:
+        at_work = _AtWork(starting, tag, names)
+        token = _crew.set(at_work)
+        try:
+            yield lambda: _on_ray_or_without(starting, record, server)
+        finally:
+            _crew.reset(token)
+            at_work.wait()
+
+
+def dismiss() -> None:
+    """Let those go who have run the sleeves of this flow: Ray ends while the portfolio is made."""
+    if at_work := _crew.get():
+        at_work.dismiss()
+
+
+class _AtWork:
+    """The Ray that runs the sleeves, and how it is let go of.
+
+    Args:
+        ray: The Ray.
+        tag: What the task runs carry.
+        names: The names of the sleeves' task runs.
+    """
+
+    def __init__(self, ray: InBackground[Cluster], tag: str, names: Collection[str]) -> None:
+        self._ray, self._tag, self._names = ray, tag, names
+        self._leaving: threading.Thread | None = None
+
+    def dismiss(self) -> None:
+        """Begin to let go of the Ray, once the API has heard the last of its workers; return at once."""
+        self._leaving = threading.Thread(target=copy_context().run, args=(self._leave,), daemon=True)
+        self._leaving.start()
+
+    def wait(self) -> None:
+        """Wait until it was let go of, if that has begun."""
+        if self._leaving:
+            self._leaving.join()
+
+    def _leave(self) -> None:
+        try:
+            settle(self._tag, self._names)
+        finally:
+            self._ray.leave()
+
+
+@contextmanager
+def _ray(record: RunRecord, server: ApiServer) -> Iterator[Cluster]:
+    chosen = record.header["settings"]["execution"]
+    sleeves = due(record)
+    with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], server.environment) as found:
+        if found.started:
+            ray_cluster.warm(min(found.cpus, len(sleeves)), NEEDED_BY_SLEEVES)
+        yield found
+
+
+def _on_ray_or_without(starting: InBackground[Cluster], record: RunRecord, server: ApiServer) -> TaskRunner[Any]:
+    import skfolio  # noqa: F401  # what the portfolio's own stages need, while there is nothing to do but wait
+
+    chosen = record.header["settings"]["execution"]
+    try:
+        return _on_ray(starting.result(), record, server)
+    except InfrastructureError as error:
+        if chosen["runner"] != "auto" or chosen["ray_address"]:
+            raise
+        record.event("ray.replaced", message=error.message)
+        sys.stderr.write(f"warning: {error.message} The sleeves run in processes of this machine instead.\n")
+        return _processes(chosen["workers"])
+
+
+def _on_ray(found: Cluster, record: RunRecord, server: ApiServer) -> TaskRunner[Any]:
+    from prefect_ray import RayTaskRunner
+
+    if server.embedded and ray_cluster.spans_machines():
+        raise InfrastructureError(
+            "The Ray cluster has nodes on other machines, which cannot reach this workspace's own API server.",
+            hint="Set PREFECT_API_URL to a server that all nodes reach; the workspace must be a shared folder.",
+        )
+    if not found.started:
+        refuse_other_versions(record)
+    runner: TaskRunner[Any] = RayTaskRunner()
+    return runner
+
+
+def task_name(leaf: Leaf) -> str:
+    """Return the name of the task run that runs a sleeve."""
+    return f"sleeve {leaf.name}"
+
+
+def settle(tag: str, names: Collection[str]) -> None:
+    """Wait until the API knows that tasks have ended; after some seconds tell it of those of which it does not.
+
+    The last events of a worker that is ended at once would be lost, and its task run shown as running for ever.
+
+    Args:
+        tag: What the task runs carry.
+        names: The names of the task runs.
+    """
+    import httpx
+    from prefect.states import Crashed
+
+    from quantflow.flows.watch import asking, fetch
+
+    until = time.monotonic() + (SETTLE_SECONDS if stopping.received() is None else INTERRUPTED_SECONDS)
+    with suppress(InfrastructureError, httpx.HTTPError), asking() as client:
+        while open_ := [task for task in fetch(tag, client) if task.name in names and not task.final]:
+            if time.monotonic() > until:
+                for task in open_:
+                    client.set_task_run_state(UUID(task.id), Crashed(message="its worker is gone"), force=True)
+                return
+            time.sleep(0.1)
+
+
+def _processes(workers: int | None) -> TaskRunner[Any]:
+    from prefect.task_runners import ProcessPoolTaskRunner
+
+    return ProcessPoolTaskRunner(max_workers=workers)

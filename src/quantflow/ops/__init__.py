@@ -1,0 +1,1 @@
+"""Unattended life: schedules, sessions, garbage, starting a workspace."""

@@ -1,0 +1,1 @@
+"""What a stage is, which stages a profile has, and how they are keyed and played."""

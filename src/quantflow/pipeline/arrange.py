@@ -1,0 +1,97 @@
+"""The stages of a profile: the built-in ones, with those of other packages in their places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quantflow.config.plugins import specs_of
+from quantflow.errors import ConfigError, unknown_name
+from quantflow.pipeline.registry import SELECTION, StageRegistry, plug_in
+from quantflow.pipeline.stage import BasePipelineStage
+
+Stage = BasePipelineStage[Any]
+
+
+def pipeline_of(settings: Mapping[str, Any]) -> tuple[Stage, ...]:
+    """Return the stages of a selection run with these settings, in order: the one answer to this question.
+
+    Args:
+        settings: The profile's sections, as ``Profile.settings`` and the run's record have them.
+
+    Raises:
+        ConfigError: If a stage of another package cannot be found, or the wiring does not hold.
+    """
+    own = [plug_in(spec) for spec in specs_of(settings)]
+    stages = arranged([StageRegistry.get(name) for name in SELECTION], own)
+    return tuple(stage.bound(stages) for stage in stages)
+
+
+def arranged(built_in: Sequence[Stage], own: Sequence[Stage]) -> list[Stage]:
+    """Return the stages in the order in which each finds what it needs.
+
+    A stage of *own* takes the place of the built-in one of its id. Any other comes right before the first stage that
+    needs what it makes; when none does, as soon as its own needs are there; one that needs ``run`` comes last.
+
+    Raises:
+        ConfigError: If two stages have one id or make one artifact, nothing makes what one needs, or stages need
+            each other in a circle.
+    """
+    by_id = {stage.id: stage for stage in built_in}
+    ids = [stage.id for stage in own]
+    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+        raise ConfigError(f"Two stages of this profile have the id {twice[0]!r}.", hint="Take one out of stages.")
+    joined = [stage for stage in own if stage.id not in by_id]
+    by_id |= {stage.id: stage for stage in own}
+    makers = _makers(list(by_id.values()))
+    order: list[Stage] = []
+    for name in dict.fromkeys(stage.id for stage in built_in):
+        _place_after_needs(by_id[name], makers, order, ())
+    for stage in joined:
+        _join(stage, makers, order, ())
+    return order
+
+
+def _makers(stages: Sequence[Stage]) -> dict[str, Stage]:
+    makers: dict[str, Stage] = {}
+    for stage in stages:
+        for name in stage.makes:
+            other = makers.setdefault(name, stage)
+            if other is not stage:
+                raise ConfigError(
+                    f"Stages {other.id!r} and {stage.id!r} both make {name!r}.",
+                    hint=f"Give the artifact another name, or let one stage replace the other: id = {other.id!r}.",
+                )
+    for stage in stages:
+        for name in stage.needs:
+            if name not in makers and name != "run":
+                raise ConfigError(
+                    f"Stage {stage.id!r} needs {name!r}, which no stage makes.",
+                    hint=unknown_name("artifact", name, [*makers, "run"]).hint,
+                )
+    return makers
+
+
+def _needed(stage: Stage, makers: Mapping[str, Stage], trail: Sequence[str]) -> list[Stage]:
+    if stage.id in trail:
+        circle = " > ".join([*trail[list(trail).index(stage.id) :], stage.id])
+        raise ConfigError(f"Stages need each other in a circle: {circle}.", hint="Let one of them need something else.")
+    return [makers[name] for name in stage.needs if name != "run"]
+
+
+def _place_after_needs(stage: Stage, makers: Mapping[str, Stage], order: list[Stage], trail: Sequence[str]) -> None:
+    if stage in order:
+        return
+    for other in _needed(stage, makers, trail):
+        _place_after_needs(other, makers, order, (*trail, stage.id))
+    order.append(stage)
+
+
+def _join(stage: Stage, makers: Mapping[str, Stage], order: list[Stage], trail: Sequence[str]) -> None:
+    if stage in order:
+        return
+    needed = _needed(stage, makers, trail)
+    for other in needed:
+        _join(other, makers, order, (*trail, stage.id))
+    first = len(order) if "run" in stage.needs else 1 + max((order.index(other) for other in needed), default=0)
+    order.insert(first, stage)

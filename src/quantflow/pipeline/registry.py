@@ -1,0 +1,104 @@
+"""The stages that exist: the built-in ones and those that other packages register."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from importlib import import_module
+from typing import Any
+
+from quantflow.config import plugins
+from quantflow.errors import ConfigError, unknown_name
+from quantflow.pipeline.names import META as META
+from quantflow.pipeline.names import SELECTION as SELECTION
+from quantflow.pipeline.stage import BasePipelineStage, Kind
+
+_CLASSES = {name: (name, f"{name.capitalize()}Stage") for name in SELECTION} | {
+    "report": ("report.stage", "ReportStage"),
+    "meta.gather": ("meta.gather", "GatherStage"),
+    "meta.aggregation": ("meta.aggregation", "AggregationStage"),
+    "meta.optimisation": ("meta.optimisation", "OptimisationStage"),
+    "meta.flattening": ("meta.flattening", "FlatteningStage"),
+    "meta.validation": ("meta.validation", "MetaValidationStage"),
+    "meta.report": ("meta.report", "MetaReportStage"),
+}
+"""Module below ``quantflow.stages`` and class, by stage id."""
+
+
+_ID = re.compile(r"[a-z][a-z0-9_.-]{0,47}")
+
+
+class StageRegistry:
+    """Stages by id. Built-in ones are imported on first use, plug-ins come from the entry point group."""
+
+    group = plugins.GROUP
+
+    @classmethod
+    def ids(cls) -> tuple[str, ...]:
+        """Return every known id: the pipelines' order first, then plug-ins by name."""
+        return SELECTION + META + tuple(plugins.registered())
+
+    @classmethod
+    def get(cls, stage_id: str) -> BasePipelineStage[Any]:
+        """Return the stage *stage_id*: a built-in one, or what a package registers under that name.
+
+        Raises:
+            ConfigError: If there is none, naming the nearest; or if a plug-in does not load.
+        """
+        if stage_id in _CLASSES:
+            module, name = _CLASSES[stage_id]
+            stage: BasePipelineStage[Any] = getattr(import_module(f"quantflow.stages.{module}"), name)()
+            return stage
+        if stage_id in plugins.registered():
+            return plug_in(stage_id)
+        raise unknown_name("stage", stage_id, cls.ids())
+
+
+def plug_in(spec: str) -> BasePipelineStage[Any]:
+    """Return the stage of another package: ``package.module:Class``, or the name under which it is registered.
+
+    Raises:
+        ConfigError: If there is none, or it does not declare what a stage declares.
+    """
+    found = plugins.find_class(spec)
+    if not issubclass(found, BasePipelineStage):
+        raise ConfigError(
+            f"{spec} is not a stage.",
+            hint="A stage subclasses quantflow.BasePipelineStage; a class of another framework is wrapped by "
+            "quantflow.ForeignStage.",
+        )
+    _check_declared(spec, found)
+    try:
+        stage: BasePipelineStage[Any] = found()
+    except TypeError as error:
+        raise ConfigError(
+            f"Stage {spec} cannot be made: {error}.", hint="A stage implements run, and is made without arguments."
+        ) from error
+    return stage
+
+
+def _check_declared(spec: str, found: type[BasePipelineStage[Any]]) -> None:
+    name, kind = getattr(found, "id", None), getattr(found, "kind", None)
+    if not isinstance(name, str) or not _ID.fullmatch(name) or name in META:
+        raise ConfigError(
+            f"Stage {spec}: id = {name!r} cannot be a stage's id.",
+            hint="An id has at most 48 small letters, digits, '_', '-' and '.', and is not one of a meta run's.",
+        )
+    if not isinstance(kind, Kind):
+        close = difflib.get_close_matches(str(kind).lower(), [str(known) for known in Kind], n=1, cutoff=0.5)
+        guess = f"Did you mean Kind.{close[0].upper()}? " if close else ""
+        known = ", ".join(f"Kind.{known.name}" for known in Kind)
+        raise ConfigError(
+            f"Stage {name!r} ({spec}): kind = {kind!r} is no kind of stage.", hint=f"{guess}Known: {known}."
+        )
+    for what in ("needs", "makes"):
+        listed = getattr(found, what)
+        if not isinstance(listed, tuple) or not all(isinstance(item, str) and item for item in listed):
+            raise ConfigError(f"Stage {name!r} ({spec}): {what} = {listed!r} is no tuple of artifact names.")
+    if not found.makes:
+        raise ConfigError(f"Stage {name!r} ({spec}) makes nothing.", hint="Name its artifacts in makes.")
+    if "run" in found.needs and kind is not Kind.CONTROL:
+        raise ConfigError(
+            f"Stage {name!r} ({spec}) needs 'run', which only a control stage may: the run is no part of a cache key.",
+            hint="Make it Kind.CONTROL, or read what it needs from its config.",
+        )

@@ -1,0 +1,309 @@
+"""The look-ahead check: what the stages decide at a past date must not depend on anything that came later.
+
+At each probe the stages between ingestion and the winners run three times. *Cut*: on a panel that holds nothing after
+the probe, while every provider ends there too. *Walk-forward*: as ``validation`` replays them at that date, with the
+whole history at hand. *History*: once, on the whole history; of what has a date axis, the rows up to the probe.
+All cuts come first, in the order of time, so that no stage can remember what it must not know yet. What differs from
+the cut in a single bit looked ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from itertools import pairwise, takewhile
+from typing import Any
+
+import numpy as np
+
+from quantflow.config.profile import Profile
+from quantflow.data.panel import Panel
+from quantflow.data.providers.horizon import history_ends
+from quantflow.errors import DataError, QuantflowError, StageError
+from quantflow.pipeline.arrange import pipeline_of
+from quantflow.pipeline.stage import BasePipelineStage, Kind, check_wiring, one_blas_thread
+from quantflow.review.differences import Day, Mismatch, is_dated, mismatch, up_to
+from quantflow.stages.validation import quiet_steps, seen
+
+Values = Mapping[str, Any]
+Tell = Callable[[str], None]
+"""Told what is going on, one short line at a time."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What one stage made of other data than there was at a probe.
+
+    Attributes:
+        probe: The session at which it was asked.
+        stage: The first stage that differs; those after it build on it.
+        artifact: What it made; empty when it raised an error in one of the two.
+        column: The first column or key that differs.
+        symbol: The row's symbol or name; empty when it has none.
+        date: The date of the first difference.
+        view: What was compared with the cut: ``walk-forward`` or ``history``.
+        cut: The value on data that ends at the probe.
+        full: The value with all history at hand.
+        columns: How many columns differ.
+    """
+
+    probe: str
+    stage: str
+    artifact: str
+    column: str
+    symbol: str
+    date: str
+    view: str
+    cut: str
+    full: str
+    columns: int = 1
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was found at one past date.
+
+    Attributes:
+        date: The session.
+        symbols: Symbols with a price on it.
+        winners: Names that win on the cut data; None when the stages ended in an error.
+        ended: That error; empty otherwise.
+        differences: At most one per view: the first stage that differs, an entry for each of its artifacts.
+    """
+
+    date: str
+    symbols: int
+    winners: int | None
+    ended: str
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class Lookahead:
+    """The result of a check.
+
+    Attributes:
+        profile: What was checked.
+        as_of: The last session of the whole history.
+        seed: With which the probes were drawn.
+        stages: The stages compared, in order.
+        eligible: How many sessions could have been probed.
+        probes: One per date, ascending.
+    """
+
+    profile: str
+    as_of: str
+    seed: int
+    stages: tuple[str, ...]
+    eligible: int
+    probes: tuple[Probe, ...]
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """All differences, in the order of the probes."""
+        return tuple(found for probe in self.probes for found in probe.differences)
+
+    def json(self) -> dict[str, Any]:
+        """Return the result as JSON values."""
+        return {**asdict(self), "differences": len(self.differences)}
+
+
+def check_lookahead(profile: Profile, as_of: date, probes: int, seed: int, tell: Tell) -> Lookahead:
+    """Return what the stages of *profile* do at past dates with and without the data that came later.
+
+    Args:
+        profile: The profile.
+        as_of: The last session of the whole history.
+        probes: How many past dates; fewer when there are not so many.
+        seed: Draws one session from each of *probes* equal stretches of the eligible ones.
+        tell: Told of the progress.
+
+    Raises:
+        DataError: If no session has enough history before it.
+        StageError: If a stage is broken: it raises what is no error of the pipeline, on full history too.
+        QuantflowError: What ingestion raises.
+    """
+    settings = {**profile.settings(), "as_of": as_of.isoformat()}
+    fetching, checked = _split(list(pipeline_of(profile.settings())))
+    tell("fetching the whole history")
+    given = _given(fetching, settings)
+    prices: Panel = given["prices"]
+    positions = probe_positions(len(prices.sessions), profile.validation.min_history, probes, seed)
+    found = _Probes(checked, settings, given)
+    with one_blas_thread(), quiet_steps():
+        cuts = [found.cut(position) for position in _told(positions, prices, "cut", tell)]
+        results = [
+            found.compared(position, cut)
+            for position, cut in zip(_told(positions, prices, "compared", tell), cuts, strict=True)
+        ]
+    eligible = len(prices.sessions) - profile.validation.min_history
+    names = tuple(stage.id for stage in checked)
+    return Lookahead(profile.name, str(prices.last_session), seed, names, eligible, tuple(results))
+
+
+def probe_positions(sessions: int, min_history: int, probes: int, seed: int) -> list[int]:
+    """Return the positions of the sessions to probe, ascending, spread evenly over those that can be.
+
+    A session can be probed when *min_history* sessions lead up to it, itself included, and one comes after it.
+
+    Raises:
+        DataError: If there is none.
+    """
+    first, stop = min_history - 1, sessions - 1
+    if stop <= first:
+        raise DataError(
+            f"The prices have {sessions} sessions: none of them has {min_history} up to it and one after it.",
+            hint="Give more history (data.start), or lower validation.min_history.",
+        )
+    edges = np.linspace(first, stop, min(probes, stop - first) + 1).astype(int).tolist()
+    rng = np.random.default_rng(seed)
+    return [int(rng.integers(low, high)) for low, high in pairwise(edges)]
+
+
+def _told(positions: Sequence[int], prices: Panel, what: str, tell: Tell) -> Iterator[int]:
+    for number, position in enumerate(positions, start=1):
+        tell(f"{what} {number}/{len(positions)}  {prices.sessions[position]}")
+        yield position
+
+
+Stages = list[BasePipelineStage[Any]]
+
+
+def _split(stages: Stages) -> tuple[Stages, Stages]:
+    """Return the stages that fetch, which come first, and those after them up to the one that makes the winners."""
+    check_wiring(stages)
+    fetching = list(takewhile(lambda stage: stage.kind is Kind.NETWORK, stages))
+    ends = next((i for i, stage in enumerate(stages) if "winners" in stage.makes), len(stages) - 1)
+    return fetching, stages[len(fetching) : ends + 1]
+
+
+def _given(fetching: Stages, settings: Values) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for stage in fetching:
+        config = stage.configured(settings)
+        values |= stage.run({name: values[name] for name in stage.needs}, config)
+    return values
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What one stage made of what it was given; or the error that it raised, after which there is no other step."""
+
+    stage: BasePipelineStage[Any]
+    outputs: Values
+    error: Exception | None = None
+
+    @property
+    def told(self) -> str:
+        """The error in words; ``ran`` when there is none."""
+        if self.error is None:
+            return "ran"
+        known = isinstance(self.error, QuantflowError)
+        return str(self.error) if known else f"{type(self.error).__name__}: {self.error}"
+
+
+class _Probes:
+    """Runs the checked stages on what can be seen at a date."""
+
+    def __init__(self, stages: Stages, settings: Values, given: Values) -> None:
+        self._stages, self._settings, self._given = stages, settings, given
+        self._prices: Panel = given["prices"]
+        self._histories: dict[tuple[str, ...], list[_Step]] = {}
+
+    def cut(self, position: int) -> list[_Step]:
+        """Return what the stages make where history ends at *position*."""
+        day = self._day(position)
+        with history_ends(date.fromisoformat(str(day))):
+            return self._steps(self._seen(position, day), day, replay=False)
+
+    def compared(self, position: int, cut: list[_Step]) -> Probe:
+        """Return how the walk-forward and the whole history differ from the *cut*."""
+        day, values = self._day(position), self._seen(position, self._day(position))
+        symbols = values["prices"].symbols
+        replayed = self._steps({**values, "prices": seen(self._prices, position, position + 1)}, day, replay=True)
+        if symbols not in self._histories:
+            last = self._prices.last_session
+            self._histories[symbols] = self._steps(self._seen(position, last), last, replay=False)
+        history = self._histories[symbols]
+        _refuse_broken(cut, history, str(day))
+        views = (("walk-forward", replayed), ("history", history))
+        found = [entry for view, full in views for entry in _differences(view, day, cut, full)]
+        winners = cut[-1].outputs.get("winners")
+        count = None if winners is None else len(winners)
+        return Probe(str(day), len(symbols), count, "" if winners is not None else cut[-1].told, tuple(found))
+
+    def _day(self, position: int) -> Day:
+        return np.datetime64(self._prices.sessions[position], "D")
+
+    def _seen(self, position: int, last: Day) -> dict[str, Any]:
+        """Return what ingestion gave, up to *last*, of the symbols with a price at *position*."""
+        alive = np.isfinite(self._prices.close[:, position])
+        symbols = [symbol for symbol, there in zip(self._prices.symbols, alive, strict=True) if there]
+        values = {name: up_to(value, last) for name, value in self._given.items()}
+        return {**values, "prices": values["prices"].select(symbols), "instruments": values["instruments"].loc[symbols]}
+
+    def _steps(self, values: dict[str, Any], day: Day, *, replay: bool) -> list[_Step]:
+        settings = {**self._settings, "as_of": str(day)}
+        values["run"] = {"as_of": str(day), "config": settings}
+        steps: list[_Step] = []
+        for stage in self._stages:
+            config, inputs = stage.configured(settings), {name: values[name] for name in stage.needs}
+            offline = replay or stage.kind is Kind.NETWORK
+            try:
+                outputs = stage.replay(inputs, config) if offline else stage.run(inputs, config)
+            except Exception as error:  # noqa: BLE001  # a stage may be anyone's; what it raises is compared too
+                return [*steps, _Step(stage, {}, error)]
+            steps.append(_Step(stage, outputs))
+            values |= outputs
+        return steps
+
+
+def _refuse_broken(cut: list[_Step], history: list[_Step], day: str) -> None:
+    """Refuse a stage that raises the same unexpected error on whatever it is given.
+
+    Raises:
+        StageError: Naming it.
+    """
+    mine, other = cut[-1], history[-1]
+    unexpected = mine.error is not None and not isinstance(mine.error, QuantflowError)
+    if unexpected and mine.stage.id == other.stage.id and type(mine.error) is type(other.error):
+        raise StageError(
+            f"Stage {mine.stage.id!r} fails on data up to {day}, and on all of it: {mine.told}.",
+            hint="Mend the stage, then check again.",
+        ) from mine.error
+
+
+def _differences(view: str, day: Day, cut: list[_Step], full: list[_Step]) -> list[Difference]:
+    """Return how the first stage that differs does: an entry per artifact.
+
+    Whether a date is feasible at all may differ on the whole history; that a stage breaks where history ends may not.
+    """
+    for mine, other in zip(cut, full, strict=False):
+        if mine.error or other.error:
+            if mine.told == other.told or (view == "history" and isinstance(mine.error or other.error, QuantflowError)):
+                return []
+            return [Difference(str(day), mine.stage.id, "", "error", "", str(day), view, mine.told, other.told)]
+        found = [
+            (name, first)
+            for name in mine.stage.makes
+            if (first := _first(view, day, mine.outputs.get(name), other.outputs.get(name))) is not None
+        ]
+        if found:
+            return [_difference(view, day, mine.stage.id, name, first) for name, first in found]
+    return []
+
+
+def _first(view: str, day: Day, cut: Any, full: Any) -> Mismatch | None:
+    """Return where two artifacts differ first.
+
+    On the whole history only rows with a date can be told apart.
+    """
+    if view == "walk-forward":
+        return mismatch(cut, full)
+    return mismatch(cut, up_to(full, day)) if is_dated(cut) or is_dated(full) else None
+
+
+def _difference(view: str, day: Day, stage: str, artifact: str, first: Mismatch) -> Difference:
+    where = (first.column, first.row, first.date or str(day))
+    return Difference(str(day), stage, artifact, *where, view, first.left, first.right, first.columns)

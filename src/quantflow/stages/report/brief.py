@@ -1,0 +1,124 @@
+"""The brief: the run on at most 15 lines of plain text, for a mail or a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from quantflow.stages.report import changes
+from quantflow.stages.report.facts import (
+    SERIES,
+    Inputs,
+    allocation_line,
+    column,
+    deepest_fall,
+    exposure,
+    largest_group,
+    level,
+    outcomes,
+    quarantined,
+    sessions,
+    verdict,
+)
+from quantflow.stages.report.figures import fixed, loss, percent, plural
+from quantflow.stages.report.html import shorten
+
+WIDTH = 100
+LINES = 15
+NAMES = 5
+
+
+def brief(inputs: Inputs) -> str:
+    """Return the brief: at most ``LINES`` lines of at most ``WIDTH`` characters."""
+    return written(_lines(inputs))
+
+
+def written(lines: Iterable[str]) -> str:
+    """Return the first ``LINES`` of *lines* as text, each cut to ``WIDTH`` characters."""
+    return "".join(f"{shorten(_plain(line), WIDTH)}\n" for line in list(lines)[:LINES])
+
+
+def _plain(line: str) -> str:
+    return line.replace("−", "-").replace("–", "-")  # mails and old terminals mangle typographic signs
+
+
+def _lines(inputs: Inputs) -> Iterator[str]:
+    run = inputs["run"]
+    yield f"{shorten(run['profile'], 40)} as of {run['as_of']}, run {run['run_id']}"
+    notes = "; ".join(map(str, run.get("notes", [])))
+    if run.get("degraded"):
+        yield f"DEGRADED: {notes or 'see the report'}"
+    elif notes:
+        yield from wrapped(f"Note: {notes}")[:2]
+    yield from wrapped(f"Verdict: {verdict(inputs)}")
+    yield weights(inputs["weights"])
+    yield changes.line(inputs, WIDTH)
+    yield trading(inputs)
+    yield from figures(inputs)
+    yield _aside(inputs)
+    yield f"Relaxation: {level(inputs)}"
+    yield f"Allocation: {allocation_line(inputs['allocation'])}"
+    yield _risk(inputs)
+
+
+def wrapped(text: str) -> list[str]:
+    """Return *text* on at most three lines."""
+    from textwrap import wrap
+
+    return wrap(text, WIDTH, subsequent_indent="  ")[:3]
+
+
+def weights(frame: Any) -> str:
+    """Return how many names are held, long and short, and as many of the largest as fit on the line."""
+    long, short = exposure(frame)
+    start = f"Weights: {plural(len(frame), 'name')} (long {percent(long, 0)}, short {percent(short, 0)})"
+    named = [f"{shorten(s, 10)} {percent(w)}" for s, w in zip(frame.index, column(frame, "weight"), strict=True)]
+    for shown in range(min(NAMES, len(named)), 0, -1):
+        more = f", {len(named) - shown} more" if len(named) > shown else ""
+        if len(line := f"{start}: {', '.join(named[:shown])}{more}") <= WIDTH:
+            return line
+    return start
+
+
+def trading(inputs: Inputs) -> str:
+    """Return what was traded and what that cost, a year."""
+    frame, year = inputs["oos_returns"], float(inputs["metrics"]["annualisation"])
+    years = len(frame) / year or float("nan")
+    traded, cost = (float(np.nansum(column(frame, name))) / years for name in ("turnover", "cost"))
+    return f"Trading: {percent(traded, 0)} a year, both sides, cost {percent(cost, 2)} a year, out of sample"
+
+
+def figures(inputs: Inputs) -> Iterator[str]:
+    """Yield a small table: a heading, then the strategy and each benchmark."""
+    metrics = inputs["metrics"]
+    ours = metrics.get("strategy", {})
+    yield f"{'Out of sample':14}{'Sharpe':>8}{'a year':>9}{'vol':>8}{'deepest':>10}  since {ours.get('start') or '?'}"
+    for name, label, _ in SERIES:
+        if block := metrics.get(name):
+            shares = f"{percent(block.get('cagr')):>9}{percent(block.get('volatility')):>8}"
+            yield f"  {label:12}{fixed(block.get('sharpe')):>8}{shares}{loss(block.get('max_drawdown')):>10}"
+
+
+def _aside(inputs: Inputs) -> str:
+    failed, counts = quarantined(inputs), outcomes(inputs["decisions"])
+    named = f" ({', '.join(shorten(symbol, 10) for symbol in failed[:3])}{', ...' if failed[3:] else ''})"
+    rest = ", ".join(f"{counts[name]} {name}" for name in ("vetoed", "cut", "unscored"))
+    return f"Set aside: {len(failed)} by the data gate{named if failed else ''}; {rest}"
+
+
+def _risk(inputs: Inputs) -> str:
+    frame, group = inputs["oos_returns"], largest_group(inputs["weights"], "cluster")
+    most = (
+        f"cluster {group[0]} holds {percent(group[1], 0)} of {plural(len(inputs['weights']), 'name')}" if group else ""
+    )
+    if not len(frame):
+        return f"Risk: {most or 'unknown, nothing is held'}"
+    return f"Risk: {most}; {fallen(frame)}"
+
+
+def fallen(frame: Any) -> str:
+    """Return the deepest fall out of sample: how far, from when to when, and how far below its peak wealth is now."""
+    fall = deepest_fall(sessions(frame), column(frame, "net"))
+    return f"fell {percent(fall.depth)} from {fall.peak} to {fall.trough}, now {loss(fall.now)}"

@@ -1,0 +1,157 @@
+"""What the page and the brief both say: derived once, from the artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quantflow.stages.report.figures import day, defined, fixed, loss, percent, plural
+
+FloatArray = npt.NDArray[np.float64]
+Inputs = Mapping[str, Any]
+
+SERIES = (
+    ("strategy", "strategy", "net"),
+    ("equal_weight", "equal weight", "equal_weight"),
+    ("index", "index", "index"),
+)
+"""Block of ``metrics``, label, column of ``oos_returns``."""
+LEVELS = {1: "strict", 2: "spectral", 3: "cluster floor", 4: "alpha fallback"}
+
+
+@dataclass(frozen=True)
+class Fall:
+    """The deepest fall of a wealth curve: its depth (fraction >= 0), peak and trough, and the fall now."""
+
+    depth: float
+    peak: str
+    trough: str
+    now: float
+
+
+def wealth(returns: FloatArray) -> FloatArray:
+    """Return the growth of 1 after each session; a missing return counts as none, until the first it is NaN."""
+    grown = np.cumprod(1.0 + np.nan_to_num(returns))
+    started = np.logical_or.accumulate(np.isfinite(returns))
+    return np.where(started, grown, np.nan)
+
+
+def falls(returns: FloatArray) -> FloatArray:
+    """Return how far wealth is below its highest value so far, as fractions <= 0; wealth starts at 1."""
+    grown = wealth(returns)
+    return np.asarray(grown / np.fmax.accumulate(np.fmax(grown, 1.0)) - 1.0)
+
+
+def deepest_fall(dates: npt.NDArray[np.datetime64], returns: FloatArray) -> Fall:
+    """Return the deepest fall of at least one session of returns."""
+    below = np.nan_to_num(falls(returns))
+    trough = int(below.argmin())
+    peaks = np.flatnonzero(below[: trough + 1] >= 0.0)
+    peak = int(peaks[-1]) if peaks.size else 0
+    return Fall(float(-below[trough]), day(dates[peak]), day(dates[trough]), float(-below[-1]))
+
+
+def column(frame: Any, name: str) -> FloatArray:
+    """Return one column of a frame as float64."""
+    return np.asarray(frame[name].to_numpy(), dtype=np.float64)
+
+
+def sessions(frame: Any) -> npt.NDArray[np.datetime64]:
+    """Return a date index as ``datetime64[D]``."""
+    import pandas as pd
+
+    return np.asarray(pd.DatetimeIndex(frame.index).to_numpy().astype("datetime64[D]"))
+
+
+def series(inputs: Inputs) -> list[tuple[str, str, FloatArray]]:
+    """Return (column, label, returns) of the strategy and of each benchmark that exists."""
+    returns = inputs["oos_returns"]
+    return [(name, label, column(returns, name)) for _, label, name in SERIES if name in returns.columns]
+
+
+def verdict(inputs: Inputs) -> str:
+    """Return how the strategy did after costs beside equal weight, and whether chance would give as much."""
+    metrics = inputs["metrics"]
+    ours, equal = metrics.get("strategy", {}), metrics.get("equal_weight", {})
+    mine, other = defined(ours.get("sharpe")), defined(equal.get("sharpe"))
+    if mine is None or other is None:
+        return "No verdict: the Sharpe ratio of the strategy or of equal weight is undefined."
+    word = "level with" if abs(mine - other) < 0.005 else "ahead of" if mine > other else "behind"
+    return (
+        f"After costs {word} equal weight: Sharpe {fixed(mine)} against {fixed(other)}, "
+        f"{percent(ours.get('cagr'))} a year against {percent(equal.get('cagr'))}, "
+        f"deepest fall {loss(ours.get('max_drawdown'))} against {loss(equal.get('max_drawdown'))}."
+        f"{_odds(inputs['oos_returns'])}"
+    )
+
+
+def _odds(returns: Any) -> str:
+    t = t_value(column(returns, "net") - column(returns, "equal_weight"))
+    if t is None:
+        return ""
+    meaning = "within what chance gives" if abs(t) < 2 else "more than chance usually gives"
+    return f" The daily difference has t = {fixed(t, 1)}: {meaning}."
+
+
+def t_value(differences: FloatArray) -> float | None:
+    """Return Student's t of the mean of independent *differences*; None for fewer than 30 or without spread.
+
+    Args:
+        differences: Differences of paired returns, shape (T,); NaN are left out.
+    """
+    known = differences[np.isfinite(differences)]
+    spread = float(known.std(ddof=1)) if len(known) >= 30 else 0.0
+    return float(known.mean()) / spread * len(known) ** 0.5 if spread > 1e-15 else None
+
+
+def exposure(weights: Any) -> tuple[float, float]:
+    """Return the sums of the long and of the short weights, both >= 0."""
+    signed = column(weights, "weight")
+    return float(signed[signed > 0].sum()), float(-signed[signed < 0].sum())
+
+
+def largest_group(weights: Any, by: str) -> tuple[Any, float] | None:
+    """Return the group with the most absolute weight and its share of all; None without weights."""
+    shares: dict[Any, float] = {}
+    for group, weight in zip(weights[by], np.abs(column(weights, "weight")), strict=True):
+        shares[group] = shares.get(group, 0.0) + float(weight)
+    total = sum(shares.values())
+    if not total:
+        return None
+    group = min(shares, key=lambda name: (-shares[name], str(name)))
+    return group, shares[group] / total
+
+
+def quarantined(inputs: Inputs) -> list[str]:
+    """Return the symbols that failed a data contract, sorted, each once."""
+    quality = inputs["quality"]
+    return sorted(set(quality.loc[quality["outcome"] == "quarantined", "symbol"]))
+
+
+def outcomes(decisions: Any) -> dict[str, int]:
+    """Return how many symbols had each outcome of the policy, in the order of the pipeline."""
+    counts = decisions["outcome"].value_counts()
+    return {name: int(counts.get(name, 0)) for name in ("selected", "cut", "vetoed", "unscored")}
+
+
+def level(inputs: Inputs) -> str:
+    """Return the relaxation level that the winners needed, in words."""
+    levels = inputs["winners"]["level"]
+    if not len(levels):
+        return "no winners at any level"
+    highest = int(levels.max())
+    relaxed = int((levels > 1).sum())
+    tail = "" if highest == 1 else f", {plural(relaxed, 'winner')} above level 1"
+    return f"level {highest} of 4 ({LEVELS.get(highest, 'unknown')}){tail}"
+
+
+def allocation_line(allocation: Mapping[str, Any]) -> str:
+    """Return which method gave the weights and, when it is not the one asked for, why."""
+    asked, used = allocation.get("method", "unknown"), allocation.get("used", "unknown")
+    if asked == used:
+        return f"{used}, as asked"
+    return f"{used}, since {asked} failed: {allocation.get('infeasible_because') or 'no reason recorded'}"

@@ -1,0 +1,152 @@
+"""Sections on the portfolio: weights now and over time, correlations, limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from quantflow.stages.report.facts import (
+    Inputs,
+    allocation_line,
+    column,
+    exposure,
+    largest_group,
+    sessions,
+)
+from quantflow.stages.report.figures import DASH, day, fixed, percent, plural
+from quantflow.stages.report.html import Html, el, folded, join, nothing, section, shorten, table
+from quantflow.stages.report.scale import finite_range, linear_axis
+from quantflow.stages.report.svg import COLOURS, Bar, Caption, area_chart, bar_chart, heat_map, legend
+
+WINDOW = 252
+"""Sessions that the correlation map looks back."""
+MAP_LIMIT = 40
+"""Most symbols on the correlation map; beyond, only winners."""
+STEPS = 200
+"""Most rebalances drawn in the chart of weights over time."""
+
+
+def tick(value: float, decimals: int) -> str:
+    """Return the label of a percentage tick."""
+    return percent(value, max(0, decimals - 2))
+
+
+def weights(inputs: Inputs, top: int) -> Html:
+    """Return the weights as bars and as a table, largest first."""
+    frame = inputs["weights"]
+    if not len(frame):
+        return section("weights", "Weights", nothing("The portfolio holds nothing."))
+    bars = weight_bars(frame, top)
+    text = ", ".join(f"{bar.label} {bar.note}" for bar in bars)
+    long, short = exposure(frame)
+    called = inputs["instruments"]["name"].to_dict()
+    rows = [
+        [r.Index, percent(r.weight, 2), r.direction, r.cluster, *_who(called.get(r.Index), r), fixed(r.alpha_score, 3)]
+        for r in frame.itertuples()
+    ]
+    head = ["Symbol", "Weight", "Direction", "Cluster", "Name", "Sector", "Alpha score"]
+    lead = f"{plural(len(frame), 'name')}, {percent(long)} long, {percent(short)} short{_largest(frame)}."
+    listed = folded("All weights", table("Weights", head, rows, words=frozenset({2, 4, 5})))
+    return section("weights", "Weights", bar_chart(Caption("c-weights", "Weights", text), bars), listed, lead=lead)
+
+
+def weight_bars(frame: Any, top: int) -> list[Bar]:
+    """Return a bar for each of the first *top* weights, and one for all others together."""
+    chosen = list(zip(frame.index, column(frame, "weight"), strict=True))
+    bars = [
+        Bar(symbol, weight, percent(weight), style="k1" if weight >= 0 else "k2") for symbol, weight in chosen[:top]
+    ]
+    if rest := chosen[top:]:
+        bars.append(Bar(f"{len(rest)} more", total := sum(w for _, w in rest), percent(total), style="k0"))
+    return bars
+
+
+def _who(name: object, row: Any) -> list[str]:
+    return [shorten(name or DASH, 40), shorten(row.sector, 40)]
+
+
+def _largest(frame: Any) -> str:
+    named = [("cluster", largest_group(frame, "cluster")), ("sector", largest_group(frame, "sector"))]
+    return "".join(f"; largest {by} {shorten(g[0], 40)}: {percent(g[1])}" for by, g in named if g)
+
+
+def weights_over_time(inputs: Inputs) -> Html:
+    """Return the weight of the largest names from rebalance to rebalance, all others together."""
+    title, held = "Weights over time", inputs["oos_weights"]
+    if not len(held) or not len(inputs["oos_returns"]):
+        return section("history", title, nothing("There was no rebalance out of sample."))
+    grid = held.pivot_table(index="date", columns="symbol", values="weight", aggfunc="sum", fill_value=0.0)
+    starts = sessions(grid)
+    kept = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), STEPS)).astype(int))
+    end = max(sessions(inputs["oos_returns"])[-1], starts[-1])
+    size = grid.abs().mean().to_numpy()
+    order = sorted(range(len(size)), key=lambda i: (-size[i], str(grid.columns[i])))
+    values = grid.to_numpy(dtype=np.float64)
+    stack = [(f"k{n + 1}", values[kept, i]) for n, i in enumerate(order[:COLOURS])]
+    names = [(f"k{n + 1}", shorten(grid.columns[i], 14)) for n, i in enumerate(order[:COLOURS])]
+    if len(order) > COLOURS:
+        others = values[kept][:, order[COLOURS:]]
+        stack += [("k0", part(others, 0.0).sum(axis=1)) for part in (np.maximum, np.minimum)]
+        names.append(("k0", f"{len(order) - COLOURS} more"))
+    axis = linear_axis(*_stacked_range(np.array([part for _, part in stack])), tick)
+    text = "Mean weights: " + ", ".join(f"{grid.columns[i]} {percent(size[i])}" for i in order[:COLOURS]) + "."
+    dates = np.append(starts[kept], end)
+    chart = area_chart(Caption("c-history", title, text), dates, stack, axis)
+    lead = f"Targets at {plural(len(starts), 'rebalance')}, out of sample; drift between them is not drawn."
+    if len(kept) < len(starts):
+        lead += f" {len(kept)} of them are shown."
+    return section("history", title, chart, legend(names), _infeasible(inputs), lead=lead)
+
+
+def _infeasible(inputs: Inputs) -> Html | None:
+    held = inputs["metrics"].get("rebalances", {}).get("held", [])
+    if not held:
+        return None
+    rows = [[day(skipped["date"]), skipped["reason"]] for skipped in held]
+    title = f"{plural(len(held), 'rebalance')} had no feasible portfolio: the one before was kept"
+    return folded(title, table("Rebalances without a portfolio", ["Date", "Reason"], rows, words=frozenset({1})))
+
+
+def _stacked_range(stack: Any) -> tuple[float, float]:
+    up, down = np.maximum(stack, 0.0).sum(axis=0), np.minimum(stack, 0.0).sum(axis=0)
+    return finite_range(np.concatenate([up, down]), 0.0)
+
+
+def correlation(inputs: Inputs) -> Html:
+    """Return the correlations of the last year's daily returns, neighbours in the cluster tree side by side."""
+    title, clusters = "Correlation by cluster", inputs["clusters"]
+    shown = clusters[clusters.index.isin(inputs["prices"].symbols)].sort_values("order", kind="stable")
+    if len(shown) > MAP_LIMIT:
+        shown = shown[shown.index.isin(inputs["winners"].index[:MAP_LIMIT])]
+    if not len(shown):
+        return section("correlation", title, nothing("No symbol was clustered."))
+    names = list(shown.index)
+    returns = inputs["prices"].select(names).frame().iloc[-WINDOW - 1 :].pct_change(fill_method=None)
+    matrix = returns[names].corr(min_periods=20).to_numpy()
+    groups = [int(cluster) for cluster in shown["cluster"]]
+    chart = heat_map(Caption("c-correlation", title, _closeness(matrix, groups)), names, matrix, groups)
+    whose = "Every clustered symbol" if len(shown) == len(clusters) else f"The {len(shown)} best winners"
+    lead = f"{whose}, last {min(WINDOW, len(returns) - 1)} sessions. Frames are clusters. {_closeness(matrix, groups)}"
+    scale = legend([("qn5", "−1"), ("qn2", "−0.4"), ("qp0", "0"), ("qp2", "0.4"), ("qp5", "1")])
+    return section("correlation", title, el("div", chart, class_="map"), scale, lead=lead)
+
+
+def _closeness(matrix: Any, groups: list[int]) -> str:
+    same = np.equal.outer(np.array(groups), np.array(groups))
+    other = np.triu(np.isfinite(matrix), 1)
+    means = [matrix[other & where].mean() if (other & where).any() else None for where in (same, ~same)]
+    return f"Mean correlation {fixed(means[0])} within clusters, {fixed(means[1])} between them."
+
+
+def allocation(inputs: Inputs) -> Html:
+    """Return which method gave the weights, what was tried before it, and the limits that bind."""
+    record = inputs["allocation"]
+    chain = [[s.get("method"), s.get("outcome"), s.get("reason") or ""] for s in record.get("chain", [])]
+    binding = [el("li", name) for name in record.get("binding") or []]
+    parts = [
+        table("Allocation chain", ["Method", "Outcome", "Reason"], chain, words=frozenset({1, 2})) if chain else None,
+        el("h3", "Limits that bind"),
+        el("ul", *binding) if binding else nothing("None: no limit changed the weights."),
+    ]
+    return section("allocation", "Allocation", join(p for p in parts if p), lead=f"Method: {allocation_line(record)}.")

@@ -1,1 +1,0 @@
-"""The report's parts: markup, scales, charts and sections; each section takes artifacts and returns HTML."""

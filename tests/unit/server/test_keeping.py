@@ -1,0 +1,51 @@
+"""What keeps a process that serves a workspace: asked again after it was let go, and told apart from one that ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from quantflow.server.keeping import keep
+
+WAITING = "import sys, pathlib, quantflow.server.keeping as k; k.wait_until_unused(pathlib.Path(sys.argv[1]))"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The folder that tells of a process and its users."""
+    return tmp_path
+
+
+@pytest.fixture
+def used(home: Path) -> Iterator[int]:
+    """A process that lives as long as it is used or kept; this one uses it."""
+    users = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(users, fcntl.LOCK_SH)
+    process = subprocess.Popen([sys.executable, "-c", WAITING, str(home)])
+    yield process.pid
+    os.close(users)
+    process.kill()
+    process.wait()
+
+
+def kept(home: Path, pid: int) -> bool:
+    until = time.monotonic() + 10
+    while not (found := keep(home, pid)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return found
+
+
+def test_one_that_was_let_go_is_believed_only_when_it_says_so_again(used: int, home: Path) -> None:
+    """What it said before it was let go counts no more: it may be about to end."""
+    assert kept(home, used)
+    assert keep(home, used)
+    (home / "kept").unlink()
+    assert not keep(home, used)
+    assert kept(home, used)

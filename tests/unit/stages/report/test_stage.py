@@ -1,0 +1,428 @@
+"""The report stage: the page and the brief of a small, known run."""
+
+from __future__ import annotations
+
+import copy
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quantflow.config.report import ReportConfig
+from quantflow.data.artifacts import decode, encode
+from quantflow.data.panel import Panel
+from quantflow.stages.report.facts import deepest_fall, t_value
+from quantflow.stages.report.performance import compounded
+from quantflow.stages.report.stage import ReportStage, ReportStageConfig
+
+SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
+
+
+def stages() -> list[dict[str, Any]]:
+    """Return the records of the stages before the report."""
+    counts = [("ingestion", 5, 4), ("policy", 4, 2), ("allocation", 2, 2), ("validation", 4, 4)]
+    return [
+        {
+            "id": name,
+            "state": "done",
+            "seconds": 1.25,
+            "attempt": 1,
+            "entered": n,
+            "left": m,
+            "note": "",
+            "cached": False,
+            "made": {f"{name}_made": "5ca1ab1e"},
+        }
+        for name, n, m in counts
+    ]
+
+
+def stream(n: int) -> pd.DataFrame:
+    """Return n sessions out of sample: a rise, one fall of 20 %, a rise."""
+    net = np.full(n, 0.001)
+    net[n // 2] = -0.2
+    columns = {
+        "net": net,
+        "gross": net + 0.0001,
+        "cost": np.full(n, 0.0001),
+        "turnover": np.full(n, 0.02),
+        "equal_weight": np.linspace(-0.001, 0.002, n),
+    }
+    return pd.DataFrame(columns, index=pd.DatetimeIndex(np.datetime64("2020-01-01") + np.arange(n), name="date"))
+
+
+def block(sharpe: float | None) -> dict[str, Any]:
+    """Return one block of metrics."""
+    names = ("total_return", "cagr", "volatility", "sortino", "max_drawdown", "calmar", "cvar_95", "hit_rate")
+    figures: dict[str, Any] = dict.fromkeys(names, 0.125)
+    return figures | {"sharpe": sharpe, "sessions": 300, "start": "2020-01-01", "end": "2020-10-26"}
+
+
+def by_symbol(columns: dict[str, Any], symbols: tuple[str, ...] = SYMBOLS) -> pd.DataFrame:
+    """Return a frame indexed by symbol."""
+    return pd.DataFrame(columns, index=pd.Index(symbols, name="symbol"))
+
+
+def made(n: int = 300) -> dict[str, Any]:
+    """Return every artifact that the report needs: four symbols, two winners, n sessions."""
+    steps = np.random.default_rng(1).normal(0.0, 0.01, size=(4, n))
+    close = np.ascontiguousarray(100 * np.exp(np.cumsum(steps, axis=1)))
+    winners = by_symbol(
+        {
+            "direction": ["LONG", "SHORT"],
+            "cluster": [1, 2],
+            "sector": ["Tech", "Energy"],
+            "alpha_score": [0.9, 0.8],
+            "rank": [1, 2],
+            "level": [1, 2],
+        },
+        ("BBB", "AAA"),
+    )
+    weights = winners.drop(columns=["rank", "level"])
+    weights.insert(0, "weight", [0.6, -0.4])
+    weights.insert(1, "atom_id", ["BBB_trend_LONG", "AAA_trend_SHORT"])
+    scores = {"direction": ["SHORT", "LONG", "LONG"], "score": [-0.4, -0.2, -0.9], "alpha_score": [0.8, 0.9, 0.6]}
+    parts = {"rank": [2, 1, 3], "c_momentum": [-0.3, -0.1, -0.5], "c_hurst": [-0.1, -0.1, -0.4]}
+    decisions = {
+        "outcome": ["selected", "selected", "vetoed", "unscored"],
+        "rule": ["top_n", "top_n", "max_volatility", "scores"],
+        "value": [2.0, 1.0, 0.65, np.nan],
+        "limit": [2.0, 2.0, 0.6, np.nan],
+        "margin": [0.0, 1.0, -0.05, np.nan],
+        "level": [2, 1, 2, 2],
+    }
+    dates = pd.DatetimeIndex(np.datetime64("2020-01-01") + np.arange(n))
+    held = {"date": dates[[0, 0, n // 2]], "symbol": ["AAA", "BBB", "BBB"], "weight": [-0.4, 0.6, 1.0]}
+    failed = {"symbol": "EEE", "check": "stale", "severity": "error", "observed": 9.0, "limit": 5.0}
+    return {
+        "prices": Panel(SYMBOLS, dates.to_numpy().astype("datetime64[D]"), {"close": close}),
+        "instruments": by_symbol(
+            {"name": ["A plc", "B plc", "C plc", "D plc"], "sector": "Tech", "currency": "USD", "exchange": "X"}
+        ),
+        "quality": pd.DataFrame([{**failed, "outcome": "quarantined", "reason": "no new price"}]),
+        "features": by_symbol({"momentum": [0.1, 0.2, 0.3, np.nan]}),
+        "scores": by_symbol(scores | parts, SYMBOLS[:3]),
+        "clusters": by_symbol({"cluster": [2, 1, 1, 2], "order": [2, 0, 1, 3]}),
+        "winners": winners,
+        "decisions": by_symbol(decisions),
+        "atoms": weights.reset_index().set_index("atom_id"),
+        "weights": weights,
+        "allocation": {
+            "method": "hrp",
+            "used": "equal_weight",
+            "chain": [
+                {"method": "hrp", "outcome": "failed", "reason": "singular"},
+                {"method": "equal_weight", "outcome": "used", "reason": None},
+            ],
+            "binding": ["max_weight of BBB"],
+            "infeasible_because": "singular",
+        },
+        "oos_returns": stream(n),
+        "oos_weights": pd.DataFrame(held),
+        "metrics": {
+            "annualisation": 252,
+            "strategy": block(0.9),
+            "equal_weight": block(0.7),
+            "costs": {"commission_bps": 1.0, "cagr_drag": 0.0123},
+            "rebalances": {"scheduled": 2, "traded": 1, "held": [{"date": "2020-03-01", "reason": "too few names"}]},
+        },
+        "run": {
+            "run_id": "r1",
+            "profile": "us_core",
+            "as_of": "2020-10-26",
+            "created": "2020-10-27T06:00:00Z",
+            "parent": None,
+            "degraded": True,
+            "notes": ["policy: level 2"],
+            "versions": {"numpy": "2.0"},
+            "stages": stages(),
+            "cpu": "Z80",
+            "former": {"run_id": "r0", "as_of": "2020-10-23", "weights": {"BBB": 0.5, "CCC": 0.7}},
+            "config": {"policy": {"top_n": 2}},
+        },
+    }
+
+
+def page(inputs: dict[str, Any], **options: Any) -> str:
+    """Return the report's HTML."""
+    config = ReportStageConfig(report=ReportConfig(**options))
+    return str(ReportStage().run(inputs, config)["report"])
+
+
+def brief(inputs: dict[str, Any]) -> list[str]:
+    """Return the brief's lines."""
+    config = ReportStageConfig(report=ReportConfig())
+    return str(ReportStage().run(inputs, config)["brief"]).splitlines()
+
+
+class Reader(HTMLParser):
+    """Collects the tags, links and the text of each section of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loaded: list[str] = []
+        self.text: dict[str, str] = {"": ""}
+        self._section = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the tag, where it leads, and which section begins."""
+        self.tags.append(tag)
+        given = dict(attrs)
+        self.loaded += [value for name in ("src", "href") if (value := given.get(name))]
+        if tag == "section":
+            self._section = given["id"] or ""
+            self.text[self._section] = ""
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text under its section."""
+        self.text[self._section] += data + "|"
+
+
+@pytest.fixture(scope="module")
+def inputs() -> dict[str, Any]:
+    """The artifacts of the small run."""
+    return made()
+
+
+@pytest.fixture(scope="module")
+def reader(inputs: dict[str, Any]) -> Reader:
+    """The page of the small run, read."""
+    return Reader(page(inputs))
+
+
+def test_page_loads_nothing_and_runs_nothing(reader: Reader) -> None:
+    """The page has no script, image or outside link: it reads the same offline in ten years."""
+    assert not {"script", "img", "link", "iframe", "object", "form"} & set(reader.tags)
+    assert all(link.startswith("#") for link in reader.loaded)
+
+
+def test_sections_come_in_reading_order(reader: Reader) -> None:
+    """The page says first what is held and what changed, then why, then how it did, then what it rests on."""
+    held, why = ["", "weights", "changes"], ["funnel", "winners", "contributions", "decisions"]
+    proof = ["equity", "drawdown", "volatility", "history", "monthly", "costs", "correlation"]
+    assert list(reader.text) == [*held, *why, *proof, "quality", "allocation", "timings", "provenance"]
+
+
+def test_links_lead_somewhere(reader: Reader) -> None:
+    """Every entry of the navigation is a section of the page."""
+    assert {link[1:] for link in reader.loaded} <= set(reader.text)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("", "After costs ahead of equal weight: Sharpe 0.90 against 0.70"),
+        ("", "policy: level 2"),
+        ("funnel", "5 → 4"),
+        ("winners", "momentum +0.20"),
+        ("weights", "60.0% long, 40.0% short"),
+        ("weights", "B plc"),
+        ("changes", "One-way turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone."),
+        ("changes", "AAA|–|−40.00%|−40.00%|"),
+        ("changes", "BBB|50.00%|60.00%|+10.00%|"),
+        ("equity", "Each rebalance saw prices up to its own date only."),
+        ("equity", "From 2020-01-01 to 2020-10-26"),
+        ("drawdown", "deepest −20.0%, from 2020-05-29 to 2020-05-30"),
+        ("history", "1 rebalance had no feasible portfolio"),
+        ("monthly", "2020"),
+        (
+            "costs",
+            "Traded, both sides, 504%, cost 2.52% of capital a year. Columns: traded by calendar year.",
+        ),
+        ("costs", "Return a year that costs took|1.23%"),
+        ("correlation", "Mean correlation"),
+        ("contributions", "−0.50"),
+        ("decisions", "max_volatility|0.65|0.6|−0.05"),
+        ("quality", "no new price"),
+        ("allocation", "equal_weight, since hrp failed: singular"),
+        ("allocation", "max_weight of BBB"),
+        ("timings", "5.0 s"),
+        ("provenance", "policy.top_n|2"),
+        ("provenance", "CPU|Z80"),
+        ("provenance", "allocation_made|5ca1ab1e"),
+    ],
+)
+def test_each_section_says_its_fact(reader: Reader, where: str, said: str) -> None:
+    """Each section carries the figures of its artifact."""
+    assert said in reader.text[where]
+
+
+def test_funnel_ends_before_the_walk_forward(reader: Reader) -> None:
+    """Validation starts again with every symbol, so it is no step of the funnel."""
+    assert "validation" not in reader.text["funnel"]
+
+
+def test_every_symbol_has_a_decision(reader: Reader) -> None:
+    """Selected first, every symbol has a row in the table of decisions."""
+    assert [word for word in reader.text["decisions"].split("|") if word in SYMBOLS] == ["AAA", "BBB", "CCC", "DDD"]
+
+
+def test_without_an_earlier_book_nothing_changed(inputs: dict[str, Any]) -> None:
+    """The first run of a profile, and one that changes nothing, say so; neither invents a change."""
+    held = dict(inputs["weights"]["weight"])
+    first = {**inputs, "run": {**inputs["run"], "former": None}}
+    same = {**inputs, "run": {**inputs["run"], "former": {"run_id": "r0", "as_of": "2020-10-23", "weights": held}}}
+    assert "There is no earlier book" in Reader(page(first)).text["changes"]
+    assert "Changed: no earlier book to compare with" in brief(first)
+    assert "No weight changed." in Reader(page(same)).text["changes"]
+    assert "Changed: one-way turnover 0.0% since the book of 2020-10-23: 0 names new, 0 gone" in brief(same)
+
+
+def test_changes_too_small_to_list_are_no_contradiction(inputs: dict[str, Any]) -> None:
+    """Beside a turnover that is not 0 it is said from which change on there is none."""
+    held = {name: weight + 4e-5 for name, weight in inputs["weights"]["weight"].items()}
+    same = {**inputs, "run": {**inputs["run"], "former": {"run_id": "r0", "as_of": "2020-10-23", "weights": held}}}
+    assert "No weight changed by 0.005% or more." in Reader(page(same)).text["changes"]
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.123456, 100.0])
+@pytest.mark.parametrize("name", ["A", "ABCDEFGHIJKLMN"])
+def test_the_changes_are_whole_on_their_line(name: str, weight: float, inputs: dict[str, Any]) -> None:
+    """No number is cut in its middle: what does not fit is counted, or left out."""
+    former = {"run_id": "r0", "as_of": "2020-10-23", "weights": {name: weight, f"{name}2": weight, "KO": 1e-4}}
+    lines = brief({**inputs, "run": {**inputs["run"], "former": former}})
+    (told,) = [line for line in lines if line.startswith("Changed: ")]
+    assert len(told) <= 100
+    assert re.fullmatch(r"Changed: .* gone(; \S+ -[0-9.,]+%(, \S+ [+-][0-9.,]+%)?(, \d+ more)?)?", told)
+
+
+def test_monthly_returns_compound_to_the_year(inputs: dict[str, Any]) -> None:
+    """Months compound to the year, and agree with pandas."""
+    net = inputs["oos_returns"]["net"]
+    ours = compounded(net.index.month.to_numpy(), net.to_numpy())
+    assert list(ours.values()) == pytest.approx(((1 + net).groupby(net.index.month).prod() - 1).tolist())
+    assert np.prod([1 + month for month in ours.values()]) == pytest.approx((1 + net).prod())
+
+
+def test_deepest_fall_counts_from_the_start() -> None:
+    """A fall on the very first session counts, since wealth starts at 1."""
+    dates = np.datetime64("2020-01-01") + np.arange(3)
+    fall = deepest_fall(dates, np.array([-0.1, -0.1, 0.05]))
+    assert (round(fall.depth, 12), fall.trough, round(fall.now, 12)) == (0.19, "2020-01-02", 0.1495)
+
+
+def test_odds_agree_with_scipy() -> None:
+    """The t value of the verdict is the one-sample t statistic; too few sessions have none."""
+    from scipy.stats import ttest_1samp
+
+    differences = np.random.default_rng(3).normal(0.001, 0.01, 250)
+    assert t_value(differences) == pytest.approx(ttest_1samp(differences, 0.0).statistic)
+    assert t_value(differences[:29]) is None
+    assert t_value(np.zeros(100)) is None
+
+
+def test_brief_is_short_and_complete(inputs: dict[str, Any]) -> None:
+    """The brief fits a mail: at most 15 lines of 100 columns, ASCII here, with what one must know."""
+    lines = brief(inputs)
+    assert len(lines) <= 15
+    assert max(map(len, lines)) <= 100
+    assert "".join(lines).isascii()
+    starts = ("us_core as of 2020-10-26", "DEGRADED", "Verdict", "Weights: 2 names (long 60%, short 40%): BBB 60.0%")
+    rest = (
+        "Changed: one-way turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone; CCC -70.0%, 2 more",
+        "Trading: 504% a year, both sides, cost 2.52% a year, out of sample",
+        "Out of sample",
+        "Set aside: 1 by the data gate (EEE)",
+        "Relaxation: level 2",
+        "Allocation",
+        "Risk",
+    )
+    assert all(any(line.startswith(start) for line in lines) for start in starts + rest)
+
+
+def test_long_names_do_not_widen_the_brief(inputs: dict[str, Any]) -> None:
+    """Long notes, reasons and ids are cut, and never break a line."""
+    wordy = copy.deepcopy(inputs)
+    wordy["run"]["notes"] = ["x\ny " * 200]
+    wordy["run"]["run_id"] = "r" * 300
+    wordy["allocation"]["infeasible_because"] = "because " * 100
+    assert max(map(len, brief(wordy))) <= 100
+    assert len(brief(wordy)) == len(brief(inputs))
+
+
+def test_stored_artifacts_give_the_same_bytes(inputs: dict[str, Any]) -> None:
+    """What comes back from the artifact store, in another process or order, makes the same page and brief."""
+    stored = {}
+    for name in reversed(list(inputs)):
+        data, suffix, _, _ = encode(inputs[name])
+        stored[name] = decode(data, suffix)
+    assert page(stored) == page(inputs)
+    assert brief(stored) == brief(inputs)
+
+
+def test_inputs_are_left_alone(inputs: dict[str, Any]) -> None:
+    """The stage changes none of its inputs."""
+    before = {name: encode(value)[0] for name, value in inputs.items()}
+    page(inputs)
+    assert {name: encode(value)[0] for name, value in inputs.items()} == before
+
+
+FLIPS: dict[str, tuple[dict[str, Any], str]] = {
+    "title": ({"title": "Core & more"}, "<h1>Core &amp; more</h1>"),
+    "top": ({"top": 1}, "1 more"),
+}
+
+
+def test_flips_cover_every_option() -> None:
+    """A new option cannot arrive without a test that it matters."""
+    assert FLIPS.keys() == ReportConfig.model_fields.keys()
+
+
+@pytest.mark.parametrize("option", FLIPS)
+def test_option_changes_the_page(inputs: dict[str, Any], option: str) -> None:
+    """Each option has the effect that its description promises."""
+    options, expected = FLIPS[option]
+    assert expected in page(inputs, **options)
+    assert expected not in page(inputs)
+
+
+@pytest.mark.parametrize(
+    "empty", ["quality", "winners", "weights", "scores", "decisions", "clusters", "oos_weights", "oos_returns"]
+)
+def test_an_empty_table_leaves_a_page(inputs: dict[str, Any], empty: str) -> None:
+    """A table without rows costs its own section its content, and nothing else."""
+    some = {**inputs, empty: inputs[empty].iloc[:0]}
+    assert len(Reader(page(some)).text) == 18
+    assert len(brief(some)) <= 15
+
+
+def test_a_young_run_has_no_rolling_volatility() -> None:
+    """With less than a year of sessions the page says so instead of drawing a window that is not there."""
+    assert "Fewer than 252 sessions" in page(made(100))
+
+
+def test_undefined_metrics_give_no_verdict(inputs: dict[str, Any]) -> None:
+    """A null Sharpe ratio is a dash, and the verdict is that there is none."""
+    metrics = {**inputs["metrics"], "strategy": block(None)}
+    text = page({**inputs, "metrics": metrics})
+    assert "No verdict" in text
+    assert re.search(r"\bnan\b", text) is None
+
+
+def test_index_joins_the_benchmarks(inputs: dict[str, Any]) -> None:
+    """Where there is an index it is drawn, listed, and part of the brief."""
+    returns = inputs["oos_returns"].assign(index=0.0005)
+    some = {**inputs, "oos_returns": returns, "metrics": {**inputs["metrics"], "index": block(0.5)}}
+    assert page(some).count("tindex") > page(inputs).count("tindex")
+    assert any(line.startswith("  index") for line in brief(some))
+
+
+def test_many_symbols_stay_small() -> None:
+    """A page of 33 years and 20 names stays below 300 kB, as one of 500 symbols does."""
+    big = made(8300)
+    assert len(page(big).encode()) < 300_000
+    symbols = tuple(f"S{i:03d}" for i in range(500))
+    decisions = by_symbol(
+        {"outcome": "cut", "rule": "top_n", "value": 9.0, "limit": 5.0, "margin": -4.0, "level": 1}, symbols
+    )
+    assert len(page({**made(), "decisions": decisions}).encode()) < 300_000
+
+
+def test_summary_is_the_verdict(inputs: dict[str, Any]) -> None:
+    """People who only watch the progress see the verdict."""
+    assert ReportStage().summary(inputs, {}).note.startswith("After costs ahead of equal weight")

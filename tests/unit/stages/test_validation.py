@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quantflow.config.profile import Profile
+from quantflow.data.panel import Panel
+from quantflow.data.providers import open_provider
+from quantflow.errors import DataError
+from quantflow.pipeline.registry import StageRegistry
+from quantflow.pipeline.replay import configured, reach_of
+from quantflow.pipeline.stage import step_runner
+from quantflow.quant.metrics import max_drawdown, total_return
+from quantflow.stages.validation import ValidationStage
+
+SHORT = {
+    "features": {"lookback": 252},
+    "allocation": {"lookback": 252, "method": "equal_weight"},
+    "validation": {"rebalance": "quarterly", "min_history": 300},
+}
+
+
+def settings(**changes: dict[str, Any]) -> dict[str, Any]:
+    """A profile with short lookbacks, and some sections changed."""
+    sections = {name: {**SHORT.get(name, {}), **changes.get(name, {})} for name in {*SHORT, *changes}}
+    return Profile(name="test", **sections).settings()
+
+
+@pytest.fixture(scope="module")
+def market() -> dict[str, Any]:
+    """Twenty stocks over 900 sessions to the end of 2022; one ends early, one begins late."""
+    profile = Profile(name="test")
+    provider = open_provider(profile.data)
+    instruments = provider.instruments(profile.universe)
+    bars = provider.bars(tuple(instruments.index), None, provider.last_date())
+    table = bars.pivot(index="date", columns="symbol", values="close").iloc[-900:]
+    close = np.ascontiguousarray(table.to_numpy().T)
+    close[3, 500:] = np.nan
+    close[5, :450] = np.nan
+    return {"prices": Panel(tuple(table.columns), table.index.to_numpy().astype("datetime64[D]"), {"close": close})} | {
+        "instruments": instruments
+    }
+
+
+def validate(inputs: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:
+    """The stage's outputs under a changed profile."""
+    stage = ValidationStage()
+    return dict(stage.run(inputs, stage.configured(settings(**changes))))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def outputs(market: dict[str, Any]) -> dict[str, Any]:
+    """The walk-forward of the short profile."""
+    return validate(market)
+
+
+def cut(market: dict[str, Any], stop: int) -> dict[str, Any]:
+    """The market as it was after some sessions."""
+    return market | {"prices": market["prices"].window(0, stop)}
+
+
+def test_streams_cover_every_session_from_the_first_rebalance(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """The returns have the declared columns, no NaN, and one row per session from the first rebalance to the end."""
+    frame = outputs["oos_returns"]
+    assert list(frame.columns) == ["net", "gross", "cost", "turnover", "equal_weight"]
+    assert frame.index.name == "date"
+    assert frame.notna().all().all()
+    first = outputs["oos_weights"]["date"].iloc[0]
+    assert frame.index[0] == first
+    sessions = market["prices"].sessions
+    np.testing.assert_array_equal(frame.index.to_numpy().astype("datetime64[D]"), sessions[sessions >= frame.index[0]])
+
+
+def test_rebalances_happen_on_the_last_session_of_each_period(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """Quarterly rebalances fall on the last sessions of quarters, after the minimum history."""
+    sessions = pd.DatetimeIndex(market["prices"].sessions)
+    ends = pd.Series(sessions, index=sessions).groupby(sessions.to_period("Q")).last()
+    expected = [day for day in ends if day >= sessions[299] and day < sessions[-1]]
+    assert list(outputs["oos_weights"]["date"].unique()) == expected
+
+
+def test_weights_are_those_of_a_run_on_that_date(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """A rebalance's weights equal those of the stages run one by one on all data up to that date."""
+    weights = outputs["oos_weights"]
+    day = weights["date"].unique()[1]
+    prices = market["prices"].up_to(np.datetime64(day, "D"))
+    prices = prices.select([s for s, c in zip(prices.symbols, prices.close, strict=True) if np.isfinite(c[-1])])
+    values = {"prices": prices, "instruments": market["instruments"].loc[list(prices.symbols)]}
+    for stage_id in ValidationStage.replays:
+        stage = StageRegistry.get(stage_id)
+        values |= stage.replay({name: values[name] for name in stage.needs}, stage.configured(settings()))
+    then = weights[weights["date"] == day].set_index("symbol")["weight"]
+    pd.testing.assert_series_equal(then.sort_index(), values["weights"]["weight"].sort_index(), check_names=False)
+
+
+def test_nothing_looks_ahead(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """Dropping the last sessions changes no earlier weight and no earlier return."""
+    shorter = validate(cut(market, 700))
+    sessions = shorter["oos_returns"].index
+    pd.testing.assert_frame_equal(shorter["oos_returns"], outputs["oos_returns"].loc[sessions], rtol=0, atol=1e-15)
+    early = outputs["oos_weights"]["date"] < sessions[-1]
+    pd.testing.assert_frame_equal(shorter["oos_weights"], outputs["oos_weights"][early], check_exact=True)
+
+
+def test_the_future_may_be_anything(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """Scrambled prices after a date leave the weights up to that date untouched."""
+    close = market["prices"].close.copy()
+    close[:, 700:] = np.random.default_rng(0).uniform(1, 100, close[:, 700:].shape)
+    scrambled = validate(
+        market | {"prices": Panel(market["prices"].symbols, market["prices"].sessions, {"close": close})}
+    )
+    early = outputs["oos_weights"]["date"] < pd.Timestamp(market["prices"].sessions[700])
+    pd.testing.assert_frame_equal(
+        scrambled["oos_weights"].iloc[: early.sum()], outputs["oos_weights"][early], check_exact=True
+    )
+
+
+def test_same_inputs_same_bytes(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """A second walk-forward gives the same bits."""
+    again = validate(market)
+    pd.testing.assert_frame_equal(again["oos_returns"], outputs["oos_returns"], check_exact=True)
+    assert json.dumps(again["metrics"]) == json.dumps(outputs["metrics"])
+
+
+def test_dead_and_unborn_symbols_are_not_bought(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """A symbol without a price on the rebalance session takes no part in it."""
+    symbols, sessions = market["prices"].symbols, pd.DatetimeIndex(market["prices"].sessions)
+    weights = outputs["oos_weights"]
+    assert not ((weights["symbol"] == symbols[3]) & (weights["date"] >= sessions[500])).any()
+    assert not ((weights["symbol"] == symbols[5]) & (weights["date"] < sessions[450])).any()
+
+
+def test_metrics_describe_the_streams(outputs: dict[str, Any]) -> None:
+    """The record's figures are those of the streams, and it is valid JSON."""
+    metrics, frame = outputs["metrics"], outputs["oos_returns"]
+    assert metrics["annualisation"] == 252
+    assert metrics["strategy"]["total_return"] == total_return(frame["net"].to_numpy())
+    assert metrics["equal_weight"]["max_drawdown"] == max_drawdown(frame["equal_weight"].to_numpy())
+    assert metrics["strategy"]["sessions"] == len(frame)
+    assert metrics["strategy"]["start"] == str(frame.index[0].date())
+    assert metrics["strategy"]["end"] == "2022-12-28"
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_the_benchmark_is_the_pool_held_equally(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """In the first session after a rebalance the benchmark earns the mean return of the symbols alive."""
+    frame = outputs["oos_returns"]
+    close = market["prices"].frame()
+    first = close.index.get_loc(frame.index[0])
+    alive = close.iloc[first].notna()
+    moves = (close.iloc[first + 1] / close.iloc[first] - 1)[alive]
+    assert frame["equal_weight"].iloc[1] == pytest.approx(moves.mean(), abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rebalance": "monthly"},
+        {"min_history": 500},
+        {"commission_bps": 30.0},
+        {"slippage_bps": 30.0},
+    ],
+)
+def test_every_option_has_an_effect(market: dict[str, Any], outputs: dict[str, Any], change: dict[str, Any]) -> None:
+    """Each option of the section changes the returns."""
+    assert not validate(market, validation=change)["oos_returns"].equals(outputs["oos_returns"])
+
+
+def test_infeasible_dates_hold_what_there_is(market: dict[str, Any]) -> None:
+    """Where no portfolio is feasible nothing trades, the date and the reason are recorded, and the summary says so."""
+    impossible = validate(market, allocation={"max_weight": 0.01})
+    record = impossible["metrics"]["rebalances"]
+    assert record["traded"] == 0
+    assert len(record["held"]) == record["scheduled"]
+    assert "max_weight" in record["held"][0]["reason"]
+    assert (impossible["oos_returns"][["net", "turnover"]] == 0).all().all()
+    assert impossible["oos_weights"].empty
+    assert ValidationStage().summary(market, impossible).degraded
+
+
+def test_an_infeasible_date_keeps_the_portfolio_before_it(market: dict[str, Any]) -> None:
+    """A date on which nothing can be bought leaves the portfolio to drift to the next rebalance."""
+    sessions = pd.DatetimeIndex(market["prices"].sessions)
+    day = sessions.get_loc(validate(market)["oos_weights"]["date"].unique()[2])
+    close = market["prices"].close.copy()
+    close[:, day] = np.nan
+    found = validate(market | {"prices": Panel(market["prices"].symbols, market["prices"].sessions, {"close": close})})
+    assert [held["date"] for held in found["metrics"]["rebalances"]["held"]] == [str(sessions[day].date())]
+    assert found["oos_returns"]["turnover"].loc[sessions[day]] == 0.0
+    assert found["oos_returns"]["gross"].loc[sessions[day + 1]] != 0.0
+
+
+def test_too_short_a_history_says_what_to_change(market: dict[str, Any]) -> None:
+    """Prices without a single rebalance raise with the option to change."""
+    with pytest.raises(DataError, match="no quarterly rebalance") as caught:
+        validate(cut(market, 200))
+    assert "validation.min_history" in str(caught.value.hint)
+
+
+def reach(sections: dict[str, Any]) -> int:
+    chain = [StageRegistry.get(stage_id) for stage_id in ValidationStage.replays]
+    found = reach_of(configured(chain, sections, np.datetime64("2020-01-02", "D")), ("prices",))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"features": {"lookback": 700}},
+        {"features": {"momentum_long": 700}},
+        {"features": {"trend_window": 1000}},
+        {"clusters": {"lookbacks": (700,)}},
+        {"allocation": {"lookback": 700}},
+    ],
+)
+def test_the_window_follows_the_longest_lookback(change: dict[str, Any]) -> None:
+    """Whichever stage looks back the furthest decides how much every rebalance is given."""
+    assert reach(settings()) < 300
+    assert reach(settings(**change)) > 700
+
+
+def test_replayed_steps_stay_inside(market: dict[str, Any]) -> None:
+    """Steps of replayed stages are not shown one by one, and the step runner is put back afterwards."""
+    shown: list[str] = []
+
+    def show(name: str, fn: Any, args: tuple[Any, ...]) -> Any:
+        shown.append(name)
+        return fn(*args)
+
+    token = step_runner.set(show)
+    try:
+        validate(cut(market, 400))
+        assert step_runner.get() is show
+    finally:
+        step_runner.reset(token)
+    assert shown == []
+
+
+def test_the_key_covers_every_replayed_section() -> None:
+    """The stage's config holds each section that a replayed stage reads."""
+    own = set(ValidationStage.Config.model_fields)
+    for stage_id in ValidationStage.replays:
+        assert set(StageRegistry.get(stage_id).Config.model_fields) <= own
