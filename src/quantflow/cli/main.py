@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import drill
 from quantflow.cli.descriptors import open_missing_streams
 from quantflow.cli.desk import orders, publish
 from quantflow.cli.ops import cron as crontab
@@ -49,7 +48,6 @@ app.command("status")(nights.status)
 app.command("catchup")(nights.catchup)
 app.command("serve")(serve.serve)
 app.command("checks")(checks.checks)
-app.command("drill")(drill.drill)
 app.command("gc")(gc.gc)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(stages.app, name="stages")

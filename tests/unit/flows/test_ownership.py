@@ -12,8 +12,7 @@ import pytest
 from quantflow.cli.running import run_and_show
 from quantflow.config.load import load_profile
 from quantflow.flows import scheduled
-from quantflow.flows.meta import run_meta_flow
-from quantflow.flows.selection import run_selection_flow
+from quantflow.flows.run import run_meta_flow, run_selection_flow
 from quantflow.ops.garbage import find_garbage
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
 from quantflow.runs.lock import owner
@@ -45,8 +44,10 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         look("published", run.record)
         assert run.state == "completed"
 
-    monkeypatch.setattr("quantflow.server.server.api_server", no_server)
-    monkeypatch.setattr("quantflow.flows.launch.execute", execute)
+    for place in ("server.server", "flows.run"):
+        monkeypatch.setattr(f"quantflow.{place}.api_server", no_server)
+    for place in ("flows.launch", "flows.run"):
+        monkeypatch.setattr(f"quantflow.{place}.execute", execute)
     monkeypatch.setattr("quantflow.desk.publish.publish", publish)
     monkeypatch.setattr(scheduled, "inherited_server", lambda home: None)
     monkeypatch.setattr(scheduled, "execute", execute)
