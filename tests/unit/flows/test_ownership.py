@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from quantflow.cli.running import run_and_show
+from quantflow.cli.run import running, start
+from quantflow.cli.run.start import run_and_show
 from quantflow.config.load import load_profile
+from quantflow.flows import run as flows
 from quantflow.flows import scheduled
 from quantflow.flows.run import run_meta_flow, run_selection_flow
 from quantflow.ops.garbage import find_garbage
@@ -44,24 +46,24 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         look("published", run.record)
         assert run.state == "completed"
 
-    for place in ("server.server", "flows.run"):
-        monkeypatch.setattr(f"quantflow.{place}.api_server", no_server)
-    for place in ("flows.launch", "flows.run"):
-        monkeypatch.setattr(f"quantflow.{place}.execute", execute)
-    monkeypatch.setattr("quantflow.desk.publish.publish", publish)
+    monkeypatch.setattr(start, "api_server", no_server)
+    monkeypatch.setattr(flows, "api_server", no_server)
+    monkeypatch.setattr(running, "execute", execute)
+    monkeypatch.setattr(flows, "execute", execute)
+    monkeypatch.setattr(running, "move_book", publish)
     monkeypatch.setattr(scheduled, "inherited_server", lambda home: None)
     monkeypatch.setattr(scheduled, "execute", execute)
     monkeypatch.setattr(scheduled, "publish", publish)
     return seen
 
 
-@pytest.mark.parametrize(("start", "profile"), [(run_selection_flow, "demo"), (run_meta_flow, "demo_meta")])
+@pytest.mark.parametrize(("call", "profile"), [(run_selection_flow, "demo"), (run_meta_flow, "demo_meta")])
 def test_the_entry_points_own_what_they_run(
-    start: Callable[..., RunStatus], profile: str, moments: list[str], tmp_path: Path
+    call: Callable[..., RunStatus], profile: str, moments: list[str], tmp_path: Path
 ) -> None:
     """A new run, and one that is continued; what they return is what the run did, and nobody owns it any more."""
     for _ in range(2):
-        assert start(profile, "one", as_of=AS_OF, workspace=tmp_path).state == "completed"
+        assert call(profile, "one", as_of=AS_OF, workspace=tmp_path).state == "completed"
     assert moments == ["executed", "executed"]
     assert owner(tmp_path / "runs" / "one") is None
 
@@ -90,7 +92,7 @@ def test_a_run_is_published_when_nobody_reads_its_result(
     def closed(run: RunStatus, mode: str) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("quantflow.cli.running._show", closed)
+    monkeypatch.setattr(running, "_show", closed)
     demo = load_profile("demo", workspace=tmp_path)
     with pytest.raises(BrokenPipeError):
         run_and_show(tmp_path, lambda: begun(demo, tmp_path, AS_OF), "none")

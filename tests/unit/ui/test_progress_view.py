@@ -14,7 +14,7 @@ from quantflow.flows.watch import TaskState
 from quantflow.pipeline.stage import Summary
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.ui.grid import sleeve_rows
-from quantflow.ui.progress import NOTE_EVERY, Lines, LiveView, default_mode, progress
+from quantflow.ui.progress import NOTE_EVERY, Lines, LiveView, progress
 from quantflow.ui.rows import Row, changed, rows
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -157,15 +157,6 @@ def test_no_progress_is_silent(record: RunRecord) -> None:
     """``--no-progress`` listens to nothing."""
     with progress(record, "none") as update:
         assert update is None
-
-
-@pytest.mark.parametrize(
-    ("flags", "mode"),
-    [((True, False), "none"), ((False, True), "json"), ((True, True), "json"), ((False, False), "lines")],
-)
-def test_the_mode_follows_flags_and_terminal(flags: tuple[bool, bool], mode: str) -> None:
-    """A test's stderr is no terminal, so without flags there are plain lines."""
-    assert default_mode(no_progress=flags[0], as_json=flags[1]) == mode
 
 
 def test_only_changed_rows_are_changed() -> None:
