@@ -19,6 +19,7 @@ from quantflow.runs.outcome import Outcome, outcome
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import layout_of
 from quantflow.runs.status import RunStatus, status
+from quantflow.server.prefect_internals import data_of
 from quantflow.server.server import is_own
 
 PATIENCE_SECONDS = 5.0
@@ -45,7 +46,7 @@ def show_in_prefect(record: RunRecord) -> None:
                         type=made.type,
                         key=made.key,
                         description=made.description,
-                        data=made.format(_sync=True),  # type: ignore[call-arg]
+                        data=data_of(made),
                         flow_run_id=context.flow_run.id,
                     )
                 )

@@ -17,7 +17,7 @@ from uuid import UUID
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows.runners import crew
-from quantflow.flows.worker import api_lost, flush, logged, tags_of, words_of
+from quantflow.flows.worker import api_lost, logged, tags_of, words_of
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
@@ -25,6 +25,7 @@ from quantflow.runs.record import RunRecord, now
 from quantflow.runs.request import layout_of
 from quantflow.runs.sleeves import links
 from quantflow.runs.status import FAILED, INTERRUPTED, RunStatus, status
+from quantflow.server.prefect_internals import flush, is_unreachable
 from quantflow.server.server import ApiServer
 from quantflow.server.url import reachable
 
@@ -83,7 +84,7 @@ def _api_errors(record: RunRecord) -> Iterator[None]:
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
         raise api_lost(error, record.workspace) from error
     except RuntimeError as error:
-        if "reach API" not in str(error):
+        if not is_unreachable(error):
             raise
         raise api_lost(error, record.workspace) from error
 
