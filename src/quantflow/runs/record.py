@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ from quantflow.config.credentials import scrubbed
 from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import ArtifactRef, private_folder, write_atomic
 from quantflow.errors import ConfigError, InfrastructureError, IntegrityError
+from quantflow.locks import FileLock
 from quantflow.pipeline.code_version import NUMERIC_PACKAGES
 from quantflow.pipeline.stage import Summary
 
@@ -284,16 +284,13 @@ def private_folder_of(workspace: Path) -> Path:
 
 
 def _next_number(path: Path) -> int:
-    """Return a number larger than any before in this workspace, whatever the clock says."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        text = os.read(fd, 32)
+    """Return a number larger than any before in this workspace, independent of the clock."""
+    with FileLock(path) as lock:
+        lock.take(seconds=None)
+        text = lock.read()
         number = int(text) + 1 if text.isdigit() else 1
-        os.pwrite(fd, str(number).encode(), 0)
+        lock.write(str(number).encode())
         return number
-    finally:
-        os.close(fd)
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
