@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from quantflow.runs.done import AlreadyDone
-    from quantflow.runs.record import RunRecord
-    from quantflow.runs.status import RunStatus
+    from quantflow.runs.run import Run
     from quantflow.server.server import ApiServer
 
 
 def run_and_show(
     workspace: Path,
-    begin: Callable[[], AbstractContextManager[RunRecord | AlreadyDone]],
+    begin: Callable[[], AbstractContextManager[Run | AlreadyDone]],
     mode: str,
     *,
     forced: Sequence[str] = (),
@@ -61,12 +60,10 @@ def run_and_show(
     if strict and run.degraded and not done:
         from quantflow.errors import DegradedError
 
-        raise DegradedError(
-            f"Run {run.record.run_id} is complete, but degraded.", hint=f"quantflow inspect {run.record.run_id}"
-        )
+        raise DegradedError(f"Run {run.id} is complete, but degraded.", hint=f"quantflow inspect {run.id}")
 
 
-def _executed(record: RunRecord, server: ApiServer, mode: str, forced: Sequence[str]) -> RunStatus:
+def _executed(record: Run, server: ApiServer, mode: str, forced: Sequence[str]) -> Run:
     from quantflow.desk.publish import stale_when_it_fails
     from quantflow.ui.progress import progress
 
@@ -76,18 +73,18 @@ def _executed(record: RunRecord, server: ApiServer, mode: str, forced: Sequence[
         return execute(record, server, forced=forced, listener=listener)
 
 
-def _say_completed(run: RunStatus, mode: str) -> None:
+def _say_completed(run: Run, mode: str) -> None:
     from quantflow.ui.log import log
 
     note = ", but degraded" if run.degraded else ""
-    log("warning" if note else "info", "run.completed", f"{run.record.run_id} is complete{note}")
+    log("warning" if note else "info", "run.completed", f"{run.id} is complete{note}")
     _show(run, mode)
 
 
-def _say_done(run: RunStatus, mode: str) -> None:
+def _say_done(run: Run, mode: str) -> None:
     from quantflow.ui.log import log
 
-    facts = {"run_id": run.record.run_id, "as_of": run.record.header["as_of"]}
+    facts = {"run_id": run.id, "as_of": run.as_of.isoformat()}
     log("info", "run.already_done", f"already done: {facts['run_id']}", **facts)
     if mode == "json":
         from quantflow.ui.progress import write_json_line
@@ -97,7 +94,7 @@ def _say_done(run: RunStatus, mode: str) -> None:
         typer.echo(f"already done: {facts['run_id']} (as-of {facts['as_of']}); --force runs it again")
 
 
-def publish(run: RunStatus, mode: str) -> None:
+def publish(run: Run, mode: str) -> None:
     """Make a complete run its profile's current book, unless that is newer, and say where it is.
 
     Raises:
@@ -108,12 +105,12 @@ def publish(run: RunStatus, mode: str) -> None:
 
     book = move(run)
     if book:
-        log("info", "book.published", f"the book is {book}", run_id=run.record.run_id)
+        log("info", "book.published", f"the book is {book}", run_id=run.id)
     if book and mode != "json":
         typer.echo(f"book         {book}")
 
 
-def _show(run: RunStatus, mode: str) -> None:
+def _show(run: Run, mode: str) -> None:
     from quantflow.runs.outcome import outcome
     from quantflow.ui.progress import write_json_line
     from quantflow.ui.tables import print_outcome
@@ -126,7 +123,7 @@ def _show(run: RunStatus, mode: str) -> None:
 
 
 @contextmanager
-def _way_on(record: RunRecord, mode: str) -> Iterator[None]:
+def _way_on(record: Run, mode: str) -> Iterator[None]:
     try:
         yield
     except (Interrupted, Exception) as error:
@@ -134,29 +131,28 @@ def _way_on(record: RunRecord, mode: str) -> Iterator[None]:
         raise
 
 
-def _print_way_on(record: RunRecord, error: BaseException, mode: str) -> None:
+def _print_way_on(record: Run, error: BaseException, mode: str) -> None:
     from quantflow.errors import LockedError
-    from quantflow.runs.status import status
     from quantflow.ui.errors import print_next
     from quantflow.ui.log import log
     from quantflow.ui.progress import write_json_line
 
     if isinstance(error, LockedError):
         return
-    run = status(record)
+    run = record.again()
     failed = run.failed
     if mode == "json":
         facts: dict[str, Any] = {"error": str(error), "type": type(error).__name__}
-        write_json_line("failed", run_id=record.run_id, stage=failed.stage if failed else None, **facts)
+        write_json_line("failed", run_id=record.id, stage=failed.stage if failed else None, **facts)
     head = "INTERRUPTED" if isinstance(error, Interrupted) else "FAILED"
-    resume = f"quantflow resume {record.run_id}"
+    resume = f"quantflow resume {record.id}"
     where = {"stage": failed.stage, "attempt": failed.attempt} if failed else {}
-    if log("error", f"run.{head.lower()}", f"{record.run_id} {head.lower()}", **where, resume=resume):
+    if log("error", f"run.{head.lower()}", f"{record.id} {head.lower()}", **where, resume=resume):
         return
     tries = f"  after {failed.attempt} attempts" if failed and failed.attempt > 1 else ""
     lines = [(head, f"{failed.stage}{tries}")] if failed else [(head, "")]
     lines += [
-        ("run", f"{record.run_id}  done {len(run.done)}/{len(run.stages)}: {', '.join(run.done) or 'none'}"),
+        ("run", f"{record.id}  done {len(run.done)}/{len(run.stages)}: {', '.join(run.done) or 'none'}"),
         ("log", str(record.folder / "log.txt")),
         ("resume", resume),
     ]

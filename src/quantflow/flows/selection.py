@@ -28,11 +28,11 @@ from quantflow.pipeline.stage import BasePipelineStage, SelectionContext, Summar
 from quantflow.review.facts import facts_of
 from quantflow.runs import stopping
 from quantflow.runs.begin import begun, taken_up
+from quantflow.runs.create import resolve_as_of
 from quantflow.runs.exports import export
 from quantflow.runs.plan import Planner, Reason
 from quantflow.runs.record import RunRecord, StageRecord, now, peak_rss_mb
-from quantflow.runs.request import context_of, layout_of, pipeline, planner_of, resolve_as_of
-from quantflow.runs.status import RunStatus
+from quantflow.runs.run import Run, open_run
 
 
 def run_selection_flow(
@@ -42,7 +42,7 @@ def run_selection_flow(
     as_of: date | None = None,
     workspace: Path | None = None,
     overrides: Sequence[str] = (),
-) -> RunStatus:
+) -> Run:
     """Run a profile as a Prefect flow, or continue the run of that id.
 
     Args:
@@ -84,13 +84,13 @@ def selection_flow(profile: str, run_id: str, workspace: str, forced: Sequence[s
         The run id.
     """
     stopping.reclaim()
-    record = RunRecord(Path(workspace), run_id)
+    record = open_run(Path(workspace), run_id)
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
-    use_cache(layout_of(record))
-    context = context_of(record)
-    planner = planner_of(record, forced)
-    for stage in pipeline(record):
+    use_cache(record.layout)
+    context = record.context()
+    planner = record.planner(forced)
+    for stage in record.pipeline():
         context = advance(stage, context, record, planner)
     show_in_prefect(record)
     return run_id
@@ -107,7 +107,7 @@ class _Timer:
 
 
 def advance(
-    stage: BasePipelineStage[Any], context: SelectionContext, record: RunRecord, planner: Planner
+    stage: BasePipelineStage[Any], context: SelectionContext, record: Run, planner: Planner
 ) -> SelectionContext:
     """Run one stage as its task, and write down what came of it.
 
@@ -133,7 +133,7 @@ def advance(
     record.write_stage(entry)
     if planned.reason is Reason.COMPLETE and before is not None:
         planner.cache.write(mark.key, {"outputs": _json(before.outputs), "summary": vars(before.summary)})
-    job = stage_task(stage, layout_of(record), refresh=planned.reason is Reason.FORCED)
+    job = stage_task(stage, record.layout, refresh=planned.reason is Reason.FORCED)
     state = _attempted(job, Order(stage, mark.key, context, record.workspace))
     try:
         result: Mapping[str, Any] = state.result()

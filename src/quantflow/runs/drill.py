@@ -15,7 +15,7 @@ from pathlib import Path
 
 from quantflow.errors import InfrastructureError
 from quantflow.runs.record import RunRecord
-from quantflow.runs.status import status
+from quantflow.runs.run import open_run
 
 POLL_SECONDS = 0.005
 PATIENCE_SECONDS = 3600.0
@@ -71,7 +71,7 @@ def drill(workspace: Path, profile: str, overrides: Sequence[str] = ()) -> Itera
                 f"The undisturbed run of {profile!r} did not complete.", hint=f"quantflow select --profile {profile}"
             )
         expected = _weights(workspace, quiet)
-        for stage in RunRecord(workspace, quiet).stages:
+        for stage in RunRecord(workspace, quiet).header.stages:
             yield _trial(workspace, stage, command(f"{folder.name}-{stage}", stage), expected)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -102,7 +102,7 @@ def _kill_in(workspace: Path, run_id: str, stage: str, command: Sequence[str]) -
     if process.poll() is None:
         process.send_signal(signal.SIGKILL)
     process.wait()
-    return process.returncode == -signal.SIGKILL and status(record).state == "interrupted"
+    return process.returncode == -signal.SIGKILL and open_run(workspace, run_id).state == "interrupted"
 
 
 def _waiter(condition: Callable[[], bool]) -> Callable[[], bool]:

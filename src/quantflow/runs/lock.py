@@ -112,7 +112,7 @@ def _taken(path: Path) -> FileLock:
                 if lock.is_current:
                     return lock
             elif not lock.take(shared=True):  # else it was only being read, by ``owner`` in another process
-                raise locked(path.parent.name, _signature(lock))
+                raise _locked(path.parent.name, _signature(lock))
         except BaseException:
             lock.close()
             raise
@@ -149,8 +149,17 @@ def _signature(lock: FileLock) -> Mapping[str, object]:
     return found if isinstance(found, dict) and {"pid", "host", "since"} <= found.keys() else _UNKNOWN
 
 
-def locked(run_id: str, who: Mapping[str, object]) -> LockedError:
-    """Return the error that names the owner of a run."""
+def refuse_locked(run_folder: Path) -> None:
+    """Refuse to touch a run that a live process owns.
+
+    Raises:
+        LockedError: Naming the owner.
+    """
+    if who := owner(run_folder):
+        raise _locked(run_folder.name, who)
+
+
+def _locked(run_id: str, who: Mapping[str, object]) -> LockedError:
     return LockedError(
         f"Run {run_id} is being worked on by process {who['pid']} on {who['host']} since {who['since']}.",
         hint=f"Follow it with: quantflow inspect {run_id}",

@@ -64,7 +64,7 @@ def orders(
     home = find_workspace(Path.cwd(), workspace)
     held = read_holdings(holdings)
     target = target_of(home, run, profile, stale_ok=stale_ok)
-    file = _file(out or target.run.record.folder / FILE)
+    file = _file(out or target.run.folder / FILE)
     found = orders_of(target, held, capital)
     write_atomic(file, found.csv().encode())
     if json:

@@ -19,12 +19,10 @@ def publish(
     from quantflow.config.load import find_workspace
     from quantflow.desk.publish import publish as move
     from quantflow.errors import ConfigError
-    from quantflow.runs.status import find_run
+    from quantflow.runs.find import find_run
 
     found = find_run(find_workspace(Path.cwd(), workspace), run)
     if found.state != "completed":
-        raise ConfigError(
-            f"Run {found.record.run_id} is {found.state}, not complete.", hint=f"quantflow resume {found.record.run_id}"
-        )
+        raise ConfigError(f"Run {found.id} is {found.state}, not complete.", hint=f"quantflow resume {found.id}")
     book = move(found)
     typer.echo(str(book) if book else "left alone: a newer book is there, or the run is not of the profile as it is")

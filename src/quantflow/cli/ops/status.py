@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from quantflow.ops.sessions import Night, Nights
-    from quantflow.runs.record import RunRecord
+    from quantflow.runs.run import Run
 
 SCHEMA_VERSION = 1
 EVERY = 100_000
@@ -81,7 +81,7 @@ def catchup(
             run_and_show(home, lambda day=day, night=night, each=each: _begin(home, each, night, day), mode)  # type: ignore[misc]
 
 
-def _begin(home: Path, each: Nights, night: Night, day: date) -> AbstractContextManager[RunRecord]:
+def _begin(home: Path, each: Nights, night: Night, day: date) -> AbstractContextManager[Run]:
     """Return the run of that session, to be owned: the one that was begun, else a new one."""
     from quantflow.config.load import load_meta, load_profile
     from quantflow.runs.begin import begun, taken_up

@@ -91,21 +91,21 @@ def run(
     """Run one stage on a run's artifacts and print what it made; the run's record stays as it is."""
     from quantflow.config.load import find_workspace
     from quantflow.review.single import made_by, stage_and_context
-    from quantflow.runs.status import find_run
+    from quantflow.runs.find import find_run
     from quantflow.sdk import QuantSDK
 
-    record = find_run(find_workspace(Path.cwd(), workspace), run).record
+    record = find_run(find_workspace(Path.cwd(), workspace), run)
     found, context = stage_and_context(record, stage)
     after = QuantSDK.run_stage(found, context)
     made = made_by(record, found, after)
     summary = after.summaries[found.id]
     if json:
-        facts = {"run_id": record.run_id, "stage": found.id, "summary": vars(summary)}
+        facts = {"run_id": record.id, "stage": found.id, "summary": vars(summary)}
         _write(**facts, artifacts=[item.json() for item in made])
         return
     from quantflow.ui.stages import print_made
 
-    print_made(found.id, record.run_id, summary, made)
+    print_made(found.id, record.id, summary, made)
 
 
 def _write(**facts: object) -> None:

@@ -47,7 +47,7 @@ def lookahead(
         )
     loaded = load_profile(profile, workspace=home, overrides=sets or ())
     from quantflow.review.lookahead import check_lookahead
-    from quantflow.runs.request import resolve_as_of
+    from quantflow.runs.create import resolve_as_of
     from quantflow.ui.check import print_lookahead, telling
     from quantflow.ui.progress import write_json_line
 

@@ -20,15 +20,15 @@ def checks(
     from quantflow.config.load import find_workspace
     from quantflow.review.checks import checks_of
     from quantflow.review.restated import restatement
-    from quantflow.runs.status import find_run
+    from quantflow.runs.find import find_run
     from quantflow.ui.checks import print_checks
     from quantflow.ui.progress import write_json_line
 
     found = find_run(find_workspace(Path.cwd(), workspace), run)
     record = checks_of(found)
-    changed = restatement(found.record, found.outputs)
+    changed = restatement(found)
     if json:
         told = None if changed is None else changed.json()
-        write_json_line("checks", run_id=found.record.run_id, **record, restated=told)
+        write_json_line("checks", run_id=found.id, **record, restated=told)
     else:
         print_checks(found, record, changed)

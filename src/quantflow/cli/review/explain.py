@@ -23,7 +23,7 @@ def why(
     """Show the path of one name through all stages, and what would have changed the outcome."""
     from quantflow.config.load import find_workspace
     from quantflow.review.why import path_of
-    from quantflow.runs.status import find_run
+    from quantflow.runs.find import find_run
     from quantflow.ui.why import print_path
 
     path = path_of(find_run(find_workspace(Path.cwd(), workspace), run), symbol)
@@ -49,7 +49,7 @@ def diff(
     from quantflow.config.load import find_workspace
     from quantflow.review.bridge import bridge_of
     from quantflow.review.compare import compare, previous
-    from quantflow.runs.status import find_run
+    from quantflow.runs.find import find_run
     from quantflow.ui.check import telling
     from quantflow.ui.compare import print_comparison
 

@@ -27,7 +27,8 @@ def inspect(
     """List runs, or show one: reads the folder only, so it needs no server and works on a killed run."""
     from quantflow.config.load import find_workspace
     from quantflow.errors import ConfigError, unknown_name
-    from quantflow.runs.status import SCHEMA_VERSION, find_run, list_runs
+    from quantflow.runs.find import find_run, list_runs
+    from quantflow.runs.header import SCHEMA_VERSION
     from quantflow.ui import tables
 
     home = find_workspace(Path.cwd(), workspace)
@@ -47,8 +48,7 @@ def inspect(
     if stage is not None and stage not in found.stages:
         raise unknown_name("stage", stage, found.stages)
     if json:
-        whole = found.json()
-        picked = whole if stage is None else next(s for s in whole["stages"] if s["stage"] == stage)
+        picked = found.json() if stage is None else found.stage_json(stage)
         typer.echo(jsonlib.dumps({"schema_version": SCHEMA_VERSION, **picked}))
     elif stage is not None:
         tables.print_stage(found, stage)

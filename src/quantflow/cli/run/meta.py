@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from quantflow.runs.done import AlreadyDone
+    from quantflow.runs.run import Run
 
 
 class Runner(StrEnum):
@@ -62,15 +63,15 @@ def meta(
 ) -> None:
     """Run the sleeves of a meta profile in parallel, and combine them into one portfolio."""
     from quantflow.config.load import find_workspace, load_meta
+    from quantflow.runs.create import refuse_taken
     from quantflow.runs.record import RunRecord, check_run_id
-    from quantflow.runs.taken import refuse_taken
 
     asked = parse_date(as_of)
     home = find_workspace(Path.cwd(), workspace)
     chosen = [*(sets or ()), *_execution("runner", runner and runner.value), *_execution("ray_address", ray_address)]
     loaded = load_meta(meta_profile, workspace=home, overrides=chosen)
     if loaded.has_plug_ins:
-        from quantflow.runs.request import check_stages
+        from quantflow.runs.create import check_stages
 
         check_stages(loaded)
     if run_id is not None:
@@ -82,11 +83,11 @@ def meta(
     from quantflow.cli.running import run_and_show
     from quantflow.ui.progress import default_mode
 
-    def begin() -> AbstractContextManager[RunRecord | AlreadyDone]:
+    def begin() -> AbstractContextManager[Run | AlreadyDone]:
         from quantflow.runs.begin import begun, begun_unless_done
-        from quantflow.runs.request import resolve_meta_as_of
+        from quantflow.runs.create import resolve_as_of
 
-        when = resolve_meta_as_of(loaded, asked)
+        when = resolve_as_of(loaded, asked)
         if run_id is None and not force:
             return begun_unless_done(loaded, home, when)
         return begun(loaded, home, when, run_id)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from quantflow.config.profile import Profile
     from quantflow.runs.done import AlreadyDone
+    from quantflow.runs.run import Run
 
 CALENDARS_THAT_EXIST = ("XNYS", "24/7")
 
@@ -56,11 +57,11 @@ def select(
     home = find_workspace(Path.cwd(), workspace)
     loaded = load_profile(profile, workspace=home, overrides=sets or ())
     if loaded.pipeline.stages:
-        from quantflow.runs.request import check_stages
+        from quantflow.runs.create import check_stages
 
         check_stages(loaded)
     if run_id is not None:
-        from quantflow.runs.taken import refuse_taken
+        from quantflow.runs.create import refuse_taken
 
         refuse_taken(RunRecord(home, check_run_id(run_id)))
     if dry_run:
@@ -70,7 +71,7 @@ def select(
     from quantflow.cli.running import run_and_show
     from quantflow.ui.progress import default_mode
 
-    def begin() -> AbstractContextManager[RunRecord | AlreadyDone]:
+    def begin() -> AbstractContextManager[Run | AlreadyDone]:
         from quantflow.runs.begin import begun, begun_unless_done
 
         when = session or _session(loaded, None)
@@ -83,13 +84,13 @@ def select(
 
 
 def _session(profile: Profile, asked: date | None) -> date:
-    from quantflow.runs.request import resolve_as_of
+    from quantflow.runs.create import resolve_as_of
 
     return resolve_as_of(profile, asked)
 
 
 def _print_plan(profile: Profile, home: Path, asked: date | None, as_json: bool) -> None:
-    from quantflow.runs.request import plan_new
+    from quantflow.runs.create import plan_new
     from quantflow.ui.progress import write_json_line
     from quantflow.ui.tables import print_plan
 
