@@ -11,8 +11,8 @@ from quantflow.config.load import find_workspace, load_profile
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.stage import BasePipelineStage, SelectionContext, check_wiring
+from quantflow.runs.create import default_run_id, resolve_as_of
 from quantflow.runs.layout import Layout
-from quantflow.runs.request import default_run_id, resolve_as_of
 
 
 class QuantSDK:

@@ -19,7 +19,7 @@ import pytest
 from processes import SMALL, bare_environment, processes_of, run_cli
 from quantflow.pipeline.registry import SELECTION, StageRegistry
 from quantflow.runs.record import RunRecord
-from quantflow.runs.status import status
+from quantflow.runs.run import open_run
 
 CACHED = tuple(name for name in SELECTION if StageRegistry.get(name).kind != "control")
 COMMAND = ("select", "-p", "demo", "--run-id", "hit", *(part for key in SMALL for part in ("--set", key)))
@@ -58,7 +58,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def digests(workspace: Path) -> dict[str, str]:
-    run = status(RunRecord(workspace, "hit"))
+    run = open_run(workspace, "hit")
     assert run.state == "completed"
     found = {name: ref.sha256 for stage in run.stages.values() if stage for name, ref in stage.outputs.items()}
     del found["report"], found["brief"]  # they name times
@@ -156,7 +156,7 @@ def test_a_clock_that_jumps_is_survived(shift: str, fresh: Path, quiet: Path) ->
     command = [sys.executable, "-m", "quantflow.testing.faults", "record:validation:running", "after", "kill", "--"]
     hit = subprocess.run([*command, *COMMAND], cwd=fresh, env=bare_environment() | clock, check=False)
     assert hit.returncode == -9
-    created = datetime.fromisoformat(RunRecord(fresh, "hit").header["created"])
+    created = datetime.fromisoformat(RunRecord(fresh, "hit").header.created)
     assert abs(datetime.now(UTC) - created) > timedelta(hours=29)
     check(fresh, quiet)
 

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from processes import TWO_SLEEVES, bare_environment, shown_to
-from quantflow.runs.record import RunRecord
-from quantflow.runs.sleeves import links
-from quantflow.runs.status import status
+from quantflow.runs.run import open_run
 from quantflow.server.server import ApiServer
 
 BARE = """
@@ -54,11 +52,11 @@ def test_a_flow_called_by_itself_creates_its_run_or_continues_it(home: Path, ser
     assert found.returncode == 0, found.stderr
     words = dict(line.split(": ", 1) for line in found.stdout.splitlines() if ": " in line)
     assert words["refused"] == "Run one is of profile 'small', not of 'narrow'."
-    one, portfolio = status(RunRecord(home, "one")), status(RunRecord(home, words["portfolio"]))
+    one, portfolio = open_run(home, "one"), open_run(home, words["portfolio"])
     assert (one.state, portfolio.state) == ("completed", "completed")
-    assert [event["event"] for event in one.record.events()].count("run.completed") == 2
-    (small,) = (link for link in links(portfolio.record) if link.id == "small")
-    assert status(RunRecord(home, small.run_id)).outputs["weights"].sha256 == one.outputs["weights"].sha256
+    assert [event["event"] for event in one.events()].count("run.completed") == 2
+    (small,) = (sleeve.run for sleeve in portfolio.sleeves if sleeve.name == "small")
+    assert small.outputs["weights"].sha256 == one.outputs["weights"].sha256
 
 
 def test_a_served_flow_runs_as_a_deployment(home: Path, server: ApiServer) -> None:
@@ -84,4 +82,4 @@ def test_a_served_flow_runs_as_a_deployment(home: Path, server: ApiServer) -> No
             serving.terminate()
             serving.communicate()
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert status(RunRecord(home, "served")).state == "completed"
+    assert open_run(home, "served").state == "completed"

@@ -140,7 +140,7 @@ def orders_of(target: Target, holdings: Holdings, capital: float | None = None) 
     own = {symbol: p.price for symbol, p in held.items() if p.price is not None}
     known = {symbol: Instrument() for symbol in symbols} | market(target.run, symbols, own)
     currency = _currency(known)
-    prices = _prices(target.run.record.run_id, known, own)
+    prices = _prices(target.run.id, known, own)
     problem = _problem(target, held, prices, known, _money(holdings, prices, capital))
     if not 0.0 < problem.worth < math.inf:
         raise DataError(f"The account is worth {problem.worth:g}.", hint=f'Give a row "{CASH},2500", or --capital.')
@@ -203,7 +203,7 @@ def _problem(
 
     from quantflow.quant.orders import Rebalance
 
-    settings = target.run.record.header["settings"]
+    settings = target.run.header.settings
     costs = settings["validation"]
     return Rebalance(
         units=np.array([held[s].quantity if s in held else 0.0 for s in prices]),
@@ -221,7 +221,7 @@ def _problem(
 def _notes(
     target: Target, known: Mapping[str, Instrument], own: Mapping[str, float], currency: str | None
 ) -> list[str]:
-    as_of = target.run.record.header["as_of"]
+    as_of = target.run.as_of.isoformat()
     old = [
         f"{symbol}: its last close is of {instrument.session}"
         for symbol, instrument in known.items()
@@ -246,11 +246,10 @@ def _told(
             hint="See its cash, and the profile's validation.commission_bps and slippage_bps.",
         )
     orders = [_order(symbols[i], i, problem, found) for i in np.flatnonzero(found.trades).tolist()]
-    header = target.run.record.header
     return Orders(
-        run_id=target.run.record.run_id,
-        profile=header["profile"],
-        as_of=header["as_of"],
+        run_id=target.run.id,
+        profile=target.run.profile,
+        as_of=target.run.as_of.isoformat(),
         book=target.book,
         stale=target.stale,
         currency=currency,

@@ -12,8 +12,8 @@ from quantflow.config.layers import check_name
 from quantflow.desk.publish import doubts
 from quantflow.errors import ConfigError, DataError, DegradedError, unknown_name
 from quantflow.runs.book import books, broken, current, stale
-from quantflow.runs.results import weights_of
-from quantflow.runs.status import RunStatus, find_run
+from quantflow.runs.find import find_run
+from quantflow.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Target:
         notes: Why the weights of a run that is asked for are not such as become a book.
     """
 
-    run: RunStatus
+    run: Run
     weights: Mapping[str, float]
     book: bool
     stale: str | None = None
@@ -48,8 +48,8 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
         if profile is not None:
             raise ConfigError("A run and --profile are both given.", hint="Give one: a run, or the book of a profile.")
         run = _complete(find_run(workspace, run_id))
-        run_id = run.record.run_id
-        weights = _sound(weights_of(run), f"Run {run_id}", f"quantflow inspect {run_id}")
+        run_id = run.id
+        weights = _sound(run.weights, f"Run {run_id}", f"quantflow inspect {run_id}")
         return Target(run, weights, book=False, notes=tuple(doubts(run)))
     if profile is not None:
         check_name(profile, "A profile")
@@ -78,7 +78,7 @@ def _sound(weights: Mapping[str, Any], whose: str, hint: str) -> Mapping[str, fl
     return weights
 
 
-def _run_of(workspace: Path, name: str, run_id: str) -> RunStatus:
+def _run_of(workspace: Path, name: str, run_id: str) -> Run:
     try:
         return _complete(find_run(workspace, run_id))
     except ConfigError as error:
@@ -96,8 +96,8 @@ def _only(workspace: Path) -> str:
     raise ConfigError(f"There is no book in {workspace}.", hint="Make one: quantflow select --profile demo")
 
 
-def _complete(run: RunStatus) -> RunStatus:
+def _complete(run: Run) -> Run:
     if run.state != "completed":
-        name = run.record.run_id
+        name = run.id
         raise ConfigError(f"Run {name} is {run.state}, not complete.", hint=f"quantflow resume {name}")
     return run

@@ -47,10 +47,10 @@ def packages(place: Place) -> Iterator[Finding]:
 
 def clock(place: Place) -> Iterator[Finding]:
     """Is the time of day possible: not before this program, and not before the newest run?"""
-    from quantflow.runs.status import list_runs
+    from quantflow.runs.find import list_runs
 
-    headers = [run.record.header for run in list_runs(place.workspace) if run.state != "unreadable"]
-    newest = max((datetime.fromisoformat(header["created"]) for header in headers), default=None)
+    headers = [run.header for run in list_runs(place.workspace) if run.state != "unreadable"]
+    newest = max((datetime.fromisoformat(header.created) for header in headers), default=None)
     mend = "timedatectl set-ntp true"
     if place.now.year < LEAST_YEAR:
         yield Finding("clock", Result.BLOCKS, f"it says {place.now:%Y-%m-%d %H:%M} UTC", mend)

@@ -9,7 +9,7 @@ from quantflow.config.catalogue import Entry, load
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.data.providers import provider_names
 from quantflow.errors import ConfigError, unknown_name
-from quantflow.runs.request import check_stages
+from quantflow.runs.create import check_stages
 
 
 def problem_of(entry: Entry, workspace: Path) -> ConfigError | None:

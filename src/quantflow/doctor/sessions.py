@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from quantflow.doctor.base import Finding, Place, Result
 
 if TYPE_CHECKING:
-    from quantflow.runs.status import RunStatus
+    from quantflow.runs.run import Run
 
 AT_MOST = 5
 """Runs that are told of; of older ones only how many there are."""
@@ -20,24 +20,24 @@ CRON_HAS = frozenset({"HOME", "LOGNAME", "USER", "SHELL", "PATH", "PWD", "LANG",
 
 def runs(place: Place) -> Iterator[Finding]:
     """Is a run unfinished, with none after it that has done the same session?"""
-    from quantflow.runs.status import list_runs
+    from quantflow.runs.find import list_runs
 
     every = list_runs(place.workspace)
-    newest: dict[tuple[str, str], RunStatus] = {}
+    newest: dict[tuple[str, str], Run] = {}
     for run in every:
         if run.state == "unreadable":
-            mend = f"quantflow inspect {run.record.run_id}, then run that session again"
-            yield Finding("runs", Result.WARN, f"{run.record.run_id}: its record is damaged", mend)
+            mend = f"quantflow inspect {run.id}, then run that session again"
+            yield Finding("runs", Result.WARN, f"{run.id}: its record is damaged", mend)
         else:
-            newest[run.record.header["profile"], run.record.header["as_of"]] = run
+            newest[run.profile, run.as_of.isoformat()] = run
     due = [run for run in newest.values() if run.state in ("failed", "interrupted")]
     for run in due[-AT_MOST:]:
-        mend = f"quantflow resume {run.record.run_id}"
-        yield Finding("runs", Result.WARN, f"{run.record.run_id} {run.state}", mend)
+        mend = f"quantflow resume {run.id}"
+        yield Finding("runs", Result.WARN, f"{run.id} {run.state}", mend)
     if len(due) > AT_MOST:
         yield Finding("runs", Result.WARN, f"and {len(due) - AT_MOST} older ones", "quantflow catchup")
     if not due:
-        live = [run.record.run_id for run in every if run.state == "running"]
+        live = [run.id for run in every if run.state == "running"]
         at_work = f"; at work: {', '.join(live)}" if live else ""
         yield Finding("runs", Result.OK, f"none of {len(every)} is unfinished{at_work}")
 
@@ -59,7 +59,7 @@ def books(place: Place) -> Iterator[Finding]:
 
 def _unstale(text: str, workspace: Path) -> str:
     from quantflow.errors import QuantflowError
-    from quantflow.runs.status import find_run
+    from quantflow.runs.find import find_run
 
     found = re.search(r"^Run (\S+) did not replace it", text, re.MULTILINE)
     if not found:

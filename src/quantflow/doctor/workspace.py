@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import shutil
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from quantflow.config.workspaces import OURS
 from quantflow.doctor.base import Finding, Place, Result
+from quantflow.locks import FileLock
 
 if TYPE_CHECKING:
     from quantflow.config.profile import Profile
@@ -63,13 +63,8 @@ def file_system(place: Place) -> Iterator[Finding]:
 
 def _locks(there: Path) -> bool:
     """Whether a second holder of an exclusive lock is refused."""
-    with (there / "lock").open("w") as first, (there / "lock").open("w") as second:
-        fcntl.flock(first, fcntl.LOCK_EX)
-        try:
-            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    with FileLock(there / "lock") as first, FileLock(there / "lock") as second:
+        return first.take() and not second.take()
 
 
 def _renames(there: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -28,6 +27,7 @@ from quantflow.errors import InfrastructureError, last_line
 from quantflow.execution.garbage import look_seldom
 from quantflow.execution.ray_folder import ray_folder
 from quantflow.execution.ray_internals import LOOPBACK, job_without_current_folder, on_loopback, token_shown
+from quantflow.locks import FileLock
 
 R = TypeVar("R")
 
@@ -242,31 +242,27 @@ def _private_folder() -> Iterator[Path]:
         _remove_abandoned(left)
     try:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))  # short: Ray's sockets lie in it
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = FileLock(folder / "lock")
     except OSError as error:
         why = f"{place} (RAY_TMPDIR, TMPDIR) cannot hold its files: {error.strerror}"
         raise _unusable("on this machine", why) from error
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
-        yield folder / "r"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+    with lock:
+        lock.take()
+        try:
+            yield folder / "r"
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove the folder of a run that was killed: the kernel has freed its lock."""
     try:
-        lock = os.open(folder / "lock", os.O_RDWR)
+        lock = FileLock(folder / "lock", create=False)
     except OSError:  # another user's, or one that is just being made or removed
         return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        pass
-    finally:
-        os.close(lock)
+    with lock:
+        if lock.take():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cpus() -> int:

@@ -12,16 +12,17 @@ from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import ConfigError
 from quantflow.flows.worker import at_work
 from quantflow.runs.begin import begun, taken_up
+from quantflow.runs.create import resolve_as_of
 from quantflow.runs.lock import is_owned_here
 from quantflow.runs.record import RunRecord
-from quantflow.runs.request import resolve_as_of, resolve_meta_as_of
-from quantflow.runs.sleeves import config_hash, links
+from quantflow.runs.run import Meta, Run, open_run
+from quantflow.runs.sleeves import config_hash
 
 SELECTION, META = "selection", "meta"
 
 
 @contextmanager
-def at_flow(kind: str, profile: str, run_id: str | None, workspace: str | None) -> Iterator[RunRecord]:
+def at_flow(kind: str, profile: str, run_id: str | None, workspace: str | None) -> Iterator[Run]:
     """Own the run of a flow until the block ends.
 
     Started by quantflow, the run is owned already. Called by itself, a flow does what quantflow would have done
@@ -32,10 +33,10 @@ def at_flow(kind: str, profile: str, run_id: str | None, workspace: str | None) 
     """
     home = find_workspace(Path.cwd(), Path(workspace) if workspace else None)
     if run_id is not None and is_owned_here(RunRecord(home, run_id).folder):
-        yield RunRecord(home, run_id)
+        yield open_run(home, run_id)
         return
-    with entered(kind, profile, run_id, home) as record, at_work(record), _one_server():
-        yield record
+    with entered(kind, profile, run_id, home) as run, at_work(run), _one_server():
+        yield run
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def entered(
     home: Path,
     as_of: date | None = None,
     overrides: Sequence[str] = (),
-) -> Iterator[RunRecord]:
+) -> Iterator[Run]:
     """Own the run that these arguments name until the block ends; create it if it is missing.
 
     Args:
@@ -72,58 +73,43 @@ def entered(
         LockedError: If a live process works on the run.
     """
     if run_id is not None and RunRecord(home, run_id).exists:
-        with taken_up(RunRecord(home, run_id)) as record:
-            refuse_contradictions(record, kind, profile, as_of, overrides)
-            yield record
+        with taken_up(RunRecord(home, run_id)) as run:
+            refuse_contradictions(run, kind, profile, as_of, overrides)
+            yield run
         return
-    loaded, session = _loaded(kind, profile, home, as_of, overrides)
-    with begun(loaded, home, session, run_id) as record:
-        yield record
-
-
-def _loaded(
-    kind: str, name: str, home: Path, as_of: date | None, overrides: Sequence[str]
-) -> tuple[Profile | MetaProfile, date]:
-    if kind == META:
-        meta = load_meta(name, workspace=home, overrides=overrides)
-        return meta, resolve_meta_as_of(meta, as_of)
-    profile = load_profile(name, workspace=home, overrides=overrides)
-    return profile, resolve_as_of(profile, as_of)
+    load = load_meta if kind == META else load_profile
+    loaded: Profile | MetaProfile = load(profile, workspace=home, overrides=overrides)
+    with begun(loaded, home, resolve_as_of(loaded, as_of), run_id) as run:
+        yield run
 
 
 def refuse_contradictions(
-    record: RunRecord, kind: str, profile: str, as_of: date | None = None, overrides: Sequence[str] = ()
+    run: Run, kind: str, profile: str, as_of: date | None = None, overrides: Sequence[str] = ()
 ) -> None:
     """Compare a call's arguments with the run that has its id.
 
     Raises:
         ConfigError: Naming the first argument that contradicts the run.
     """
-    header = record.header
-    hint = f"Choose another run_id, or continue it as it is: quantflow resume {record.run_id}"
-    if header["kind"] != kind:
-        raise ConfigError(f"Run {record.run_id} is a {header['kind']} run, not a {kind} run.", hint=hint)
-    if header["profile"] != profile:
-        raise ConfigError(f"Run {record.run_id} is of profile {header['profile']!r}, not of {profile!r}.", hint=hint)
-    if as_of is not None and record.as_of != as_of:
-        raise ConfigError(f"Run {record.run_id} is as of {record.as_of}, not {as_of}.", hint=hint)
-    if changed := _changed(record, overrides) if overrides else []:
-        raise ConfigError(
-            f"Run {record.run_id} has other settings than these overrides: {', '.join(changed)}.", hint=hint
-        )
+    hint = f"Choose another run_id, or continue it as it is: quantflow resume {run.id}"
+    if run.header.kind != kind:
+        raise ConfigError(f"Run {run.id} is a {run.header.kind} run, not a {kind} run.", hint=hint)
+    if run.profile != profile:
+        raise ConfigError(f"Run {run.id} is of profile {run.profile!r}, not of {profile!r}.", hint=hint)
+    if as_of is not None and run.as_of != as_of:
+        raise ConfigError(f"Run {run.id} is as of {run.as_of}, not {as_of}.", hint=hint)
+    if changed := _changed(run, overrides) if overrides else []:
+        raise ConfigError(f"Run {run.id} has other settings than these overrides: {', '.join(changed)}.", hint=hint)
 
 
-def _changed(record: RunRecord, overrides: Sequence[str]) -> list[str]:
+def _changed(run: Run, overrides: Sequence[str]) -> list[str]:
     """Return the settings of a run, or the sleeves of a meta run, that differ from what *overrides* asks for."""
-    header = record.header
-    frozen = header["settings"]
-    if header["kind"] == SELECTION:
-        wanted = override_settings(header["profile"], frozen, overrides).settings()
-        return [
-            f"{name}.{key}" for name, section in wanted.items() for key in section if section[key] != frozen[name][key]
-        ]
-    meta = load_meta(header["profile"], workspace=record.workspace, overrides=overrides)
-    own = [f"meta.{key}" for key, value in meta.settings().items() if value != frozen.get(key)]
-    hashes = {link.id: link.config_hash for link in links(record) if not link.pinned}
-    wanted_hashes = {name: config_hash(sleeve.settings(), header["as_of"]) for name, sleeve in meta.resolved.items()}
-    return own + [f"sleeve {name}" for name, found in hashes.items() if wanted_hashes.get(name) != found]
+    frozen = run.header.settings
+    if not isinstance(run, Meta):
+        wanted = override_settings(run.profile, frozen, overrides).settings()
+        return [f"{name}.{key}" for name, own in wanted.items() for key in own if own[key] != frozen[name][key]]
+    meta = load_meta(run.profile, workspace=run.workspace, overrides=overrides)
+    changed = [f"meta.{key}" for key, value in meta.settings().items() if value != frozen.get(key)]
+    hashes = {name: config_hash(sleeve.settings(), run.as_of.isoformat()) for name, sleeve in meta.resolved.items()}
+    links = [sleeve.link for sleeve in run.sleeves if not sleeve.link.pinned]
+    return changed + [f"sleeve {link.id}" for link in links if hashes.get(link.id) != link.config_hash]

@@ -23,9 +23,9 @@ from quantflow.flows.runners import dismiss, task_name
 from quantflow.flows.selection import flow_run_name, play, selection_flow
 from quantflow.flows.worker import at_work, tags_of
 from quantflow.runs import stopping
-from quantflow.runs.record import RunRecord, now
-from quantflow.runs.sleeves import Leaf, SleeveFailure, due, failure_of, links, result_of
-from quantflow.runs.status import FAILED, INTERRUPTED, status
+from quantflow.runs.header import SleeveFailure
+from quantflow.runs.record import FAILED, INTERRUPTED, RunRecord, now
+from quantflow.runs.run import Run, Sleeve
 from quantflow.server.prefect_internals import handle_of, limit_last_events
 
 POLL_SECONDS = 0.1
@@ -71,16 +71,16 @@ def meta_flow(
         QuantflowError: What a stage raises.
     """
     stopping.reclaim()
-    with at_flow(META, meta_profile, run_id, workspace) as record:
-        failures = _scattered(due(record)) if run_sleeves else _not_complete(record)
-        failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
-        refuse_partial(record, failures)
-        record.update(failed=[vars(failure) for failure in failures])
-        play(record, forced)
-    return record.run_id
+    with at_flow(META, meta_profile, run_id, workspace) as run:
+        failures = _scattered(run.due()) if run_sleeves else [leaf.failure("it did not complete") for leaf in run.due()]
+        failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(run)
+        refuse_partial(run, failures)
+        run.update(failed=[vars(failure) for failure in failures])
+        play(run, forced)
+    return run.id
 
 
-def _scattered(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
+def _scattered(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
     try:
         failures = scatter(sleeves)
     finally:
@@ -89,7 +89,7 @@ def _scattered(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
     return failures
 
 
-def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
+def scatter(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
     """Run sleeves, as many at a time as there are workers; return those that failed."""
     began = now()
     with _worker_losses():
@@ -104,19 +104,19 @@ def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
 
 
 @task(name="sleeve", cache_policy=NO_CACHE, persist_result=False)
-def run_sleeve_task(leaf: Leaf) -> str:
+def run_sleeve_task(leaf: Sleeve) -> str:
     """Run one sleeve, in a worker: a whole selection flow, with a record of its own; return its run id."""
     if end_with_parent():
         limit_last_events(LAST_EVENTS_SECONDS)
-    record = RunRecord(leaf.workspace, leaf.link.run_id)
+    record = leaf.run
     try:
         with at_work(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):
-            selection_flow(leaf.link.profile, record.run_id, str(record.workspace))
+            selection_flow(leaf.link.profile, record.id, str(record.workspace))
     except QuantflowError:
         raise
     except BaseException as error:  # noqa: BLE001  # any other may not survive the way back, or end the pool there
         raise StageError(f"{type(error).__name__}: {error}") from None
-    return record.run_id
+    return record.id
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def _worker_losses() -> Iterator[None]:
         yield
 
 
-def _wait(futures: Sequence[PrefectFuture[Any]], sleeves: Sequence[Leaf], began: str) -> None:
+def _wait(futures: Sequence[PrefectFuture[Any]], sleeves: Sequence[Sleeve], began: str) -> None:
     """Wait for all, in naps: a wait inside the runner would swallow a signal.
 
     A sleeve whose record says that it is over, while nothing comes from its worker for half a minute, is given up.
@@ -152,7 +152,7 @@ def _wait(futures: Sequence[PrefectFuture[Any]], sleeves: Sequence[Leaf], began:
         time.sleep(POLL_SECONDS if pending else 0)
 
 
-def _is_over(leaf: Leaf, began: str) -> bool:
+def _is_over(leaf: Sleeve, began: str) -> bool:
     """Whether a sleeve's record tells of an end since then."""
     events = RunRecord(leaf.workspace, leaf.link.run_id).events()
     return any(event["event"] in (COMPLETED, FAILED, INTERRUPTED) and event["at"] >= began for event in events)
@@ -175,9 +175,9 @@ def _cancel(futures: Sequence[PrefectFuture[Any]]) -> None:
         ray_cluster.cancel(waits)
 
 
-def _failure(leaf: Leaf, future: PrefectFuture[Any]) -> SleeveFailure | None:
+def _failure(leaf: Sleeve, future: PrefectFuture[Any]) -> SleeveFailure | None:
     """Return why the sleeve has no result; what counts is its record, not what the worker said last."""
-    if result_of(leaf.link, leaf.workspace) is not None:
+    if leaf.run.state == "completed":
         return None
     wait = handle_of(future)
     try:
@@ -188,27 +188,21 @@ def _failure(leaf: Leaf, future: PrefectFuture[Any]) -> SleeveFailure | None:
             error = future.state.message or str(future.state.name)
     except BrokenExecutor:
         error = "its worker process died"
-    return failure_of(leaf.name, status(RunRecord(leaf.workspace, leaf.link.run_id)), last_line(error))
+    return leaf.failure(last_line(error))
 
 
-def _not_complete(record: RunRecord) -> list[SleeveFailure]:
-    """Return which sleeves have run and are not complete, by what their own records say."""
-    runs = {leaf.name: RunRecord(leaf.workspace, leaf.link.run_id) for leaf in due(record)}
-    return [failure_of(name, status(run), "it did not complete") for name, run in runs.items()]
-
-
-def _nested(record: RunRecord) -> list[SleeveFailure]:
+def _nested(record: Run) -> list[SleeveFailure]:
     """Finish the nested meta profiles, whose own sleeves have run by now."""
     failures: list[SleeveFailure] = []
-    for link in links(record):
-        if link.kind != "meta" or result_of(link, record.workspace) is not None:
+    for sleeve in record.sleeves:
+        if sleeve.link.kind != "meta" or sleeve.run.state == "completed":
             continue
-        inner = RunRecord(record.workspace, link.run_id)
+        inner = sleeve.run
         try:
-            with at_work(inner), tags(f"sleeve:{link.id}", *tags_of(inner)):
-                meta_flow(link.profile, link.run_id, str(record.workspace), run_sleeves=False)
+            with at_work(inner), tags(f"sleeve:{sleeve.name}", *tags_of(inner)):
+                meta_flow(inner.profile, inner.id, str(record.workspace), run_sleeves=False)
         except QuantflowError as error:
-            failures.append(failure_of(link.id, status(inner), error.message))
+            failures.append(sleeve.failure(error.message))
     return failures
 
 
@@ -216,7 +210,7 @@ class SleevesFailedError(StageError):
     """Sleeves failed, and the meta profile does not allow to go on without them."""
 
 
-def refuse_partial(record: RunRecord, failures: Sequence[SleeveFailure]) -> None:
+def refuse_partial(record: Run, failures: Sequence[SleeveFailure]) -> None:
     """Refuse to make a portfolio of fewer sleeves than the meta profile allows.
 
     Raises:
@@ -224,15 +218,15 @@ def refuse_partial(record: RunRecord, failures: Sequence[SleeveFailure]) -> None
     """
     if not failures:
         return
-    settings = record.header["settings"]
+    settings = record.header.settings
     top = {failure.sleeve.partition("/")[0] for failure in failures}
-    left = len(record.header["sleeves"]) - len(top)
+    left = len(record.header.sleeves) - len(top)
     if settings["allow_partial"] and left >= settings["min_sleeves"]:
         return
     told = "".join(f"\n  {f.sleeve}: {f.stage or 'worker'}: {f.message} (log: {f.log})" for f in failures)
     rule = f"; min_sleeves is {settings['min_sleeves']}" if settings["allow_partial"] else ""
     raise SleevesFailedError(
-        f"{len(failures)} of {len(record.header['sleeves'])} sleeves failed{rule}:{told}",
-        hint=f"Mend the cause, then: quantflow resume {record.run_id} (finished sleeves are kept).",
+        f"{len(failures)} of {len(record.header.sleeves)} sleeves failed{rule}:{told}",
+        hint=f"Mend the cause, then: quantflow resume {record.id} (finished sleeves are kept).",
         failures=[vars(failure) for failure in failures],
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from quantflow.config.load import find_workspace
 from quantflow.flows.entry import META, SELECTION, entered
 from quantflow.flows.launch import execute
-from quantflow.runs.status import RunStatus
+from quantflow.runs.run import Run
 from quantflow.server.server import api_server
 
 
@@ -20,7 +20,7 @@ def run_selection_flow(
     as_of: date | None = None,
     workspace: Path | None = None,
     overrides: Sequence[str] = (),
-) -> RunStatus:
+) -> Run:
     """Run a profile as a Prefect flow, or continue the run of that id.
 
     Args:
@@ -47,7 +47,7 @@ def run_meta_flow(
     as_of: date | None = None,
     workspace: Path | None = None,
     overrides: Sequence[str] = (),
-) -> RunStatus:
+) -> Run:
     """Run a meta profile as a Prefect flow, or continue the run of that id.
 
     Args:
@@ -70,7 +70,7 @@ def run_meta_flow(
 
 def _run(
     kind: str, profile: str, run_id: str | None, as_of: date | None, workspace: Path | None, overrides: Sequence[str]
-) -> RunStatus:
+) -> Run:
     home = find_workspace(Path.cwd(), workspace)
-    with entered(kind, profile, run_id, home, as_of, overrides) as record, api_server(home) as server:
-        return execute(record, server)
+    with entered(kind, profile, run_id, home, as_of, overrides) as run, api_server(home) as server:
+        return execute(run, server)

@@ -28,8 +28,8 @@ from quantflow.review.facts import facts_of
 from quantflow.runs import stopping
 from quantflow.runs.exports import export
 from quantflow.runs.plan import Planner, Reason
-from quantflow.runs.record import RunRecord, StageRecord, now, peak_rss_mb
-from quantflow.runs.request import context_of, layout_of, pipeline, planner_of
+from quantflow.runs.record import StageRecord, now, peak_rss_mb
+from quantflow.runs.run import Run
 
 
 def flow_run_name() -> str:
@@ -60,19 +60,19 @@ def selection_flow(
         QuantflowError: What a stage raises.
     """
     stopping.reclaim()
-    with at_flow(SELECTION, profile, run_id, workspace) as record:
-        play(record, forced)
-    return record.run_id
+    with at_flow(SELECTION, profile, run_id, workspace) as run:
+        play(run, forced)
+    return run.id
 
 
-def play(record: RunRecord, forced: Sequence[str]) -> None:
+def play(record: Run, forced: Sequence[str]) -> None:
     """Run the stages of an owned run as tasks of the flow run that this is called in."""
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
-    use_cache(layout_of(record))
-    context = context_of(record)
-    planner = planner_of(record, forced)
-    for stage in pipeline(record):
+    use_cache(record.layout)
+    context = record.context()
+    planner = record.planner(forced)
+    for stage in record.pipeline():
         context = advance(stage, context, record, planner)
     show_in_prefect(record)
 
@@ -88,7 +88,7 @@ class _Timer:
 
 
 def advance(
-    stage: BasePipelineStage[Any], context: SelectionContext, record: RunRecord, planner: Planner
+    stage: BasePipelineStage[Any], context: SelectionContext, record: Run, planner: Planner
 ) -> SelectionContext:
     """Run one stage as its task, and write down what came of it.
 
@@ -114,7 +114,7 @@ def advance(
     record.write_stage(entry)
     if planned.reason is Reason.COMPLETE and before is not None:
         planner.cache.write(mark.key, {"outputs": _json(before.outputs), "summary": vars(before.summary)})
-    job = stage_task(stage, layout_of(record), refresh=planned.reason is Reason.FORCED)
+    job = stage_task(stage, record.layout, refresh=planned.reason is Reason.FORCED)
     state = _attempted(job, Order(stage, mark.key, context, record.workspace))
     try:
         result: Mapping[str, Any] = state.result()

@@ -13,8 +13,8 @@ from quantflow.errors import InfrastructureError, last_line
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
-from quantflow.runs.record import RunRecord
-from quantflow.runs.status import FAILED, INTERRUPTED
+from quantflow.runs.record import FAILED, INTERRUPTED
+from quantflow.runs.run import Run
 from quantflow.server.prefect_internals import flush, set_up_logging
 
 
@@ -24,14 +24,13 @@ def words_of(error: BaseException) -> dict[str, str | None]:
     return {"error": type(error).__name__, "message": str(error)[:500], "hint": hint and str(hint)[:500]}
 
 
-def tags_of(record: RunRecord) -> tuple[str, ...]:
+def tags_of(record: Run) -> tuple[str, ...]:
     """Return the tags by which people find the run's flow run and task runs in Prefect."""
-    header = record.header
-    return f"run:{record.run_id}", f"profile:{header['profile']}", f"as-of:{header['as_of']}"
+    return f"run:{record.id}", f"profile:{record.profile}", f"as-of:{record.as_of}"
 
 
 @contextmanager
-def at_work(record: RunRecord) -> Iterator[None]:
+def at_work(record: Run) -> Iterator[None]:
     """Own a run, log into its folder, write down how it ended, and tell the API all before returning."""
     recall(record)
     with owned(record.folder), logged(record):
@@ -43,7 +42,7 @@ def at_work(record: RunRecord) -> Iterator[None]:
                 record.event(FAILED, **words_of(error))
             else:
                 record.event(INTERRUPTED)
-            logging.getLogger("prefect").exception("run %s failed", record.run_id)
+            logging.getLogger("prefect").exception("run %s failed", record.id)
             raise
         else:
             record.event("run.completed")
@@ -52,7 +51,7 @@ def at_work(record: RunRecord) -> Iterator[None]:
 
 
 @contextmanager
-def logged(record: RunRecord) -> Iterator[None]:
+def logged(record: Run) -> Iterator[None]:
     """Send Prefect's log lines and whatever is printed to the run's ``log.txt``: the terminal is the view's."""
     set_up_logging()
     with scrubbed_logs(), (record.folder / "log.txt").open("a", buffering=1) as file:

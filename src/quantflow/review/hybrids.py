@@ -2,10 +2,10 @@
 
 The way from run A to run B has these steps, each on top of those before it:
 
-1. *universe*: the names that B lacks are taken out.
+1. *universe*: the names that B does not have are removed.
 2. *data*: the stages are given B's prices of the names that are left, and B's as-of: those that the scores come from
    first, then those of the clusters, of the winners, and of the weights.
-3. *universe*: the names that A lacks come in, and all instruments are B's.
+3. *universe*: the names that A does not have come in, and all instruments are B's.
 4. *scores*, *clusters*, *constraints*, *allocation*: the stages up to the scores, the clusters, the winners and the
    weights take the settings that they have in B.
 
@@ -26,13 +26,13 @@ from typing import Any
 from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import ConfigError, StageError
+from quantflow.pipeline.arrange import Stage
 from quantflow.pipeline.keys import fingerprint
 from quantflow.pipeline.replay import ancestors
-from quantflow.pipeline.stage import BasePipelineStage, Kind, one_blas_thread
-from quantflow.runs.request import layout_of, pipeline
-from quantflow.runs.results import results
-from quantflow.runs.status import RunStatus
+from quantflow.pipeline.stage import Kind, StageConfig, one_blas_thread
+from quantflow.runs.run import Run
 from quantflow.stages.validation import quiet_steps
+from quantflow.types import Settings
 
 GROUPS: Mapping[str, str] = {
     "scores": "scores",
@@ -43,7 +43,6 @@ GROUPS: Mapping[str, str] = {
 """Terms of settings, in order, and the artifact up to which the stages of each lead."""
 GIVEN = ("prices", "instruments")
 
-Stage = BasePipelineStage[Any]
 Book = Mapping[str, float]
 Step = tuple[str, str, Book]
 """What was changed, which part of it, and the weights after that."""
@@ -88,7 +87,7 @@ class Move:
     data: Data | None = None
 
 
-def ways(before: RunStatus, after: RunStatus, tell: Tell) -> list[Step]:
+def ways(before: Run, after: Run, tell: Tell) -> list[Step]:
     """Return the books on the way from one selection run to another, the two ends replayed as well.
 
     Raises:
@@ -104,19 +103,19 @@ def ways(before: RunStatus, after: RunStatus, tell: Tell) -> list[Step]:
         tell(" ".join(word for word in ("replaying", move.term, move.through) if word))
         try:
             path.append((move.term, move.through, replays.book(state)))
-        except Exception as error:  # whatever a stage, maybe anyone's, raises on a mixture
+        except Exception as error:  # a third-party stage may raise anything on a mixture
             done = f"{move.term}{f' ({move.through})' if move.through else ''}"
-            raise StageError(f"a stage fails on the way, with {done} of {after.record.run_id}: {error}") from error
+            raise StageError(f"a stage fails on the way, with {done} of {after.id}: {error}") from error
     return path
 
 
 class _Replays:
     """The stages of two runs up to the weights, and what they make of what they are given."""
 
-    def __init__(self, before: RunStatus, after: RunStatus) -> None:
+    def __init__(self, before: Run, after: Run) -> None:
         runs = (before, after)
-        self._stages = [{stage.id: stage for stage in pipeline(run.record)} for run in runs]
-        self._settings = [run.record.settings for run in runs]
+        self._stages = [{stage.id: stage for stage in run.pipeline()} for run in runs]
+        self._settings = [run.settings for run in runs]
         found = [ancestors(list(stages.values()), "weights", GIVEN) for stages in self._stages]
         ids = [[stage.id for stage in chain] for chain, _ in found]
         if ids[0] != ids[1]:
@@ -161,7 +160,7 @@ class _Replays:
             made |= self._made(stage, {**self._settings[side], "as_of": data.as_of}, inputs)
         return {str(symbol): float(weight) for symbol, weight in made["weights"].value["weight"].items()}
 
-    def _made(self, stage: Stage, settings: Mapping[str, Any], inputs: Mapping[str, Held]) -> Mapping[str, Held]:
+    def _made(self, stage: Stage, settings: Settings, inputs: Mapping[str, Held]) -> Mapping[str, Held]:
         config = stage.configured(settings)
         tokens = sorted((name, held.token) for name, held in inputs.items())
         kind = f"{type(stage).__module__}.{type(stage).__qualname__}"
@@ -170,9 +169,7 @@ class _Replays:
             self._memo[token] = self._cached(stage, settings, inputs) or self._run(stage, config, inputs, token)
         return self._memo[token]
 
-    def _cached(
-        self, stage: Stage, settings: Mapping[str, Any], inputs: Mapping[str, Held]
-    ) -> Mapping[str, Held] | None:
+    def _cached(self, stage: Stage, settings: Settings, inputs: Mapping[str, Held]) -> Mapping[str, Held] | None:
         stored = {name: held.ref for name, held in inputs.items() if held.ref is not None}
         if stage.kind is not Kind.COMPUTE or len(stored) < len(inputs):
             return None
@@ -180,7 +177,7 @@ class _Replays:
         store = self._cache.store
         return result and {name: Held(ref.sha256, partial(store.get, ref), ref) for name, ref in refs(result).items()}
 
-    def _run(self, stage: Stage, config: Any, inputs: Mapping[str, Held], token: str) -> Mapping[str, Held]:
+    def _run(self, stage: Stage, config: StageConfig, inputs: Mapping[str, Held], token: str) -> Mapping[str, Held]:
         values = {name: held.value for name, held in inputs.items()}
         with one_blas_thread(), quiet_steps():
             made = stage.replay(values, config) if stage.kind is Kind.NETWORK else stage.run(values, config)
@@ -191,15 +188,15 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _data_of(run: RunStatus, names: Sequence[str]) -> Data:
-    store = results(run).store()
+def _data_of(run: Run, names: Sequence[str]) -> Data:
+    store = run.store
     if missing := [name for name in names if name not in run.outputs]:
-        raise ConfigError(f"run {run.record.run_id} has no {missing[0]}")
+        raise ConfigError(f"run {run.id} has no {missing[0]}")
     held = {name: run.outputs[name] for name in names}
     if lost := [name for name, ref in held.items() if not store.verify(ref)]:
-        raise ConfigError(f"the stored {', '.join(lost)} of run {run.record.run_id} is missing or damaged")
+        raise ConfigError(f"the stored {', '.join(lost)} of run {run.id} is missing or damaged")
     artifacts = {name: Held(ref.sha256, partial(store.get, ref), ref) for name, ref in held.items()}
-    return Data(run.record.header["as_of"], artifacts)
+    return Data(run.as_of.isoformat(), artifacts)
 
 
 def _of(data: Data, symbols: Sequence[str]) -> Data:
@@ -217,7 +214,7 @@ def _of(data: Data, symbols: Sequence[str]) -> Data:
     return replace(data, artifacts={**data.artifacts, **fewer})
 
 
-def _cache_of(runs: Sequence[RunStatus]) -> StageCache:
+def _cache_of(runs: Sequence[Run]) -> StageCache:
     """Return the cache of the second run's store, which hands out what either run may see."""
-    layout = layout_of(runs[1].record)
-    return StageCache(layout.cache, ArtifactStore(layout.store, as_of=max(run.record.as_of for run in runs)))
+    layout = runs[1].layout
+    return StageCache(layout.cache, ArtifactStore(layout.store, as_of=max(run.as_of for run in runs)))

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from quantflow.data.store import fsync_folder, private_folder, sweep, write_atomic
 from quantflow.errors import InfrastructureError
+from quantflow.runs.exports import EXPORTS
+from quantflow.runs.find import list_runs
 from quantflow.runs.lock import waited_for
-from quantflow.runs.status import EXPORTS, list_runs
 
 FACTS = "book.json"
 FILES: tuple[str, ...] = (FACTS, *EXPORTS.values())
@@ -96,8 +97,7 @@ def broken(workspace: Path) -> list[Broken]:
 
 
 def _fix(workspace: Path, profile: str) -> str:
-    complete = [run for run in list_runs(workspace) if run.state == "completed"]
-    own = [run.record.run_id for run in complete if run.record.header["profile"] == profile]
+    own = [run.id for run in list_runs(workspace) if run.state == "completed" and run.profile == profile]
     return f"quantflow publish {own[-1]}" if own else "quantflow catchup"
 
 

@@ -9,14 +9,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from quantflow.review.restated import Restatement
-from quantflow.runs.status import RunStatus
+from quantflow.runs.run import Run
 from quantflow.ui.tables import new_table, out, show
 
 _STYLES = {"passed": "green", "warn": "yellow", "quarantined": "bold red", "blocked": "bold red"}
 _NAMED = 5
 
 
-def print_checks(run: RunStatus, record: Mapping[str, Any], changed: Restatement | None) -> None:
+def print_checks(run: Run, record: Mapping[str, Any], changed: Restatement | None) -> None:
     """Print a line per check, then how many symbols are left, then what the provider has changed since.
 
     Args:
@@ -37,7 +37,7 @@ def print_checks(run: RunStatus, record: Mapping[str, Any], changed: Restatement
             f"[dim]{row['about']}[/]",
         )
     console = out()
-    console.print(f"[bold]{escape(run.record.run_id)}[/]  as-of {run.record.as_of}")
+    console.print(f"[bold]{escape(run.id)}[/]  as-of {run.as_of}")
     show(console, table)
     console.print(f"{record['kept']} of {record['asked']} symbols kept")
     if changed is not None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from quantflow.doctor import api, machine, workspace
 from quantflow.doctor import sessions as nights
 from quantflow.doctor.base import Check, Finding, Place, Result, installed
 from quantflow.doctor.checkup import CHECKS, checkup
-from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.record import StageRecord
+from quantflow.runs.run import Run
+from recorded import created
 
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 
@@ -55,10 +57,9 @@ def has(**versions: str | None) -> Callable[[str], str | None]:
     return lambda name: versions[name] if name in versions else installed(name)
 
 
-def planted(home: Path, run_id: str, state: str, as_of: str = "2022-12-28") -> RunRecord:
+def planted(home: Path, run_id: str, state: str, as_of: str = "2022-12-28") -> Run:
     """A run of one stage that ended so."""
-    record = RunRecord(home, run_id)
-    record.create({"kind": "selection", "profile": "demo", "as_of": as_of, "settings": {}, "stages": ["ingestion"]})
+    record = created(home, run_id, as_of=date.fromisoformat(as_of))
     record.write_stage(StageRecord("ingestion", state))
     return record
 

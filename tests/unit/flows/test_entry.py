@@ -36,7 +36,7 @@ def portfolio(tmp_path: Path) -> RunRecord:
 def test_a_missing_run_is_created(tmp_path: Path) -> None:
     """With the id, the session and the settings that were asked for, and owned by the caller."""
     with entered(SELECTION, "demo", "new", tmp_path, OTHER, ["policy.top_n=2"]) as record:
-        assert (record.run_id, record.as_of, record.settings["policy"]["top_n"]) == ("new", OTHER, 2)
+        assert (record.id, record.as_of, record.settings["policy"]["top_n"]) == ("new", OTHER, 2)
         assert is_owned_here(record.folder)
     assert not is_owned_here(record.folder)
 
@@ -45,7 +45,7 @@ def test_a_missing_run_is_created(tmp_path: Path) -> None:
 def test_a_run_id_is_generated_where_none_is_given(kind: str, profile: str, tmp_path: Path) -> None:
     """From the session and the profile."""
     with entered(kind, profile, None, tmp_path, AS_OF) as record:
-        assert record.run_id.startswith(f"{AS_OF:%Y%m%d}-{profile}-")
+        assert record.id.startswith(f"{AS_OF:%Y%m%d}-{profile}-")
 
 
 @pytest.mark.usefixtures("demo")
@@ -73,7 +73,7 @@ def test_arguments_that_fit_the_run_continue_it(demo: RunRecord, tmp_path: Path)
     (tmp_path / "quantflow.toml").write_text("[profiles.demo.policy]\ntop_n = 1\n")
     top = demo.settings["policy"]["top_n"]
     with entered(SELECTION, "demo", "one", tmp_path, AS_OF, [f"policy.top_n={top}"]) as record:
-        assert record.header["created"] == demo.header["created"]
+        assert record.header.created == demo.header.created
 
 
 @pytest.mark.usefixtures("portfolio")
@@ -94,7 +94,7 @@ def test_overrides_that_contradict_a_meta_run_are_refused(overrides: list[str], 
 def test_overrides_that_a_meta_run_has_continue_it(tmp_path: Path) -> None:
     """Said once more they are no contradiction."""
     with entered(META, "demo_meta", "all", tmp_path, AS_OF, ["meta.allow_partial=false"]) as record:
-        assert record.run_id == "all"
+        assert record.id == "all"
 
 
 @pytest.mark.usefixtures("demo", "portfolio")

@@ -17,9 +17,9 @@ from quantflow.flows import scheduled
 from quantflow.flows.run import run_meta_flow, run_selection_flow
 from quantflow.ops.garbage import find_garbage
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
+from quantflow.runs.find import list_runs
 from quantflow.runs.lock import owner
-from quantflow.runs.record import RunRecord
-from quantflow.runs.status import RunStatus, list_runs, status
+from quantflow.runs.run import Run, open_run
 from recorded import AS_OF, recorded, written
 
 
@@ -28,7 +28,7 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Take the place of server and flow; return the moments at which the run was owned and ``gc`` would spare it."""
     seen: list[str] = []
 
-    def look(moment: str, record: RunRecord) -> None:
+    def look(moment: str, record: Run) -> None:
         if owner(record.folder) and not find_garbage(tmp_path, keep=0, older_than=None).runs:
             seen.append(moment)
 
@@ -36,14 +36,14 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def no_server(*arguments: Any, **options: Any) -> Iterator[None]:
         yield
 
-    def execute(record: RunRecord, server: None, **options: Any) -> RunStatus:
+    def execute(record: Run, server: None, **options: Any) -> Run:
         look("executed", record)
         written(record, {}, {"KO": 1.0})
         record.event("run.completed")
-        return status(RunRecord(record.workspace, record.run_id))
+        return open_run(record.workspace, record.id)
 
-    def publish(run: RunStatus) -> None:
-        look("published", run.record)
+    def publish(run: Run) -> None:
+        look("published", run)
         assert run.state == "completed"
 
     monkeypatch.setattr(start, "api_server", no_server)
@@ -59,7 +59,7 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize(("call", "profile"), [(run_selection_flow, "demo"), (run_meta_flow, "demo_meta")])
 def test_the_entry_points_own_what_they_run(
-    call: Callable[..., RunStatus], profile: str, moments: list[str], tmp_path: Path
+    call: Callable[..., Run], profile: str, moments: list[str], tmp_path: Path
 ) -> None:
     """A new run, and one that is continued; what they return is what the run did, and nobody owns it any more."""
     for _ in range(2):
@@ -77,11 +77,11 @@ def test_the_commands_own_a_run_until_it_is_published(way: str, moments: list[st
     elif way == "begun_unless_done":
         run_and_show(tmp_path, lambda: begun_unless_done(demo, tmp_path, AS_OF), "none")
     else:
-        record = recorded(tmp_path, {}, {"KO": 1.0}).record
+        record = recorded(tmp_path, {}, {"KO": 1.0})
         run_and_show(tmp_path, lambda: taken_up(record), "none")
     assert moments == ["executed", "published"]
     (run,) = list_runs(tmp_path)
-    assert owner(run.record.folder) is None
+    assert owner(run.folder) is None
 
 
 def test_a_run_is_published_when_nobody_reads_its_result(
@@ -89,7 +89,7 @@ def test_a_run_is_published_when_nobody_reads_its_result(
 ) -> None:
     """``quantflow select | head -1`` leaves a book as any other ``select`` does."""
 
-    def closed(run: RunStatus, mode: str) -> None:
+    def closed(run: Run, mode: str) -> None:
         raise BrokenPipeError
 
     monkeypatch.setattr(running, "_show", closed)

@@ -20,8 +20,8 @@ from quantflow.errors import InfrastructureError
 from quantflow.execution.ray import Cluster
 from quantflow.flows import runners as ours
 from quantflow.flows.watch import TaskState
-from quantflow.runs.record import RunRecord
-from quantflow.runs.request import create_meta_run
+from quantflow.runs.create import create_run
+from quantflow.runs.run import Run
 from quantflow.server.server import ApiServer
 
 EMBEDDED = ApiServer("http://127.0.0.1:1/api", embedded=True, environment={})
@@ -29,9 +29,9 @@ ELSEWHERE = ApiServer("https://prefect.example/api", embedded=False, environment
 BROKEN = InfrastructureError("Ray on this machine cannot be used: no room.")
 
 
-def meta(workspace: Path, *overrides: str) -> RunRecord:
+def meta(workspace: Path, *overrides: str) -> Run:
     loaded = load_meta("demo_meta", workspace=workspace, overrides=overrides)
-    return create_meta_run(loaded, workspace, date(2022, 12, 28), "m")
+    return create_run(loaded, workspace, date(2022, 12, 28), "m")
 
 
 class Rays:

@@ -15,7 +15,7 @@ from quantflow.desk.orders import FILE, orders_of
 from quantflow.desk.publish import publish as move_book
 from quantflow.desk.target import target_of
 from quantflow.errors import ConfigError
-from quantflow.runs.status import find_run
+from quantflow.runs.find import find_run
 from quantflow.ui.emit import emit
 from quantflow.ui.orders import print_orders
 
@@ -37,7 +37,7 @@ def orders(
     home = find_workspace(Path.cwd(), workspace)
     held = read_holdings(holdings)
     target = target_of(home, run, profile, stale_ok=stale_ok)
-    file = _file(out or target.run.record.folder / FILE)
+    file = _file(out or target.run.folder / FILE)
     found = orders_of(target, held, capital)
     write_atomic(file, found.csv().encode())
     if as_json:
@@ -61,8 +61,6 @@ def publish(run: str, workspace: Path | None) -> None:
     """Make a complete run its profile's current book."""
     found = find_run(find_workspace(Path.cwd(), workspace), run)
     if found.state != "completed":
-        raise ConfigError(
-            f"Run {found.record.run_id} is {found.state}, not complete.", hint=f"quantflow resume {found.record.run_id}"
-        )
+        raise ConfigError(f"Run {found.id} is {found.state}, not complete.", hint=f"quantflow resume {found.id}")
     book = move_book(found)
     typer.echo(str(book) if book else "left alone: a newer book is there, or the run is not of the profile as it is")

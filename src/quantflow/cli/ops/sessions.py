@@ -16,6 +16,7 @@ from quantflow.ops.sessions import Night, Nights, nights_of
 from quantflow.runs.begin import begun, taken_up
 from quantflow.runs.book import broken
 from quantflow.runs.record import RunRecord
+from quantflow.runs.run import Run
 from quantflow.server.server import api_server
 from quantflow.ui.emit import emit
 from quantflow.ui.sessions import print_broken, print_nights
@@ -63,7 +64,7 @@ def catchup(
             run_and_show(home, partial(_begin, home, each, night, day), mode(no_progress, as_json))
 
 
-def _begin(home: Path, each: Nights, night: Night, day: date) -> AbstractContextManager[RunRecord]:
+def _begin(home: Path, each: Nights, night: Night, day: date) -> AbstractContextManager[Run]:
     """Return the run of that session, to be owned: the one that was begun, else a new one."""
     if night.run_id:
         return taken_up(RunRecord(home, night.run_id))

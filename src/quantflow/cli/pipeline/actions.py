@@ -14,7 +14,7 @@ from quantflow.pipeline.describe import describe, described, keys_of, known_stag
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.stage import BasePipelineStage
 from quantflow.review.single import made_by, stage_and_context
-from quantflow.runs.status import find_run
+from quantflow.runs.find import find_run
 from quantflow.sdk import QuantSDK
 from quantflow.ui.emit import emit
 from quantflow.ui.profiles import print_checked, print_entries, print_values
@@ -92,13 +92,13 @@ def _stages_of(profile: str, workspace: Path | None) -> Sequence[BasePipelineSta
 
 def run_stage(stage: str, run: str, workspace: Path | None, *, as_json: bool) -> None:
     """Run one stage on a run's artifacts, and show what it made."""
-    record = find_run(find_workspace(Path.cwd(), workspace), run).record
+    record = find_run(find_workspace(Path.cwd(), workspace), run)
     found, context = stage_and_context(record, stage)
     after = QuantSDK.run_stage(found, context)
     made = made_by(record, found, after)
     summary = after.summaries[found.id]
     if as_json:
         artifacts = [item.json() for item in made]
-        emit("made", run_id=record.run_id, stage=found.id, summary=vars(summary), artifacts=artifacts)
+        emit("made", run_id=record.id, stage=found.id, summary=vars(summary), artifacts=artifacts)
     else:
-        print_made(found.id, record.run_id, summary, made)
+        print_made(found.id, record.id, summary, made)

@@ -20,10 +20,11 @@ from quantflow.review.reproduce import parts_of, scratch_folder
 from quantflow.review.reproduce import reproduce as execute_again
 from quantflow.review.restated import restatement
 from quantflow.review.why import path_of
-from quantflow.runs import status
+from quantflow.runs import find
+from quantflow.runs.create import resolve_as_of
+from quantflow.runs.find import find_run
 from quantflow.runs.recall import recall
-from quantflow.runs.request import resolve_as_of
-from quantflow.runs.status import RunStatus, find_run
+from quantflow.runs.run import Meta, Run
 from quantflow.ui import tables
 from quantflow.ui.check import print_lookahead, telling
 from quantflow.ui.checks import print_checks
@@ -36,7 +37,7 @@ BRIEF = ("run_id", "state", "degraded", "kind", "profile", "as_of", "created", "
 """What the list of runs says of each."""
 
 
-def _found(run: str, workspace: Path | None) -> RunStatus:
+def _found(run: str, workspace: Path | None) -> Run:
     return find_run(find_workspace(Path.cwd(), workspace), run)
 
 
@@ -45,7 +46,7 @@ def list_runs(workspace: Path | None, stage: str | None, *, every: bool, as_json
     if stage is not None:
         raise ConfigError("--stage needs a run.", hint="quantflow inspect latest --stage " + stage)
     home = find_workspace(Path.cwd(), workspace)
-    runs = status.list_runs(home, sleeves=every)
+    runs = find.list_runs(home, sleeves=every)
     if as_json:
         emit("runs", runs=[{name: run.json()[name] for name in BRIEF} for run in runs])
     elif runs:
@@ -61,8 +62,8 @@ def inspect(run: str, workspace: Path | None, stage: str | None, *, as_json: boo
         raise unknown_name("stage", stage, found.stages)
     if as_json and stage is None:
         emit("run", **found.json())
-    elif as_json:
-        emit("stage", **next(each for each in found.json()["stages"] if each["stage"] == stage))
+    elif as_json and stage is not None:
+        emit("stage", **found.stage_json(stage))
     elif stage is not None:
         tables.print_stage(found, stage)
     else:
@@ -95,9 +96,9 @@ def checks(run: str, workspace: Path | None, *, as_json: bool) -> None:
     """Show the data checks of a run."""
     found = _found(run, workspace)
     record = checks_of(found)
-    changed = restatement(found.record, found.outputs)
+    changed = restatement(found)
     if as_json:
-        emit("checks", run_id=found.record.run_id, **record, restated=changed and changed.json())
+        emit("checks", run_id=found.id, **record, restated=changed and changed.json())
     else:
         print_checks(found, record, changed)
 
@@ -157,24 +158,24 @@ class Reproducing:
 def reproduce(run: str, workspace: Path | None, how: Reproducing) -> bool:
     """Execute a run again, and those of its sleeves if asked; return whether all is the same."""
     chosen = _found(run, workspace)
-    if how.refetch and not how.sleeves and chosen.record.header["kind"] == "meta":
+    if how.refetch and not how.sleeves and isinstance(chosen, Meta):
         raise ConfigError(
-            f"{chosen.record.run_id} is a meta run: only its sleeves fetch data.",
-            hint=f"quantflow reproduce {chosen.record.run_id} --sleeves --refetch",
+            f"{chosen.id} is a meta run: only its sleeves fetch data.",
+            hint=f"quantflow reproduce {chosen.id} --sleeves --refetch",
         )
     runs, without = parts_of(chosen) if how.sleeves else ([chosen], [])
     for name in without:
         typer.echo(f"sleeve {name} is left out: it failed, and the portfolio was made without it", err=True)
     same = True
     for each in runs:
-        recall(each.record)
+        recall(each)
         with telling(quiet=how.quiet) as tell:
             same &= _reproduced(each, how, tell)
     return same
 
 
-def _reproduced(run: RunStatus, how: Reproducing, tell: Callable[[str], None]) -> bool:
-    with scratch_folder(run.record.workspace, keep=how.keep) as folder:
+def _reproduced(run: Run, how: Reproducing, tell: Callable[[str], None]) -> bool:
+    with scratch_folder(run.workspace, keep=how.keep) as folder:
         found = execute_again(run, folder, refetch=how.refetch, tell=tell)
     kept = str(folder) if how.keep else None
     if how.as_json:

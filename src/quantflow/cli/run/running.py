@@ -12,8 +12,7 @@ from quantflow.desk.publish import stale_when_it_fails
 from quantflow.errors import Interrupted, LockedError
 from quantflow.flows.launch import execute
 from quantflow.runs.outcome import outcome
-from quantflow.runs.record import RunRecord
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.run import Run
 from quantflow.server.server import ApiServer
 from quantflow.ui.emit import emit
 from quantflow.ui.errors import print_next
@@ -22,22 +21,22 @@ from quantflow.ui.progress import progress
 from quantflow.ui.tables import print_outcome
 
 
-def executed(record: RunRecord, server: ApiServer, mode: str, forced: Sequence[str]) -> RunStatus:
+def executed(run: Run, server: ApiServer, mode: str, forced: Sequence[str]) -> Run:
     """Run or continue a created run, and show its progress; or what failed, and how to continue."""
-    with _how_to_continue(record, mode), stale_when_it_fails(record), progress(record, mode) as listener:
-        return execute(record, server, forced=forced, listener=listener)
+    with _how_to_continue(run, mode), stale_when_it_fails(run), progress(run, mode) as listener:
+        return execute(run, server, forced=forced, listener=listener)
 
 
-def say_completed(run: RunStatus, mode: str) -> None:
+def say_completed(run: Run, mode: str) -> None:
     """Say that the run is complete, and show its result."""
     note = ", but degraded" if run.degraded else ""
-    log("warning" if note else "info", "run.completed", f"{run.record.run_id} is complete{note}")
+    log("warning" if note else "info", "run.completed", f"{run.id} is complete{note}")
     _show(run, mode)
 
 
-def say_done(run: RunStatus, mode: str) -> None:
+def say_done(run: Run, mode: str) -> None:
     """Say that there was nothing to do, and name the run that makes a new one unnecessary."""
-    facts = {"run_id": run.record.run_id, "as_of": run.record.header["as_of"]}
+    facts = {"run_id": run.id, "as_of": run.as_of.isoformat()}
     log("info", "run.already_done", f"already done: {facts['run_id']}", **facts)
     if mode == "json":
         emit("already_done", **facts)
@@ -45,7 +44,7 @@ def say_done(run: RunStatus, mode: str) -> None:
         typer.echo(f"already done: {facts['run_id']} (as-of {facts['as_of']}); --force runs it again")
 
 
-def publish(run: RunStatus, mode: str) -> None:
+def publish(run: Run, mode: str) -> None:
     """Make a complete run its profile's current book, unless that is newer, and say where it is.
 
     Raises:
@@ -53,12 +52,12 @@ def publish(run: RunStatus, mode: str) -> None:
     """
     book = move_book(run)
     if book:
-        log("info", "book.published", f"the book is {book}", run_id=run.record.run_id)
+        log("info", "book.published", f"the book is {book}", run_id=run.id)
     if book and mode != "json":
         typer.echo(f"book         {book}")
 
 
-def _show(run: RunStatus, mode: str) -> None:
+def _show(run: Run, mode: str) -> None:
     found = outcome(run)
     if mode == "json":
         emit("result", run=run.json(), outcome=found.json())
@@ -67,32 +66,31 @@ def _show(run: RunStatus, mode: str) -> None:
 
 
 @contextmanager
-def _how_to_continue(record: RunRecord, mode: str) -> Iterator[None]:
+def _how_to_continue(run: Run, mode: str) -> Iterator[None]:
     try:
         yield
     except (Interrupted, Exception) as error:
-        _print_how_to_continue(record, error, mode)
+        _print_how_to_continue(run.again(), error, mode)
         raise
 
 
-def _print_how_to_continue(record: RunRecord, error: BaseException, mode: str) -> None:
+def _print_how_to_continue(run: Run, error: BaseException, mode: str) -> None:
     if isinstance(error, LockedError):
         return
-    run = status(record)
     failed = run.failed
     if mode == "json":
         stage = failed.stage if failed else None
-        emit("failed", run_id=record.run_id, stage=stage, error=str(error), type=type(error).__name__)
+        emit("failed", run_id=run.id, stage=stage, error=str(error), type=type(error).__name__)
     head = "INTERRUPTED" if isinstance(error, Interrupted) else "FAILED"
-    resume = f"quantflow resume {record.run_id}"
+    resume = f"quantflow resume {run.id}"
     where = {"stage": failed.stage, "attempt": failed.attempt} if failed else {}
-    if log("error", f"run.{head.lower()}", f"{record.run_id} {head.lower()}", **where, resume=resume):
+    if log("error", f"run.{head.lower()}", f"{run.id} {head.lower()}", **where, resume=resume):
         return
     tries = f"  after {failed.attempt} attempts" if failed and failed.attempt > 1 else ""
     lines = [(head, f"{failed.stage}{tries}")] if failed else [(head, "")]
     lines += [
-        ("run", f"{record.run_id}  done {len(run.done)}/{len(run.stages)}: {', '.join(run.done) or 'none'}"),
-        ("log", str(record.folder / "log.txt")),
+        ("run", f"{run.id}  done {len(run.done)}/{len(run.stages)}: {', '.join(run.done) or 'none'}"),
+        ("log", str(run.folder / "log.txt")),
         ("resume", resume),
     ]
     print_next(lines)

@@ -22,21 +22,13 @@ from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import DegradedError
 from quantflow.execution.ray import probe
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
+from quantflow.runs.create import check_stages, downstream, plan_new, refuse_taken, resolve_as_of
 from quantflow.runs.done import AlreadyDone
+from quantflow.runs.find import find_run
+from quantflow.runs.lock import refuse_locked
 from quantflow.runs.plan import Planned
 from quantflow.runs.record import RunRecord, check_run_id
-from quantflow.runs.request import (
-    check_stages,
-    downstream,
-    plan_new,
-    plan_of,
-    resolve_as_of,
-    resolve_meta_as_of,
-    with_settings,
-)
-from quantflow.runs.sleeves import complete_sleeves
-from quantflow.runs.status import RunStatus, find_run
-from quantflow.runs.taken import refuse_locked, refuse_taken
+from quantflow.runs.run import Run
 from quantflow.server.server import api_server
 from quantflow.ui.emit import emit
 from quantflow.ui.log import JsonLog
@@ -111,10 +103,10 @@ def _check(loaded: Profile | MetaProfile, home: Path, run_id: str | None) -> Non
 
 
 def _run(loaded: Profile | MetaProfile, home: Path, when: date | None, asked: Asked) -> None:
-    early = _session(loaded, when) if when or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
+    early = resolve_as_of(loaded, when) if when or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
 
-    def begin() -> AbstractContextManager[RunRecord | AlreadyDone]:
-        session = early or _session(loaded, None)
+    def begin() -> AbstractContextManager[Run | AlreadyDone]:
+        session = early or resolve_as_of(loaded, None)
         if asked.run_id is None and not asked.force:
             return begun_unless_done(loaded, home, session)
         return begun(loaded, home, session, asked.run_id)
@@ -123,13 +115,9 @@ def _run(loaded: Profile | MetaProfile, home: Path, when: date | None, asked: As
         run_and_show(home, begin, asked.mode, strict=asked.strict)
 
 
-def _session(loaded: Profile | MetaProfile, when: date | None) -> date:
-    return resolve_meta_as_of(loaded, when) if isinstance(loaded, MetaProfile) else resolve_as_of(loaded, when)
-
-
 def run_and_show(
     workspace: Path,
-    begin: Callable[[], AbstractContextManager[RunRecord | AlreadyDone]],
+    begin: Callable[[], AbstractContextManager[Run | AlreadyDone]],
     mode: str,
     *,
     forced: Sequence[str] = (),
@@ -162,9 +150,7 @@ def run_and_show(
         finally:  # also when nobody reads what is printed any more
             running.publish(run, mode)
     if strict and run.degraded and not done:
-        raise DegradedError(
-            f"Run {run.record.run_id} is complete, but degraded.", hint=f"quantflow inspect {run.record.run_id}"
-        )
+        raise DegradedError(f"Run {run.id} is complete, but degraded.", hint=f"quantflow inspect {run.id}")
 
 
 def resume(
@@ -179,34 +165,33 @@ def resume(
 ) -> None:
     """Continue a run, or only print the plan."""
     found = find_run(find_workspace(Path.cwd(), workspace), run)
-    record = found.record
-    refuse_locked(record)
-    forced = downstream(record.stages, first) if first else ()
+    refuse_locked(found.folder)
+    forced = downstream(found.header.stages, first) if first else ()
     if dry_run:
-        changed = with_settings(record, sets, write=False) if sets else record
-        _show_plan(plan_of(changed, forced), mode, run_id=record.run_id)
+        changed = found.with_settings(sets, write=False) if sets else found
+        _show_plan(changed.plan(forced), mode, run_id=found.id)
         return
-    with taken_up(record):
+    with taken_up(found):
         if found.state == "completed" and not forced and not sets:
             from quantflow.cli.run import running
 
             _nothing_to_do(found, mode)
             running.publish(found, mode)  # the run may have died between its end and its publication
             return
-        record = with_settings(record, sets, write=True) if sets else record
-        _announce(record, forced, mode)
-        run_and_show(record.workspace, lambda: nullcontext(record), mode, forced=forced, strict=strict)
+        changed = found.with_settings(sets, write=True) if sets else found
+        _announce(changed, forced, mode)
+        run_and_show(found.workspace, lambda: nullcontext(changed), mode, forced=forced, strict=strict)
 
 
-def _announce(record: RunRecord, forced: Sequence[str], mode: str) -> None:
+def _announce(run: Run, forced: Sequence[str], mode: str) -> None:
     """Say which run is continued, what is kept, and why the rest is run."""
     if mode == "json":
         return
-    lines = plan_of(record, forced)
-    sleeves = complete_sleeves(record)
-    kept = [f"sleeve {name}" for name in sleeves] + [line.stage for line in lines if line.action == "reuse"]
+    lines = run.plan(forced)
+    kept = [f"sleeve {sleeve.name}" for sleeve in run.sleeves if sleeve.result]
+    kept += [line.stage for line in lines if line.action == "reuse"]
     due = [f"{line.stage} ({line.reason.value})" for line in lines if line.action == "run"]
-    sys.stderr.write(f"resuming {record.run_id}\n")
+    sys.stderr.write(f"resuming {run.id}\n")
     sys.stderr.write(f"  keep  {', '.join(kept) or 'nothing'}\n  run   {', '.join(due) or 'nothing'}\n")
 
 
@@ -219,8 +204,8 @@ def _show_plan(lines: Sequence[Planned], mode: str, **facts: object) -> None:
         print_plan(lines)
 
 
-def _nothing_to_do(found: RunStatus, mode: str) -> None:
+def _nothing_to_do(found: Run, mode: str) -> None:
     if mode == "json":
         emit("result", run=found.json(), outcome=None)
     else:
-        typer.echo(f"nothing to do: {found.record.run_id} is complete ({len(found.done)}/{len(found.stages)})")
+        typer.echo(f"nothing to do: {found.id} is complete ({len(found.done)}/{len(found.stages)})")
