@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.config.demo import built_in
-from quantflow.config.names import NAME
 from quantflow.config.problems import show
 from quantflow.config.profile import SECTIONS
+from quantflow.config.sections import NAME
 from quantflow.config.workspaces import FILE
 from quantflow.errors import ConfigError, unknown_name
 

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from quantflow.config import plugins, problems
-from quantflow.config.base import Section
 from quantflow.config.credentials import concealed
 from quantflow.config.demo import built_in
 from quantflow.config.layers import (
@@ -30,6 +29,7 @@ from quantflow.config.layers import (
     stages_named,
 )
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
+from quantflow.config.sections import Section
 from quantflow.config.workspaces import FILE, find_nearest
 from quantflow.errors import ConfigError, unknown_name
 

@@ -6,9 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from quantflow.config.base import Section
-from quantflow.config.names import NAME
-from quantflow.config.validation import ValidationConfig
+from quantflow.config.sections import NAME, Section, ValidationConfig
 
 MetaMethod = Literal["equal_weight", "risk_parity", "hrp", "min_variance", "max_sharpe"]
 RESERVED = "date"

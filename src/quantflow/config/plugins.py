@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import create_model
 
-from quantflow.config.base import Section
 from quantflow.config.profile import SECTIONS, Profile
+from quantflow.config.sections import Section
 from quantflow.errors import ConfigError, unknown_name
 
 GROUP = "quantflow.stages"

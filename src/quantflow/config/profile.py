@@ -7,25 +7,29 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from quantflow.config.allocation import AllocationConfig
-from quantflow.config.base import Section
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.clusters import ClustersConfig
-from quantflow.config.data import DataConfig
-from quantflow.config.execution import ExecutionConfig
-from quantflow.config.features import FeaturesConfig
 from quantflow.config.meta import MetaAllocation, MetaValidation, Sleeve
-from quantflow.config.names import NAME
-from quantflow.config.orders import OrdersConfig
-from quantflow.config.pipeline import PipelineConfig
-from quantflow.config.policy import PolicyConfig
-from quantflow.config.publish import PublishConfig
-from quantflow.config.report import ReportConfig
-from quantflow.config.schedule import ScheduleConfig
-from quantflow.config.scores import ScoresConfig
-from quantflow.config.synthesis import SynthesisConfig
-from quantflow.config.universe import UniverseConfig
-from quantflow.config.validation import ValidationConfig
+from quantflow.config.operation import (
+    ExecutionConfig,
+    OrdersConfig,
+    PipelineConfig,
+    PublishConfig,
+    ReportConfig,
+    ScheduleConfig,
+)
+from quantflow.config.sections import (
+    NAME,
+    AllocationConfig,
+    CalendarConfig,
+    ClustersConfig,
+    DataConfig,
+    FeaturesConfig,
+    PolicyConfig,
+    ScoresConfig,
+    Section,
+    SynthesisConfig,
+    UniverseConfig,
+    ValidationConfig,
+)
 
 
 class Profile(Section):

@@ -9,9 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from quantflow.config.calendar import CalendarConfig
 from quantflow.config.load import load_meta, load_profile
 from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.sections import CalendarConfig
 from quantflow.data import calendars
 from quantflow.errors import ConfigError, QuantflowError
 from quantflow.runs.request import resolve_as_of, resolve_meta_as_of

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from quantflow.config import plugins
-from quantflow.config.base import Section
+from quantflow.config.sections import Section
 from quantflow.errors import ConfigError
 from quantflow.pipeline.registry import META, SELECTION, StageRegistry, plug_in
 from quantflow.pipeline.stage import BasePipelineStage

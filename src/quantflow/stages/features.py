@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.features import FeaturesConfig
+from quantflow.config.sections import CalendarConfig, FeaturesConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 

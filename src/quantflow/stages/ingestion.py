@@ -7,9 +7,7 @@ from datetime import date
 from functools import partial
 from typing import Any, ClassVar
 
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.data import DataConfig
-from quantflow.config.universe import UniverseConfig
+from quantflow.config.sections import CalendarConfig, DataConfig, UniverseConfig
 from quantflow.data.calendars import sessions
 from quantflow.data.checks import checks_record, within_budget
 from quantflow.data.contracts import (

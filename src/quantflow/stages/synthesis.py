@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from quantflow.config.data import DataConfig
-from quantflow.config.synthesis import SynthesisConfig
+from quantflow.config.sections import DataConfig, SynthesisConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 if TYPE_CHECKING:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import create_model
 
-from quantflow.config.allocation import AllocationConfig
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.clusters import ClustersConfig
-from quantflow.config.data import DataConfig
-from quantflow.config.features import FeaturesConfig
-from quantflow.config.policy import PolicyConfig
-from quantflow.config.scores import ScoresConfig
-from quantflow.config.synthesis import SynthesisConfig
-from quantflow.config.validation import ValidationConfig
+from quantflow.config.sections import (
+    AllocationConfig,
+    CalendarConfig,
+    ClustersConfig,
+    DataConfig,
+    FeaturesConfig,
+    PolicyConfig,
+    ScoresConfig,
+    SynthesisConfig,
+    ValidationConfig,
+)
 from quantflow.data.panel import Panel
 from quantflow.errors import InfeasibleError
 from quantflow.pipeline.registry import StageRegistry

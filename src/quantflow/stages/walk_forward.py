@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.validation import ValidationConfig
+from quantflow.config.sections import CalendarConfig, ValidationConfig
 from quantflow.errors import DataError, InfeasibleError
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from quantflow.config.base import Section
+from quantflow.config.sections import Section
 from quantflow.data.artifacts import encode, latest_date
 from quantflow.data.panel import Panel
 from quantflow.data.store import ArtifactStore

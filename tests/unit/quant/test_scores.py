@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from quantflow.config.scores import BETTER, DIRECTIONAL, ScoresConfig
+from quantflow.config.sections import BETTER, DIRECTIONAL, ScoresConfig
 from quantflow.quant.features import FEATURES
 from quantflow.quant.scores import FLOOR, MAPS, alpha_scores, complete_rows, log_mps
 

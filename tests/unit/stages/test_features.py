@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.features import FeaturesConfig
+from quantflow.config.sections import CalendarConfig, FeaturesConfig
 from quantflow.data.panel import Panel
 from quantflow.data.store import ArtifactStore
 from quantflow.pipeline.registry import StageRegistry

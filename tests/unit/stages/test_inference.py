@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.scores import BETTER, ScoresConfig
+from quantflow.config.sections import BETTER, ScoresConfig
 from quantflow.data.artifacts import encode
 from quantflow.errors import ConfigError, DataError, StageError
 from quantflow.stages.inference import InferenceStage, InferenceStageConfig

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.policy import PolicyConfig
-from quantflow.config.scores import BETTER
+from quantflow.config.sections import BETTER, PolicyConfig
 from quantflow.data.artifacts import decode, encode
 from quantflow.data.panel import Panel
 from quantflow.errors import DataError, InfeasibleError

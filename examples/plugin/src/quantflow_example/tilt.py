@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from quantflow import StageConfig
-from quantflow.config.scores import ScoresConfig
+from quantflow.config.sections import ScoresConfig
 from quantflow.stages.inference import InferenceStage
 from quantflow_example.breadth import BreadthConfig
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from quantflow.config.calendar import CalendarConfig
 from quantflow.config.meta import MetaValidation
+from quantflow.config.sections import CalendarConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.stages.meta.optimisation import OptimisationStageConfig, divide, limits
 from quantflow.stages.walk_forward import Rebalances, decide_all, metrics, schedule, stream, weights_over_time
