@@ -30,6 +30,7 @@ from quantflow.config.sections import (
     UniverseConfig,
     ValidationConfig,
 )
+from quantflow.config.source import Source
 
 
 class Profile(Section):
@@ -56,7 +57,7 @@ class Profile(Section):
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     pipeline: PipelineConfig = Field(default_factory=PipelineConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
-    sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    sources: Mapping[str, Source] = Field(default_factory=dict, exclude=True, repr=False)
 
     def settings(self) -> dict[str, Any]:
         """Return what a run depends on: the sections by name, as JSON values."""
@@ -95,7 +96,7 @@ class MetaProfile(Section):
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     resolved: Mapping[str, Profile | MetaProfile] = Field(default_factory=dict, exclude=True, repr=False)
-    sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    sources: Mapping[str, Source] = Field(default_factory=dict, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

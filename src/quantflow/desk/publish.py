@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.config.operation import PublishConfig
+from quantflow.config.source import Source
 from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
 from quantflow.runs.book import FACTS, Book, current, holds, place_of, publishing, put, stale_file, tidy, write_stale
 from quantflow.runs.lock import no_removal
@@ -175,7 +176,7 @@ def _config(record: RunRecord) -> PublishConfig:
 def _is_experiment(record: RunRecord) -> bool:
     """Whether the run, or a sleeve of it, was made with other settings than its profile's; how it is run is not one."""
     sources = record.header["sources"].items()
-    if any(source.startswith(("--set", "env")) for name, source in sources if not name.startswith(HOW)):
+    if any(Source(**source).is_override for name, source in sources if not name.startswith(HOW)):
         return True
     if record.header["kind"] != "meta":
         return False

@@ -14,6 +14,7 @@ from quantflow.config.load import override_settings as override
 from quantflow.config.meta import Sleeve
 from quantflow.config.plugins import importable
 from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.source import as_json
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.errors import ConfigError, unknown_name
@@ -76,7 +77,7 @@ def create_run(
                 "profile": profile.name,
                 "as_of": as_of.isoformat(),
                 "settings": profile.settings(),
-                "sources": dict(profile.sources),
+                "sources": as_json(profile.sources),
                 "stages": [stage.id for stage in stages],
                 "store": profile.execution.store,
                 "parent": dict(parent) if parent else None,
@@ -129,7 +130,7 @@ def create_meta_run(
                 "profile": meta.name,
                 "as_of": as_of.isoformat(),
                 "settings": meta.settings(),
-                "sources": dict(meta.sources),
+                "sources": as_json(meta.sources),
                 "stages": list(META),
                 "store": meta.execution.store,
                 "parent": dict(parent) if parent else None,
@@ -300,7 +301,7 @@ def with_settings(record: RunRecord, overrides: Sequence[str], *, write: bool) -
             f"{record.run_id} is a meta run: the settings of its sleeves are frozen, all but execution.",
             hint="Start a new one with --set; what has not changed comes from the cache.",
         )
-    changes = {"settings": settings, "sources": {**record.header["sources"], **profile.sources}}
+    changes = {"settings": settings, "sources": {**record.header["sources"], **as_json(profile.sources)}}
     if write:
         record.update(**changes)
         return RunRecord(record.workspace, record.run_id)

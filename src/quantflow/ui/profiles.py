@@ -11,6 +11,7 @@ from rich.table import Table
 from quantflow.config.catalogue import Entry
 from quantflow.config.manifest import Imported
 from quantflow.config.problems import show as as_toml
+from quantflow.config.source import Source
 from quantflow.ui.tables import out, show
 
 
@@ -31,12 +32,12 @@ def print_entries(found: Sequence[Entry]) -> None:
     show(out(), table)
 
 
-def print_values(values: Sequence[tuple[str, Any, str]], *, sources: bool) -> None:
+def print_values(values: Sequence[tuple[str, Any, Source]], *, sources: bool) -> None:
     """Print every setting, and where it came from if asked for."""
     table = plain_table("SETTING", "VALUE", *(["FROM"] if sources else []))
     for key, value, source in values:
         text = "not set" if value is None else as_toml(value)
-        table.add_row(key, escape(text), *([escape(source)] if sources else []))
+        table.add_row(key, escape(text), *([escape(str(source))] if sources else []))
     show(out(), table)
 
 

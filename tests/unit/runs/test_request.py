@@ -26,7 +26,7 @@ def test_where_a_meta_run_is_run_may_be_changed(meta: RunRecord) -> None:
     after = with_settings(meta, ["execution.runner=local"], write=True)
     assert after.header["settings"]["execution"] == {**before["execution"], "runner": "local"}
     assert RunRecord(meta.workspace, "m").header["settings"] == {**before, "execution": after.settings["execution"]}
-    assert after.header["sources"]["execution.runner"] == "--set"
+    assert after.header["sources"]["execution.runner"] == {"kind": "flag", "text": "--set"}
 
 
 def test_what_its_portfolio_is_may_not(meta: RunRecord) -> None:

@@ -48,7 +48,11 @@ def show(
     entry = find(name, home)
     loaded = load(entry, home, sets or ())
     if json:
-        _write(**entry.json(), settings=loaded.model_dump(mode="json", exclude={"name"}), sources=dict(loaded.sources))
+        _write(
+            **entry.json(),
+            settings=loaded.model_dump(mode="json", exclude={"name"}),
+            sources={key: str(source) for key, source in loaded.sources.items()},
+        )
         return
     from quantflow.ui.profiles import print_values
 
