@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from quantflow.pipeline.code_version import NUMERIC_PACKAGES
 from quantflow.pipeline.keys import Fingerprint, fingerprint
-from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext
+from quantflow.pipeline.stage import Kind, SelectionContext, Stage
 from quantflow.review.reproduction import Row, Verdict
 from quantflow.runs.record import RunRecord, StageRecord, cpu_kernel, versions
-
-Stage = BasePipelineStage[Any]
 
 
 def likely_cause(record: RunRecord, stage: Stage, context: SelectionContext, row: Row, *, refetched: bool) -> str:

@@ -27,12 +27,12 @@ from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import ConfigError, StageError
 from quantflow.pipeline.keys import fingerprint
+from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.replay import ancestors
-from quantflow.pipeline.stage import BasePipelineStage, Kind, one_blas_thread
+from quantflow.pipeline.stage import Kind, Stage
 from quantflow.runs.request import layout_of, pipeline
 from quantflow.runs.results import results
 from quantflow.runs.status import RunStatus
-from quantflow.stages.validation import quiet_steps
 
 GROUPS: Mapping[str, str] = {
     "scores": "scores",
@@ -43,7 +43,6 @@ GROUPS: Mapping[str, str] = {
 """Terms of settings, in order, and the artifact up to which the stages of each lead."""
 GIVEN = ("prices", "instruments")
 
-Stage = BasePipelineStage[Any]
 Book = Mapping[str, float]
 Step = tuple[str, str, Book]
 """What was changed, which part of it, and the weights after that."""
@@ -167,7 +166,7 @@ class _Replays:
         kind = f"{type(stage).__module__}.{type(stage).__qualname__}"
         token = hashlib.sha256(json.dumps([kind, config.model_dump_json(), tokens]).encode()).hexdigest()
         if token not in self._memo:
-            self._memo[token] = self._cached(stage, settings, inputs) or self._run(stage, config, inputs, token)
+            self._memo[token] = self._cached(stage, settings, inputs) or _played(stage, settings, inputs, token)
         return self._memo[token]
 
     def _cached(
@@ -180,11 +179,12 @@ class _Replays:
         store = self._cache.store
         return result and {name: Held(ref.sha256, partial(store.get, ref), ref) for name, ref in refs(result).items()}
 
-    def _run(self, stage: Stage, config: Any, inputs: Mapping[str, Held], token: str) -> Mapping[str, Held]:
-        values = {name: held.value for name, held in inputs.items()}
-        with one_blas_thread(), quiet_steps():
-            made = stage.replay(values, config) if stage.kind is Kind.NETWORK else stage.run(values, config)
-        return {name: Held(f"{token}.{name}", partial(_same, made[name])) for name in stage.makes}
+
+def _played(stage: Stage, settings: Mapping[str, Any], inputs: Mapping[str, Held], token: str) -> Mapping[str, Held]:
+    values = {name: held.value for name, held in inputs.items()}
+    with in_the_background():
+        made = play([stage], values, settings, replay=Kind.NETWORK)
+    return {name: Held(f"{token}.{name}", partial(_same, made[name])) for name in stage.makes}
 
 
 def _same(value: Any) -> Any:

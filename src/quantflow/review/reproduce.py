@@ -18,7 +18,8 @@ from typing import Any
 
 from quantflow.data.store import ArtifactRef, ArtifactStore, exists, read_bytes, sweep, temporary_folder, write_bytes
 from quantflow.errors import ConfigError, DataUnavailableError, IntegrityError
-from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, one_blas_thread
+from quantflow.pipeline.play import in_the_background, play
+from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, Stage
 from quantflow.review.cause import likely_cause
 from quantflow.review.differences import Mismatch, mismatch, within
 from quantflow.review.facts import facts_of
@@ -33,7 +34,6 @@ TOLERANCE = 1e-9
 """What numbers may differ by on another CPU than the run's; relative where they are beyond 1."""
 WEIGHTS = "weights.csv"
 
-Stage = BasePipelineStage[Any]
 Tell = Callable[[str], None]
 """Told which stage is at work, in a few words."""
 
@@ -185,8 +185,8 @@ class _Bench:
     def _executed(self, stage: Stage, context: SelectionContext) -> SelectionContext:
         if stage.kind is Kind.NETWORK and not self._refetch:
             inputs = {name: context.load(name) for name in stage.needs}
-            with one_blas_thread():
-                made = stage.replay(inputs, stage.configured(context.settings))
+            with in_the_background():
+                made = play([stage], inputs, context.settings, replay=True)
             return self._with(context, {name: self._scratch.put(name, made[name]) for name in stage.makes})
         if stage.kind is Kind.NETWORK:
             data = {**context.settings["data"], "cache": None}

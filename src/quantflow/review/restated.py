@@ -8,10 +8,10 @@ from typing import Any
 
 from quantflow.data.restated import as_it_was
 from quantflow.data.store import ArtifactRef
-from quantflow.pipeline.stage import SelectionContext, one_blas_thread
+from quantflow.pipeline.play import in_the_background, play
+from quantflow.pipeline.stage import SelectionContext
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import context_of, pipeline
-from quantflow.stages.validation import quiet_steps
 
 ARTIFACT = "former"
 
@@ -92,16 +92,12 @@ def restatement(record: RunRecord, artifacts: Mapping[str, ArtifactRef]) -> Rest
 
 def _made(record: RunRecord, context: SelectionContext, former: Any) -> dict[str, Any]:
     stages = pipeline(record)
-    ends = next(i for i, stage in enumerate(stages) if "weights" in stage.makes)
     first = next(i for i, stage in enumerate(stages) if ARTIFACT in stage.makes)
     values = {name: context.load(name) for name in stages[first].makes}
     values["prices"] = as_it_was(values["prices"], former)
     values["run"] = context.load("run")
-    with one_blas_thread(), quiet_steps():
-        for stage in stages[first + 1 : ends + 1]:
-            inputs = {name: values[name] for name in stage.needs}
-            values |= stage.replay(inputs, stage.configured(context.settings))
-    return values
+    with in_the_background():
+        return play(stages[first + 1 :], values, context.settings, replay=True, until="weights")
 
 
 def _many(count: int, noun: str) -> str:

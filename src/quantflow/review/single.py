@@ -8,7 +8,7 @@ from typing import Any
 
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import ConfigError, unknown_name
-from quantflow.pipeline.stage import BasePipelineStage, SelectionContext
+from quantflow.pipeline.stage import SelectionContext, Stage
 from quantflow.review.facts import facts_of
 from quantflow.runs.record import RunRecord
 from quantflow.runs.request import context_of, pipeline
@@ -33,7 +33,7 @@ class Made:
         return {**self.ref.json(), "path": self.path, "same": self.same}
 
 
-def stage_and_context(record: RunRecord, stage_id: str) -> tuple[BasePipelineStage[Any], SelectionContext]:
+def stage_and_context(record: RunRecord, stage_id: str) -> tuple[Stage, SelectionContext]:
     """Return a stage of a run, and the context that holds what the run's other stages have made.
 
     Raises:
@@ -58,7 +58,7 @@ def stage_and_context(record: RunRecord, stage_id: str) -> tuple[BasePipelineSta
     return stage, replace(context_of(record), artifacts=artifacts, facts=facts)
 
 
-def made_by(record: RunRecord, stage: BasePipelineStage[Any], after: SelectionContext) -> list[Made]:
+def made_by(record: RunRecord, stage: Stage, after: SelectionContext) -> list[Made]:
     """Return what *stage* made, beside what the run has of it."""
     found = record.stage(stage.id)
     own: Mapping[str, ArtifactRef] = found.outputs if found is not None and found.state == "done" else {}

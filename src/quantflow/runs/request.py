@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from quantflow.config.load import override_settings as override
 from quantflow.config.meta import Sleeve
@@ -20,7 +19,7 @@ from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import META, StageRegistry
-from quantflow.pipeline.stage import BasePipelineStage, SelectionContext, check_wiring
+from quantflow.pipeline.stage import SelectionContext, Stage, check_wiring
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owned
 from quantflow.runs.plan import Planned, Planner
@@ -204,7 +203,7 @@ def layout_of(record: RunRecord) -> Layout:
     return Layout.of(record.workspace, record.header.get("store"))
 
 
-def pipeline(record: RunRecord) -> list[BasePipelineStage[Any]]:
+def pipeline(record: RunRecord) -> list[Stage]:
     """Return the run's stages, in order.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from quantflow.config.sections import AllocationConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
@@ -30,7 +30,7 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
     kind = Kind.COMPUTE
     needs = ("prices", "atoms")
     makes = ("weights", "allocation")
-    Config: ClassVar[type[StageConfig]] = AllocationStageConfig
+    Config = AllocationStageConfig
 
     def run(self, inputs: Inputs, config: AllocationStageConfig) -> Outputs:
         """Return ``weights`` (signed, largest first) and ``allocation`` (how they came about).

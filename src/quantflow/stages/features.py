@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from quantflow.config.sections import CalendarConfig, FeaturesConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
@@ -25,7 +23,7 @@ class FeaturesStage(BasePipelineStage[FeaturesStageConfig]):
     kind = Kind.COMPUTE
     needs = ("prices",)
     makes = ("features",)
-    Config: ClassVar[type[StageConfig]] = FeaturesStageConfig
+    Config = FeaturesStageConfig
 
     def run(self, inputs: Inputs, config: FeaturesStageConfig) -> Outputs:
         """Return ``features``: one row per symbol, in the panel's order, one float64 column per feature."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from quantflow.config.sections import ScoresConfig
 from quantflow.errors import DataError, StageError, unknown_name
@@ -34,7 +34,7 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
     kind = Kind.COMPUTE
     needs = ("features",)
     makes = ("scores",)
-    Config: ClassVar[type[StageConfig]] = InferenceStageConfig
+    Config = InferenceStageConfig
 
     def run(self, inputs: Inputs, config: InferenceStageConfig) -> Outputs:
         """Return ``scores``: direction, score, alpha_score, rank and contributions of each scored symbol.
