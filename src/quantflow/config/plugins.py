@@ -7,25 +7,18 @@ import pkgutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from pydantic import create_model
 
+from quantflow.config.extensions import STAGES, registered
 from quantflow.config.profile import SECTIONS, Profile
 from quantflow.config.sections import Section
 from quantflow.errors import ConfigError, unknown_name
 
-GROUP = "quantflow.stages"
-"""The entry point group in which a package registers a stage class."""
 RESERVED = ("as_of", "extends", "name", "run", "sources", "stages")
 """What a section cannot be called: these words mean something else in a profile or in a stage's config."""
-
-
-def registered() -> dict[str, EntryPoint]:
-    """Return the stages that installed packages register, by name."""
-    return {point.name: point for point in sorted(entry_points(group=GROUP))}
 
 
 def importable(workspace: Path) -> None:
@@ -42,7 +35,7 @@ def find_stage(spec: str) -> Any:
     """
     if ":" in spec:
         return _made(spec, _attribute(spec, spec))
-    points = registered()
+    points = registered(STAGES)
     if spec not in points:
         unknown = unknown_name("stage", spec, points)
         raise ConfigError(

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from quantflow.config.features import FEATURES, Side
+from quantflow.config.methods import AllowedMethod
 from quantflow.errors import unknown_name
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -153,28 +155,8 @@ class FeaturesConfig(Section):
         return self
 
 
-Side = Literal["high", "low"]
 ProbabilityMap = Literal["rank", "normal_cdf", "logistic"]
 Direction = Literal["LONG", "SHORT"]
-
-BETTER: dict[str, Side] = {
-    "momentum": "high",
-    "volatility": "low",
-    "skewness": "high",
-    "kurtosis": "low",
-    "cvar": "low",
-    "entropy": "low",
-    "efficiency": "high",
-    "hurst": "high",
-    "drawdown": "low",
-    "liquidity": "high",
-    "trend": "high",
-    "adx": "high",
-}
-"""Every feature, in the order of the ``features`` artifact, and the side of it that a long position prefers."""
-
-DIRECTIONAL = frozenset({"momentum", "trend", "skewness"})
-"""Features that a short position reads the other way round; risk features mean the same for both."""
 
 _DEFAULT_WEIGHTS = {"momentum": 1.0, "volatility": 0.5, "cvar": 0.5, "entropy": 0.25, "efficiency": 0.5, "trend": 0.5}
 
@@ -206,10 +188,10 @@ class ScoresConfig(Section):
     @classmethod
     def _known_features(cls, value: dict[str, object]) -> dict[str, object]:
         for name in value:
-            if name not in BETTER:
-                error = unknown_name("feature", name, BETTER)
+            if name not in FEATURES:
+                error = unknown_name("feature", name, FEATURES)
                 raise ValueError(f"{error.message} {error.hint}")
-        return {name: value[name] for name in BETTER if name in value}
+        return {name: value[name] for name in FEATURES if name in value}
 
     @field_validator("weights")
     @classmethod
@@ -226,8 +208,8 @@ class ScoresConfig(Section):
 
     def sign(self, feature: str, direction: Direction) -> float:
         """Return +1.0 if more of *feature* is better in *direction*, else -1.0."""
-        high = self.prefer.get(feature, BETTER[feature]) == "high"
-        flipped = direction == "SHORT" and feature in DIRECTIONAL
+        high = self.prefer.get(feature, FEATURES[feature].better) == "high"
+        flipped = direction == "SHORT" and FEATURES[feature].directional
         return 1.0 if high != flipped else -1.0
 
 
@@ -339,7 +321,7 @@ class SynthesisConfig(Section):
     )
 
 
-Method = Literal["equal_weight", "inverse_volatility", "min_variance", "max_sharpe", "risk_parity", "hrp"]
+MethodName = Annotated[str, AllowedMethod()]
 
 
 class AllocationConfig(Section):
@@ -348,8 +330,8 @@ class AllocationConfig(Section):
     All weights are fractions of capital and refer to |weight|; a limit that is absent does not limit.
     """
 
-    method: Method = Field("hrp", description="how capital is divided")
-    fallbacks: tuple[Method, ...] = Field(
+    method: MethodName = Field("hrp", description="how capital is divided")
+    fallbacks: tuple[MethodName, ...] = Field(
         ("hrp", "inverse_volatility", "equal_weight"),
         description="methods tried in this order when the one before fails; the method itself is not tried twice",
     )
@@ -372,7 +354,7 @@ class AllocationConfig(Section):
         return self
 
     @property
-    def chain(self) -> tuple[Method, ...]:
+    def chain(self) -> tuple[str, ...]:
         """The methods in the order in which they are tried, each once."""
         return tuple(dict.fromkeys((self.method, *self.fallbacks)))
 

@@ -7,6 +7,7 @@ import re
 from importlib import import_module
 
 from quantflow.config import plugins
+from quantflow.config.extensions import STAGES, registered
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.pipeline.names import META as META
 from quantflow.pipeline.names import SELECTION as SELECTION
@@ -30,12 +31,10 @@ _ID = re.compile(r"[a-z][a-z0-9_.-]{0,47}")
 class StageRegistry:
     """Stages by id. Built-in ones are imported on first use, plug-ins come from the entry point group."""
 
-    group = plugins.GROUP
-
     @classmethod
     def ids(cls) -> tuple[str, ...]:
         """Return every known id: the pipelines' order first, then plug-ins by name."""
-        return SELECTION + META + tuple(plugins.registered())
+        return SELECTION + META + tuple(registered(STAGES))
 
     @classmethod
     def get(cls, stage_id: str) -> Stage:
@@ -48,7 +47,7 @@ class StageRegistry:
             module, name = _CLASSES[stage_id]
             stage: Stage = getattr(import_module(f"quantflow.stages.{module}"), name)()
             return stage
-        if stage_id in plugins.registered():
+        if stage_id in registered(STAGES):
             return plug_in(stage_id)
         raise unknown_name("stage", stage_id, cls.ids())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from quantflow.config.extensions import ALLOCATIONS, modules_of
 from quantflow.config.sections import AllocationConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
@@ -47,6 +48,10 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         limits = _limits(atoms, config.allocation)
         found = allocate(_returns(inputs["prices"], atoms, config.allocation.lookback), limits, config.allocation.chain)
         return {"weights": _weights(atoms, found), "allocation": found.record}
+
+    def modules(self) -> frozenset[str]:
+        """Return this module, and those of the methods that packages register."""
+        return super().modules() | modules_of(ALLOCATIONS)
 
     def reach(self, config: AllocationStageConfig) -> int:
         """Return the lookback, and the session before it."""
