@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.sections import DataConfig, UniverseConfig
+from quantflow.config.data import DataConfig
+from quantflow.config.sections import UniverseConfig
 from quantflow.testing.exchange import FakeExchange
 from quantflow.testing.provider_contract import ProviderContract
 

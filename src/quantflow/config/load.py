@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.config import plugins
+from quantflow.config.data import DEFAULT_PROVIDER, options_of
 from quantflow.config.documents import built_in, check_name, extends_chain, read_document, stages_named
 from quantflow.config.layers import Override, Settings, dotted, read_overrides, stack, validated
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
@@ -83,12 +84,15 @@ def override_settings(name: str, settings: Mapping[str, Any], overrides: Sequenc
         for key, value in table.items():
             layered.put((section, key), value, OF_RUN)
     given = [item for item in read_overrides(overrides) if item.source == FLAG]
-    model = plugins.profile_model(plugins.specs_of(settings))
+    specs = plugins.specs_of(settings)
+    sections = (*SECTIONS, *plugins.own_sections(specs))
+    providers = {settings.get("data", {}).get("provider")}
     for item in given:
         if item.keys[0] == "pipeline":
             raise ConfigError("The stages of a run are fixed.", hint="Start a new run with that --set.")
-        _check_section(item, _sections(model))
+        _check_section(item, sections)
         layered.put(item.keys, item.value, item.source)
+    model = _model(specs, layered, providers)
     profile = validated(model, name, layered, "the run's settings")
     sources = {key: source for key, source in layered.sources.items() if source == FLAG}
     return profile.model_copy(update={"sources": sources})
@@ -147,11 +151,23 @@ def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides:
         _seed(settings, override, Profile(name=name).settings())
         settings.put(override.keys, override.value, override.source)
     _anchor_paths(settings, workspace)
-    model = plugins.profile_model(plugins.specs_in(settings.values.get("pipeline", {}).get("stages")))
+    providers = {table["data"].get("provider") for _, _, table in chain if isinstance(table.get("data"), dict)}
+    model = _model(plugins.specs_in(settings.values.get("pipeline", {}).get("stages")), settings, providers)
     _fit(settings, sections, _sections(model))
     heading = f"{FILE}: [profiles.{name}]" if name in document.get("profiles", {}) else f"profile {name} (built in)"
     profile = validated(model, name, settings, heading)
     return profile.model_copy(update={"sources": _all_sources(profile.model_dump(exclude={"name"}), settings.sources)})
+
+
+def _model(specs: Sequence[str], settings: Settings, providers: set[object]) -> type[Profile]:
+    """Return the model that the settings must satisfy; options of *providers* that another one replaced are dropped."""
+    data = settings.values.get("data", {})
+    provider = data.get("provider", DEFAULT_PROVIDER)
+    model = plugins.profile_model(specs, provider)
+    for other in (name for name in providers - {provider} if isinstance(name, str)):
+        for key in options_of(other).model_fields.keys() - options_of(provider).model_fields.keys():
+            data.pop(key, None)
+    return model
 
 
 def _sections(model: type[Profile]) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quantflow.config.sections import DataConfig, SynthesisConfig
+from quantflow.config.data import DataConfig
+from quantflow.config.sections import SynthesisConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 if TYPE_CHECKING:
