@@ -11,6 +11,7 @@ from quantflow.config.data import DataConfig, FilesOptions
 from quantflow.config.extensions import PROVIDERS, loaded, registered
 from quantflow.data.providers.base import Provider
 from quantflow.data.providers.horizon import bounded
+from quantflow.data.providers.locations import local_marks
 from quantflow.errors import ConfigError, unknown_name
 
 __all__ = ["Provider", "fingerprint", "open_provider", "provider_names"]
@@ -51,8 +52,6 @@ def fingerprint(config: DataConfig) -> str | None:
     None for a source without files, whose past sessions are taken to stay as they are. Files that cannot be looked at
     so cheaply, at a URL or missing, give a text that equals no other.
     """
-    from quantflow.data.providers.locations import local_marks
-
     options = config.options
     if not isinstance(options, FilesOptions):
         return None

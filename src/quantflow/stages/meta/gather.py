@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import DataError, IntegrityError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, SelectionContext, StageConfig, Summary
@@ -112,8 +114,6 @@ def _stream(sleeve: Mapping[str, Any]) -> pd.DataFrame:
 
 def _book(sleeve: Mapping[str, Any]) -> pd.DataFrame:
     """Return a sleeve's weights in the common columns; a nested portfolio has neither cluster nor score."""
-    import numpy as np
-
     book = sleeve["weights"].reset_index()
     book["sleeve"] = sleeve["id"]
     if "direction" not in book:
