@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from quantflow.config.data import DataConfig
-from quantflow.config.universe import UniverseConfig
+from quantflow.config.sections import UniverseConfig
 from quantflow.testing.exchange import FakeExchange
 from quantflow.testing.provider_contract import ProviderContract
 

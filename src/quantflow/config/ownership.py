@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,9 +61,6 @@ def _on_the_way(path: Path) -> Iterator[Path]:
 
 def _is_private(gid: int, uid: int) -> bool:
     """Whether *gid* is the group of the user's own name, without other members."""
-    import grp
-    import pwd
-
     try:
         group, user = grp.getgrgid(gid), pwd.getpwuid(uid)
     except KeyError:
@@ -70,8 +69,6 @@ def _is_private(gid: int, uid: int) -> bool:
 
 
 def _user(uid: int) -> str:
-    import pwd
-
     try:
         return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
     except KeyError:
@@ -79,8 +76,6 @@ def _user(uid: int) -> str:
 
 
 def _group(gid: int) -> str:
-    import grp
-
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quantflow.config.data import FilesOptions
 from quantflow.config.workspaces import OURS
 from quantflow.doctor.base import Finding, Place, Result
 from quantflow.locks import FileLock
@@ -119,7 +120,8 @@ def _data_of(profile: Profile, place: Place) -> Iterator[Finding]:
     settings = profile.data
     if settings.provider == "ccxt" and place.version_of("ccxt") is None:
         yield _missing("the provider ccxt needs the package ccxt", f"{place.pip} ccxt")
-    for path in (settings.path, settings.instruments):
+    options = settings.options
+    for path in (options.path, options.instruments) if isinstance(options, FilesOptions) else ():
         if path and "://" in path:
             yield from _url(path, place)
         elif path:

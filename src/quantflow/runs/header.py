@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from quantflow.config.source import Source
 from quantflow.types import Json, Settings
 
 SCHEMA_VERSION = 1
@@ -79,7 +80,7 @@ class Header:
     as_of: date
     stages: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
     store: str | None = None
     parent: Parent | None = None
     scope: str | None = None
@@ -111,6 +112,7 @@ class Header:
         parent = data.get("parent")
         typed = {
             "as_of": date.fromisoformat(data["as_of"]),
+            "sources": {key: Source(**source) for key, source in data.get("sources", {}).items()},
             "parent": Parent(**parent) if parent else None,
             "failed": tuple(SleeveFailure(**failure) for failure in data.get("failed", ())),
             **{name: tuple(data.get(name, ())) for name in ("stages", "sleeves", "flow_runs")},

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from quantflow.config.allocation import AllocationConfig
+import numpy as np
+
+from quantflow.config.extensions import ALLOCATIONS, modules_of
+from quantflow.config.sections import AllocationConfig
+from quantflow.data.panel import Panel
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.quant.allocation import Allocation, allocate, synthetic_longs
+from quantflow.quant.limits import GroupCap, Limits
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from quantflow.data.panel import Panel
-    from quantflow.quant.allocation import Allocation
-    from quantflow.quant.limits import GroupCap, Limits
 
 CONTEXT = ("direction", "cluster", "sector", "alpha_score")
 
@@ -30,7 +32,7 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
     kind = Kind.COMPUTE
     needs = ("prices", "atoms")
     makes = ("weights", "allocation")
-    Config: ClassVar[type[StageConfig]] = AllocationStageConfig
+    Config = AllocationStageConfig
 
     def run(self, inputs: Inputs, config: AllocationStageConfig) -> Outputs:
         """Return ``weights`` (signed, largest first) and ``allocation`` (how they came about).
@@ -41,12 +43,14 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         Raises:
             InfeasibleError: If no weights keep the limits, or every method fails.
         """
-        from quantflow.quant.allocation import allocate
-
         atoms = inputs["atoms"].sort_values("symbol", kind="stable")
         limits = _limits(atoms, config.allocation)
         found = allocate(_returns(inputs["prices"], atoms, config.allocation.lookback), limits, config.allocation.chain)
         return {"weights": _weights(atoms, found), "allocation": found.record}
+
+    def modules(self) -> frozenset[str]:
+        """Return this module, and those of the methods that packages register."""
+        return super().modules() | modules_of(ALLOCATIONS)
 
     def reach(self, config: AllocationStageConfig) -> int:
         """Return the lookback, and the session before it."""
@@ -62,8 +66,6 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
 
 
 def _limits(atoms: pd.DataFrame, config: AllocationConfig) -> Limits:
-    from quantflow.quant.limits import Limits
-
     high = config.budget if config.max_weight is None else min(config.max_weight, config.budget)
     caps = (
         _cap("max_cluster_weight", "clusters", atoms["cluster"], config.max_cluster_weight),
@@ -73,20 +75,12 @@ def _limits(atoms: pd.DataFrame, config: AllocationConfig) -> Limits:
 
 
 def _cap(name: str, noun: str, labels: pd.Series[Any], cap: float | None) -> GroupCap | None:
-    import numpy as np
-
-    from quantflow.quant.limits import GroupCap
-
     if cap is None or not len(labels):
         return None
     return GroupCap(name, noun, np.unique(labels.to_numpy(), return_inverse=True)[1], cap)
 
 
 def _returns(prices: Panel, atoms: pd.DataFrame, lookback: int) -> Any:
-    import numpy as np
-
-    from quantflow.quant.allocation import synthetic_longs
-
     row = {symbol: i for i, symbol in enumerate(prices.symbols)}
     close = prices.close[[row[symbol] for symbol in atoms["symbol"]], -(lookback + 1) :]
     signs = np.where(atoms["direction"].to_numpy() == "SHORT", -1.0, 1.0)
@@ -94,7 +88,6 @@ def _returns(prices: Panel, atoms: pd.DataFrame, lookback: int) -> Any:
 
 
 def _weights(atoms: pd.DataFrame, found: Allocation) -> pd.DataFrame:
-    import numpy as np
     import pandas as pd
 
     signs = np.where(atoms["direction"].to_numpy() == "SHORT", -1.0, 1.0)

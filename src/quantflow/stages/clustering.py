@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from quantflow.config.clusters import ClustersConfig
+from quantflow.config.sections import ClustersConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.quant.clusters import cluster
 
 
 class ClusteringStageConfig(StageConfig):
@@ -24,13 +23,11 @@ class ClusteringStage(BasePipelineStage[ClusteringStageConfig]):
     kind = Kind.COMPUTE
     needs = ("prices",)
     makes = ("clusters",)
-    Config: ClassVar[type[StageConfig]] = ClusteringStageConfig
+    Config = ClusteringStageConfig
 
     def run(self, inputs: Inputs, config: ClusteringStageConfig) -> Outputs:
         """Return ``clusters``: the cluster and leaf position of every symbol of ``prices``."""
         import pandas as pd
-
-        from quantflow.quant.clusters import cluster
 
         chosen, prices = config.clusters, inputs["prices"]
         stop = len(prices.sessions)

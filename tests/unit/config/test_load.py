@@ -37,11 +37,11 @@ def test_layers_win_in_the_documented_order(tmp_path: Path, monkeypatch: pytest.
     profile = load_profile("us_core", workspace=tmp_path, overrides=["policy.max_winners=7"])
     assert (profile.policy.top_n, profile.policy.min_winners, profile.policy.max_winners) == (3, 2, 7)
     assert profile.allocation.method == "hrp"
-    assert profile.sources["policy.top_n"] == "quantflow.toml [profiles.us_core.policy]"
-    assert profile.sources["policy.min_winners"] == "env QUANTFLOW_POLICY__MIN_WINNERS"
-    assert profile.sources["policy.max_winners"] == "--set"
-    assert profile.sources["allocation.method"] == "profile demo (built in)"
-    assert profile.sources["policy.relaxation"] == "default"
+    assert str(profile.sources["policy.top_n"]) == "quantflow.toml [profiles.us_core.policy]"
+    assert str(profile.sources["policy.min_winners"]) == "env QUANTFLOW_POLICY__MIN_WINNERS"
+    assert str(profile.sources["policy.max_winners"]) == "--set"
+    assert str(profile.sources["allocation.method"]) == "profile demo (built in)"
+    assert str(profile.sources["policy.relaxation"]) == "default"
 
 
 def test_every_value_has_a_source(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_own_profile_may_extend_the_built_in_one_of_its_name(tmp_path: Path) -> 
 
 def test_relative_path_starts_at_the_file(tmp_path: Path) -> None:
     """data.path is relative to the workspace, a URL is left alone."""
-    write(tmp_path, BASE + '[profiles.us_core.data]\npath = "prices/*.parquet"\n')
+    write(tmp_path, BASE + '[profiles.us_core.data]\nprovider = "files"\npath = "prices/*.parquet"\n')
     assert load_profile("us_core", workspace=tmp_path).data.path == str(tmp_path / "prices" / "*.parquet")
     url = load_profile("us_core", workspace=tmp_path, overrides=["data.path=s3://bucket/x"])
     assert url.data.path == "s3://bucket/x"

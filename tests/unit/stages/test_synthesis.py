@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from quantflow.config.data import DataConfig
-from quantflow.config.synthesis import SynthesisConfig
+from quantflow.config.sections import SynthesisConfig
 from quantflow.errors import ConfigError
 from quantflow.pipeline.stage import Kind
 from quantflow.stages.synthesis import COLUMNS, SynthesisStage, SynthesisStageConfig

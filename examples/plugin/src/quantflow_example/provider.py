@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from quantflow.config.data import DataConfig
-from quantflow.config.universe import UniverseConfig
+from quantflow.config.sections import UniverseConfig
 from quantflow.data.calendars import sessions
 from quantflow.data.providers.base import pick
 from quantflow.errors import ConfigError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from quantflow.errors import ConfigError
 
 if TYPE_CHECKING:
-    from quantflow.config.universe import UniverseConfig
+    from quantflow.config.sections import UniverseConfig
 
 BAR_FIELDS: tuple[str, ...] = ("open", "high", "low", "close", "volume")
 """The columns that ``bars`` may have beside ``symbol`` and ``date``; only ``close`` is required."""
@@ -27,8 +27,9 @@ class Provider(Protocol):
     """A source of instruments and daily bars.
 
     Every method may raise ``DataUnavailableError`` (no answer now; a later try may help, so it is retried) or
-    ``DataError`` (the answer is wrong or missing for good). A provider class is called with the profile's
-    ``DataConfig``.
+    ``DataError`` (the answer is wrong or missing for good). A provider class is called with its own options: an
+    instance of its ``Config``, a ``Section`` whose fields are keys of the profile's ``data``; of an empty section when
+    it has none.
     """
 
     name: str

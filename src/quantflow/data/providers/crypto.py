@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantflow.config.credentials import revealed
+from quantflow.config.data import CcxtOptions
 from quantflow.data.market_cache import MarketCache
 from quantflow.data.panel import FloatArray
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
@@ -23,8 +24,7 @@ from quantflow.data.rate_limit import SharedPace
 from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, unknown_name
 
 if TYPE_CHECKING:
-    from quantflow.config.data import DataConfig
-    from quantflow.config.universe import UniverseConfig
+    from quantflow.config.sections import UniverseConfig
 
 _DAY = 86_400_000
 _GENESIS = date(2010, 1, 1)
@@ -44,8 +44,7 @@ class CcxtProvider:
     an exchange wants them for public data, come from ``QUANTFLOW_<EXCHANGE>_APIKEY`` and ``..._SECRET``.
 
     Args:
-        config: The profile's data section: ``exchange``, ``quote``, ``top``, ``limit``, ``timeout``, ``base_url``,
-            ``cache``.
+        config: Its options in the profile's data section.
 
     Attributes:
         restated: Days whose bars are not what they were when they were fetched before, by symbol; known once the
@@ -57,10 +56,11 @@ class CcxtProvider:
     """
 
     name = "ccxt"
+    Config = CcxtOptions
     restated: dict[str, tuple[date, ...]]
     former: dict[str, Any]
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: CcxtOptions) -> None:
         self._config = config
         self._ccxt = _library()
         if config.exchange is None:
@@ -216,7 +216,7 @@ def _library() -> Any:
         raise ConfigError("The provider 'ccxt' needs the package ccxt.", hint="Install quantflow[crypto].") from error
 
 
-def _client(library: Any, config: DataConfig) -> Any:
+def _client(library: Any, config: CcxtOptions) -> Any:
     prefix = f"QUANTFLOW_{str(config.exchange).upper()}"
     keys = {"apiKey": os.environ.get(f"{prefix}_APIKEY"), "secret": os.environ.get(f"{prefix}_SECRET")}
     options = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}, "fetchMargins": False}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantflow.config.data import FilesOptions
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
 from quantflow.data.providers.layouts import Columns, Layout, columns
 from quantflow.data.providers.listing import read_listing
@@ -18,8 +19,7 @@ from quantflow.data.providers.tables import header, read
 from quantflow.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from quantflow.config.data import DataConfig
-    from quantflow.config.universe import UniverseConfig
+    from quantflow.config.sections import UniverseConfig
 
 
 class FilesProvider:
@@ -31,16 +31,16 @@ class FilesProvider:
     files. Of one file per symbol, a damaged one costs its symbol and no other.
 
     Args:
-        config: The profile's data section: ``path``, and ``instruments`` where there is such a file.
-
+        config: Its options in the profile's data section.
 
     Raises:
         ConfigError: If *config* has no path.
     """
 
     name = "files"
+    Config = FilesOptions
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: FilesOptions) -> None:
         if config.path is None:
             raise ConfigError(
                 "The provider 'files' needs data.path.",

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
-from quantflow.errors import ConfigError, DataError
+from quantflow.errors import DataError
 
 if TYPE_CHECKING:
-    from quantflow.config.data import DataConfig
-    from quantflow.config.universe import UniverseConfig
+    from quantflow.config.sections import Section, UniverseConfig
 
 _STOCKS: dict[str, tuple[str, str, str]] = {
     "AAPL": ("Apple", "Information Technology", "XNAS"),
@@ -47,23 +46,12 @@ _TICK, _LOT, _MIN_NOTIONAL = 0.01, 1.0, 0.0
 
 
 class SampleProvider:
-    """The embedded sample as a provider: closes only, offline, the same on every machine.
-
-    Args:
-        config: The profile's data section; ``path`` has no meaning here and is refused.
-
-    Raises:
-        ConfigError: If *config* has a path.
-    """
+    """The embedded sample as a provider: closes only, offline, the same on every machine. It has no options."""
 
     name = "sample"
 
-    def __init__(self, config: DataConfig) -> None:
-        if config.path is not None:
-            raise ConfigError(
-                f"data.path = {config.path!r} has no meaning for the provider 'sample', which is embedded.",
-                hint="Leave data.path out, or name the provider that reads it.",
-            )
+    def __init__(self, config: Section) -> None:
+        """Take no options."""
 
     def instruments(self, universe: UniverseConfig) -> Any:
         """Return the sample's stocks that *universe* asks for; see ``Provider.instruments``."""

@@ -9,6 +9,10 @@ from datetime import date
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import csv as arrow
 
 from quantflow.data.providers.locations import opened, shown, suffix
 from quantflow.errors import DataError
@@ -59,15 +63,10 @@ def header(path: str) -> list[str]:
     with opened(path) as file:
         if suffix(path).startswith(".csv"):
             return _csv_header(path, file)[0]
-        import pyarrow.parquet as pq
-
         return _checked_names(path, pq.ParquetFile(file).schema_arrow.names)
 
 
 def _csv(path: str, file: BinaryIO, choose: Choose) -> Iterator[tuple[Choice, Any]]:
-    import pyarrow as pa
-    from pyarrow import csv as arrow
-
     names, length = _csv_header(path, file)
     kinds = choose(names)
     types = dict.fromkeys(("date", "text"), pa.string())
@@ -119,8 +118,6 @@ def _csv_error(path: str, message: str, names: Sequence[str]) -> DataError:
 
 
 def _parquet(path: str, file: BinaryIO, choose: Choose) -> Iterator[tuple[Choice, Any]]:
-    import pyarrow.parquet as pq
-
     table = pq.ParquetFile(file)
     names = _checked_names(path, table.schema_arrow.names)
     kinds = choose(names)
@@ -140,9 +137,6 @@ class _Place:
 
 
 def _column(place: _Place, column: Any, kind: Kind) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if kind == "symbol":
         return _symbols(place, column)
     if kind == "text":
@@ -158,9 +152,6 @@ def _column(place: _Place, column: Any, kind: Kind) -> Any:
 
 
 def _symbols(place: _Place, column: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_nested(column.type):
         raise place.error(f"it holds {column.type}, not text", "Store symbols as text.")
     if not pa.types.is_dictionary(column.type):
@@ -172,9 +163,6 @@ def _symbols(place: _Place, column: Any) -> Any:
 
 
 def _dates(place: _Place, column: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -192,9 +180,6 @@ def _dates(place: _Place, column: Any) -> Any:
 
 
 def _parsed(place: _Place, column: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     try:
         return column.cast(pa.date32())
     except pa.ArrowInvalid:
@@ -219,9 +204,6 @@ def _no_day(place: _Place, text: Any, row: int) -> DataError:
 
 
 def _midnights(place: _Place, column: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if column.type.tz is not None:
         column = pc.local_timestamp(column)
     days = pc.floor_temporal(column, unit="day")

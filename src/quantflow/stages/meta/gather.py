@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import DataError, IntegrityError
@@ -27,7 +29,7 @@ class GatherStage(BasePipelineStage[StageConfig]):
     kind = Kind.CONTROL
     needs = ("run",)
     makes = ("sleeve_streams", "sleeve_books", "sleeves")
-    Config: ClassVar[type[StageConfig]] = StageConfig
+    Config = StageConfig
 
     def execute(self, context: SelectionContext) -> SelectionContext:
         """Load each sleeve's artifacts from the store, gather, and store the result.
@@ -112,8 +114,6 @@ def _stream(sleeve: Mapping[str, Any]) -> pd.DataFrame:
 
 def _book(sleeve: Mapping[str, Any]) -> pd.DataFrame:
     """Return a sleeve's weights in the common columns; a nested portfolio has neither cluster nor score."""
-    import numpy as np
-
     book = sleeve["weights"].reset_index()
     book["sleeve"] = sleeve["id"]
     if "direction" not in book:

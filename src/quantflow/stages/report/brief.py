@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,6 @@ def _lines(inputs: Inputs) -> Iterator[str]:
 
 def wrapped(text: str) -> list[str]:
     """Return *text* on at most three lines."""
-    from textwrap import wrap
-
     return wrap(text, WIDTH, subsequent_indent="  ")[:3]
 
 
