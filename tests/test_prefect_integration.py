@@ -15,7 +15,7 @@ from quantflow.config.load import load_profile
 from quantflow.errors import DataError, DataUnavailableError, QuantflowError, StageError
 from quantflow.flows.adapter import task_options
 from quantflow.flows.launch import execute
-from quantflow.flows.selection import run_selection_flow
+from quantflow.flows.run import run_selection_flow
 from quantflow.flows.watch import TaskState, asking, fetch
 from quantflow.pipeline.registry import SELECTION, StageRegistry
 from quantflow.pipeline.stage import Kind

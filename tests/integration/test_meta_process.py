@@ -100,7 +100,9 @@ def test_ray_and_processes_give_the_same_bytes(portfolio: Path, quiet: bytes) ->
 
     def count() -> None:
         while not done.wait(0.2):
-            servers.update(c for c in processes_of(portfolio) if "flows.api_server" in c or "prefect.server" in c)
+            servers.update(
+                c for c in processes_of(portfolio) if "quantflow.server.process" in c or "prefect.server" in c
+            )
 
     counter = threading.Thread(target=count)
     counter.start()

@@ -107,4 +107,4 @@ def test_ten_nights(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> No
     assert b"S7" not in book(fresh, DAYS[9])
     assert (fresh / "current" / "night" / "weights.csv").read_bytes() == book(fresh, DAYS[9])
     assert not (fresh / "current" / "night.STALE").exists()
-    assert not [command for command in processes_of(fresh) if "api_server" in command]
+    assert not [command for command in processes_of(fresh) if "quantflow.server.process" in command]

@@ -174,7 +174,7 @@ def test_two_runs_share_one_server(fresh: Path) -> None:
     until = time.monotonic() + 60
     while not all(RunRecord(fresh, name).exists for name in ("a", "b")) and time.monotonic() < until:
         time.sleep(0.05)
-    servers = [command for command in processes_of(fresh) if "flows.api_server" in command]
+    servers = [command for command in processes_of(fresh) if "quantflow.server.process" in command]
     for process in both:
         _, stderr = process.communicate(timeout=240)
         assert process.returncode == 0, stderr

@@ -211,7 +211,7 @@ def documented(heading: str) -> set[str]:
 
 def test_the_json_page_has_the_keys_of_runs(tmp_path: Path) -> None:
     """The documented keys of a run, a stage, a ref and a list entry are those that are written."""
-    from quantflow.cli.review.inspect import _BRIEF
+    from quantflow.cli.review.actions import BRIEF
 
     record = created(tmp_path)
     record.write_stage(StageRecord("ingestion", "done", outputs={"prices": ArtifactRef("prices", "a/b", "c")}))
@@ -219,7 +219,7 @@ def test_the_json_page_has_the_keys_of_runs(tmp_path: Path) -> None:
     assert documented("Run") == set(found)
     assert documented("Stage") == set(found["stages"][0])
     assert documented("Ref") == set(found["stages"][0]["outputs"]["prices"])
-    assert documented("Entry") == set(_BRIEF)
+    assert documented("Entry") == set(BRIEF)
 
 
 def test_the_json_page_has_the_keys_of_lines() -> None:

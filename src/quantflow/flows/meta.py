@@ -7,84 +7,57 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from datetime import date
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, tags, task
 from prefect.cache_policies import NO_CACHE
-from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
-from quantflow.config.load import find_workspace, load_meta
 from quantflow.errors import QuantflowError, StageError, last_line
 from quantflow.execution import ray as ray_cluster
 from quantflow.execution.processes import end_with_parent
-from quantflow.flows.adapter import use_cache
-from quantflow.flows.artifacts import show_in_prefect
+from quantflow.flows.entry import META, at_flow
 from quantflow.flows.handshake import refuse_foreign_results
 from quantflow.flows.runners import dismiss, task_name
-from quantflow.flows.selection import advance, selection_flow
+from quantflow.flows.selection import flow_run_name, play, selection_flow
 from quantflow.flows.worker import at_work, bound_last_words, tags_of
 from quantflow.runs import stopping
-from quantflow.runs.begin import begun, taken_up
-from quantflow.runs.create import resolve_as_of
 from quantflow.runs.header import SleeveFailure
 from quantflow.runs.record import FAILED, INTERRUPTED, RunRecord, now
-from quantflow.runs.run import Run, Sleeve, open_run
+from quantflow.runs.run import Meta, Run, Sleeve
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS, SILENCE_SECONDS = 5.0, 30.0
 COMPLETED = "run.completed"
+LEFT = "it did not complete"
 WORKER_LOSSES = 2
 """How often a sleeve whose worker died is started again before it counts as failed; it goes on where it was."""
 
 
-def run_meta_flow(
-    meta_profile: str,
-    run_id: str,
-    *,
-    as_of: date | None = None,
-    workspace: Path | None = None,
-    overrides: Sequence[str] = (),
-) -> Run:
-    """Run a meta profile as a Prefect flow, or continue the run of that id.
-
-    Args:
-        meta_profile: The meta profile's name.
-        run_id: The run's name.
-        as_of: The last session to be seen; None for the last one that all sleeves have completed.
-        workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
-        overrides: ``meta.key=value`` or ``section.key=value`` lines.
-
-    Returns:
-        What the run did.
-
-    Raises:
-        QuantflowError: What ended the run; it can be resumed.
-    """
-    from quantflow.flows.launch import execute
-    from quantflow.server.server import api_server
-
-    home = find_workspace(Path.cwd(), workspace)
-    owning = taken_up(RunRecord(home, run_id))
-    if not RunRecord(home, run_id).exists:
-        loaded = load_meta(meta_profile, workspace=home, overrides=overrides)
-        owning = begun(loaded, home, resolve_as_of(loaded, as_of), run_id)
-    with owning as record, api_server(home) as server:
-        return execute(record, server)
-
-
-@flow(name="Meta Flow", flow_run_name="{run_id}", validate_parameters=False, persist_result=False)
+@flow(
+    name="Meta Flow",
+    flow_run_name=flow_run_name,
+    task_runner=cast(TaskRunner[Any], ProcessPoolTaskRunner()),
+    validate_parameters=False,
+    persist_result=False,
+)
 def meta_flow(
-    meta_profile: str, run_id: str, workspace: str, forced: Sequence[str] = (), run_sleeves: bool = True
+    meta_profile: str,
+    run_id: str | None = None,
+    workspace: str | None = None,
+    forced: Sequence[str] = (),
+    run_sleeves: bool = True,
 ) -> str:
-    """Run the sleeves of a created meta run that are not complete, then the stages that make one portfolio of them.
+    """Run the sleeves of a meta run that are not complete, then the stages that make one portfolio of them.
+
+    Called by itself (or served, or deployed), it creates the run if it is missing, and runs sleeves in processes
+    unless it is given a ``RayTaskRunner`` by ``meta_flow.with_options``.
 
     Args:
-        meta_profile: The meta profile's name, to be seen in Prefect; the record's frozen settings are what counts.
-        run_id: The run.
-        workspace: The folder that holds its record.
+        meta_profile: The meta profile's name; it must be that of the run, if the run exists.
+        run_id: The run; None for a new one with a generated id.
+        workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
         forced: Stages to run whatever is there.
         run_sleeves: Whether the sleeves are still to be run; those of a nested meta profile have run by then.
 
@@ -92,26 +65,18 @@ def meta_flow(
         The run id.
 
     Raises:
+        ConfigError: If the run exists and is of another meta profile.
         SleevesFailedError: If sleeves failed, after all have ended, unless the meta profile allows partial results.
         QuantflowError: What a stage raises.
     """
     stopping.reclaim()
-    record = open_run(Path(workspace), run_id)
-    if run := FlowRunContext.get():
-        record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
-    use_cache(record.layout)
-    failures = (
-        _scattered(record.due()) if run_sleeves else [leaf.failure("it did not complete") for leaf in record.due()]
-    )
-    failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
-    refuse_partial(record, failures)
-    record.update(failed=[vars(failure) for failure in failures])
-    context = record.context()
-    planner = record.planner(forced)
-    for stage in record.pipeline():
-        context = advance(stage, context, record, planner)
-    show_in_prefect(record)
-    return run_id
+    with at_flow(META, meta_profile, run_id, workspace) as record:
+        failures = _scattered(record.due()) if run_sleeves else [leaf.failure(LEFT) for leaf in record.due()]
+        failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
+        refuse_partial(record, failures)
+        record.update(failed=[vars(failure) for failure in failures])
+        play(record, forced)
+    return record.id
 
 
 def _scattered(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
@@ -229,9 +194,9 @@ def _nested(record: Run) -> list[SleeveFailure]:
     """Finish the nested meta profiles, whose own sleeves have run by now."""
     failures: list[SleeveFailure] = []
     for sleeve in record.sleeves:
-        if sleeve.link.kind != "meta" or sleeve.run.state == "completed":
-            continue
         inner = sleeve.run
+        if not isinstance(inner, Meta) or inner.state == "completed":
+            continue
         try:
             with at_work(inner), tags(f"sleeve:{sleeve.name}", *tags_of(inner)):
                 meta_flow(inner.profile, inner.id, str(record.workspace), run_sleeves=False)

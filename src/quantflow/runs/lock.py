@@ -35,7 +35,7 @@ def owned(run_folder: Path) -> Iterator[None]:
         LockedError: At once, naming the owner, when another process or thread owns the run.
         InfrastructureError: If the lock file cannot be opened.
     """
-    mine = os.getpid(), threading.get_ident(), run_folder.absolute()
+    mine = _me_and(run_folder)
     if mine in _owned:
         yield
         return
@@ -46,6 +46,15 @@ def owned(run_folder: Path) -> Iterator[None]:
             yield
         finally:
             _owned.discard(mine)
+
+
+def is_owned_here(run_folder: Path) -> bool:
+    """Whether this thread owns the run."""
+    return _me_and(run_folder) in _owned
+
+
+def _me_and(run_folder: Path) -> tuple[int, int, Path]:
+    return os.getpid(), threading.get_ident(), run_folder.absolute()
 
 
 def owner(run_folder: Path) -> Mapping[str, object] | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,8 +15,9 @@ from rich.text import Text
 
 from quantflow.config.printable import escaped
 from quantflow.runs.run import Run
+from quantflow.ui.emit import emit
 from quantflow.ui.grid import TAG, grid, sleeve_rows
-from quantflow.ui.log import JsonLog, about, log
+from quantflow.ui.log import about, log
 from quantflow.ui.marks import MARKS, STYLES
 from quantflow.ui.rows import Row, changed, rows, utc_now
 from quantflow.ui.screen import Screen
@@ -52,18 +51,6 @@ def progress(record: Run, mode: str) -> Iterator[Callable[[Snapshot], None] | No
             yield lines.update
         finally:
             lines.close()
-
-
-def default_mode(*, no_progress: bool, as_json: bool) -> str:
-    """Return the mode that fits where the output goes."""
-    if as_json:
-        return "json"
-    if no_progress:
-        return "none"
-    if isinstance(sys.stderr, JsonLog):
-        return "log"
-    interactive = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return "live" if interactive and os.environ.get("TTY_INTERACTIVE", "1") != "0" else "lines"
 
 
 class LiveView:
@@ -242,10 +229,4 @@ def _log_line(record: Run, row: Row) -> None:
 
 
 def _json_line(record: Run, row: Row) -> None:
-    write_json_line("task", run_id=record.id, **vars(row))
-
-
-def write_json_line(event: str, **facts: Any) -> None:
-    """Write one line of ``--json`` output: its ``schema_version`` and ``event`` first."""
-    sys.stdout.write(json.dumps({"schema_version": 1, "event": event, **facts}, default=str) + "\n")
-    sys.stdout.flush()
+    emit("task", run_id=record.id, **vars(row))

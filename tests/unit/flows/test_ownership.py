@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from quantflow.cli.running import run_and_show
+from quantflow.cli.run import running, start
+from quantflow.cli.run.start import run_and_show
 from quantflow.config.load import load_profile
+from quantflow.flows import run as flows
 from quantflow.flows import scheduled
-from quantflow.flows.meta import run_meta_flow
-from quantflow.flows.selection import run_selection_flow
+from quantflow.flows.run import run_meta_flow, run_selection_flow
 from quantflow.ops.garbage import find_garbage
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
 from quantflow.runs.find import list_runs
@@ -45,22 +46,24 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         look("published", run)
         assert run.state == "completed"
 
-    monkeypatch.setattr("quantflow.server.server.api_server", no_server)
-    monkeypatch.setattr("quantflow.flows.launch.execute", execute)
-    monkeypatch.setattr("quantflow.desk.publish.publish", publish)
+    monkeypatch.setattr(start, "api_server", no_server)
+    monkeypatch.setattr(flows, "api_server", no_server)
+    monkeypatch.setattr(running, "execute", execute)
+    monkeypatch.setattr(flows, "execute", execute)
+    monkeypatch.setattr(running, "move_book", publish)
     monkeypatch.setattr(scheduled, "inherited_server", lambda home: None)
     monkeypatch.setattr(scheduled, "execute", execute)
     monkeypatch.setattr(scheduled, "publish", publish)
     return seen
 
 
-@pytest.mark.parametrize(("start", "profile"), [(run_selection_flow, "demo"), (run_meta_flow, "demo_meta")])
+@pytest.mark.parametrize(("call", "profile"), [(run_selection_flow, "demo"), (run_meta_flow, "demo_meta")])
 def test_the_entry_points_own_what_they_run(
-    start: Callable[..., Run], profile: str, moments: list[str], tmp_path: Path
+    call: Callable[..., Run], profile: str, moments: list[str], tmp_path: Path
 ) -> None:
     """A new run, and one that is continued; what they return is what the run did, and nobody owns it any more."""
     for _ in range(2):
-        assert start(profile, "one", as_of=AS_OF, workspace=tmp_path).state == "completed"
+        assert call(profile, "one", as_of=AS_OF, workspace=tmp_path).state == "completed"
     assert moments == ["executed", "executed"]
     assert owner(tmp_path / "runs" / "one") is None
 
@@ -89,7 +92,7 @@ def test_a_run_is_published_when_nobody_reads_its_result(
     def closed(run: Run, mode: str) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("quantflow.cli.running._show", closed)
+    monkeypatch.setattr(running, "_show", closed)
     demo = load_profile("demo", workspace=tmp_path)
     with pytest.raises(BrokenPipeError):
         run_and_show(tmp_path, lambda: begun(demo, tmp_path, AS_OF), "none")

@@ -15,7 +15,7 @@ from quantflow.errors import ConfigError, DataError
 from quantflow.flows.watch import TaskState
 from quantflow.ui.errors import print_error
 from quantflow.ui.log import ABOUT, JsonLog, log, start_json_log
-from quantflow.ui.progress import default_mode, progress
+from quantflow.ui.progress import progress
 from recorded import created
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -104,7 +104,7 @@ def test_state_changes_say_what_they_are_about(monkeypatch: pytest.MonkeyPatch, 
     record = created(tmp_path, "run-1", "p")
     waiting = TaskState("a", "ingestion", "AwaitingRetry", "SCHEDULED", NOW, 2, due=NOW + timedelta(seconds=7))
     failed = TaskState("a", "ingestion", "Failed", "FAILED", NOW, 3)
-    with progress(record, default_mode(no_progress=False, as_json=False)) as update:
+    with progress(record, "log") as update:
         assert update is not None
         update({"a": waiting})
         update({"a": failed})

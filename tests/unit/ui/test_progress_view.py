@@ -15,7 +15,7 @@ from quantflow.pipeline.stage import Summary
 from quantflow.runs.record import StageRecord
 from quantflow.runs.run import Run
 from quantflow.ui.grid import sleeve_rows
-from quantflow.ui.progress import NOTE_EVERY, Lines, LiveView, default_mode, progress
+from quantflow.ui.progress import NOTE_EVERY, Lines, LiveView, progress
 from quantflow.ui.rows import Row, changed, rows
 from recorded import created
 
@@ -156,15 +156,6 @@ def test_no_progress_is_silent(record: Run) -> None:
     """``--no-progress`` listens to nothing."""
     with progress(record, "none") as update:
         assert update is None
-
-
-@pytest.mark.parametrize(
-    ("flags", "mode"),
-    [((True, False), "none"), ((False, True), "json"), ((True, True), "json"), ((False, False), "lines")],
-)
-def test_the_mode_follows_flags_and_terminal(flags: tuple[bool, bool], mode: str) -> None:
-    """A test's stderr is no terminal, so without flags there are plain lines."""
-    assert default_mode(no_progress=flags[0], as_json=flags[1]) == mode
 
 
 def test_only_changed_rows_are_changed() -> None:
