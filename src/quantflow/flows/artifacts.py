@@ -17,6 +17,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 from quantflow.data.store import is_local
 from quantflow.runs.outcome import Outcome, outcome
 from quantflow.runs.run import Run, open_run
+from quantflow.server.prefect_internals import data_of
 from quantflow.server.server import is_own
 
 PATIENCE_SECONDS = 5.0
@@ -43,7 +44,7 @@ def show_in_prefect(record: Run) -> None:
                         type=made.type,
                         key=made.key,
                         description=made.description,
-                        data=made.format(_sync=True),  # type: ignore[call-arg]
+                        data=data_of(made),
                         flow_run_id=context.flow_run.id,
                     )
                 )

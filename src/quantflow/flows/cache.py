@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ from prefect.locking.protocol import LockManager
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.locks import FileLock
+from quantflow.server.prefect_internals import as_result_record, from_result_record
 
 
 class CacheStorage(WritableFileSystem):
@@ -33,12 +33,11 @@ class CacheStorage(WritableFileSystem):
 
     def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
         """Return the record *path* (a cache key) in Prefect's form."""
-        metadata = {"storage_key": path, "serializer": {"type": "json"}}
-        return json.dumps({"metadata": metadata, "result": json.dumps(self._cache().read(path))}).encode()
+        return as_result_record(path, self._cache().read(path))
 
     def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:  # type: ignore[override]
         """Store the result that Prefect's record *content* carries."""
-        self._cache().write(path, json.loads(json.loads(content)["result"]))
+        self._cache().write(path, from_result_record(content))
 
 
 class KernelLocks(LockManager):

@@ -17,12 +17,13 @@ from uuid import UUID
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows.runners import crew
-from quantflow.flows.worker import api_lost, flush, logged, tags_of, words_of
+from quantflow.flows.worker import api_lost, logged, tags_of, words_of
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
 from quantflow.runs.record import FAILED, INTERRUPTED, now
 from quantflow.runs.run import Meta, Run
+from quantflow.server.prefect_internals import flush, is_unreachable
 from quantflow.server.server import ApiServer
 from quantflow.server.url import reachable
 
@@ -79,7 +80,7 @@ def _api_errors(record: Run) -> Iterator[None]:
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
         raise api_lost(error, record.workspace) from error
     except RuntimeError as error:
-        if "reach API" not in str(error):
+        if not is_unreachable(error):
             raise
         raise api_lost(error, record.workspace) from error
 

@@ -21,16 +21,18 @@ from quantflow.flows.entry import META, at_flow
 from quantflow.flows.handshake import refuse_foreign_results
 from quantflow.flows.runners import dismiss, task_name
 from quantflow.flows.selection import flow_run_name, play, selection_flow
-from quantflow.flows.worker import at_work, bound_last_words, tags_of
+from quantflow.flows.worker import at_work, tags_of
 from quantflow.runs import stopping
 from quantflow.runs.header import SleeveFailure
 from quantflow.runs.record import FAILED, INTERRUPTED, RunRecord, now
 from quantflow.runs.run import Meta, Run, Sleeve
+from quantflow.server.prefect_internals import handle_of, limit_last_events
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS, SILENCE_SECONDS = 5.0, 30.0
 COMPLETED = "run.completed"
 LEFT = "it did not complete"
+LAST_EVENTS_SECONDS = 5.0
 WORKER_LOSSES = 2
 """How often a sleeve whose worker died is started again before it counts as failed; it goes on where it was."""
 
@@ -106,7 +108,7 @@ def scatter(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
 def run_sleeve_task(leaf: Sleeve) -> str:
     """Run one sleeve, in a worker: a whole selection flow, with a record of its own; return its run id."""
     if end_with_parent():
-        bound_last_words()
+        limit_last_events(LAST_EVENTS_SECONDS)
     record = leaf.run
     try:
         with at_work(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):
@@ -134,7 +136,7 @@ def _wait(futures: Sequence[PrefectFuture[Any]], sleeves: Sequence[Sleeve], bega
 
     A sleeve whose record says that it is over, while nothing comes from its worker for half a minute, is given up.
     """
-    pending = {future.wrapped_future: leaf for future, leaf in zip(futures, sleeves, strict=True)}  # type: ignore[attr-defined]
+    pending = {handle_of(future): leaf for future, leaf in zip(futures, sleeves, strict=True)}
     watch = ray_cluster.HeadWatch() if pending and not _is_local(next(iter(pending))) else None
     silent_since: dict[Any, float] = {}
     looked = time.monotonic()
@@ -166,7 +168,7 @@ def _finished(waits: list[Any]) -> list[Any]:
 
 
 def _cancel(futures: Sequence[PrefectFuture[Any]]) -> None:
-    waits = [future.wrapped_future for future in futures]  # type: ignore[attr-defined]
+    waits = [handle_of(future) for future in futures]
     if waits and _is_local(waits[0]):
         for wait in waits:
             wait.cancel()
@@ -178,7 +180,7 @@ def _failure(leaf: Sleeve, future: PrefectFuture[Any]) -> SleeveFailure | None:
     """Return why the sleeve has no result; what counts is its record, not what the worker said last."""
     if leaf.run.state == "completed":
         return None
-    wait: Any = future.wrapped_future  # type: ignore[attr-defined]
+    wait = handle_of(future)
     try:
         if _is_local(wait) and not wait.done():
             error = "nothing came from its worker any more"
