@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import BaseModel, BeforeValidator
 from pydantic_core import to_jsonable_python
 
+from quantflow.config.features import FEATURES
 from quantflow.config.meta import Sleeve
+from quantflow.config.methods import METHODS
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
 
 PAGE = Path(__file__).with_name("configuration.md")
@@ -34,12 +36,44 @@ def page() -> str:
     for name in SECTIONS:
         model = Profile.model_fields[name].annotation
         parts.append(section(f"`[profiles.NAME.{name}]`", model))
+        parts += [TABLES[name]()] if name in TABLES else []
     parts.append("## Meta profiles\n\nA portfolio of sleeves: a table `[meta.NAME]` of the same file.")
     parts.append(section("`[meta.NAME]`", MetaProfile, META_KEYS))
     parts.append(section("`sleeves = [{ … }, …]` of `[meta.NAME]`", Sleeve))
     for name in META_SECTIONS:
         parts.append(_meta_section(name))
     return "\n\n".join(parts) + "\n"
+
+
+def features() -> str:
+    """Return the table of features."""
+    head = "| feature | long prefers | short prefers | unit | meaning | needs |\n|---|---|---|---|---|---|"
+    rows = []
+    for feature in FEATURES.values():
+        other = {"high": "low", "low": "high"}[feature.better] if feature.directional else feature.better
+        meaning = f"{_sentence(feature.meaning)}{f' ({feature.source})' if feature.source else ''}"
+        rows.append(f"| `{feature.name}` | {feature.better} | {other} | {feature.unit} | {meaning} | {feature.least} |")
+    return "The features; with fewer observations than it needs, a feature is undefined:\n\n" + "\n".join([head, *rows])
+
+
+def methods() -> str:
+    """Return the table of allocation methods."""
+    head = "| method | meaning | among sleeves |\n|---|---|---|"
+    rows = [
+        f"| `{method.name}` | {_sentence(method.meaning)}{f' ({method.source})' if method.source else ''} | "
+        f"{'yes' if method.sleeves else 'no'} |"
+        for method in METHODS.values()
+    ]
+    about = "The methods; a package adds others by the entry point group `quantflow.allocations`"
+    return f"{about} ([plug-ins](plugins.md#an-allocation-method)):\n\n" + "\n".join([head, *rows])
+
+
+TABLES = {"scores": features, "allocation": methods}
+"""What follows the keys of a section."""
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].replace("|", "\\|")
 
 
 def _meta_section(name: str) -> str:
@@ -111,8 +145,7 @@ def _default(model: type[BaseModel], key: str) -> str:
 
 
 def _said(model: type[BaseModel], key: str) -> str:
-    said = (model.model_fields[key].description or "").rstrip(".").replace("|", "\\|")
-    return said[:1].upper() + said[1:]
+    return _sentence((model.model_fields[key].description or "").rstrip("."))
 
 
 if __name__ == "__main__":

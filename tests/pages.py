@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from quantflow.config.manifest import read_manifest
 from quantflow.ops.starter import start_workspace
+from quantflow_manifest.read import read_manifest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -47,7 +47,7 @@ def settings_of(page: Path, folder: Path) -> Path:
     for words in commands(page):
         if words == ["quantflow", "init"]:
             start_workspace(folder)
-        elif words[:3] == ["quantflow", "profiles", "import"]:
+        elif words[:3] == ["python", "-m", "quantflow_manifest"]:
             (folder / "quantflow.toml").write_text(read_manifest(folder / words[3]).toml)
     if texts := blocks(page, "toml"):
         with (folder / "quantflow.toml").open("a", encoding="utf-8") as file:

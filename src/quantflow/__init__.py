@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from quantflow.config.base import Section
+    from quantflow.config.sections import Section
     from quantflow.pipeline.foreign import ForeignStage
     from quantflow.pipeline.registry import StageRegistry
     from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, StageConfig, Summary
@@ -34,7 +34,7 @@ _HOMES = {
     "ForeignStage": "quantflow.pipeline.foreign",
     "Kind": "quantflow.pipeline.stage",
     "QuantSDK": "quantflow.sdk",
-    "Section": "quantflow.config.base",
+    "Section": "quantflow.config.sections",
     "SelectionContext": "quantflow.pipeline.stage",
     "StageConfig": "quantflow.pipeline.stage",
     "StageRegistry": "quantflow.pipeline.registry",

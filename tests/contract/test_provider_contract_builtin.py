@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.data import DataConfig
-from quantflow.config.universe import UniverseConfig
+from quantflow.config.sections import DataConfig, UniverseConfig
 from quantflow.testing.exchange import FakeExchange
 from quantflow.testing.provider_contract import ProviderContract
 

@@ -33,6 +33,7 @@ NOT_RUN: dict[str, str] = {
     "python docs/pictures.py": "draws the README's pictures, of a checkout",
     "install -m 600 deploy/": "needs a checkout",
     "sudo install": "makes another user the owner",
+    "pip install examples/": "needs a checkout; test_plugin_package.py builds it",
     "docker ": "needs an engine; test_production.py runs what compose.yaml says",
     "quantflow meta --meta-profile demo_meta --ray-address": "needs a cluster; test_cluster.py has one",
 }
@@ -115,6 +116,7 @@ def typed(line: str, workspace: Path, server: ApiServer) -> None:
     environment = {
         **bare_environment(),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "examples" / "manifest" / "src"),
         "HOME": str(workspace / "home"),
         **shown_to(server),
         "QUANTFLOW_EXECUTION__RUNNER": "local",

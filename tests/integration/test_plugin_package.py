@@ -16,21 +16,35 @@ import pytest
 from processes import SMALL, bare_environment
 from quantflow.runs.run import Run, open_run
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLE = EXAMPLES / "plugin"
 STAGES = ["ingestion", "dispersion", "features", "breadth", "inference", "clustering", "policy", "synthesis"]
 SETS = [part for line in SMALL for part in ("--set", line)]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for PYTHONPATH that holds the package as its wheel installs it."""
-    folder = tmp_path_factory.mktemp("wheel")
+def unpacked_wheel(package: Path, folder: Path) -> Path:
+    """A folder for PYTHONPATH that holds *package* as its wheel installs it."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=EXAMPLE, check=True, capture_output=True, timeout=120)
+    subprocess.run(build, cwd=package, check=True, capture_output=True, timeout=120)
     target = folder / "site"
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         wheel.extractall(target)
     return target
+
+
+def check_own_tests(package: Path, site: Path) -> None:
+    environment = {**bare_environment(), "PYTHONPATH": str(site)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    found = subprocess.run(
+        command, cwd=package, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of stages and a provider, unpacked."""
+    return unpacked_wheel(EXAMPLE, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +142,15 @@ def test_without_the_package_nothing_is_started(resumed: Run, workspace: Path, t
 
 def test_the_package_passes_its_own_tests(site: Path) -> None:
     """The contract suites that quantflow ships hold for what the example shows."""
-    environment = {**bare_environment(), "PYTHONPATH": str(site)}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
-    found = subprocess.run(
-        command, cwd=EXAMPLE, env=environment, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert found.returncode == 0, found.stdout
+    check_own_tests(EXAMPLE, site)
+
+
+def test_a_manifest_becomes_profiles_that_load(tmp_path: Path) -> None:
+    """The importer's wheel works beside an installed quantflow, and passes its own tests."""
+    importer = unpacked_wheel(EXAMPLES / "manifest", tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps({"profiles": {"core": {"selection": {"top_n": 4}}}}))
+    command = [sys.executable, "-m", "quantflow_manifest", "manifest.json"]
+    environment = {**bare_environment(), "PYTHONPATH": str(importer)}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120)
+    assert "all can be used: core" in run(tmp_path, importer, "profiles", "validate")
+    check_own_tests(EXAMPLES / "manifest", importer)

@@ -13,7 +13,7 @@ import pandas as pd
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from quantflow.config.report import ReportConfig
+from quantflow.config.operation import ReportConfig
 from quantflow.data.panel import Panel
 from quantflow.stages.report.html import el, markup
 from quantflow.stages.report.scale import date_ticks, linear_axis, log_axis, thinned

@@ -19,7 +19,7 @@ import typer.main
 from pages import NAMES, PAGES, ROOT, blocks, commands, settings_of
 from quantflow.cli.boundary import EXIT_CODES
 from quantflow.cli.main import app
-from quantflow.config.demo import built_in
+from quantflow.config.documents import built_in
 from quantflow.config.load import load_meta, load_profile
 from quantflow.data.store import ArtifactRef
 from quantflow.desk.orders import Order, Orders, Skipped

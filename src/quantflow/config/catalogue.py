@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quantflow.config.demo import built_in
-from quantflow.config.layers import read_document
+from quantflow.config.documents import built_in, read_document
 from quantflow.config.load import load_meta, load_profile
 from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.source import DEFAULT, Source
 from quantflow.config.workspaces import FILE
 from quantflow.errors import unknown_name
 
@@ -92,13 +92,13 @@ def load(entry: Entry, workspace: Path, overrides: Sequence[str] = ()) -> Profil
     return loader(entry.name, workspace=workspace, overrides=overrides)
 
 
-def values(loaded: Profile | MetaProfile) -> list[tuple[str, Any, str]]:
+def values(loaded: Profile | MetaProfile) -> list[tuple[str, Any, Source]]:
     """Return every setting as (key, value, where it came from), in order; a meta profile's tables are whole."""
-    out: list[tuple[str, Any, str]] = []
+    out: list[tuple[str, Any, Source]] = []
     for section, table in {**loaded.settings(), "schedule": loaded.schedule.model_dump()}.items():
         if isinstance(table, dict) and isinstance(loaded, Profile):
             keys = [(f"{section}.{key}", value) for key, value in table.items()]
         else:
             keys = [(section, table)]
-        out += [(key, value, loaded.sources.get(key, "default")) for key, value in keys]
+        out += [(key, value, loaded.sources.get(key, DEFAULT)) for key, value in keys]
     return out

@@ -6,34 +6,17 @@ profiles are there; they can always be extended.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
-
-from quantflow.config import plugins, problems
-from quantflow.config.base import Section
-from quantflow.config.credentials import concealed
-from quantflow.config.demo import built_in
-from quantflow.config.layers import (
-    Override,
-    Settings,
-    check_name,
-    check_values,
-    extends_chain,
-    read_document,
-    read_overrides,
-    stack,
-    stages_named,
-)
+from quantflow.config import plugins
+from quantflow.config.documents import built_in, check_name, extends_chain, read_document, stages_named
+from quantflow.config.layers import Override, Settings, dotted, read_overrides, stack, validated
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
+from quantflow.config.source import DEFAULT, FLAG, OF_RUN, SLEEVES, Source, of_meta
 from quantflow.config.workspaces import FILE, find_nearest
 from quantflow.errors import ConfigError, unknown_name
-
-M = TypeVar("M", bound=Section)
 
 
 def find_workspace(start: Path, explicit: Path | None = None) -> Path:
@@ -98,16 +81,16 @@ def override_settings(name: str, settings: Mapping[str, Any], overrides: Sequenc
     layered = Settings()
     for section, table in settings.items():
         for key, value in table.items():
-            layered.put((section, key), value, "the run's own settings")
-    given = [item for item in read_overrides(overrides) if item.source == "--set"]
+            layered.put((section, key), value, OF_RUN)
+    given = [item for item in read_overrides(overrides) if item.source == FLAG]
     model = plugins.profile_model(plugins.specs_of(settings))
     for item in given:
         if item.keys[0] == "pipeline":
             raise ConfigError("The stages of a run are fixed.", hint="Start a new run with that --set.")
         _check_section(item, _sections(model))
         layered.put(item.keys, item.value, item.source)
-    profile = _validated(model, name, layered, "the run's settings")
-    sources = {key: source for key, source in layered.sources.items() if source == "--set"}
+    profile = validated(model, name, layered, "the run's settings")
+    sources = {key: source for key, source in layered.sources.items() if source == FLAG}
     return profile.model_copy(update={"sources": sources})
 
 
@@ -148,7 +131,7 @@ def document_problems(document: Mapping[str, Any], workspace: Path) -> dict[tupl
 
 
 def _is_ambient_meta(override: Override) -> bool:
-    return override.keys[0] == "meta" and override.source != "--set"
+    return override.keys[0] == "meta" and override.source != FLAG
 
 
 def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides: Sequence[Override]) -> Profile:
@@ -167,7 +150,7 @@ def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides:
     model = plugins.profile_model(plugins.specs_in(settings.values.get("pipeline", {}).get("stages")))
     _fit(settings, sections, _sections(model))
     heading = f"{FILE}: [profiles.{name}]" if name in document.get("profiles", {}) else f"profile {name} (built in)"
-    profile = _validated(model, name, settings, heading)
+    profile = validated(model, name, settings, heading)
     return profile.model_copy(update={"sources": _all_sources(profile.model_dump(exclude={"name"}), settings.sources)})
 
 
@@ -186,7 +169,9 @@ def _fit(settings: Settings, known: Sequence[str], used: Sequence[str]) -> None:
 def _check_section(override: Override, sections: Sequence[str]) -> None:
     if override.keys[0] not in sections or len(override.keys) < 2:
         hint = unknown_name("section", override.keys[0], sections).hint
-        raise ConfigError(f"{_called(override.source, override.keys)}: no section {override.keys[0]!r}.", hint=hint)
+        raise ConfigError(
+            f"{override.source.setting(dotted(override.keys))}: no section {override.keys[0]!r}.", hint=hint
+        )
 
 
 def _seed(settings: Settings, override: Override, defaults: Mapping[str, Any]) -> None:
@@ -194,7 +179,7 @@ def _seed(settings: Settings, override: Override, defaults: Mapping[str, Any]) -
     section, key, *deeper = override.keys
     default = defaults.get(section, {}).get(key)
     if deeper and isinstance(default, dict) and key not in settings.values.get(section, {}):
-        settings.put((section, key), default, "default")
+        settings.put((section, key), default, DEFAULT)
 
 
 def _anchor_paths(settings: Settings, workspace: Path) -> None:
@@ -205,9 +190,9 @@ def _anchor_paths(settings: Settings, workspace: Path) -> None:
             data[key] = str(workspace / path)
 
 
-def _all_sources(values: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, str]:
+def _all_sources(values: Mapping[str, Any], sources: Mapping[str, Source]) -> dict[str, Source]:
     keys = [f"{section}.{key}" for section, table in values.items() for key in table]
-    return {key: sources.get(key, "default") for key in keys}
+    return {key: sources.get(key, DEFAULT) for key in keys}
 
 
 def _meta(
@@ -219,7 +204,7 @@ def _meta(
         if keys := _meta_keys(override):
             settings.put(keys, override.value, override.source)
             settings.sources[keys[0]] = override.source
-    meta = _validated(MetaProfile, name, settings, f"{FILE}: [meta.{name}]")
+    meta = validated(MetaProfile, name, settings, f"{FILE}: [meta.{name}]")
     below = [override for override in overrides if override.keys[0] != "meta"]
     resolved: dict[str, Profile | MetaProfile] = {}
     for sleeve in meta.sleeves:
@@ -232,11 +217,11 @@ def _meta(
         else:
             _check_sleeve(name, "meta profile", str(sleeve.meta), {*document.get("meta", {}), *built_in()["meta"]})
             resolved[sleeve.id] = _meta((*trail, str(sleeve.meta)), document, workspace, below)
-    sources = {key: settings.sources.get(key, "default") for key in (*meta.settings(), "schedule")}
+    sources = {key: settings.sources.get(key, DEFAULT) for key in (*meta.settings(), "schedule")}
     changes: dict[str, Any] = {"resolved": resolved, "sources": sources}
     if "calendar" not in settings.values:
         changes["calendar"] = min((sleeve.calendar for sleeve in resolved.values()), key=lambda c: c.annualisation)
-        sources["calendar"] = "its sleeves"
+        sources["calendar"] = SLEEVES
     return meta.model_copy(update=changes)
 
 
@@ -257,60 +242,8 @@ def _meta_settings(name: str, document: Mapping[str, Any]) -> Settings:
     own, ours = document.get("meta", {}), built_in()["meta"]
     if name not in own and name not in ours:
         raise unknown_name("meta profile", name, {*own, *ours})
-    source = f"{FILE} [meta.{name}]" if name in own else f"meta profile {name} (built in)"
+    source = of_meta(name, in_file=name in own)
     settings = Settings()
     for key, value in (own if name in own else ours)[name].items():
         settings.put((key,), value, source)
     return settings
-
-
-def _validated(model: type[M], name: str, settings: Settings, heading: str) -> M:
-    """Return the settings as *model*: strictly typed, as JSON, where a list is a tuple and a date is text."""
-
-    def place(path: problems.Path) -> str:
-        depth = 2 if issubclass(model, Profile) else 1
-        if len(path) < depth:
-            return _whole(path, heading, settings.sources)
-        return _place(settings.sources.get(".".join(str(part) for part in path[:depth])), path, heading, depth)
-
-    check_values(settings.values, place)
-    settings.values = concealed(settings.values)
-    data = {**settings.values, "name": name}
-    try:
-        return model.model_validate_json(json.dumps(data, default=_as_text), strict=True)
-    except ValidationError as error:
-        raise problems.explain(error, model, data, place) from error
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, date | datetime | time):
-        return value.isoformat()
-    raise TypeError(type(value).__name__)
-
-
-def _place(source: str | None, path: problems.Path, heading: str, depth: int) -> str:
-    """Return where a setting stands and what it is called there."""
-    if source is not None and source.startswith(("env ", "--set")):
-        return _called(source, path if depth == 2 else ("meta", *path))
-    start = heading if source is None else source.replace(f"{FILE} ", f"{FILE}: ")
-    if depth == 2 and (source is None or not source.startswith(FILE)):
-        return f"{start} {_dotted(path)}"
-    return f"{start} {_dotted(path[depth - 1 :])}".rstrip()
-
-
-def _whole(path: problems.Path, heading: str, sources: Mapping[str, str]) -> str:
-    """Return where a section as a whole was set, or the profile as a whole: a flag or variable is named if one did."""
-    section = _dotted(path)
-    by = sorted({source for key, source in sources.items() if key.split(".")[0] == section})
-    flags = [source for source in by if source.startswith(("env ", "--set"))]
-    if flags:
-        return f"{' and '.join(flags)}, {section}"
-    return f"{heading[:-1]}.{section}]" if section and heading.endswith("]") else f"{heading} {section}".rstrip()
-
-
-def _called(source: str, path: Sequence[str | int]) -> str:
-    return source if source.startswith("env ") else f"{source} {_dotted(path)}"
-
-
-def _dotted(path: Sequence[str | int]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")

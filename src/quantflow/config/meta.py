@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from quantflow.config.base import Section
-from quantflow.config.names import NAME
-from quantflow.config.validation import ValidationConfig
+from quantflow.config.methods import AllowedMethod
+from quantflow.config.sections import NAME, Section, ValidationConfig
 
-MetaMethod = Literal["equal_weight", "risk_parity", "hrp", "min_variance", "max_sharpe"]
+MetaMethod = Annotated[str, AllowedMethod(sleeves=True)]
 RESERVED = "date"
 """The one name that a sleeve cannot have: the streams' table has a column of that name."""
 
@@ -36,7 +35,7 @@ class MetaAllocation(Section):
         return self
 
     @property
-    def chain(self) -> tuple[MetaMethod, ...]:
+    def chain(self) -> tuple[str, ...]:
         """The methods in the order in which they are tried, each once."""
         return tuple(dict.fromkeys((self.method, *self.fallbacks)))
 

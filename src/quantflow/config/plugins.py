@@ -7,25 +7,18 @@ import pkgutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from pydantic import create_model
 
-from quantflow.config.base import Section
+from quantflow.config.extensions import STAGES, registered
 from quantflow.config.profile import SECTIONS, Profile
+from quantflow.config.sections import Section
 from quantflow.errors import ConfigError, unknown_name
 
-GROUP = "quantflow.stages"
-"""The entry point group in which a package registers a stage class."""
 RESERVED = ("as_of", "extends", "name", "run", "sources", "stages")
 """What a section cannot be called: these words mean something else in a profile or in a stage's config."""
-
-
-def registered() -> dict[str, EntryPoint]:
-    """Return the stages that installed packages register, by name."""
-    return {point.name: point for point in sorted(entry_points(group=GROUP))}
 
 
 def importable(workspace: Path) -> None:
@@ -34,15 +27,15 @@ def importable(workspace: Path) -> None:
         sys.path.append(str(workspace))
 
 
-def find_class(spec: str) -> Any:
-    """Return the stage class that *spec* names: ``package.module:Class``, or a name that a package registers.
+def find_stage(spec: str) -> Any:
+    """Return the stage that *spec* names: ``package.module:Class``, or a name that a package registers.
 
     Raises:
-        ConfigError: If there is none (naming the nearest), it cannot be imported, or it has no ``Config``.
+        ConfigError: If there is none (naming the nearest), it cannot be imported or made, or it has no ``Config``.
     """
     if ":" in spec:
-        return _checked(spec, _attribute(spec, spec))
-    points = registered()
+        return _made(spec, _attribute(spec, spec))
+    points = registered(STAGES)
     if spec not in points:
         unknown = unknown_name("stage", spec, points)
         raise ConfigError(
@@ -50,7 +43,7 @@ def find_class(spec: str) -> Any:
             hint=f"{unknown.hint} A class is named by package.module:Class.",
         )
     called = f"{spec} ({points[spec].value})"
-    return _checked(called, _attribute(points[spec].value, called))
+    return _made(called, _attribute(points[spec].value, called))
 
 
 def _attribute(path: str, called: str) -> Any:
@@ -89,10 +82,19 @@ def _nearest(module: str) -> str:
     return f"Did you mean {f'{parent}.' if parent else ''}{close[0]}? {where}" if close else where
 
 
-def _checked(called: str, found: Any) -> Any:
+def _made(called: str, found: Any) -> Any:
     if not isinstance(found, type) or not hasattr(getattr(found, "Config", None), "model_fields"):
-        raise ConfigError(f"{called} is not a stage.", hint="A stage is a class that subclasses BasePipelineStage.")
-    return found
+        raise ConfigError(
+            f"{called} is not a stage.",
+            hint="A stage subclasses quantflow.BasePipelineStage; a class of another framework is wrapped by "
+            "quantflow.ForeignStage.",
+        )
+    try:
+        return found()
+    except TypeError as error:
+        raise ConfigError(
+            f"Stage {called} cannot be made: {error}.", hint="A stage implements run, and is made without arguments."
+        ) from error
 
 
 def own_sections(specs: Iterable[str]) -> dict[str, type[Section]]:
@@ -106,7 +108,7 @@ def own_sections(specs: Iterable[str]) -> dict[str, type[Section]]:
     """
     found: dict[str, type[Section]] = {}
     for spec in specs:
-        for name, field in find_class(spec).Config.model_fields.items():
+        for name, field in find_stage(spec).Config.model_fields.items():
             if name in SECTIONS or name == "as_of":
                 continue
             model = field.annotation

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from quantflow.config.methods import AllowedMethod
 from quantflow.errors import ConfigError, unknown_name
 
 Path = tuple[str | int, ...]
@@ -137,9 +138,14 @@ def _described(model: type[BaseModel], path: Path) -> str:
     return f" ({field.description.rstrip('.')})" if field and field.description else ""
 
 
+def _choices(field: FieldInfo) -> list[str]:
+    names = [name for part in field.metadata if isinstance(part, AllowedMethod) for name in part.names]
+    return names or [str(choice) for choice in get_args(field.annotation)]
+
+
 def _hint(problem: Any, model: type[BaseModel], path: Path) -> str:
     field = _field(model, path)
-    choices = [str(choice) for choice in get_args(field.annotation)] if field else []
+    choices = _choices(field) if field else []
     close = difflib.get_close_matches(str(problem["input"]), choices, n=1, cutoff=0.5)
     if problem["type"] in ("literal_error", "enum") and close:
         return f"Did you mean {close[0]!r}?"

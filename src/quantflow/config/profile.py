@@ -7,25 +7,30 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from quantflow.config.allocation import AllocationConfig
-from quantflow.config.base import Section
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.clusters import ClustersConfig
-from quantflow.config.data import DataConfig
-from quantflow.config.execution import ExecutionConfig
-from quantflow.config.features import FeaturesConfig
 from quantflow.config.meta import MetaAllocation, MetaValidation, Sleeve
-from quantflow.config.names import NAME
-from quantflow.config.orders import OrdersConfig
-from quantflow.config.pipeline import PipelineConfig
-from quantflow.config.policy import PolicyConfig
-from quantflow.config.publish import PublishConfig
-from quantflow.config.report import ReportConfig
-from quantflow.config.schedule import ScheduleConfig
-from quantflow.config.scores import ScoresConfig
-from quantflow.config.synthesis import SynthesisConfig
-from quantflow.config.universe import UniverseConfig
-from quantflow.config.validation import ValidationConfig
+from quantflow.config.operation import (
+    ExecutionConfig,
+    OrdersConfig,
+    PipelineConfig,
+    PublishConfig,
+    ReportConfig,
+    ScheduleConfig,
+)
+from quantflow.config.sections import (
+    NAME,
+    AllocationConfig,
+    CalendarConfig,
+    ClustersConfig,
+    DataConfig,
+    FeaturesConfig,
+    PolicyConfig,
+    ScoresConfig,
+    Section,
+    SynthesisConfig,
+    UniverseConfig,
+    ValidationConfig,
+)
+from quantflow.config.source import Source
 
 
 class Profile(Section):
@@ -52,7 +57,7 @@ class Profile(Section):
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     pipeline: PipelineConfig = Field(default_factory=PipelineConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
-    sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    sources: Mapping[str, Source] = Field(default_factory=dict, exclude=True, repr=False)
 
     def settings(self) -> dict[str, Any]:
         """Return what a run depends on: the sections by name, as JSON values."""
@@ -91,7 +96,7 @@ class MetaProfile(Section):
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     resolved: Mapping[str, Profile | MetaProfile] = Field(default_factory=dict, exclude=True, repr=False)
-    sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    sources: Mapping[str, Source] = Field(default_factory=dict, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

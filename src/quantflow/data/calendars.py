@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from quantflow.config.calendar import ALWAYS_OPEN, CalendarConfig
+from quantflow.config.sections import ALWAYS_OPEN, CalendarConfig
 from quantflow.data.panel import SessionArray
 from quantflow.errors import ConfigError, unknown_name
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.config.data import DataConfig, OnFailure
+from quantflow.config.sections import DataConfig, OnFailure
 from quantflow.data.panel import FloatArray, Panel
 from quantflow.data.providers.base import BAR_FIELDS
 from quantflow.errors import DataError

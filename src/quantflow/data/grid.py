@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.config.data import OnFailure
+from quantflow.config.sections import OnFailure
 from quantflow.data.contracts import Finding, found
 from quantflow.data.panel import FloatArray, Panel, SessionArray
 from quantflow.data.providers.base import BAR_FIELDS

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from quantflow.config.orders import OrdersConfig
+from quantflow.config.operation import OrdersConfig
 from quantflow.data.cells import to_cell
 from quantflow.desk.holdings import CASH, Holdings, Position
 from quantflow.desk.market import Instrument, market

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from quantflow.config.publish import PublishConfig
+from quantflow.config.operation import PublishConfig
 from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
 from quantflow.runs.book import FACTS, Book, current, holds, place_of, publishing, put, stale_file, tidy, write_stale
 from quantflow.runs.exports import EXPORTS
@@ -165,5 +165,5 @@ def _config(run: Run) -> PublishConfig:
 def _is_experiment(run: Run) -> bool:
     """Whether the run, or a sleeve of it, was made with other settings than its profile's, all but those of ``HOW``."""
     sources = run.header.sources.items()
-    own = any(source.startswith(("--set", "env")) for name, source in sources if not name.startswith(HOW))
+    own = any(source.is_override for name, source in sources if not name.startswith(HOW))
     return own or any(_is_experiment(sleeve.run) for sleeve in run.sleeves if not sleeve.link.pinned)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quantflow.config.layers import check_name
+from quantflow.config.documents import check_name
 from quantflow.desk.publish import doubts
 from quantflow.errors import ConfigError, DataError, DegradedError, unknown_name
 from quantflow.runs.book import books, broken, current, stale

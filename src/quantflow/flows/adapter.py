@@ -18,7 +18,7 @@ from quantflow.config.credentials import scrubbed
 from quantflow.data.store import is_local
 from quantflow.errors import DataUnavailableError, QuantflowError, StageError
 from quantflow.flows.cache import CacheStorage, KernelLocks
-from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, Step, note_sink, step_runner
+from quantflow.pipeline.stage import Kind, SelectionContext, Stage, Step, note_sink, step_runner
 from quantflow.runs.layout import Layout
 from quantflow.runs.record import RunRecord
 from quantflow.sdk import QuantSDK
@@ -45,13 +45,13 @@ class Order:
         folder: The workspace of the run record.
     """
 
-    stage: BasePipelineStage[Any]
+    stage: Stage
     key: str
     context: SelectionContext
     folder: Path
 
 
-def stage_task(stage: BasePipelineStage[Any], layout: Layout, *, refresh: bool = False) -> Task[..., dict[str, Any]]:
+def stage_task(stage: Stage, layout: Layout, *, refresh: bool = False) -> Task[..., dict[str, Any]]:
     """Return the Prefect task of *stage*, which takes its ``Order``.
 
     Args:

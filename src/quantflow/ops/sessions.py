@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from quantflow.config.calendar import CalendarConfig
 from quantflow.config.load import load_meta, load_profile
+from quantflow.config.sections import CalendarConfig
 from quantflow.data import calendars
 from quantflow.errors import ConfigError, QuantflowError
 from quantflow.runs.create import resolve_as_of

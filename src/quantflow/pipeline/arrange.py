@@ -8,9 +8,7 @@ from typing import Any
 from quantflow.config.plugins import specs_of
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.pipeline.registry import SELECTION, StageRegistry, plug_in
-from quantflow.pipeline.stage import BasePipelineStage
-
-Stage = BasePipelineStage[Any]
+from quantflow.pipeline.stage import Stage
 
 
 def pipeline_of(settings: Mapping[str, Any]) -> tuple[Stage, ...]:

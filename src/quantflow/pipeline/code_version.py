@@ -9,16 +9,15 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from quantflow.pipeline.module_source import keep_parsed, module_source
-from quantflow.pipeline.stage import BasePipelineStage
+from quantflow.pipeline.stage import Stage
 
 NUMERIC_PACKAGES = ("numpy", "scipy", "pandas", "numba", "pyarrow", "scikit-learn", "skfolio", "clarabel")
 """Packages whose version can change a result, and so is part of every stage's code version."""
 
 
-def code_version(stage: BasePipelineStage[Any]) -> str:
+def code_version(stage: Stage) -> str:
     """Return a hash of the stage's modules and of all that they import, however deep.
 
     Of quantflow, of the stage's own package and of modules that lie outside the installed packages the source

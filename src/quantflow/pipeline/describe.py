@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from quantflow.config import plugins
-from quantflow.config.base import Section
+from quantflow.config.extensions import STAGES, registered
+from quantflow.config.sections import Section
 from quantflow.errors import ConfigError
 from quantflow.pipeline.registry import META, SELECTION, StageRegistry, plug_in
-from quantflow.pipeline.stage import BasePipelineStage
+from quantflow.pipeline.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Described:
         return {**vars(self), "needs": list(self.needs), "makes": list(self.makes)}
 
 
-def describe(stage: BasePipelineStage[Any], registered: str = "") -> Described:
+def describe(stage: Stage, registered: str = "") -> Described:
     """Return a stage as a listing shows it."""
     package = type(stage).__module__.partition(".")[0]
     about = inspect.cleandoc(type(stage).__doc__ or "")
@@ -65,7 +65,7 @@ def describe(stage: BasePipelineStage[Any], registered: str = "") -> Described:
 def known_stages() -> list[Described]:
     """Return the built-in stages in the pipelines' order, then those that packages register, also broken ones."""
     found = [describe(StageRegistry.get(name)) for name in (*SELECTION, *META)]
-    for name, point in plugins.registered().items():
+    for name, point in registered(STAGES).items():
         try:
             found.append(describe(plug_in(name), name))
         except ConfigError as error:
@@ -74,7 +74,7 @@ def known_stages() -> list[Described]:
     return found
 
 
-def keys_of(stage: BasePipelineStage[Any]) -> list[Key]:
+def keys_of(stage: Stage) -> list[Key]:
     """Return the settings that a stage reads, by section."""
     found: list[Key] = []
     for section, field in stage.Config.model_fields.items():
@@ -90,6 +90,6 @@ def keys_of(stage: BasePipelineStage[Any]) -> list[Key]:
     return found
 
 
-def described(stages: Sequence[BasePipelineStage[Any]]) -> list[Described]:
+def described(stages: Sequence[Stage]) -> list[Described]:
     """Return the stages of a profile as a listing shows them, in order."""
     return [describe(stage) for stage in stages]

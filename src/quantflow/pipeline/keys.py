@@ -10,7 +10,7 @@ from typing import Any
 
 from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.code_version import code_version
-from quantflow.pipeline.stage import BasePipelineStage, Kind
+from quantflow.pipeline.stage import Kind, Stage
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Fingerprint:
 
 
 def fingerprint(
-    stage: BasePipelineStage[Any], scope: str, settings: Mapping[str, Any], artifacts: Mapping[str, ArtifactRef]
+    stage: Stage, scope: str, settings: Mapping[str, Any], artifacts: Mapping[str, ArtifactRef]
 ) -> Fingerprint:
     """Return what the result of *stage* in this run depends on.
 

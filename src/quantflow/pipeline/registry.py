@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from importlib import import_module
-from typing import Any
 
 from quantflow.config import plugins
+from quantflow.config.extensions import STAGES, registered
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.pipeline.names import META as META
 from quantflow.pipeline.names import SELECTION as SELECTION
-from quantflow.pipeline.stage import BasePipelineStage, Kind
+from quantflow.pipeline.stage import BasePipelineStage, Kind, Stage
 
 _CLASSES = {name: (name, f"{name.capitalize()}Stage") for name in SELECTION} | {
     "report": ("report.stage", "ReportStage"),
@@ -31,15 +31,13 @@ _ID = re.compile(r"[a-z][a-z0-9_.-]{0,47}")
 class StageRegistry:
     """Stages by id. Built-in ones are imported on first use, plug-ins come from the entry point group."""
 
-    group = plugins.GROUP
-
     @classmethod
     def ids(cls) -> tuple[str, ...]:
         """Return every known id: the pipelines' order first, then plug-ins by name."""
-        return SELECTION + META + tuple(plugins.registered())
+        return SELECTION + META + tuple(registered(STAGES))
 
     @classmethod
-    def get(cls, stage_id: str) -> BasePipelineStage[Any]:
+    def get(cls, stage_id: str) -> Stage:
         """Return the stage *stage_id*: a built-in one, or what a package registers under that name.
 
         Raises:
@@ -47,37 +45,27 @@ class StageRegistry:
         """
         if stage_id in _CLASSES:
             module, name = _CLASSES[stage_id]
-            stage: BasePipelineStage[Any] = getattr(import_module(f"quantflow.stages.{module}"), name)()
+            stage: Stage = getattr(import_module(f"quantflow.stages.{module}"), name)()
             return stage
-        if stage_id in plugins.registered():
+        if stage_id in registered(STAGES):
             return plug_in(stage_id)
         raise unknown_name("stage", stage_id, cls.ids())
 
 
-def plug_in(spec: str) -> BasePipelineStage[Any]:
+def plug_in(spec: str) -> Stage:
     """Return the stage of another package: ``package.module:Class``, or the name under which it is registered.
 
     Raises:
         ConfigError: If there is none, or it does not declare what a stage declares.
     """
-    found = plugins.find_class(spec)
-    if not issubclass(found, BasePipelineStage):
-        raise ConfigError(
-            f"{spec} is not a stage.",
-            hint="A stage subclasses quantflow.BasePipelineStage; a class of another framework is wrapped by "
-            "quantflow.ForeignStage.",
-        )
+    found = plugins.find_stage(spec)
+    if not isinstance(found, BasePipelineStage):
+        raise ConfigError(f"{spec} is not a stage.", hint="A stage subclasses quantflow.BasePipelineStage.")
     _check_declared(spec, found)
-    try:
-        stage: BasePipelineStage[Any] = found()
-    except TypeError as error:
-        raise ConfigError(
-            f"Stage {spec} cannot be made: {error}.", hint="A stage implements run, and is made without arguments."
-        ) from error
-    return stage
+    return found
 
 
-def _check_declared(spec: str, found: type[BasePipelineStage[Any]]) -> None:
+def _check_declared(spec: str, found: Stage) -> None:
     name, kind = getattr(found, "id", None), getattr(found, "kind", None)
     if not isinstance(name, str) or not _ID.fullmatch(name) or name in META:
         raise ConfigError(

@@ -1,25 +1,22 @@
-"""Which stages a walk-forward replays, how far back they can look, and what was known at a past date."""
+"""The past of a pipeline: which stages are replayed at a past date, how far they look back, and what was known then."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from quantflow.data.panel import Panel
 from quantflow.errors import ConfigError, DataError
-from quantflow.pipeline.stage import BasePipelineStage, Kind, StageConfig
+from quantflow.pipeline.stage import Artifact, BasePipelineStage, Kind, Stage
+from quantflow.types import Settings
 
-if TYPE_CHECKING:
-    import numpy as np
-
-Stages = Sequence[BasePipelineStage[Any]]
-Configured = tuple[BasePipelineStage[Any], StageConfig]
+Stages = Sequence[Stage]
 
 
-def ancestors(
-    pipeline: Stages, goal: str, given: Sequence[str]
-) -> tuple[tuple[BasePipelineStage[Any], ...], tuple[str, ...]]:
+def ancestors(pipeline: Stages, goal: str, given: Sequence[str]) -> tuple[tuple[Stage, ...], tuple[str, ...]]:
     """Return the stages that the artifact *goal* comes from, in order, and the sources among what they need.
 
     Args:
@@ -58,40 +55,35 @@ def ancestors(
     return tuple(stage for stage in pipeline if stage.id in found), tuple(sorted(sources))
 
 
-def configured(chain: Stages, settings: Mapping[str, Any], session: np.datetime64) -> list[Configured]:
-    """Return each stage with its config as it is at *session*: that is the as-of there."""
-    dated = {**settings, "as_of": str(session)}
-    return [(stage, stage.configured(dated)) for stage in chain]
-
-
-def dated(chain: Sequence[Configured], session: np.datetime64) -> list[Configured]:
-    """Return the stages with *session* as the as-of of those that read it."""
-    day = session.astype("datetime64[D]").item()
-    return [
-        (stage, config.model_copy(update={"as_of": day}) if "as_of" in stage.Config.model_fields else config)
-        for stage, config in chain
-    ]
-
-
-def reach_of(chain: Sequence[Configured], panels: Sequence[str]) -> int | None:
+def reach_of(stages: Stages, settings: Settings, panels: Sequence[str]) -> int | None:
     """Return how many sessions up to a date, itself included, the stages can look back on; None for all.
 
     Only stages that need one of *panels* look back. One that overrides ``run`` below where its ``reach`` is defined
     may look further than that says.
     """
-    looking = [(stage, config) for stage, config in chain if set(stage.needs) & set(panels)]
-    reaches = [stage.reach(config) if _says_its_own_reach(type(stage)) else None for stage, config in looking]
+    looking = [stage for stage in stages if set(stage.needs) & set(panels)]
+    reaches = [
+        stage.reach(stage.configured(settings)) if _says_its_own_reach(type(stage)) else None for stage in looking
+    ]
     known = [reach for reach in reaches if reach is not None]
     return max(known) if known and len(known) == len(reaches) else None
 
 
 @cache
-def _says_its_own_reach(kind: type[BasePipelineStage[Any]]) -> bool:
+def _says_its_own_reach(kind: type[Stage]) -> bool:
     where = {name: next(i for i, c in enumerate(kind.__mro__) if name in vars(c)) for name in ("run", "reach")}
     return where["reach"] <= where["run"]
 
 
-def known_at(name: str, value: Any, session: np.datetime64, symbols: Sequence[str], reach: int | None) -> Any:
+def seen(prices: Panel, position: int, reach: int | None) -> Panel:
+    """Return what was known at a close: the latest *reach* sessions of the symbols with a price on the last one."""
+    alive = np.flatnonzero(np.isfinite(prices.close[:, position]))
+    window = slice(0 if reach is None else max(0, position + 1 - reach), position + 1)
+    fields = {name: np.ascontiguousarray(values[alive, window]) for name, values in prices.fields.items()}
+    return Panel(tuple(prices.symbols[i] for i in alive), prices.sessions[window], fields)
+
+
+def known_at(name: str, value: Artifact, session: np.datetime64, symbols: Sequence[str], reach: int | None) -> Artifact:
     """Return what was known of a source at the close of *session*.
 
     Args:

@@ -9,14 +9,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from quantflow.config.base import Section
+from quantflow.config.sections import Section
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import ConfigError, StageError
+from quantflow.types import Settings
 
-Inputs = Mapping[str, Any]
-Outputs = Mapping[str, Any]
+Artifact: TypeAlias = Any
+"""An artifact in memory: a ``Panel``, a pandas ``DataFrame``, a JSON mapping or a ``str``."""
+Artifacts: TypeAlias = Mapping[str, Artifact]
+"""Artifacts in memory by name."""
+Inputs: TypeAlias = Artifacts
+Outputs: TypeAlias = Artifacts
 
 
 class Kind(StrEnum):
@@ -54,18 +59,16 @@ class Summary:
 class BasePipelineStage(ABC, Generic[C]):
     """One transformation of the pipeline: named artifacts in, named artifacts out, no clock, no printing.
 
-    A subclass declares what it is in class attributes and implements ``run``. In memory an artifact is a
-    ``Panel``, a pandas ``DataFrame``, a JSON mapping or a ``str``; ``run`` must not change its inputs, and
-    its result may depend on nothing but *inputs* and *config* (a network stage: on its provider too).
+    A subclass declares what it is in attributes, of the class or of the instance, and implements ``run``. ``run``
+    must not change its inputs, and its result may depend on nothing but *inputs* and *config* (a network stage: on
+    its provider too).
     """
 
-    id: ClassVar[str]
-    kind: ClassVar[Kind]
-    needs: ClassVar[tuple[str, ...]] = ()
-    makes: ClassVar[tuple[str, ...]] = ()
-    replays: ClassVar[tuple[str, ...]] = ()
-    """Ids of stages that this one runs inside itself: their code is part of its own."""
-    Config: ClassVar[type[StageConfig]] = StageConfig
+    id: str
+    kind: Kind
+    needs: tuple[str, ...] = ()
+    makes: tuple[str, ...] = ()
+    Config: type[StageConfig] = StageConfig
 
     @abstractmethod
     def run(self, inputs: Inputs, config: C) -> Outputs:
@@ -97,9 +100,9 @@ class BasePipelineStage(ABC, Generic[C]):
 
     def modules(self) -> frozenset[str]:
         """Return the modules whose code, with all that they import, is this stage's code."""
-        return frozenset({type(self).__module__, *(f"quantflow.stages.{name}" for name in self.replays)})
+        return frozenset({type(self).__module__})
 
-    def bound(self, pipeline: Sequence[BasePipelineStage[Any]]) -> BasePipelineStage[Any]:
+    def bound(self, pipeline: Sequence[Stage]) -> Stage:
         """Return the stage as it is in *pipeline*, which is in order; only one that replays others differs."""
         return self
 
@@ -107,7 +110,7 @@ class BasePipelineStage(ABC, Generic[C]):
         """Return the line that people read about this stage."""
         return Summary()
 
-    def configured(self, settings: Mapping[str, Any]) -> StageConfig:
+    def configured(self, settings: Settings) -> StageConfig:
         """Return this stage's config, picked by field name from *settings* (profile sections and ``as_of``)."""
         missing = set(self.Config.model_fields) - set(settings)
         if missing:
@@ -136,6 +139,10 @@ class BasePipelineStage(ABC, Generic[C]):
         )
 
 
+Stage: TypeAlias = BasePipelineStage[Any]
+"""A stage, whatever its config."""
+
+
 @dataclass(frozen=True)
 class SelectionContext:
     """What one selection run knows: small, frozen; refs, never frames.
@@ -154,7 +161,7 @@ class SelectionContext:
     run_id: str
     profile: str
     as_of: date
-    settings: Mapping[str, Any]
+    settings: Settings
     store_uri: str
     artifacts: Mapping[str, ArtifactRef] = field(default_factory=dict)
     summaries: Mapping[str, Summary] = field(default_factory=dict)
@@ -164,7 +171,7 @@ class SelectionContext:
         """Return the artifact store, which refuses to read anything dated after ``as_of``."""
         return ArtifactStore(self.store_uri, as_of=self.as_of)
 
-    def load(self, name: str) -> Any:
+    def load(self, name: str) -> Artifact:
         """Return the artifact *name* in memory, verified; ``run`` is the facts of the run.
 
         Raises:
@@ -190,7 +197,7 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
-def check_wiring(stages: Sequence[BasePipelineStage[Any]], given: frozenset[str] = frozenset()) -> None:
+def check_wiring(stages: Sequence[Stage], given: frozenset[str] = frozenset()) -> None:
     """Check that each stage finds what it needs among *given* and what earlier stages make.
 
     Raises:

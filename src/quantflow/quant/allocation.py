@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.errors import InfeasibleError
+from quantflow.config.extensions import ALLOCATIONS, loaded, registered
+from quantflow.config.methods import METHODS as TABLE
+from quantflow.errors import InfeasibleError, unknown_name
 from quantflow.quant.limits import Limits, binding, check_feasible, project
 
 FloatArray = npt.NDArray[np.float64]
+Rule = Callable[[FloatArray, Limits], FloatArray]
+"""An allocation method: given returns, shape (T, N), finite, oldest first, and limits with a budget of 1, it returns
+weights that are not negative, shape (N,). They are scaled and moved to keep the limits afterwards. An error of
+``ValueError`` or ``ArithmeticError`` says that there are none: the next method is tried."""
 
 MIN_SESSIONS = 60
 """Sessions with a return of every name that a method which estimates risk needs."""
@@ -126,8 +132,7 @@ def optimise(method: str, returns: FloatArray, limits: Limits) -> FloatArray:
     HRP have no notion of all of them: their weights are moved to the nearest point that keeps them (``project``).
 
     Args:
-        method: ``equal_weight``, ``inverse_volatility``, ``min_variance``, ``max_sharpe``, ``risk_parity`` (equal
-            risk contributions) or ``hrp`` (López de Prado 2016, with Ward linkage).
+        method: A name of ``quantflow.config.methods``, or one that a package registers.
         returns: Simple returns, shape (T, N), finite.
         limits: Feasible limits.
 
@@ -138,43 +143,68 @@ def optimise(method: str, returns: FloatArray, limits: Limits) -> FloatArray:
     """
     if limits.names == 1:
         return np.array([limits.budget])
+    if (known := TABLE.get(method)) is None or known.estimates:
+        _check_history(returns)
     unit = limits.unit()
-    if method == "equal_weight":
-        returns = np.zeros((2, limits.names))
-    elif len(returns) < MIN_SESSIONS:
-        raise InfeasibleError(f"{len(returns)} sessions have a return of every name, {MIN_SESSIONS} are needed")
-    from sklearn import config_context
-
-    estimator = _estimator(method, unit)
-    with config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
-        warnings.filterwarnings("error", message=".*inaccurate.*", category=UserWarning)
-        estimator.fit(returns)
-    found = np.maximum(np.asarray(estimator.weights_, dtype=np.float64), 0.0)
+    found = np.maximum(np.asarray(find_rule(method)(returns, unit), dtype=np.float64), 0.0)
     if not np.isfinite(found).all() or found.sum() <= 0:
         raise ValueError("the weights are not finite")
     return clean(project(np.where(found < DUST, 0.0, found), unit), unit) * limits.budget
 
 
-def _estimator(method: str, limits: Limits) -> Any:
-    from skfolio import optimization as skfolio
+def _check_history(returns: FloatArray) -> None:
+    if len(returns) < MIN_SESSIONS:
+        raise InfeasibleError(f"{len(returns)} sessions have a return of every name, {MIN_SESSIONS} are needed")
 
-    convex: dict[str, Any] = {"min_weights": limits.low, "max_weights": limits.high, "solver_params": SOLVER}
-    if limits.groups:
-        convex |= {"left_inequality": limits.matrix, "right_inequality": limits.caps}
-    match method:
-        case "equal_weight":
-            return skfolio.EqualWeighted()
-        case "inverse_volatility":
-            return skfolio.InverseVolatility()
-        case "min_variance":
-            return skfolio.MeanRisk(objective_function=skfolio.ObjectiveFunction.MINIMIZE_RISK, **convex)
-        case "max_sharpe":
-            return skfolio.MeanRisk(objective_function=skfolio.ObjectiveFunction.MAXIMIZE_RATIO, **convex)
-        case "risk_parity":
-            return skfolio.RiskBudgeting(**convex)
-        case "hrp":
-            return skfolio.HierarchicalRiskParity()
-    raise ValueError(f"no allocation method is named {method!r}")
+
+def _by_skfolio(estimator: Callable[[Any, Limits], Any]) -> Rule:
+    """Return the rule that fits an estimator, given skfolio's module of them and the limits."""
+
+    def weights(returns: FloatArray, limits: Limits) -> FloatArray:
+        from skfolio import optimization  # a second to import
+        from sklearn import config_context
+
+        with config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*inaccurate.*", category=UserWarning)
+            return np.asarray(estimator(optimization, limits).fit(returns).weights_)
+
+    return weights
+
+
+def _convex(limits: Limits) -> dict[str, Any]:
+    """Return the limits as constraints of a convex problem."""
+    bounds: dict[str, Any] = {"min_weights": limits.low, "max_weights": limits.high, "solver_params": SOLVER}
+    return bounds | ({"left_inequality": limits.matrix, "right_inequality": limits.caps} if limits.groups else {})
+
+
+RULES: Mapping[str, Rule] = {
+    "equal_weight": lambda returns, limits: np.full(limits.names, 1.0 / limits.names),
+    "inverse_volatility": _by_skfolio(lambda lib, limits: lib.InverseVolatility()),
+    "min_variance": _by_skfolio(
+        lambda lib, limits: lib.MeanRisk(objective_function=lib.ObjectiveFunction.MINIMIZE_RISK, **_convex(limits))
+    ),
+    "max_sharpe": _by_skfolio(
+        lambda lib, limits: lib.MeanRisk(objective_function=lib.ObjectiveFunction.MAXIMIZE_RATIO, **_convex(limits))
+    ),
+    "risk_parity": _by_skfolio(lambda lib, limits: lib.RiskBudgeting(**_convex(limits))),
+    "hrp": _by_skfolio(lambda lib, limits: lib.HierarchicalRiskParity()),
+}
+"""The built-in methods by name; ``quantflow.config.methods`` defines each."""
+
+
+def find_rule(method: str) -> Rule:
+    """Return the rule of a method: a built-in one, or what a package registers under that name.
+
+    Raises:
+        ConfigError: If there is none, naming the nearest, or it cannot be imported.
+    """
+    if method in RULES:
+        return RULES[method]
+    points = registered(ALLOCATIONS)
+    if method not in points:
+        raise unknown_name("allocation method", method, [*RULES, *points])
+    rule: Rule = loaded(points[method], "Allocation method")
+    return rule
 
 
 def clean(weights: FloatArray, limits: Limits) -> FloatArray:

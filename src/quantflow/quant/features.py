@@ -1,65 +1,27 @@
-"""Features: twelve numbers per symbol, from its bars up to the last session.
+"""Features: numbers per symbol, from its bars up to the last session. ``quantflow.config.features`` defines each.
 
 Every value depends on its own symbol's bars only, and on nothing older than ``FeatureWindows.sessions``.
 A bar whose price is not positive and finite is a hole. A return next to a hole is undefined and left out; prices
-are followed across a hole. Prices may be in any unit: only ``liquidity`` has one. Each feature needs the number of
-observations at the end of its line; with fewer it is NaN.
-
-- momentum: the close ``momentum_skip`` sessions ago over that ``momentum_long`` ago, minus 1. Where a bar is missing,
-  the last of the 5 sessions before; NaN if there is none.
-- volatility: annualised standard deviation (n - 1) of returns; 0 when they are constant. 20 returns.
-- skewness, kurtosis: third and fourth (minus 3) standardised population moments of returns; NaN when they are
-  constant. 20 returns.
-- cvar: mean of the worst 5 % of returns (their number rounded up), sign turned: 0.03 is a loss of 3 %. 20 returns.
-- entropy: normalised permutation entropy of returns, order 5, delay 1, in [0, 1]; NaN when they are constant.
-  120 patterns that touch no hole.
-- efficiency: distance from first to last close over the length of the path, in [0, 1]; NaN when the price never
-  moves. 21 bars.
-- hurst: Hurst exponent of returns by rescaled range: 0.5 a random walk, above it persistent; NaN when they are
-  constant, or vary on fewer than 3 block sizes. 128 returns.
-- drawdown: deepest loss from a peak of the closes: 0.2 is a loss of 20 %. 21 bars.
-- liquidity: median of close times volume, in currency per session; NaN without volume. 20 sessions.
-- trend: the last close over the mean of the last ``trend_window``, minus 1; NaN when the last 6 sessions have no
-  bar. Three quarters of the window.
-- adx: average directional index, period 14, in [0, 100]; NaN without highs and lows, or when the last 6 sessions
-  have no bar with them. 28 bars.
+are followed across a hole. Prices may be in any unit: only ``liquidity`` has one.
 
 All but momentum and trend look at the last ``lookback`` sessions, each with its return from the session before.
 
-Source:
-    Momentum: Jegadeesh & Titman (1993). CVaR: Rockafellar & Uryasev (2000). Permutation entropy: Bandt & Pompe
-    (2002); ties count as in order of time, patterns that touch a hole are skipped; below some 600 patterns it is
-    biased low. Efficiency ratio: Kaufman (1995). Hurst: Mandelbrot & Wallis (1969) on blocks of 8, 16, ... up to
-    half the returns, with the expectation of Anis & Lloyd (1976) divided out. ADX: Wilder (1978); a bar without
-    any directional movement counts as 0.
+Entropy: ties count as in order of time, patterns that touch a hole are skipped; below some 600 patterns it is biased
+low. Hurst: on blocks of 8, 16, ... up to half the returns, with the expectation of Anis & Lloyd divided out. ADX: a
+bar without any directional movement counts as 0.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from quantflow.config.features import FEATURES
 from quantflow.quant.chunks import each_chunk
-from quantflow.quant.kernels import STALE, FloatArray, fill_rows
-
-FEATURES: tuple[str, ...] = (
-    "momentum",
-    "volatility",
-    "skewness",
-    "kurtosis",
-    "cvar",
-    "entropy",
-    "efficiency",
-    "hurst",
-    "drawdown",
-    "liquidity",
-    "trend",
-    "adx",
-)
-"""The features, in the order of every result."""
+from quantflow.quant.kernels import KERNEL_COLUMNS, STALE, FloatArray, fill_rows
 
 _CHUNK = 128  # symbols: a chunk's bars fit a core's cache, and a small market never starts a thread
 
@@ -86,6 +48,15 @@ class FeatureWindows:
         return max(self.lookback + 1, self.momentum_long + 1 + STALE, self.trend_window)
 
 
+Bars = Mapping[str, FloatArray]
+"""Fields of N symbols, shape (N, T) each, cut to the sessions that a feature may depend on; a hole is NaN."""
+Column = Callable[[Bars, FeatureWindows], FloatArray]
+"""A feature in numpy: given bars and windows, returns one value per symbol, shape (N,)."""
+
+COLUMNS: Mapping[str, Column] = {}
+"""The features that no compiled loop makes (``KERNEL_COLUMNS``), by name."""
+
+
 def compute(
     fields: Mapping[str, FloatArray], windows: FeatureWindows, annualisation: int, threads: int | None = None
 ) -> dict[str, FloatArray]:
@@ -100,10 +71,10 @@ def compute(
             same bytes for any number.
 
     Returns:
-        One float64 array of shape (N,) per name of ``FEATURES``, in that order.
+        One float64 array of shape (N,) per feature, in the order of the table.
     """
     symbols, sessions = fields["close"].shape
-    out = np.empty((symbols, len(FEATURES)))
+    out = np.empty((symbols, len(KERNEL_COLUMNS)))
     first = max(sessions - windows.sessions, 0)
     scale = math.sqrt(annualisation)
 
@@ -113,7 +84,14 @@ def compute(
         fill_rows((close, high, low, volume), lags, scale, out[rows])
 
     each_chunk(fill, symbols, _CHUNK, threads)
-    return {name: np.ascontiguousarray(out[:, k]) for k, name in enumerate(FEATURES)}
+    columns = {name: np.ascontiguousarray(out[:, k]) for k, name in enumerate(KERNEL_COLUMNS)}
+    bars = {name: _without_holes(values[:, first:]) for name, values in fields.items()} if COLUMNS else {}
+    columns |= {name: column(bars, windows) for name, column in COLUMNS.items()}
+    return {name: columns[name] for name in FEATURES}
+
+
+def _without_holes(values: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(values) & (values > 0.0), values, np.nan)
 
 
 def _cut(values: FloatArray | None, rows: slice, first: int) -> FloatArray:

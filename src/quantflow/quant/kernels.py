@@ -341,6 +341,13 @@ def _adx(close: FloatArray, high: FloatArray, low: FloatArray, first: int) -> fl
     return adx if bars >= 2 * ADX_PERIOD and last >= close.size - 1 - STALE else np.nan
 
 
+KERNEL_COLUMNS = (
+    *("momentum", "volatility", "skewness", "kurtosis", "cvar", "entropy"),
+    *("efficiency", "hurst", "drawdown", "liquidity", "trend", "adx"),
+)
+"""The features that ``fill_rows`` makes, in the order of its columns."""
+
+
 @compiled
 def fill_rows(
     bars: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
@@ -348,7 +355,7 @@ def fill_rows(
     scale: float,
     out: FloatArray,
 ) -> None:
-    """Fill one row of features per symbol, in the order of ``quantflow.quant.features.FEATURES``.
+    """Fill one row of features per symbol, in the order of ``KERNEL_COLUMNS``.
 
     Args:
         bars: Close, high, low and volume, each C-contiguous (n, T), oldest first; the last three may be of

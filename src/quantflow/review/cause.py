@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quantflow.pipeline.arrange import Stage
 from quantflow.pipeline.code_version import NUMERIC_PACKAGES
 from quantflow.pipeline.keys import Fingerprint, fingerprint
-from quantflow.pipeline.stage import Kind, SelectionContext
+from quantflow.pipeline.stage import Kind, SelectionContext, Stage
 from quantflow.review.reproduction import Row, Verdict
 from quantflow.runs.record import StageRecord, cpu_kernel, versions
 from quantflow.runs.run import Run

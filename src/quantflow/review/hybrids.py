@@ -26,12 +26,11 @@ from typing import Any
 from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import ConfigError, StageError
-from quantflow.pipeline.arrange import Stage
 from quantflow.pipeline.keys import fingerprint
+from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.replay import ancestors
-from quantflow.pipeline.stage import Kind, StageConfig, one_blas_thread
+from quantflow.pipeline.stage import Kind, Stage
 from quantflow.runs.run import Run
-from quantflow.stages.validation import quiet_steps
 from quantflow.types import Settings
 
 GROUPS: Mapping[str, str] = {
@@ -166,7 +165,7 @@ class _Replays:
         kind = f"{type(stage).__module__}.{type(stage).__qualname__}"
         token = hashlib.sha256(json.dumps([kind, config.model_dump_json(), tokens]).encode()).hexdigest()
         if token not in self._memo:
-            self._memo[token] = self._cached(stage, settings, inputs) or self._run(stage, config, inputs, token)
+            self._memo[token] = self._cached(stage, settings, inputs) or _played(stage, settings, inputs, token)
         return self._memo[token]
 
     def _cached(self, stage: Stage, settings: Settings, inputs: Mapping[str, Held]) -> Mapping[str, Held] | None:
@@ -177,11 +176,12 @@ class _Replays:
         store = self._cache.store
         return result and {name: Held(ref.sha256, partial(store.get, ref), ref) for name, ref in refs(result).items()}
 
-    def _run(self, stage: Stage, config: StageConfig, inputs: Mapping[str, Held], token: str) -> Mapping[str, Held]:
-        values = {name: held.value for name, held in inputs.items()}
-        with one_blas_thread(), quiet_steps():
-            made = stage.replay(values, config) if stage.kind is Kind.NETWORK else stage.run(values, config)
-        return {name: Held(f"{token}.{name}", partial(_same, made[name])) for name in stage.makes}
+
+def _played(stage: Stage, settings: Settings, inputs: Mapping[str, Held], token: str) -> Mapping[str, Held]:
+    values = {name: held.value for name, held in inputs.items()}
+    with in_the_background():
+        made = play([stage], values, settings, replay=Kind.NETWORK)
+    return {name: Held(f"{token}.{name}", partial(_same, made[name])) for name in stage.makes}
 
 
 def _same(value: Any) -> Any:

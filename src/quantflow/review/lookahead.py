@@ -22,9 +22,10 @@ from quantflow.data.panel import Panel
 from quantflow.data.providers.horizon import history_ends
 from quantflow.errors import DataError, QuantflowError, StageError
 from quantflow.pipeline.arrange import pipeline_of
-from quantflow.pipeline.stage import BasePipelineStage, Kind, check_wiring, one_blas_thread
+from quantflow.pipeline.play import in_the_background, play, played
+from quantflow.pipeline.replay import seen
+from quantflow.pipeline.stage import Kind, Stage, check_wiring
 from quantflow.review.differences import Day, Mismatch, is_dated, mismatch, up_to
-from quantflow.stages.validation import quiet_steps, seen
 
 Values = Mapping[str, Any]
 Tell = Callable[[str], None]
@@ -127,11 +128,11 @@ def check_lookahead(profile: Profile, as_of: date, probes: int, seed: int, tell:
     settings = {**profile.settings(), "as_of": as_of.isoformat()}
     fetching, checked = _split(list(pipeline_of(profile.settings())))
     tell("fetching the whole history")
-    given = _given(fetching, settings)
+    given = play(fetching, {}, settings)
     prices: Panel = given["prices"]
     positions = probe_positions(len(prices.sessions), profile.validation.min_history, probes, seed)
     found = _Probes(checked, settings, given)
-    with one_blas_thread(), quiet_steps():
+    with in_the_background():
         cuts = [found.cut(position) for position in _told(positions, prices, "cut", tell)]
         results = [
             found.compared(position, cut)
@@ -167,7 +168,7 @@ def _told(positions: Sequence[int], prices: Panel, what: str, tell: Tell) -> Ite
         yield position
 
 
-Stages = list[BasePipelineStage[Any]]
+Stages = list[Stage]
 
 
 def _split(stages: Stages) -> tuple[Stages, Stages]:
@@ -178,19 +179,11 @@ def _split(stages: Stages) -> tuple[Stages, Stages]:
     return fetching, stages[len(fetching) : ends + 1]
 
 
-def _given(fetching: Stages, settings: Values) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for stage in fetching:
-        config = stage.configured(settings)
-        values |= stage.run({name: values[name] for name in stage.needs}, config)
-    return values
-
-
 @dataclass(frozen=True)
 class _Step:
     """What one stage made of what it was given; or the error that it raised, after which there is no other step."""
 
-    stage: BasePipelineStage[Any]
+    stage: Stage
     outputs: Values
     error: Exception | None = None
 
@@ -247,15 +240,11 @@ class _Probes:
         settings = {**self._settings, "as_of": str(day)}
         values["run"] = {"as_of": str(day), "config": settings}
         steps: list[_Step] = []
-        for stage in self._stages:
-            config, inputs = stage.configured(settings), {name: values[name] for name in stage.needs}
-            offline = replay or stage.kind is Kind.NETWORK
-            try:
-                outputs = stage.replay(inputs, config) if offline else stage.run(inputs, config)
-            except Exception as error:  # noqa: BLE001  # a stage may be anyone's; what it raises is compared too
-                return [*steps, _Step(stage, {}, error)]
-            steps.append(_Step(stage, outputs))
-            values |= outputs
+        try:
+            for stage, outputs in played(self._stages, values, settings, replay=replay or Kind.NETWORK):
+                steps.append(_Step(stage, outputs))
+        except Exception as error:  # noqa: BLE001  # a stage may be anyone's; what it raises is compared too
+            steps.append(_Step(self._stages[len(steps)], {}, error))
         return steps
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from quantflow.data.store import ArtifactRef, ArtifactStore, exists, read_bytes, sweep, temporary_folder, write_bytes
 from quantflow.errors import ConfigError, DataUnavailableError, IntegrityError
-from quantflow.pipeline.arrange import Stage
-from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, one_blas_thread
+from quantflow.pipeline.play import in_the_background, play
+from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, Stage
 from quantflow.review.cause import likely_cause
 from quantflow.review.differences import Mismatch, mismatch, within
 from quantflow.review.facts import facts_of
@@ -176,8 +176,8 @@ class _Bench:
     def _executed(self, stage: Stage, context: SelectionContext) -> SelectionContext:
         if stage.kind is Kind.NETWORK and not self._refetch:
             inputs = {name: context.load(name) for name in stage.needs}
-            with one_blas_thread():
-                made = stage.replay(inputs, stage.configured(context.settings))
+            with in_the_background():
+                made = play([stage], inputs, context.settings, replay=True)
             return self._with(context, {name: self._scratch.put(name, made[name]) for name in stage.makes})
         if stage.kind is Kind.NETWORK:
             data = {**context.settings["data"], "cache": None}

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quantflow.data.restated import as_it_was
-from quantflow.pipeline.stage import SelectionContext, one_blas_thread
+from quantflow.pipeline.play import in_the_background, play
+from quantflow.pipeline.stage import SelectionContext
 from quantflow.runs.run import Run
-from quantflow.stages.validation import quiet_steps
 from quantflow.types import Json
 
 if TYPE_CHECKING:
@@ -91,16 +91,12 @@ def restatement(run: Run) -> Restatement | None:
 
 def _made(run: Run, context: SelectionContext, former: pd.DataFrame) -> dict[str, Any]:
     stages = run.pipeline()
-    ends = next(i for i, stage in enumerate(stages) if "weights" in stage.makes)
     first = next(i for i, stage in enumerate(stages) if ARTIFACT in stage.makes)
     values = {name: context.load(name) for name in stages[first].makes}
     values["prices"] = as_it_was(values["prices"], former)
     values["run"] = context.load("run")
-    with one_blas_thread(), quiet_steps():
-        for stage in stages[first + 1 : ends + 1]:
-            inputs = {name: values[name] for name in stage.needs}
-            values |= stage.replay(inputs, stage.configured(context.settings))
-    return values
+    with in_the_background():
+        return play(stages[first + 1 :], values, context.settings, replay=True, until="weights")
 
 
 def _many(count: int, noun: str) -> str:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import ConfigError, unknown_name
-from quantflow.pipeline.arrange import Stage
-from quantflow.pipeline.stage import SelectionContext
+from quantflow.pipeline.stage import SelectionContext, Stage
 from quantflow.review.facts import facts_of
 from quantflow.runs.run import Run
 from quantflow.types import Json

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from quantflow.config.source import Source
 from quantflow.types import Json, Settings
 
 SCHEMA_VERSION = 1
@@ -79,7 +80,7 @@ class Header:
     as_of: date
     stages: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
     store: str | None = None
     parent: Parent | None = None
     scope: str | None = None
@@ -112,7 +113,15 @@ class Header:
         typed = {
             "as_of": date.fromisoformat(data["as_of"]),
             "parent": Parent(**parent) if parent else None,
+            "sources": {name: _source(found) for name, found in data.get("sources", {}).items()},
             "failed": tuple(SleeveFailure(**failure) for failure in data.get("failed", ())),
             **{name: tuple(data.get(name, ())) for name in ("stages", "sleeves", "flow_runs")},
         }
         return cls(**{**{name: data[name] for name in cls.__dataclass_fields__ if name in data}, **typed})
+
+
+def _source(found: Mapping[str, str] | str) -> Source:
+    """Return where a setting came from; the records of version 0.1 have that in words."""
+    if not isinstance(found, str):
+        return Source(**found)  # type: ignore[arg-type]
+    return Source("flag" if found.startswith("--set") else "env" if found.startswith("env") else "file", found)

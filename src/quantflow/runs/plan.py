@@ -10,7 +10,7 @@ from typing import Any
 from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.keys import Fingerprint, fingerprint
-from quantflow.pipeline.stage import BasePipelineStage, Kind
+from quantflow.pipeline.stage import Kind, Stage
 from quantflow.runs.record import StageRecord
 
 
@@ -71,7 +71,7 @@ class Planner:
     records: Mapping[str, StageRecord | None]
     forced: frozenset[str] = frozenset()
 
-    def plan(self, stages: Sequence[BasePipelineStage[Any]]) -> list[Planned]:
+    def plan(self, stages: Sequence[Stage]) -> list[Planned]:
         """Return one line per stage, in order."""
         artifacts: dict[str, ArtifactRef] = {}
         lines: list[Planned] = []
@@ -81,7 +81,7 @@ class Planner:
             lines.append(line)
         return lines
 
-    def decide(self, stage: BasePipelineStage[Any], artifacts: Mapping[str, ArtifactRef]) -> Planned:
+    def decide(self, stage: Stage, artifacts: Mapping[str, ArtifactRef]) -> Planned:
         """Return what to do with *stage*, given the artifacts that are known to be there."""
         record = self.records.get(stage.id)
         if stage.id in self.forced:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from quantflow.config.load import override_settings
 from quantflow.config.plugins import importable
 from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.source import as_json
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import ConfigError, IntegrityError, StageError
-from quantflow.pipeline.arrange import Stage, pipeline_of
+from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import StageRegistry
-from quantflow.pipeline.stage import SelectionContext
+from quantflow.pipeline.stage import SelectionContext, Stage
 from quantflow.runs.exports import EXPORTS
 from quantflow.runs.header import SCHEMA_VERSION, SleeveFailure
 from quantflow.runs.layout import Layout
@@ -234,7 +235,7 @@ class Run(RunRecord, ABC):
         settings, profile = self._changed(overrides)
         sources = {**self.header.sources, **profile.sources}
         if write:
-            self.update(settings=settings, sources=sources)
+            self.update(settings=settings, sources=as_json(sources))
             return self.again()
         copy = self.again()
         copy.header = replace(self.header, settings=settings, sources=sources)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from quantflow.config.allocation import AllocationConfig
+from quantflow.config.extensions import ALLOCATIONS, modules_of
+from quantflow.config.sections import AllocationConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
     kind = Kind.COMPUTE
     needs = ("prices", "atoms")
     makes = ("weights", "allocation")
-    Config: ClassVar[type[StageConfig]] = AllocationStageConfig
+    Config = AllocationStageConfig
 
     def run(self, inputs: Inputs, config: AllocationStageConfig) -> Outputs:
         """Return ``weights`` (signed, largest first) and ``allocation`` (how they came about).
@@ -47,6 +48,10 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         limits = _limits(atoms, config.allocation)
         found = allocate(_returns(inputs["prices"], atoms, config.allocation.lookback), limits, config.allocation.chain)
         return {"weights": _weights(atoms, found), "allocation": found.record}
+
+    def modules(self) -> frozenset[str]:
+        """Return this module, and those of the methods that packages register."""
+        return super().modules() | modules_of(ALLOCATIONS)
 
     def reach(self, config: AllocationStageConfig) -> int:
         """Return the lookback, and the session before it."""

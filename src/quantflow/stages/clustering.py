@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from quantflow.config.clusters import ClustersConfig
+from quantflow.config.sections import ClustersConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 
@@ -24,7 +22,7 @@ class ClusteringStage(BasePipelineStage[ClusteringStageConfig]):
     kind = Kind.COMPUTE
     needs = ("prices",)
     makes = ("clusters",)
-    Config: ClassVar[type[StageConfig]] = ClusteringStageConfig
+    Config = ClusteringStageConfig
 
     def run(self, inputs: Inputs, config: ClusteringStageConfig) -> Outputs:
         """Return ``clusters``: the cluster and leaf position of every symbol of ``prices``."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.features import FeaturesConfig
+from quantflow.config.sections import CalendarConfig, FeaturesConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 
@@ -26,7 +23,7 @@ class FeaturesStage(BasePipelineStage[FeaturesStageConfig]):
     kind = Kind.COMPUTE
     needs = ("prices",)
     makes = ("features",)
-    Config: ClassVar[type[StageConfig]] = FeaturesStageConfig
+    Config = FeaturesStageConfig
 
     def run(self, inputs: Inputs, config: FeaturesStageConfig) -> Outputs:
         """Return ``features``: one row per symbol, in the panel's order, one float64 column per feature."""

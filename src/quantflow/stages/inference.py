@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from quantflow.config.scores import ScoresConfig
+from quantflow.config.extensions import SCORERS, loaded, modules_of, registered
+from quantflow.config.sections import ScoresConfig
 from quantflow.errors import DataError, StageError, unknown_name
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 if TYPE_CHECKING:
     from quantflow.quant.scores import FloatArray, Scorer
-
-SCORER_GROUP = "quantflow.scorers"
-"""The entry point group in which other packages register scorers (see ``quantflow.quant.scores.Scorer``)."""
 
 
 class InferenceStageConfig(StageConfig):
@@ -34,7 +31,7 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
     kind = Kind.COMPUTE
     needs = ("features",)
     makes = ("scores",)
-    Config: ClassVar[type[StageConfig]] = InferenceStageConfig
+    Config = InferenceStageConfig
 
     def run(self, inputs: Inputs, config: InferenceStageConfig) -> Outputs:
         """Return ``scores``: direction, score, alpha_score, rank and contributions of each scored symbol.
@@ -70,6 +67,10 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
         symbols = features.index.to_numpy()[scored]
         return {"scores": _frame(symbols, directions, alphas[best, rows], contributions, names)}
 
+    def modules(self) -> frozenset[str]:
+        """Return this module, and those of the scorers that packages register."""
+        return super().modules() | modules_of(SCORERS)
+
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return how many symbols could be scored, on how many features, and which features were left out."""
         scores = outputs["scores"]
@@ -87,15 +88,13 @@ def find_scorer(name: str) -> Scorer:
     Raises:
         ConfigError: If there is none, naming the nearest.
     """
-    from quantflow.quant.scores import SCORERS
+    from quantflow.quant.scores import SCORERS as BUILT_IN
 
-    if name in SCORERS:
-        return SCORERS[name]
-    points = entry_points(group=SCORER_GROUP)
-    for point in points.select(name=name):
-        found: Scorer = point.load()
-        return found
-    raise unknown_name("scorer", name, [*SCORERS, *points.names])
+    points = registered(SCORERS)
+    if name not in BUILT_IN and name not in points:
+        raise unknown_name("scorer", name, [*BUILT_IN, *points])
+    found: Scorer = BUILT_IN[name] if name in BUILT_IN else loaded(points[name], "Scorer")
+    return found
 
 
 def _frame(symbols: Any, directions: Any, alpha: FloatArray, contributions: FloatArray, names: Sequence[str]) -> Any:

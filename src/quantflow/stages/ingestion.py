@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.data import DataConfig
-from quantflow.config.universe import UniverseConfig
+from quantflow.config.sections import CalendarConfig, DataConfig, UniverseConfig
 from quantflow.data.calendars import sessions
 from quantflow.data.checks import checks_record, within_budget
 from quantflow.data.contracts import (
@@ -47,10 +45,10 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
     with the worst that it met) and ``former`` (the bars that the provider has changed since, as they were).
     """
 
-    id: ClassVar[str] = "ingestion"
-    kind: ClassVar[Kind] = Kind.NETWORK
-    makes: ClassVar[tuple[str, ...]] = ("prices", "instruments", "quality", "checks", "former")
-    Config: ClassVar[type[StageConfig]] = IngestionStageConfig
+    id = "ingestion"
+    kind = Kind.NETWORK
+    makes = ("prices", "instruments", "quality", "checks", "former")
+    Config = IngestionStageConfig
 
     def run(self, inputs: Inputs, config: IngestionStageConfig) -> Outputs:
         """Return prices, instruments, quality, checks and former; see the class.

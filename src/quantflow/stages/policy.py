@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from quantflow.config.policy import PolicyConfig
+from quantflow.config.sections import PolicyConfig
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step
 
@@ -51,7 +51,7 @@ class PolicyStage(BasePipelineStage[PolicyStageConfig]):
     kind = Kind.COMPUTE
     needs = ("features", "scores", "clusters", "instruments")
     makes = ("winners", "decisions")
-    Config: ClassVar[type[StageConfig]] = PolicyStageConfig
+    Config = PolicyStageConfig
 
     def run(self, inputs: Inputs, config: PolicyStageConfig) -> Outputs:
         """Return ``winners``, best rank first, and ``decisions``, a row for every symbol of ``features``.

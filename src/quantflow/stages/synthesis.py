@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from quantflow.config.data import DataConfig
-from quantflow.config.synthesis import SynthesisConfig
+from quantflow.config.sections import DataConfig, SynthesisConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class SynthesisStage(BasePipelineStage[SynthesisStageConfig]):
     kind = Kind.NETWORK
     needs = ("winners", "instruments")
     makes = ("atoms",)
-    Config: ClassVar[type[StageConfig]] = SynthesisStageConfig
+    Config = SynthesisStageConfig
 
     def run(self, inputs: Inputs, config: SynthesisStageConfig) -> Outputs:
         """Return ``atoms`` with the provider's facts: currency, tick, lot and minimum notional.

@@ -1,4 +1,4 @@
-"""What walk-forwards share: when they trade, what they decided, and how streams and figures are told."""
+"""What the walk-forwards share: when they trade, what they decided, and what came of it, as artifacts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.validation import ValidationConfig
+import numpy as np
+
+from quantflow.config.sections import ValidationConfig
 from quantflow.errors import DataError, InfeasibleError
+from quantflow.quant import metrics
+from quantflow.quant.backtest import Backtest, DateArray, FloatArray, IntArray, period_ends, simulate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from quantflow.quant.backtest import Backtest, DateArray, FloatArray, IntArray
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """What a walk-forward trades, N of them over T sessions.
+
+    Attributes:
+        names: Symbols or sleeves.
+        sessions: All sessions, ``datetime64[D]``, increasing.
+        returns: Of each session, shape (N, T).
+        equal: The benchmark's targets at each scheduled session, shape (K, N).
+    """
+
+    names: Sequence[str]
+    sessions: DateArray
+    returns: FloatArray
+    equal: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +68,6 @@ def schedule(sessions: DateArray, config: ValidationConfig, what: str) -> IntArr
     Raises:
         DataError: If the history is too short for a single rebalance.
     """
-    from quantflow.quant.backtest import period_ends
-
     ends = period_ends(sessions, config.rebalance)
     scheduled = ends[ends >= config.min_history - 1]
     if not len(scheduled):
@@ -74,8 +90,6 @@ def decide_all(sessions: DateArray, scheduled: IntArray, names: int, decide: Cal
         names: N.
         decide: Given a position, returns signed weights, shape (N,), or raises InfeasibleError.
     """
-    import numpy as np
-
     positions: list[int] = []
     targets: list[FloatArray] = []
     held: list[tuple[str, str]] = []
@@ -92,7 +106,36 @@ def decide_all(sessions: DateArray, scheduled: IntArray, names: int, decide: Cal
     return Rebalances(scheduled, np.array(positions), np.stack(targets), tuple(held))
 
 
-def stream(sessions: DateArray, strategy: Backtest, benchmark: Backtest) -> pd.DataFrame:
+def proof(market: Market, made: Rebalances, config: ValidationConfig, year: int) -> dict[str, Any]:
+    """Return ``oos_returns``, ``oos_weights`` and ``metrics`` of what was decided.
+
+    Args:
+        market: What is traded.
+        made: The decisions.
+        config: What trading costs. The benchmark is shown before costs.
+        year: Sessions per year.
+    """
+    strategy = simulate(market.returns, made.positions, made.targets, config.commission_bps + config.slippage_bps)
+    benchmark = simulate(market.returns, made.scheduled, market.equal)
+    shown = market.sessions[made.scheduled[0] :]
+    return {
+        "oos_returns": _stream(shown, strategy, benchmark),
+        "oos_weights": _weights_over_time(market, made),
+        "metrics": _metrics(shown, strategy, benchmark, config, year) | {"rebalances": made.account},
+    }
+
+
+def told(figures: Any) -> tuple[str, bool]:
+    """Return the Sharpe ratio and the rebalances of ``metrics`` in words, and whether one was not made as asked."""
+    sharpe, done = figures["strategy"]["sharpe"], figures["rebalances"]
+    held, fell = len(done["held"]), len(done.get("fallbacks", ()))
+    note = f"Sharpe {'n/a' if sharpe is None else format(sharpe, '.2f')}, {done['traded']} rebalances"
+    note += f", {held} not feasible" if held else ""
+    note += f", {fell} by a fallback" if fell else ""
+    return note, held + fell > 0
+
+
+def _stream(sessions: DateArray, strategy: Backtest, benchmark: Backtest) -> pd.DataFrame:
     """Return ``oos_returns``: a row per session, the benchmark before costs beside the strategy."""
     import pandas as pd
 
@@ -100,28 +143,24 @@ def stream(sessions: DateArray, strategy: Backtest, benchmark: Backtest) -> pd.D
     return pd.DataFrame(columns | {"equal_weight": benchmark.gross}, index=pd.DatetimeIndex(sessions, name="date"))
 
 
-def weights_over_time(names: Sequence[str], sessions: DateArray, made: Rebalances) -> pd.DataFrame:
+def _weights_over_time(market: Market, made: Rebalances) -> pd.DataFrame:
     """Return ``oos_weights``: date, symbol and weight of each target that is not zero."""
-    import numpy as np
     import pandas as pd
 
     which, name = np.nonzero(made.targets)
     return pd.DataFrame(
         {
-            "date": pd.DatetimeIndex(sessions[made.positions[which]]),
-            "symbol": np.array(names, dtype=object)[name],
+            "date": pd.DatetimeIndex(market.sessions[made.positions[which]]),
+            "symbol": np.array(list(market.names), dtype=object)[name],
             "weight": made.targets[which, name],
         }
     )
 
 
-def metrics(
-    sessions: DateArray, strategy: Backtest, benchmark: Backtest, config: ValidationConfig, calendar: CalendarConfig
+def _metrics(
+    sessions: DateArray, strategy: Backtest, benchmark: Backtest, config: ValidationConfig, year: int
 ) -> dict[str, Any]:
     """Return the figures of the strategy and its benchmark, and what trading cost."""
-    from quantflow.quant import metrics
-
-    year = calendar.annualisation
     span = {"start": str(sessions[0].astype("datetime64[D]")), "end": str(sessions[-1].astype("datetime64[D]"))}
 
     def block(returns: FloatArray, turnover: FloatArray) -> dict[str, Any]:

@@ -21,8 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from quantflow.config.data import DataConfig
-from quantflow.config.universe import UniverseConfig
+from quantflow.config.sections import DataConfig, UniverseConfig
 from quantflow.data.contracts import check_bars
 from quantflow.data.grid import tables
 from quantflow.data.providers import Provider, open_provider

@@ -29,14 +29,14 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from quantflow.config.base import Section
+from quantflow.config.sections import Section
 from quantflow.data.artifacts import encode, latest_date
 from quantflow.data.panel import Panel
 from quantflow.data.store import ArtifactStore
 from quantflow.errors import ConfigError
 from quantflow.pipeline.code_version import code_version
 from quantflow.pipeline.registry import plug_in
-from quantflow.pipeline.stage import BasePipelineStage, Kind, StageConfig, Summary
+from quantflow.pipeline.stage import Kind, Stage, StageConfig, Summary
 
 
 def market(symbols: int = 6, sessions: int = 600, seed: int = 7) -> Panel:
@@ -63,7 +63,7 @@ class StageContract:
         as_of: The last session that a run may see; that of the latest input when None.
     """
 
-    stage: ClassVar[type[BasePipelineStage[Any]]]
+    stage: ClassVar[type[Stage]]
     as_of: ClassVar[date | None] = None
 
     @pytest.fixture

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from quantflow.config.catalogue import Entry
-from quantflow.config.manifest import Imported
 from quantflow.config.problems import show as as_toml
+from quantflow.config.source import Source
 from quantflow.ui.tables import out, show
 
 
@@ -31,37 +31,15 @@ def print_entries(found: Sequence[Entry]) -> None:
     show(out(), table)
 
 
-def print_values(values: Sequence[tuple[str, Any, str]], *, sources: bool) -> None:
+def print_values(values: Sequence[tuple[str, Any, Source]], *, sources: bool) -> None:
     """Print every setting, and where it came from if asked for."""
     table = plain_table("SETTING", "VALUE", *(["FROM"] if sources else []))
     for key, value, source in values:
         text = "not set" if value is None else as_toml(value)
-        table.add_row(key, escape(text), *([escape(source)] if sources else []))
+        table.add_row(key, escape(text), *([escape(str(source))] if sources else []))
     show(out(), table)
 
 
 def print_checked(checked: Sequence[Entry]) -> None:
     """Print that all is well."""
     out().print(f"{len(checked)} checked, all can be used: {', '.join(entry.name for entry in checked)}")
-
-
-def print_imported(found: Imported, path: str) -> None:
-    """Print what became of each key of a manifest."""
-    console = out()
-    mapped = plain_table("MAPPED", "TO", "VALUE", "NOTE")
-    for line in found.mapped:
-        value = "" if line.value is None else as_toml(line.value)
-        mapped.add_row(escape(line.key), escape(line.target), escape(value), escape(line.note))
-    show(console, mapped)
-    if found.unmapped:
-        console.print()
-        left = plain_table("NOT MAPPED", "WHY")
-        for line in found.unmapped:
-            left.add_row(escape(line.key), escape(line.note))
-        show(console, left)
-    profiles, metas = len(found.document.get("profiles", {})), len(found.document.get("meta", {}))
-    console.print()
-    console.print(
-        f"{len(found.mapped)} mapped, {len(found.unmapped)} not; {profiles} profiles and {metas} meta profiles", end=" "
-    )
-    console.print(f"in {escape(path)}", soft_wrap=True)

@@ -37,11 +37,11 @@ def test_layers_win_in_the_documented_order(tmp_path: Path, monkeypatch: pytest.
     profile = load_profile("us_core", workspace=tmp_path, overrides=["policy.max_winners=7"])
     assert (profile.policy.top_n, profile.policy.min_winners, profile.policy.max_winners) == (3, 2, 7)
     assert profile.allocation.method == "hrp"
-    assert profile.sources["policy.top_n"] == "quantflow.toml [profiles.us_core.policy]"
-    assert profile.sources["policy.min_winners"] == "env QUANTFLOW_POLICY__MIN_WINNERS"
-    assert profile.sources["policy.max_winners"] == "--set"
-    assert profile.sources["allocation.method"] == "profile demo (built in)"
-    assert profile.sources["policy.relaxation"] == "default"
+    assert str(profile.sources["policy.top_n"]) == "quantflow.toml [profiles.us_core.policy]"
+    assert str(profile.sources["policy.min_winners"]) == "env QUANTFLOW_POLICY__MIN_WINNERS"
+    assert str(profile.sources["policy.max_winners"]) == "--set"
+    assert str(profile.sources["allocation.method"]) == "profile demo (built in)"
+    assert str(profile.sources["policy.relaxation"]) == "default"
 
 
 def test_every_value_has_a_source(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ def test_demo_meta_holds_the_four_demo_profiles(tmp_path: Path) -> None:
     profiles = [sleeve for sleeve in meta.resolved.values() if isinstance(sleeve, Profile)]
     assert len({str(profile.scores.model_dump()) for profile in profiles}) == 4
     assert len({profile.synthesis.logic for profile in profiles}) == 4
-    assert meta.sources["sleeves"] == "meta profile demo_meta (built in)"
-    assert meta.sources["budget"] == "default"
+    assert str(meta.sources["sleeves"]) == "meta profile demo_meta (built in)"
+    assert str(meta.sources["budget"]) == "default"
 
 
 def test_sleeves_are_resolved_as_the_profile_alone_would_be(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_meta_flags_change_the_outer_meta_profile_only(tmp_path: Path) -> None:
     outer = load_meta("outer", workspace=write(tmp_path, text), overrides=flags)
     inner = outer.resolved["m"]
     assert isinstance(inner, MetaProfile)
-    assert (outer.budget, outer.allocation.method, outer.sources["allocation"]) == (0.5, "hrp", "--set")
+    assert (outer.budget, outer.allocation.method, str(outer.sources["allocation"])) == (0.5, "hrp", "--set")
     assert (inner.budget, inner.allocation.method) == (1.0, "risk_parity")
 
 
@@ -153,7 +153,7 @@ CRYPTO = '[profiles.coin]\nextends = "demo"\n[profiles.coin.calendar]\nname = "2
 def test_the_calendar_is_that_of_the_sleeves(tmp_path: Path, sleeves: str, given: str, name: str, source: str) -> None:
     """Joined sessions are those of the sleeve with the fewest, so a year has as many, unless the profile says so."""
     meta = load_meta("m", workspace=write(tmp_path, f"{CRYPTO}[meta.m]\nsleeves = {sleeves}\n{given}"))
-    assert (meta.calendar.name, meta.sources["calendar"]) == (name, source)
+    assert (meta.calendar.name, str(meta.sources["calendar"])) == (name, source)
 
 
 def test_where_the_work_runs_concerns_all_of_it(tmp_path: Path) -> None:

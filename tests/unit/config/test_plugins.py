@@ -53,9 +53,9 @@ def test_a_stage_brings_its_section(home: Path) -> None:
     loaded = load_profile("p", workspace=home, overrides=["mood.window=7"])
     assert loaded.settings()["mood"] == {"window": 7, "names": ["a"]}
     assert loaded.pipeline.stages == ("mood_of_mine:MoodStage",)
-    assert loaded.sources["mood.window"] == "--set"
-    assert loaded.sources["mood.names"] == "quantflow.toml [profiles.p.mood]"
-    assert loaded.sources["pipeline.stages"] == "quantflow.toml [profiles.p]"
+    assert str(loaded.sources["mood.window"]) == "--set"
+    assert str(loaded.sources["mood.names"]) == "quantflow.toml [profiles.p.mood]"
+    assert str(loaded.sources["pipeline.stages"]) == "quantflow.toml [profiles.p]"
 
 
 def test_the_environment_reaches_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantflow.config.calendar import CalendarConfig
+from quantflow.config.sections import CalendarConfig
 from quantflow.data.calendars import last_completed, resolve_as_of, sessions
 from quantflow.errors import ConfigError
 

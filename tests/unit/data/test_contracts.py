@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantflow.config.data import DataConfig
+from quantflow.config.sections import DataConfig
 from quantflow.data.contracts import (
     QUALITY_COLUMNS,
     Finding,

@@ -134,7 +134,7 @@ def test_ingestion_fetches_new_days_and_notes_what_was_restated(ingested: Any, t
 
 def test_a_provider_without_the_cache_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without data.cache no file is written."""
-    from quantflow.config.data import DataConfig
+    from quantflow.config.sections import DataConfig
 
     monkeypatch.chdir(tmp_path)
     with FakeExchange(("BTC", "ETH"), first=date(2024, 1, 1)) as exchange:

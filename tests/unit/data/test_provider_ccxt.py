@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quantflow.config.data import DataConfig
-from quantflow.config.universe import UniverseConfig
+from quantflow.config.sections import DataConfig, UniverseConfig
 from quantflow.data.providers import open_provider
 from quantflow.data.providers.crypto import _harmless, _redirected, _step
 from quantflow.data.providers.locations import retry_after

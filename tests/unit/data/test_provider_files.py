@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from quantflow.config.data import DataConfig
-from quantflow.config.universe import UniverseConfig
+from quantflow.config.sections import DataConfig, UniverseConfig
 from quantflow.data.providers import open_provider
 from quantflow.errors import ConfigError, DataError, DataUnavailableError
 from quantflow.testing.provider_contract import collect

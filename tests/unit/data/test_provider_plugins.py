@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quantflow.config.data import DataConfig
+from quantflow.config.sections import DataConfig
 from quantflow.data.providers import open_provider, provider_names
 from quantflow.errors import ConfigError
 

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.data import DataConfig
-from quantflow.config.universe import UniverseConfig
+from quantflow.config.sections import DataConfig, UniverseConfig
 from quantflow.data.providers import Provider, open_provider, provider_names
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS
 from quantflow.errors import ConfigError, DataError
@@ -122,7 +121,8 @@ def test_symbols_that_the_sample_lacks_are_refused() -> None:
 def test_last_date_imports_nothing_heavy() -> None:
     """The sample's last date is known without pandas or skfolio."""
     code = (
-        "import sys; from quantflow.data.providers import open_provider; from quantflow.config.data import DataConfig;"
+        "import sys; from quantflow.data.providers import open_provider; "
+        "from quantflow.config.sections import DataConfig;"
         "print(open_provider(DataConfig()).last_date(), {'pandas', 'skfolio'} & set(sys.modules))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout

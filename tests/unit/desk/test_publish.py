@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from quantflow.config.load import load_meta
-from quantflow.config.publish import PublishConfig
+from quantflow.config.operation import PublishConfig
 from quantflow.desk.publish import _is_experiment, held_back, mark_stale, publish, stale_when_it_fails
 from quantflow.errors import DegradedError, Interrupted
 from quantflow.review.facts import facts_of

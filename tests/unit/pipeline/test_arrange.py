@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 
 from quantflow import BasePipelineStage, Kind, Section, StageConfig
+from quantflow.config import plugins
 from quantflow.config.profile import Profile
 from quantflow.data.panel import Panel
 from quantflow.errors import ConfigError, DataError
 from quantflow.pipeline.arrange import arranged, pipeline_of
 from quantflow.pipeline.code_version import code_version
+from quantflow.pipeline.play import play
 from quantflow.pipeline.registry import SELECTION, StageRegistry, plug_in
 from quantflow.pipeline.replay import known_at, reach_of
 from quantflow.stages.features import FeaturesStage
@@ -261,7 +263,7 @@ def test_an_inherited_reach_does_not_count() -> None:
     """A stage that overrides run may look further back than its base: it is given everything."""
     settings = Profile(name="test").settings()
     for stage, reach in ((FeaturesStage(), 505), (Longer(), None)):
-        assert reach_of([(stage, stage.configured(settings))], ("prices",)) == reach
+        assert reach_of([stage], settings, ("prices",)) == reach
 
 
 def test_a_source_is_cut_to_what_was_known() -> None:
@@ -275,3 +277,23 @@ def test_a_source_is_cut_to_what_was_known() -> None:
     assert known_at("table", table, day, (), None).index.max() == pd.Timestamp(day)
     with pytest.raises(DataError, match="has no dates"):
         known_at("facts", pd.DataFrame({"x": [1.0]}), day, (), None)
+
+
+def test_a_stage_may_say_what_it_is_in_its_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What needs, makes and Config are may be decided when the stage is made: section and wiring follow."""
+    (tmp_path / "instance_of_mine.py").write_text(
+        "from quantflow import BasePipelineStage, Kind, Section, StageConfig\n"
+        "class Knob(Section):\n    turns: int = 2\n"
+        "class KnobConfig(StageConfig):\n    knob: Knob\n"
+        "class Made(BasePipelineStage):\n"
+        "    id, kind = 'made', Kind.COMPUTE\n"
+        "    def __init__(self):\n"
+        "        self.needs, self.makes, self.Config = ('prices',), ('made',), KnobConfig\n"
+        "    def run(self, inputs, config): return {'made': str(config.knob.turns)}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = "instance_of_mine:Made"
+    assert plugins.own_sections([spec])["knob"](turns=3).model_dump() == {"turns": 3}
+    settings = {**Profile(name="test").settings(), "pipeline": {"stages": [spec]}, "knob": {"turns": 3}}
+    stage = next(stage for stage in pipeline_of(settings) if stage.id == "made")
+    assert play([stage], {"prices": None}, settings)["made"] == "3"

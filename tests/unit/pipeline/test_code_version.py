@@ -12,6 +12,7 @@ import pytest
 from quantflow.pipeline import code_version as module
 from quantflow.pipeline.module_source import module_source
 from quantflow.pipeline.registry import StageRegistry
+from quantflow.stages.validation import REPLAYED
 
 STAGE = '''
 """A stage."""
@@ -103,8 +104,7 @@ def test_the_version_is_the_same_in_another_folder(
 
 def test_a_walk_forward_depends_on_the_stages_that_it_replays() -> None:
     """A change in any replayed stage is a change of the validation stage."""
-    names = frozenset(
-        {"quantflow.stages.validation", *(f"quantflow.stages.{s}" for s in StageRegistry.get("validation").replays)}
-    )
+    names = StageRegistry.get("validation").modules()
+    assert names == {f"quantflow.stages.{name}" for name in ("validation", *REPLAYED)}
     closure, _ = module._closure(names, frozenset({"quantflow"}))
     assert {"quantflow.quant.features", "quantflow.quant.clusters", "quantflow.quant.allocation"} <= set(closure)

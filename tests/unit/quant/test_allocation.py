@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from skfolio.datasets import load_sp500_dataset
 
-from quantflow.errors import InfeasibleError
+from quantflow.errors import ConfigError, InfeasibleError
 from quantflow.quant.allocation import allocate, clean, optimise, synthetic_longs
 from quantflow.quant.limits import GroupCap, Limits
 
@@ -181,5 +181,5 @@ def test_shorts_are_inverted() -> None:
 
 def test_unknown_method() -> None:
     """A method that does not exist is refused by name."""
-    with pytest.raises(ValueError, match="'best'"):
+    with pytest.raises(ConfigError, match="'best'"):
         optimise("best", np.zeros((100, 2)), Limits(2))

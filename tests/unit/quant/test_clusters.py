@@ -12,7 +12,7 @@ import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from quantflow.config.clusters import ClustersConfig
+from quantflow.config.sections import ClustersConfig
 from quantflow.quant.clusters import cluster, cut_tree
 from quantflow.quant.correlations import (
     UNCORRELATED,

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from quantflow.config.features import FEATURES
 from quantflow.quant import kernels
-from quantflow.quant.features import FEATURES, FeatureWindows, compute
+from quantflow.quant.features import FeatureWindows, compute
 from quantflow.quant.kernels import expected_rescaled_range
 
 OPTIONAL = {"liquidity", "adx"}

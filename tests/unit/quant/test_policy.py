@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quantflow.config.policy import PolicyConfig
+from quantflow.config.sections import PolicyConfig
 from quantflow.quant.policy import Decisions, Pool, Quotas, Veto, apply_level, undecided
 
 NONE = Quotas(top_n=9, max_per_sector=None, min_alpha=None, min_winners=1, max_winners=99, relaxation=0.5)

@@ -9,17 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from quantflow.config.scores import BETTER, DIRECTIONAL, ScoresConfig
-from quantflow.quant.features import FEATURES
+from quantflow.config.sections import ScoresConfig
 from quantflow.quant.scores import FLOOR, MAPS, alpha_scores, complete_rows, log_mps
 
 RNG = np.random.default_rng(5)
-
-
-def test_the_configuration_knows_every_feature_in_order() -> None:
-    """A feature that is computed can be weighted."""
-    assert tuple(BETTER) == FEATURES
-    assert set(BETTER) >= DIRECTIONAL
 
 
 def test_rank_probability_is_the_mean_rank_less_a_half() -> None:

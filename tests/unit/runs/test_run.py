@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from quantflow.config.load import load_meta
+from quantflow.config.source import FLAG
 from quantflow.errors import ConfigError
 from quantflow.runs.create import create_run
 from quantflow.runs.run import Run, open_run
@@ -26,7 +27,7 @@ def test_where_a_meta_run_is_run_may_be_changed(meta: Run) -> None:
     after = meta.with_settings(["execution.runner=local"], write=True)
     assert after.header.settings["execution"] == {**before["execution"], "runner": "local"}
     assert open_run(meta.workspace, "m").header.settings == {**before, "execution": after.settings["execution"]}
-    assert after.header.sources["execution.runner"] == "--set"
+    assert after.header.sources["execution.runner"] == FLAG
 
 
 def test_what_its_portfolio_is_may_not(meta: Run) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from quantflow.config.allocation import AllocationConfig
+from quantflow.config.sections import AllocationConfig
 from quantflow.data.panel import Panel
 from quantflow.errors import InfeasibleError
 from quantflow.stages.allocation import AllocationStage, AllocationStageConfig

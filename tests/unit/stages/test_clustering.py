@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.clusters import ClustersConfig
+from quantflow.config.sections import ClustersConfig
 from quantflow.data.artifacts import encode
 from quantflow.data.panel import Panel
 from quantflow.stages.clustering import ClusteringStage, ClusteringStageConfig

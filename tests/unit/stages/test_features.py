@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from quantflow.config.calendar import CalendarConfig
-from quantflow.config.features import FeaturesConfig
+from quantflow.config.features import FEATURES
+from quantflow.config.sections import CalendarConfig, FeaturesConfig
 from quantflow.data.panel import Panel
 from quantflow.data.store import ArtifactStore
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.stage import SelectionContext
-from quantflow.quant.features import FEATURES, FeatureWindows
+from quantflow.quant.features import FeatureWindows
 from quantflow.stages.features import FeaturesStage, FeaturesStageConfig
 
 FLIPS = {"lookback": 300, "momentum_long": 200, "momentum_skip": 0, "trend_window": 50}
@@ -46,7 +46,7 @@ def test_one_row_per_symbol_and_one_column_per_feature() -> None:
     table = features()
     assert list(table.index) == ["AAA", "BBB", "CCC"]
     assert table.index.name == "symbol"
-    assert tuple(table.columns) == FEATURES
+    assert tuple(table.columns) == tuple(FEATURES)
     assert (table.dtypes == np.float64).all()
     assert table["adx"].isna().all()
 

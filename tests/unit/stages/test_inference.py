@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.scores import BETTER, ScoresConfig
+from quantflow.config.features import FEATURES
+from quantflow.config.sections import ScoresConfig
 from quantflow.data.artifacts import encode
 from quantflow.errors import ConfigError, DataError, StageError
 from quantflow.stages.inference import InferenceStage, InferenceStageConfig
@@ -34,9 +35,9 @@ broken = my_scorers:broken
 @pytest.fixture
 def features() -> pd.DataFrame:
     """Twelve symbols with every feature but volume and highs and lows."""
-    values = np.random.default_rng(3).normal(size=(12, len(BETTER)))
+    values = np.random.default_rng(3).normal(size=(12, len(FEATURES)))
     index = pd.Index([f"S{i:02}" for i in range(12)], name="symbol")
-    return pd.DataFrame(values, index=index, columns=list(BETTER)).assign(liquidity=np.nan, adx=np.nan)
+    return pd.DataFrame(values, index=index, columns=list(FEATURES)).assign(liquidity=np.nan, adx=np.nan)
 
 
 @pytest.fixture

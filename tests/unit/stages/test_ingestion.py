@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.data import DataConfig
+from quantflow.config.sections import DataConfig
 from quantflow.data import providers
 from quantflow.data.artifacts import encode
 from quantflow.errors import DataError

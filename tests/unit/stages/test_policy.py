@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.policy import PolicyConfig
-from quantflow.config.scores import BETTER
+from quantflow.config.features import FEATURES
+from quantflow.config.sections import PolicyConfig
 from quantflow.data.artifacts import decode, encode
 from quantflow.data.panel import Panel
 from quantflow.errors import DataError, InfeasibleError
@@ -27,7 +27,7 @@ def inputs() -> dict[str, Any]:
     """Return eight symbols in four clusters and two sectors, all sound; S0 scores best, S7 worst."""
     index = pd.Index(SYMBOLS, name="symbol")
     sound = {"volatility": 0.3, "kurtosis": 3.0, "drawdown": 0.2, "entropy": 0.9, "efficiency": 0.1, "hurst": 0.6}
-    features = pd.DataFrame({name: sound.get(name, 0.1) for name in BETTER}, index=index)
+    features = pd.DataFrame({name: sound.get(name, 0.1) for name in FEATURES}, index=index)
     features["liquidity"] = 1e7
     alpha = np.linspace(0.9, 0.2, 8)
     columns = {"direction": "LONG", "score": np.log(alpha), "alpha_score": alpha, "rank": np.arange(1, 9)}

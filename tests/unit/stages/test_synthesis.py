@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from quantflow.config.data import DataConfig
-from quantflow.config.synthesis import SynthesisConfig
+from quantflow.config.sections import DataConfig, SynthesisConfig
 from quantflow.errors import ConfigError
 from quantflow.pipeline.stage import Kind
 from quantflow.stages.synthesis import COLUMNS, SynthesisStage, SynthesisStageConfig

@@ -11,11 +11,12 @@ from quantflow.config.profile import Profile
 from quantflow.data.panel import Panel
 from quantflow.data.providers import open_provider
 from quantflow.errors import DataError
+from quantflow.pipeline.play import play
 from quantflow.pipeline.registry import StageRegistry
-from quantflow.pipeline.replay import configured, reach_of
+from quantflow.pipeline.replay import reach_of
 from quantflow.pipeline.stage import step_runner
 from quantflow.quant.metrics import max_drawdown, total_return
-from quantflow.stages.validation import ValidationStage
+from quantflow.stages.validation import REPLAYED, ValidationStage
 
 SHORT = {
     "features": {"lookback": 252},
@@ -90,9 +91,7 @@ def test_weights_are_those_of_a_run_on_that_date(market: dict[str, Any], outputs
     prices = market["prices"].up_to(np.datetime64(day, "D"))
     prices = prices.select([s for s, c in zip(prices.symbols, prices.close, strict=True) if np.isfinite(c[-1])])
     values = {"prices": prices, "instruments": market["instruments"].loc[list(prices.symbols)]}
-    for stage_id in ValidationStage.replays:
-        stage = StageRegistry.get(stage_id)
-        values |= stage.replay({name: values[name] for name in stage.needs}, stage.configured(settings()))
+    values = play([StageRegistry.get(name) for name in REPLAYED], values, settings(), replay=True)
     then = weights[weights["date"] == day].set_index("symbol")["weight"]
     pd.testing.assert_series_equal(then.sort_index(), values["weights"]["weight"].sort_index(), check_names=False)
 
@@ -202,8 +201,7 @@ def test_too_short_a_history_says_what_to_change(market: dict[str, Any]) -> None
 
 
 def reach(sections: dict[str, Any]) -> int:
-    chain = [StageRegistry.get(stage_id) for stage_id in ValidationStage.replays]
-    found = reach_of(configured(chain, sections, np.datetime64("2020-01-02", "D")), ("prices",))
+    found = reach_of([StageRegistry.get(stage_id) for stage_id in REPLAYED], sections, ("prices",))
     assert found is not None
     return found
 
@@ -244,5 +242,5 @@ def test_replayed_steps_stay_inside(market: dict[str, Any]) -> None:
 def test_the_key_covers_every_replayed_section() -> None:
     """The stage's config holds each section that a replayed stage reads."""
     own = set(ValidationStage.Config.model_fields)
-    for stage_id in ValidationStage.replays:
+    for stage_id in REPLAYED:
         assert set(StageRegistry.get(stage_id).Config.model_fields) <= own

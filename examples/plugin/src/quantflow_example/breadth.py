@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import pandas as pd
 from pydantic import Field
 
@@ -30,7 +28,7 @@ class BreadthStage(BasePipelineStage[BreadthStageConfig]):
     kind = Kind.COMPUTE
     needs = ("prices",)
     makes = ("breadth",)
-    Config: ClassVar[type[StageConfig]] = BreadthStageConfig
+    Config = BreadthStageConfig
 
     def run(self, inputs, config):
         """Return ``breadth``: a row per session, one column; NaN until a window is full."""

@@ -9,8 +9,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from quantflow.config.data import DataConfig
-from quantflow.config.universe import UniverseConfig
+from quantflow.config.sections import DataConfig, UniverseConfig
 from quantflow.data.calendars import sessions
 from quantflow.data.providers.base import pick
 from quantflow.errors import ConfigError

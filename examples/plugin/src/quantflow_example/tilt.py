@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from quantflow import StageConfig
-from quantflow.config.scores import ScoresConfig
+from quantflow.config.sections import ScoresConfig
 from quantflow.stages.inference import InferenceStage
 from quantflow_example.breadth import BreadthConfig
 
@@ -23,7 +21,7 @@ class BreadthInferenceStage(InferenceStage):
     """Scores as the built-in stage does, but counts momentum the less the narrower the market is."""
 
     needs = ("features", "breadth")
-    Config: ClassVar[type[StageConfig]] = BreadthInferenceConfig
+    Config = BreadthInferenceConfig
 
     def run(self, inputs, config):
         """Return ``scores``, with the weight of momentum times the latest breadth."""

@@ -31,4 +31,4 @@ class DispersionStage(ForeignStage):
     context = ResearchContext
     takes: ClassVar[dict[str, str]] = {"closes": "prices"}
     gives: ClassVar[dict[str, str]] = {"dispersion": "dispersion", "notes": "dispersion_notes"}
-    Config: ClassVar[type[StageConfig]] = DispersionConfig
+    Config = DispersionConfig

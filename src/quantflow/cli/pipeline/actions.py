@@ -37,7 +37,12 @@ def show_profile(name: str, sets: Sequence[str], workspace: Path | None, *, sour
     loaded = catalogue.load(entry, home, sets)
     if as_json:
         settings = loaded.model_dump(mode="json", exclude={"name"})
-        emit("profile", **entry.json(), settings=settings, sources=dict(loaded.sources))
+        emit(
+            "profile",
+            **entry.json(),
+            settings=settings,
+            sources={key: str(source) for key, source in loaded.sources.items()},
+        )
     else:
         print_values(catalogue.values(loaded), sources=sources)
 

@@ -1,8 +1,7 @@
-"""``quantflow profiles``: list, show, validate and import profiles."""
+"""``quantflow profiles``: list, show and validate profiles."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from quantflow.cli import complete
 from quantflow.cli.options import AsJson, Sets, Workspace
 
 app = typer.Typer(
-    help="List, show, validate and import profiles and meta profiles.", no_args_is_help=True, rich_markup_mode=None
+    help="List, show and validate profiles and meta profiles.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
@@ -50,31 +49,3 @@ def validate(
     from quantflow.cli.pipeline import actions
 
     actions.validate(names or (), workspace, as_json=json)
-
-
-@app.command("import")
-def import_(
-    manifest: Annotated[Path, typer.Argument(help="JSON manifest with 'profiles', and perhaps 'defaults'.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")] = Path("quantflow.toml"),
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
-    json: AsJson = False,
-) -> None:
-    """Write a quantflow.toml from a JSON manifest, and list what was mapped and what was not, and why."""
-    from quantflow.config.manifest import read_manifest
-    from quantflow.data.store import write_atomic
-    from quantflow.errors import ConfigError
-    from quantflow.ui.emit import emit
-
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise ConfigError(f"{out} cannot be written: it is a folder, or its folder is not there.", hint="Name a file.")
-    if out.exists() and not force:
-        raise ConfigError(f"{out} is there already.", hint="Name another with --out, or replace it with --force.")
-    found = read_manifest(manifest)
-    write_atomic(out.absolute(), found.toml.encode())
-    if json:
-        lines = {"mapped": [line.json() for line in found.mapped], "unmapped": [line.json() for line in found.unmapped]}
-        emit("imported", file=str(out), **lines)
-        return
-    from quantflow.ui.profiles import print_imported
-
-    print_imported(found, str(out))

@@ -13,7 +13,7 @@ from quantflow.data.providers.horizon import bounded
 from quantflow.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
-    from quantflow.config.data import DataConfig
+    from quantflow.config.sections import DataConfig
 
 __all__ = ["GROUP", "Provider", "fingerprint", "open_provider", "provider_names"]
 

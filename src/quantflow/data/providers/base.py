@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from quantflow.errors import ConfigError
 
 if TYPE_CHECKING:
-    from quantflow.config.universe import UniverseConfig
+    from quantflow.config.sections import UniverseConfig
 
 BAR_FIELDS: tuple[str, ...] = ("open", "high", "low", "close", "volume")
 """The columns that ``bars`` may have beside ``symbol`` and ``date``; only ``close`` is required."""

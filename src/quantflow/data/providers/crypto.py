@@ -23,8 +23,7 @@ from quantflow.data.rate_limit import SharedPace
 from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, unknown_name
 
 if TYPE_CHECKING:
-    from quantflow.config.data import DataConfig
-    from quantflow.config.universe import UniverseConfig
+    from quantflow.config.sections import DataConfig, UniverseConfig
 
 _DAY = 86_400_000
 _GENESIS = date(2010, 1, 1)

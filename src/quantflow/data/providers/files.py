@@ -18,8 +18,7 @@ from quantflow.data.providers.tables import header, read
 from quantflow.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from quantflow.config.data import DataConfig
-    from quantflow.config.universe import UniverseConfig
+    from quantflow.config.sections import DataConfig, UniverseConfig
 
 
 class FilesProvider:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from quantflow.config.universe import UniverseConfig
+    from quantflow.config.sections import UniverseConfig
     from quantflow.data.providers.base import Provider
 
 _end: ContextVar[date | None] = ContextVar("history_end", default=None)

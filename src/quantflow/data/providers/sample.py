@@ -16,8 +16,7 @@ from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
 from quantflow.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from quantflow.config.data import DataConfig
-    from quantflow.config.universe import UniverseConfig
+    from quantflow.config.sections import DataConfig, UniverseConfig
 
 _STOCKS: dict[str, tuple[str, str, str]] = {
     "AAPL": ("Apple", "Information Technology", "XNAS"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from quantflow.config.meta import SleeveName
 from quantflow.errors import DataError
@@ -38,7 +38,7 @@ class AggregationStage(BasePipelineStage[AggregationStageConfig]):
     kind = Kind.COMPUTE
     needs = ("sleeve_streams",)
     makes = ("streams",)
-    Config: ClassVar[type[StageConfig]] = AggregationStageConfig
+    Config = AggregationStageConfig
 
     def run(self, inputs: Inputs, config: AggregationStageConfig) -> Outputs:
         """Return ``streams``: index ``date``, one column of simple net returns per sleeve, in the profile's order.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import DataError, IntegrityError
@@ -27,7 +27,7 @@ class GatherStage(BasePipelineStage[StageConfig]):
     kind = Kind.CONTROL
     needs = ("run",)
     makes = ("sleeve_streams", "sleeve_books", "sleeves")
-    Config: ClassVar[type[StageConfig]] = StageConfig
+    Config = StageConfig
 
     def execute(self, context: SelectionContext) -> SelectionContext:
         """Load each sleeve's artifacts from the store, gather, and store the result.

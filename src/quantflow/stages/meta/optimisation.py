@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from quantflow.config.meta import MetaAllocation, SleeveBounds
 from quantflow.errors import InfeasibleError
@@ -32,7 +32,7 @@ class OptimisationStage(BasePipelineStage[OptimisationStageConfig]):
     kind = Kind.COMPUTE
     needs = ("streams",)
     makes = ("sleeve_weights", "meta_allocation")
-    Config: ClassVar[type[StageConfig]] = OptimisationStageConfig
+    Config = OptimisationStageConfig
 
     def run(self, inputs: Inputs, config: OptimisationStageConfig) -> Outputs:
         """Return ``sleeve_weights`` (index ``sleeve``, in order, summing to the budget) and ``meta_allocation``.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from quantflow.config.report import ReportConfig
+from quantflow.config.operation import ReportConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 
@@ -35,7 +33,7 @@ class MetaReportStage(BasePipelineStage[MetaReportStageConfig]):
         "run",
     )
     makes = ("report", "brief")
-    Config: ClassVar[type[StageConfig]] = MetaReportStageConfig
+    Config = MetaReportStageConfig
 
     def run(self, inputs: Inputs, config: MetaReportStageConfig) -> Outputs:
         """Return ``report``, an HTML page without scripts or links, and ``brief``, at most 15 lines of text."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from quantflow.config.calendar import CalendarConfig
+import numpy as np
+
 from quantflow.config.meta import MetaValidation
-from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.config.sections import CalendarConfig
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Summary
+from quantflow.quant.backtest import DateArray, FloatArray, IntArray
+from quantflow.quant.metrics import summarise
 from quantflow.stages.meta.optimisation import OptimisationStageConfig, divide, limits
-from quantflow.stages.walk_forward import Rebalances, decide_all, metrics, schedule, stream, weights_over_time
+from quantflow.stages.walk_forward import Market, Rebalances, decide_all, proof, schedule, told
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from quantflow.quant.backtest import DateArray, FloatArray, IntArray
 
 
 class MetaValidationStageConfig(OptimisationStageConfig):
@@ -38,7 +40,7 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
     kind = Kind.COMPUTE
     needs = ("streams",)
     makes = ("oos_returns", "oos_weights", "metrics")
-    Config: ClassVar[type[StageConfig]] = MetaValidationStageConfig
+    Config = MetaValidationStageConfig
 
     def run(self, inputs: Inputs, config: MetaValidationStageConfig) -> Outputs:
         """Return ``oos_returns``, ``oos_weights`` (``symbol`` is the sleeve) and ``metrics``.
@@ -49,36 +51,22 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
         Raises:
             DataError: If the streams are too short for a single rebalance.
         """
-        import numpy as np
-
-        from quantflow.quant.backtest import simulate
-
-        frame, chosen = inputs["streams"], config.validation
+        frame: pd.DataFrame = inputs["streams"]
         sessions, returns = frame.index.to_numpy().astype("datetime64[D]"), frame.to_numpy(dtype=float)
-        scheduled = schedule(sessions, chosen, "sleeves' streams")
+        scheduled = schedule(sessions, config.validation, "sleeves' streams")
         made, fallbacks = _decided(frame, sessions, scheduled, config)
-        strategy = simulate(returns.T, made.positions, made.targets, chosen.commission_bps + chosen.slippage_bps)
         equal = np.full((len(scheduled), frame.shape[1]), config.budget / frame.shape[1])
-        benchmark = simulate(returns.T, scheduled, equal)
-        shown = sessions[scheduled[0] :]
-        return {
-            "oos_returns": stream(shown, strategy, benchmark),
-            "oos_weights": weights_over_time([str(name) for name in frame.columns], sessions, made),
-            "metrics": metrics(shown, strategy, benchmark, chosen, config.calendar)
-            | {"rebalances": made.account | {"fallbacks": fallbacks}}
-            | {"sleeves": _each(frame.iloc[scheduled[0] :], config.calendar.annualisation)},
-        }
+        year = config.calendar.annualisation
+        market = Market([str(name) for name in frame.columns], sessions, returns.T, equal)
+        outputs = proof(market, made, config.validation, year)
+        outputs["metrics"]["rebalances"]["fallbacks"] = fallbacks
+        outputs["metrics"]["sleeves"] = _each(frame.iloc[scheduled[0] :], year)
+        return outputs
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the Sharpe ratio out of sample and the rebalances; degraded if one was not feasible as asked."""
-        figures = outputs["metrics"]
-        sharpe, done = figures["strategy"]["sharpe"], figures["rebalances"]
-        note = f"Sharpe {'n/a' if sharpe is None else format(sharpe, '.2f')}, {done['traded']} rebalances"
-        held, fell = len(done["held"]), len(done["fallbacks"])
-        note += f", {held} not feasible" if held else ""
-        note += f", {fell} by a fallback" if fell else ""
-        sleeves = inputs["streams"].shape[1]
-        return Summary(sleeves, outputs["oos_weights"]["symbol"].nunique(), note, degraded=held + fell > 0)
+        note, degraded = told(outputs["metrics"])
+        return Summary(inputs["streams"].shape[1], outputs["oos_weights"]["symbol"].nunique(), note, degraded)
 
 
 def _decided(
@@ -100,6 +88,4 @@ def _decided(
 
 def _each(frame: pd.DataFrame, year: int) -> dict[str, Any]:
     """Return each sleeve's figures over sessions after the first, whose close is where capital is first put in."""
-    from quantflow.quant.metrics import summarise
-
     return {str(name): summarise(frame[name].to_numpy()[1:], year) for name in frame.columns}

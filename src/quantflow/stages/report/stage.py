@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from quantflow.config.report import ReportConfig
+from quantflow.config.operation import ReportConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 
@@ -17,9 +15,9 @@ class ReportStageConfig(StageConfig):
 class ReportStage(BasePipelineStage[ReportStageConfig]):
     """Write the page and the brief: from the artifacts and the run's record alone, so equal inputs give equal bytes."""
 
-    id: ClassVar[str] = "report"
-    kind: ClassVar[Kind] = Kind.CONTROL
-    needs: ClassVar[tuple[str, ...]] = (
+    id = "report"
+    kind = Kind.CONTROL
+    needs = (
         "prices",
         "instruments",
         "quality",
@@ -34,8 +32,8 @@ class ReportStage(BasePipelineStage[ReportStageConfig]):
         "metrics",
         "run",
     )
-    makes: ClassVar[tuple[str, ...]] = ("report", "brief")
-    Config: ClassVar[type[StageConfig]] = ReportStageConfig
+    makes = ("report", "brief")
+    Config = ReportStageConfig
 
     def run(self, inputs: Inputs, config: ReportStageConfig) -> Outputs:
         """Return ``report``, an HTML page without scripts or links, and ``brief``, at most 15 lines of text."""

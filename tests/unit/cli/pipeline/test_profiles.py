@@ -83,24 +83,6 @@ def test_validate_tells_every_problem_at_once(home: Path) -> None:
         call(home, "profiles", "validate", "mien")
 
 
-def test_import_writes_a_file_once(tmp_path: Path) -> None:
-    """The file loads; it is never replaced without --force; both lists are printed."""
-    manifest, out = tmp_path / "m.json", tmp_path / "quantflow.toml"
-    manifest.write_text('{"profiles": {"core": {"selection": {"top_n": 4, "nonsense": 1}}}}')
-    arguments = ["profiles", "import", str(manifest), "--out", str(out)]
-    first = CliRunner().invoke(app, arguments)
-    assert first.exit_code == 0
-    assert "policy.top_n" in first.stdout
-    assert "nonsense" in first.stdout.partition("NOT MAPPED")[2]
-    assert load_profile("core", workspace=tmp_path).policy.top_n == 4
-    manifest.write_text('{"profiles": {"core": {"selection": {"top_n": 5}}}}')
-    assert "there already" in str(CliRunner().invoke(app, arguments).exception)
-    assert load_profile("core", workspace=tmp_path).policy.top_n == 4
-    forced = json.loads(CliRunner().invoke(app, [*arguments, "--force", "--json"]).stdout)
-    assert [line["target"] for line in forced["mapped"]] == ["policy.top_n"]
-    assert load_profile("core", workspace=tmp_path).policy.top_n == 5
-
-
 def test_stages_are_listed_and_shown(home: Path) -> None:
     """Each with kind, needs, makes and package; one with its definition and settings."""
     found = [stage["id"] for stage in told(home, "stages", "list")["stages"]]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.report import ReportConfig
+from quantflow.config.operation import ReportConfig
 from quantflow.data.artifacts import decode, encode
 from quantflow.data.panel import Panel
 from quantflow.stages.report.facts import deepest_fall, t_value

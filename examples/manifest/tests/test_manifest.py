@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from quantflow.config.load import load_meta, load_profile
-from quantflow.config.manifest import imported, read_manifest
-from quantflow.config.manifest_keys import OF_SECTION, RULES
 from quantflow.config.profile import Profile
 from quantflow.errors import ConfigError
+from quantflow_manifest.keys import OF_SECTION, RULES
+from quantflow_manifest.read import imported, read_manifest
 
 MANIFEST: dict[str, Any] = {
     "defaults": {

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantflow.config.load import document_problems
-from quantflow.config.manifest import imported
-from quantflow.config.manifest_keys import RULES
 from quantflow.errors import QuantflowError
+from quantflow_manifest.keys import RULES
+from quantflow_manifest.read import imported
 
 NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([0.5, 3, 252, 21]))
 WORDS = st.sampled_from(["hrp", "core", "a", "b", "2020-01-02", "monthly", "files", "XNYS"])
@@ -40,6 +40,7 @@ MANIFEST = st.fixed_dictionaries(
 
 
 def holds(manifest: Any) -> None:
+    """Check that what comes of a manifest loads, or that it is refused."""
     try:
         found = imported(json.loads(json.dumps(manifest)))
     except QuantflowError:

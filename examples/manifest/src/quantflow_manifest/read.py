@@ -14,13 +14,13 @@ from pydantic import ValidationError
 
 from quantflow.config import problems
 from quantflow.config.load import document_problems
-from quantflow.config.manifest_keys import OF_SECTION, RULES, Rule, method
 from quantflow.config.meta import MetaAllocation
-from quantflow.config.names import NAME
 from quantflow.config.profile import SECTIONS, Profile
-from quantflow.config.toml_text import toml_text
+from quantflow.config.sections import NAME
 from quantflow.config.workspaces import FILE
 from quantflow.errors import ConfigError
+from quantflow_manifest.keys import OF_SECTION, RULES, Rule, method
+from quantflow_manifest.toml_text import toml_text
 
 BASE = "manifest_defaults"
 """The profile that holds the manifest's ``defaults``; all others extend it."""

@@ -1,0 +1,1 @@
+"""JSON manifests of profiles, turned into a ``quantflow.toml``."""

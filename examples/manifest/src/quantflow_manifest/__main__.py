@@ -1,0 +1,7 @@
+"""``python -m quantflow_manifest``."""
+
+import sys
+
+from quantflow_manifest.command import main
+
+sys.exit(main())

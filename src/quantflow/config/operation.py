@@ -1,0 +1,129 @@
+"""The sections about a run as a whole: its stages, where and when it runs, its book, orders and report."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+
+from quantflow.config.sections import Section, Switch
+from quantflow.errors import ConfigError
+
+
+class PipelineConfig(Section):
+    """The stages of other packages: one replaces the stage of its id, or joins where its needs and makes put it.
+
+    ``stages = […]`` at the top of the profile is the same. A stage's own settings are a section of the profile.
+    """
+
+    stages: tuple[str, ...] = Field(
+        (), description="each `package.module:Class`, or the name under which a package registers it"
+    )
+
+
+class ExecutionConfig(Section):
+    """The runner: a Ray cluster, a local Ray, or processes without Ray; the results have the same bytes."""
+
+    runner: Literal["auto", "ray", "local"] = Field(
+        "auto",
+        description="what runs the sleeves: a Ray, or processes of this machine without one (local); auto is Ray, "
+        "and processes when a Ray of this machine does not come up",
+    )
+    ray_address: str | None = Field(
+        None, min_length=1, description="address of a Ray cluster; a local Ray is started when absent"
+    )
+    workers: int | None = Field(None, ge=1, le=4096, description="processes at once; one per core when absent")
+    store: str | None = Field(
+        None, min_length=1, description="fsspec URL of artifacts and cached results; below the workspace when absent"
+    )
+
+
+AFTER = r"^close\+\d{1,4}m?$"
+CRON = r"^(@[a-z]+|\S+( \S+){4,5})$"
+
+
+class ScheduleConfig(Section):
+    """When ``quantflow serve`` runs the profile; no run depends on it. ``"off"`` takes back what is extended."""
+
+    after: Annotated[str | None, Switch] = Field(
+        None, pattern=AFTER, description="minutes after the usual close of the calendar's exchange, as `close+45m`"
+    )
+    cron: Annotated[str | None, Switch] = Field(
+        None, pattern=CRON, description="a crontab's five fields, as `30 18 * * 1-5`; beside `after` when both are set"
+    )
+    timezone: str | None = Field(
+        None, min_length=1, description="time zone of `cron`, as `Europe/Berlin`; the exchange's when absent"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (KeyError, OSError, ValueError) as error:
+                raise ValueError(f"there is no time zone {value!r}") from error
+        return value
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is any time at which the profile is to run."""
+        return self.after is not None or self.cron is not None
+
+
+def minutes_after(text: str, named: str) -> int:
+    """Return the minutes of ``close+45m``.
+
+    Args:
+        text: That text.
+        named: What it is the value of, for the error.
+
+    Raises:
+        ConfigError: If it is something else.
+    """
+    if re.match(AFTER, text) is None:
+        raise ConfigError(f"{named} {text!r} is not close+MINUTES.", hint="Write it as close+45m.")
+    return int(text.removeprefix("close+").removesuffix("m"))
+
+
+class PublishConfig(Section):
+    """What a run must hold to before its weights become the profile's current book."""
+
+    enabled: bool = Field(True, description="Whether a complete run moves the current book at all.")
+    max_weight: float | None = Field(
+        None, gt=0, le=10, description="Largest weight of one name in the book, long or short, after netting sleeves."
+    )
+    max_turnover: float | None = Field(
+        None, gt=0, le=20, description="Largest turnover against the book that is there: half the sum of all changes."
+    )
+
+
+class OrdersConfig(Section):
+    """How orders are made of the book; what a trade costs is said in the section `validation`."""
+
+    no_trade_band: float = Field(
+        0.001,
+        ge=0,
+        lt=1,
+        description="a name is not traded when its weight is nearer than this to the book's; one that left the book "
+        "is always sold",
+    )
+
+
+class ReportConfig(Section):
+    """What the report of a run is called and how long its tables are."""
+
+    title: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=120,
+        description="Heading of the page and of the browser's tab; the profile's name when not given.",
+    )
+    top: int = Field(
+        default=15,
+        ge=1,
+        le=200,
+        description="Rows shown at once of winners, weights and score contributions; the rest is folded or summed.",
+    )

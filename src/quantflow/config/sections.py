@@ -1,0 +1,373 @@
+"""The sections of a profile that its stages read, from the universe to the walk-forward; and what all sections are."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from quantflow.config.features import FEATURES, Side
+from quantflow.config.methods import AllowedMethod
+from quantflow.errors import unknown_name
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+"""What profiles, meta profiles and sleeves may be called: safe as a file name on every system."""
+
+
+class Section(BaseModel):
+    """One section of a profile: frozen, closed (an unknown key is an error), every field described with its unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _off_is_none(value: Any) -> Any:
+    # TOML has no null.
+    return None if value == "off" else value
+
+
+Switch = BeforeValidator(_off_is_none)
+"""Marks an optional setting that ``"off"`` switches off."""
+
+
+class UniverseConfig(Section):
+    """The instruments asked for: all of the provider's, or those named, less the excluded."""
+
+    symbols: tuple[str, ...] | None = Field(None, min_length=1, description="symbols; all the provider has when absent")
+    exclude: tuple[str, ...] = Field((), description="symbols left out")
+    sectors: tuple[str, ...] | None = Field(None, min_length=1, description="sectors kept; all when absent")
+
+    @model_validator(mode="after")
+    def _named_once(self) -> UniverseConfig:
+        for key in ("symbols", "exclude", "sectors"):
+            names = getattr(self, key) or ()
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{key} names {twice[0]!r} twice")
+        return self
+
+
+ALWAYS_OPEN = "24/7"
+
+
+class CalendarConfig(Section):
+    """Which days are sessions."""
+
+    name: str = Field(
+        "XNYS",
+        min_length=1,
+        max_length=32,
+        description='exchange code as exchange_calendars knows it (ISO 10383, e.g. XNYS, XLON), or "24/7"',
+    )
+
+    @property
+    def annualisation(self) -> int:
+        """Sessions per year: 365 where every day is a session, else 252."""
+        return 365 if self.name == ALWAYS_OPEN else 252
+
+
+OnFailure = Literal["warn", "quarantine", "block"]
+"""What a failed check does: it is only reported (severity warn); or its symbol is set aside with the reason (severity
+error); or nothing goes on (severity error, blocks)."""
+
+
+class DataConfig(Section):
+    """The provider, and the contract that every symbol's prices are held to."""
+
+    provider: str = Field(
+        "sample", min_length=1, description="provider name: sample, files, ccxt, or that of a plug-in"
+    )
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="files: the CSV or Parquet file, folder or glob; relative to quantflow.toml, or any fsspec URL",
+    )
+    instruments: str | None = Field(
+        None,
+        min_length=1,
+        description="files: CSV or Parquet with symbol, name, sector, currency, exchange, tick, lot, min_notional",
+    )
+    exchange: str | None = Field(None, pattern="^[a-z0-9]{2,32}$", description="ccxt: the exchange's id, e.g. binance")
+    quote: str = Field("USDT", pattern="^[A-Z0-9]{2,16}$", description="ccxt: the currency that prices are quoted in")
+    top: int = Field(
+        50, ge=1, le=5000, description="ccxt: symbols of the largest volume today, when universe.symbols names none"
+    )
+    limit: int = Field(500, ge=2, le=5000, description="ccxt: bars asked for in one request")
+    timeout: int = Field(10, ge=1, le=300, description="ccxt: seconds of silence after which a request is given up")
+    base_url: str | None = Field(
+        None,
+        pattern="^https?://[^/?#]+$",
+        description="ccxt: scheme, host and port that requests go to instead of the exchange's, e.g. a proxy's",
+    )
+    cache: str | None = Field(
+        None,
+        min_length=1,
+        description="ccxt: folder where bars are kept for later runs, e.g. .quantflow/market; not kept when absent",
+    )
+    start: date | None = Field(None, ge=date(1900, 1, 1), description="first date asked for; all there is when absent")
+    min_sessions: int = Field(252, ge=2, description="sessions with a price that a symbol needs")
+    max_stale: int = Field(10, ge=1, description="sessions in a row that the close may stay the same")
+    max_tail: int = Field(5, ge=0, description="sessions at the end that may be missing or unchanged")
+    max_gap: int = Field(5, ge=0, description="sessions in a row that may be missing between two prices")
+    max_holes: float = Field(
+        0.05, ge=0, le=1, description="fraction of the sessions between first and last price that may be missing"
+    )
+    spike_mad: float = Field(
+        40.0, gt=0, description="a jump that reverts and exceeds this many MAD of log returns is a bad print"
+    )
+    on_history: OnFailure = Field("quarantine", description="what too short a history does")
+    on_stale: OnFailure = Field("quarantine", description="what a stale stretch does")
+    on_tail: OnFailure = Field("quarantine", description="what a flat or missing tail does")
+    on_gap: OnFailure = Field("quarantine", description="what a gap, or too many missing sessions, does")
+    on_spike: OnFailure = Field("warn", description="what a bad print does")
+    on_restated: OnFailure = Field("warn", description="what bars that the provider has changed since do")
+    quarantine_budget: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="fraction of the symbols asked for that may be set aside before the run fails; one always may, "
+        "unless it is 0",
+    )
+
+
+class FeaturesConfig(Section):
+    """The windows of the features, in sessions."""
+
+    lookback: int = Field(
+        504,
+        ge=128,
+        le=5040,
+        description="sessions over which returns, ranges and traded values are measured",
+    )
+    momentum_long: int = Field(
+        252, ge=2, le=2520, description="age of the close that momentum starts from, in sessions"
+    )
+    momentum_skip: int = Field(
+        21, ge=0, le=2519, description="age of the close that momentum ends at, in sessions; 0 = the last close"
+    )
+    trend_window: int = Field(
+        200, ge=2, le=2520, description="sessions of the average close that the trend is measured against"
+    )
+
+    @model_validator(mode="after")
+    def _momentum_spans_time(self) -> FeaturesConfig:
+        if self.momentum_skip >= self.momentum_long:
+            raise ValueError(f"momentum_skip ({self.momentum_skip}) must be below momentum_long ({self.momentum_long})")
+        return self
+
+
+ProbabilityMap = Literal["rank", "normal_cdf", "logistic"]
+Direction = Literal["LONG", "SHORT"]
+
+_DEFAULT_WEIGHTS = {"momentum": 1.0, "volatility": 0.5, "cvar": 0.5, "entropy": 0.25, "efficiency": 0.5, "trend": 0.5}
+
+
+class ScoresConfig(Section):
+    """How features become one score per symbol."""
+
+    scorer: str = Field("log_mps", description="Scorer: log_mps, or one that a plug-in registers.", min_length=1)
+    weights: dict[str, float] = Field(
+        default_factory=lambda: dict(_DEFAULT_WEIGHTS),
+        description="Weight of each feature in the score, > 0; features that are not named do not count.",
+        min_length=1,
+    )
+    maps: dict[str, ProbabilityMap] = Field(
+        default_factory=dict,
+        description="How a feature becomes a probability: rank (default), normal_cdf of its z-score, "
+        "or logistic of its robust z-score.",
+    )
+    prefer: dict[str, Side] = Field(
+        default_factory=dict,
+        description="Side of a feature that a long position prefers, high or low, where it is not the usual one; "
+        'momentum = "low" buys losers (mean reversion).',
+    )
+    directions: tuple[Direction, ...] = Field(
+        ("LONG",), description="Directions that a symbol may be held in: LONG, SHORT or both.", min_length=1
+    )
+
+    @field_validator("weights", "maps", "prefer")
+    @classmethod
+    def _known_features(cls, value: dict[str, object]) -> dict[str, object]:
+        for name in value:
+            if name not in FEATURES:
+                error = unknown_name("feature", name, FEATURES)
+                raise ValueError(f"{error.message} {error.hint}")
+        return {name: value[name] for name in FEATURES if name in value}
+
+    @field_validator("weights")
+    @classmethod
+    def _positive(cls, value: dict[str, float]) -> dict[str, float]:
+        for name, weight in value.items():
+            if not 0.0 < weight < float("inf"):
+                raise ValueError(f"The weight of {name!r} is {weight}; it must be positive and finite.")
+        return value
+
+    @field_validator("directions")
+    @classmethod
+    def _long_first(cls, value: tuple[Direction, ...]) -> tuple[Direction, ...]:
+        return tuple(sorted(set(value)))
+
+    def sign(self, feature: str, direction: Direction) -> float:
+        """Return +1.0 if more of *feature* is better in *direction*, else -1.0."""
+        high = self.prefer.get(feature, FEATURES[feature].better) == "high"
+        flipped = direction == "SHORT" and FEATURES[feature].directional
+        return 1.0 if high != flipped else -1.0
+
+
+class ClustersConfig(Section):
+    """How symbols that move together are grouped."""
+
+    lookbacks: tuple[Annotated[int, Field(ge=20, le=5_000)], ...] = Field(
+        (63, 126, 252),
+        description="Windows over which correlations are taken, sessions; their distances are averaged.",
+        min_length=1,
+    )
+    shrinkage: Literal["auto"] | Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        "auto",
+        description="Share of each correlation that is replaced by 0; auto estimates it from the noise in each window.",
+    )
+    distance_threshold: float = Field(
+        0.65,
+        description="Ward height above which two groups stay apart; the distance of two symbols is 0 to 1.",
+        gt=0.0,
+    )
+    max_clusters: int = Field(
+        25, description="The most clusters that the tree is cut into, whatever the threshold.", ge=1
+    )
+    min_observations: int = Field(
+        40,
+        description="Returns that two symbols must share in a window, sessions; a symbol with fewer in the "
+        "longest window is a cluster of its own.",
+        ge=10,
+    )
+
+    @model_validator(mode="after")
+    def _windows_can_be_filled(self) -> ClustersConfig:
+        if self.min_observations > min(self.lookbacks):
+            raise ValueError(
+                f"min_observations is {self.min_observations}, more than the shortest lookback, {min(self.lookbacks)}."
+            )
+        return self
+
+
+Limit = Annotated[float | None, Switch]
+Count = Annotated[int | None, Switch]
+
+
+class PolicyConfig(Section):
+    """Which scored symbols may win, and how many. ``"off"`` switches a veto or cap off.
+
+    The names of the options are the names of the rules in ``decisions``.
+    """
+
+    max_undefined: Count = Field(
+        0, description="Health, safety veto: features that a symbol may lack which others have, count.", ge=0
+    )
+    max_volatility: Limit = Field(
+        0.8, description="Safety veto: highest annualised volatility, as a fraction (0.8 = 80 %).", gt=0.0
+    )
+    max_kurtosis: Limit = Field(30.0, description="Safety veto: highest excess kurtosis of returns.", gt=0.0)
+    max_drawdown: Limit = Field(
+        None, description="Safety veto: deepest drawdown, as a positive fraction (0.6 = 60 %).", gt=0.0, le=1.0
+    )
+    min_liquidity: Limit = Field(
+        1_000_000.0,
+        description="Friction, safety veto: least median traded value, in currency per session; "
+        "passes where there is no volume.",
+        gt=0.0,
+    )
+    max_entropy: Limit = Field(
+        0.98, description="Spectral veto: highest normalised permutation entropy, 0 to 1 (1 = noise).", gt=0.0, lt=1.0
+    )
+    min_efficiency: Limit = Field(
+        0.005, description="Spectral veto: lowest efficiency ratio, 0 to 1 (1 = a straight line).", gt=0.0, lt=1.0
+    )
+    hurst_band: Limit = Field(
+        0.005,
+        description="Spectral veto: a Hurst exponent nearer to 0.5 (a random walk) than this is vetoed.",
+        gt=0.0,
+        lt=0.5,
+    )
+    relaxation: float = Field(
+        0.5,
+        description="Share of the way that level 2 moves each spectral limit toward where it vetoes nothing; 1 = off.",
+        gt=0.0,
+        le=1.0,
+    )
+    top_n: int = Field(2, description="The most winners per cluster and direction.", ge=1)
+    max_per_sector: Count = Field(
+        5, description="The most winners per sector, at every level; symbols without a sector are not limited.", ge=1
+    )
+    min_alpha: Limit = Field(
+        None, description="Least alpha score of a winner, 0 to 1; given up from level 3.", gt=0.0, le=1.0
+    )
+    min_winners: int = Field(5, description="Winners below which the level is raised.", ge=1)
+    max_winners: int = Field(25, description="The most winners, at every level.", ge=1)
+
+    @model_validator(mode="after")
+    def _room_for_the_minimum(self) -> PolicyConfig:
+        if self.min_winners > self.max_winners:
+            raise ValueError(f"min_winners is {self.min_winners}, more than max_winners, {self.max_winners}.")
+        return self
+
+
+class SynthesisConfig(Section):
+    """What the atoms of a profile are called."""
+
+    logic: str = Field(
+        "momentum",
+        max_length=32,
+        pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
+        description="name of the profile's idea, the middle of every atom id SYMBOL_logic_LONG: letters, digits, _",
+    )
+
+
+MethodName = Annotated[str, AllowedMethod()]
+
+
+class AllocationConfig(Section):
+    """The method, what to try when it fails, and the limits that every portfolio keeps.
+
+    All weights are fractions of capital and refer to |weight|; a limit that is absent does not limit.
+    """
+
+    method: MethodName = Field("hrp", description="how capital is divided")
+    fallbacks: tuple[MethodName, ...] = Field(
+        ("hrp", "inverse_volatility", "equal_weight"),
+        description="methods tried in this order when the one before fails; the method itself is not tried twice",
+    )
+    lookback: int = Field(504, ge=60, description="sessions of returns, up to the last one, that the method sees")
+    budget: float = Field(1.0, gt=0, le=10, description="gross exposure: the sum of |weight|")
+    max_weight: float | None = Field(None, gt=0, le=10, description="largest |weight| of one name")
+    min_weight: float = Field(0.0, ge=0, le=10, description="smallest |weight| of every name selected")
+    max_cluster_weight: float | None = Field(None, gt=0, le=10, description="largest sum of |weight| in one cluster")
+    max_sector_weight: float | None = Field(
+        None,
+        gt=0,
+        le=10,
+        description="largest sum of |weight| in one sector; names without a sector count as one sector",
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max_weight is not None and self.min_weight > self.max_weight:
+            raise ValueError(f"min_weight {self.min_weight:g} is above max_weight {self.max_weight:g}")
+        return self
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The methods in the order in which they are tried, each once."""
+        return tuple(dict.fromkeys((self.method, *self.fallbacks)))
+
+
+Rebalance = Literal["weekly", "monthly", "quarterly"]
+
+
+class ValidationConfig(Section):
+    """When the walk-forward rebalances, and what a trade costs."""
+
+    rebalance: Rebalance = Field("monthly", description="trades at the close of the last session of each period")
+    min_history: int = Field(756, ge=60, description="sessions that come before the first rebalance, itself included")
+    commission_bps: float = Field(1.0, ge=0, le=1000, description="commission in basis points of the amount traded")
+    slippage_bps: float = Field(
+        5.0, ge=0, le=1000, description="half spread and impact in basis points of the amount traded"
+    )
