@@ -37,7 +37,7 @@ class QuantSDK:
 
         Args:
             profile: The profile's name.
-            run_id: The run's name; made up when None.
+            run_id: The run's name; generated when None.
             as_of: The last session to be seen; None for the last completed one.
             workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
             overrides: ``section.key=value`` lines that win over the profile.

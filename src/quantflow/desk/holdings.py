@@ -31,7 +31,7 @@ class Position:
     """What is held of one name.
 
     Attributes:
-        quantity: Units; negative when short, 0 when only the price is told.
+        quantity: Units; negative when short, 0 when only the price is given.
         price: Money per unit; None when the file does not say.
     """
 
@@ -210,8 +210,8 @@ def _records(found: Any) -> list[tuple[str, Any]]:
 
 def _record(symbol: str, inner: Any) -> dict[str, Any]:
     """Return an entry of an object by symbol as a record with its symbol."""
-    told = inner if isinstance(inner, dict) else {"quantity": inner}
-    return _unique([("symbol", symbol), *told.items()])
+    record = inner if isinstance(inner, dict) else {"quantity": inner}
+    return _unique([("symbol", symbol), *record.items()])
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -165,6 +165,5 @@ def _config(run: Run) -> PublishConfig:
 def _is_experiment(run: Run) -> bool:
     """Whether the run, or a sleeve of it, was made with other settings than its profile's, all but those of ``HOW``."""
     sources = run.header.sources.items()
-    if any(source.is_override for name, source in sources if not name.startswith(HOW)):
-        return True
-    return any(_is_experiment(sleeve.run) for sleeve in run.sleeves if not sleeve.link.pinned)
+    own = any(source.is_override for name, source in sources if not name.startswith(HOW))
+    return own or any(_is_experiment(sleeve.run) for sleeve in run.sleeves if not sleeve.link.pinned)

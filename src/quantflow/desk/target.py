@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from quantflow.config.documents import check_name
 from quantflow.desk.publish import doubts
@@ -65,14 +64,14 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
     if said is not None and not stale_ok:
         raise DegradedError(
             f"The book of {name} is stale. {' '.join(said.split())}",
-            hint="Mend that and run again, or take the old book as it is with --stale-ok.",
+            hint="Fix that and run again, or take the old book as it is with --stale-ok.",
         )
     run = _run_of(workspace, name, book.run_id)
     weights = _sound(book.weights, f"The book of {name}", "Run the profile again, with --force.")
     return Target(run, weights, book=True, stale=said)
 
 
-def _sound(weights: Mapping[str, Any], whose: str, hint: str) -> Mapping[str, float]:
+def _sound(weights: Mapping[str, float], whose: str, hint: str) -> Mapping[str, float]:
     if not weights or not all(isinstance(weight, int | float) and math.isfinite(weight) for weight in weights.values()):
         raise DataError(f"{whose} has no weights, or not all are finite numbers.", hint=hint)
     return weights

@@ -11,6 +11,7 @@ from importlib.metadata import metadata
 from pathlib import Path
 
 from quantflow.doctor.base import Finding, Place, Result
+from quantflow.errors import InfrastructureError
 
 LEAST_YEAR = 2024
 SHARED_MEMORY = Path("/dev/shm")
@@ -51,11 +52,11 @@ def clock(place: Place) -> Iterator[Finding]:
 
     headers = [run.header for run in list_runs(place.workspace) if run.state != "unreadable"]
     newest = max((datetime.fromisoformat(header.created) for header in headers), default=None)
-    mend = "timedatectl set-ntp true"
+    fix = "timedatectl set-ntp true"
     if place.now.year < LEAST_YEAR:
-        yield Finding("clock", Result.BLOCKS, f"it says {place.now:%Y-%m-%d %H:%M} UTC", mend)
+        yield Finding("clock", Result.BLOCKS, f"it says {place.now:%Y-%m-%d %H:%M} UTC", fix)
     elif newest and newest > place.now + timedelta(minutes=1):
-        yield Finding("clock", Result.WARN, f"a run was created {newest - place.now} from now", mend)
+        yield Finding("clock", Result.WARN, f"a run was created {newest - place.now} from now", fix)
     else:
         yield Finding("clock", Result.OK, f"{place.now:%Y-%m-%d %H:%M} UTC")
 
@@ -72,8 +73,8 @@ def ray(place: Place) -> Iterator[Finding]:
 
 def _shared_memory() -> Iterator[Finding]:
     if SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(SHARED_MEMORY).free) < LEAST_SHARED:
-        mend = "quantflow meta … --runner local, or a container with --shm-size=1g"
-        yield Finding("ray", Result.WARN, f"{SHARED_MEMORY} has {free / 2**20:.0f} MiB free, Ray wants 256", mend)
+        fix = "quantflow meta … --runner local, or a container with --shm-size=1g"
+        yield Finding("ray", Result.WARN, f"{SHARED_MEMORY} has {free / 2**20:.0f} MiB free, Ray wants 256", fix)
 
 
 def _token(place: Place) -> Iterator[Finding]:
@@ -84,7 +85,6 @@ def _token(place: Place) -> Iterator[Finding]:
 
 
 def _address(address: str) -> Iterator[Finding]:
-    from quantflow.errors import InfrastructureError
     from quantflow.execution.ray import probe
 
     try:

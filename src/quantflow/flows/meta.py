@@ -25,12 +25,13 @@ from quantflow.flows.worker import at_work, tags_of
 from quantflow.runs import stopping
 from quantflow.runs.header import SleeveFailure
 from quantflow.runs.record import FAILED, INTERRUPTED, RunRecord, now
-from quantflow.runs.run import Run, Sleeve
+from quantflow.runs.run import Meta, Run, Sleeve
 from quantflow.server.prefect_internals import handle_of, limit_last_events
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS, SILENCE_SECONDS = 5.0, 30.0
 COMPLETED = "run.completed"
+LEFT = "it did not complete"
 LAST_EVENTS_SECONDS = 5.0
 WORKER_LOSSES = 2
 """How often a sleeve whose worker died is started again before it counts as failed; it goes on where it was."""
@@ -71,13 +72,13 @@ def meta_flow(
         QuantflowError: What a stage raises.
     """
     stopping.reclaim()
-    with at_flow(META, meta_profile, run_id, workspace) as run:
-        failures = _scattered(run.due()) if run_sleeves else [leaf.failure("it did not complete") for leaf in run.due()]
-        failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(run)
-        refuse_partial(run, failures)
-        run.update(failed=[vars(failure) for failure in failures])
-        play(run, forced)
-    return run.id
+    with at_flow(META, meta_profile, run_id, workspace) as record:
+        failures = _scattered(record.due()) if run_sleeves else [leaf.failure(LEFT) for leaf in record.due()]
+        failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
+        refuse_partial(record, failures)
+        record.update(failed=[vars(failure) for failure in failures])
+        play(record, forced)
+    return record.id
 
 
 def _scattered(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
@@ -195,9 +196,9 @@ def _nested(record: Run) -> list[SleeveFailure]:
     """Finish the nested meta profiles, whose own sleeves have run by now."""
     failures: list[SleeveFailure] = []
     for sleeve in record.sleeves:
-        if sleeve.link.kind != "meta" or sleeve.run.state == "completed":
-            continue
         inner = sleeve.run
+        if not isinstance(inner, Meta) or inner.state == "completed":
+            continue
         try:
             with at_work(inner), tags(f"sleeve:{sleeve.name}", *tags_of(inner)):
                 meta_flow(inner.profile, inner.id, str(record.workspace), run_sleeves=False)

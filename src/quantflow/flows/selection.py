@@ -23,7 +23,7 @@ from quantflow.flows.entry import SELECTION, at_flow
 from quantflow.flows.worker import api_lost
 from quantflow.pipeline.code_version import package_version
 from quantflow.pipeline.keys import fingerprint
-from quantflow.pipeline.stage import SelectionContext, Stage, Summary
+from quantflow.pipeline.stage import BasePipelineStage, SelectionContext, Summary
 from quantflow.review.facts import facts_of
 from quantflow.runs import stopping
 from quantflow.runs.exports import export
@@ -60,9 +60,9 @@ def selection_flow(
         QuantflowError: What a stage raises.
     """
     stopping.reclaim()
-    with at_flow(SELECTION, profile, run_id, workspace) as run:
-        play(run, forced)
-    return run.id
+    with at_flow(SELECTION, profile, run_id, workspace) as record:
+        play(record, forced)
+    return record.id
 
 
 def play(record: Run, forced: Sequence[str]) -> None:
@@ -87,7 +87,9 @@ class _Timer:
         return round(time.monotonic() - self.zero, 3)
 
 
-def advance(stage: Stage, context: SelectionContext, record: Run, planner: Planner) -> SelectionContext:
+def advance(
+    stage: BasePipelineStage[Any], context: SelectionContext, record: Run, planner: Planner
+) -> SelectionContext:
     """Run one stage as its task, and write down what came of it.
 
     Args:

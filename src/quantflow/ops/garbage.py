@@ -223,7 +223,7 @@ def _unused(workspace: Path, gone: Collection[str]) -> tuple[list[Path], list[Le
 
 
 def _referred(workspace: Path, gone: Collection[str]) -> set[str]:
-    """Return all that could be a cache key or a hash in the remaining stage records, whatever shape these are in."""
+    """Return all that could be a cache key or a hash in the remaining stage records, of any shape."""
     found = set[str]()
     for run in _entries(workspace / "runs"):
         for path in _entries(run / "stages") if run.name not in gone else ():

@@ -23,8 +23,9 @@ def checks_of(run: Run) -> Json:
         raise ConfigError(f"{run.id} is a meta run; its sleeves have the checks.", hint=example)
     if ARTIFACT in run.outputs:
         return dict(run.load(ARTIFACT))
-    if run.failed and (found := ((run.failed.error or {}).get("context") or {}).get(ARTIFACT)):
-        return dict(found)
+    found = ((run.failed.error or {}).get("context") or {}).get(ARTIFACT) if run.failed else None
+    if isinstance(found, dict):
+        return found
     raise ConfigError(
         f"The data of run {run.id} were not checked: it is {run.state}.",
         hint=f"quantflow inspect {run.id} shows how far it came.",

@@ -11,7 +11,7 @@ from quantflow.runs.find import list_runs
 from quantflow.runs.run import Meta, Run
 from quantflow.types import Json
 
-Pair: TypeAlias = tuple[Any, Any]
+Pair: TypeAlias = tuple[Any, Any]  # values of a kind: texts, numbers or JSON
 
 
 class Data(TypedDict):

@@ -21,7 +21,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
 
 from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef, ArtifactStore
@@ -29,7 +28,7 @@ from quantflow.errors import ConfigError, StageError
 from quantflow.pipeline.keys import fingerprint
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.replay import ancestors
-from quantflow.pipeline.stage import Kind, Stage
+from quantflow.pipeline.stage import Artifact, Kind, Stage
 from quantflow.runs.run import Run
 from quantflow.types import Settings
 
@@ -59,11 +58,11 @@ class Held:
     """
 
     token: str
-    load: Callable[[], Any]
+    load: Callable[[], Artifact]
     ref: ArtifactRef | None = None
 
     @cached_property
-    def value(self) -> Any:
+    def value(self) -> Artifact:
         """The artifact, loaded once."""
         return self.load()
 
@@ -184,7 +183,7 @@ def _played(stage: Stage, settings: Settings, inputs: Mapping[str, Held], token:
     return {name: Held(f"{token}.{name}", partial(_same, made[name])) for name in stage.makes}
 
 
-def _same(value: Any) -> Any:
+def _same(value: Artifact) -> Artifact:
     return value
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quantflow.data.restated import as_it_was
 from quantflow.pipeline.play import in_the_background, play
-from quantflow.pipeline.stage import SelectionContext
+from quantflow.pipeline.stage import Artifact, SelectionContext
 from quantflow.runs.run import Run
 from quantflow.types import Json
 
@@ -89,7 +89,7 @@ def restatement(run: Run) -> Restatement | None:
     return Restatement(days, len(now), entered, left, float(weights.abs().max()))
 
 
-def _made(run: Run, context: SelectionContext, former: pd.DataFrame) -> dict[str, Any]:
+def _made(run: Run, context: SelectionContext, former: pd.DataFrame) -> dict[str, Artifact]:
     stages = run.pipeline()
     first = next(i for i, stage in enumerate(stages) if ARTIFACT in stage.makes)
     values = {name: context.load(name) for name in stages[first].makes}

@@ -174,10 +174,11 @@ def _change(run: Run, symbol: str) -> str:
         return ""
     margin, limit = float(row["margin"]), float(row["limit"])
     if row["outcome"] == "selected":
-        return f"Its {row['rule']} figure is {row['value']:.4g}: {margin:.4g} worse, at {limit:.4g}, and it is out."
+        figure = f"its {row['rule']} figure, {row['value']:.4g},"
+        return f"It would drop out if {figure} were {margin:.4g} worse, at {limit:.4g}."
     return (
-        f"It was {-margin:.4g} short of {row['rule']}: its figure is {row['value']:.4g}, the limit {limit:.4g}; "
-        "past it, the next rule decides."
+        f"It missed {row['rule']} by {-margin:.4g}: its figure is {row['value']:.4g}, the limit {limit:.4g}. "
+        "Within the limit, it would pass to the next rule."
     )
 
 

@@ -112,9 +112,16 @@ class Header:
         parent = data.get("parent")
         typed = {
             "as_of": date.fromisoformat(data["as_of"]),
-            "sources": {key: Source(**source) for key, source in data.get("sources", {}).items()},
             "parent": Parent(**parent) if parent else None,
+            "sources": {name: _source(found) for name, found in data.get("sources", {}).items()},
             "failed": tuple(SleeveFailure(**failure) for failure in data.get("failed", ())),
             **{name: tuple(data.get(name, ())) for name in ("stages", "sleeves", "flow_runs")},
         }
         return cls(**{**{name: data[name] for name in cls.__dataclass_fields__ if name in data}, **typed})
+
+
+def _source(found: Mapping[str, str] | str) -> Source:
+    """Return where a setting came from; the records of version 0.1 have that in words."""
+    if not isinstance(found, str):
+        return Source(**found)  # type: ignore[arg-type]
+    return Source("flag" if found.startswith("--set") else "env" if found.startswith("env") else "file", found)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from quantflow.config.credentials import scrubbed
 from quantflow.data.sealed import sealed, unsealed
@@ -62,13 +62,39 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+class Event(TypedDict, total=False):
+    """A line of ``events.jsonl``: when, what, and facts as the event has them."""
+
+    at: str
+    event: str
+    run_id: str
+    stage: str
+    attempt: int
+    cached: bool
+    header: Json
+    error: str
+    message: str
+    hint: str | None
+
+
+class Failure(TypedDict, total=False):
+    """Why a stage failed."""
+
+    type: str
+    message: str
+    hint: str | None
+    exit_code: int
+    context: Json
+    traceback: str
+
+
 @dataclass(frozen=True)
 class StageRecord:
     """What is known of one stage of a run.
 
     Attributes:
         stage: The stage's id.
-        state: ``running``, ``done`` or ``failed``. Whether a running one is alive is the lock's to say.
+        state: ``running``, ``done`` or ``failed``; only the lock shows whether a running one is alive.
         key: The cache key under which it ran.
         fingerprint: What the key was made of.
         attempt: 1 for the first try.
@@ -79,7 +105,7 @@ class StageRecord:
         ended: ISO time; None while running.
         seconds: Wall time; None while running.
         max_rss_mb: Peak memory of the process when the stage ended, MiB.
-        error: type, message, hint, exit_code and traceback of a failure.
+        error: Why it failed.
         made_by: The quantflow that ran it: version and hash of its sources.
     """
 
@@ -95,7 +121,7 @@ class StageRecord:
     ended: str | None = None
     seconds: float | None = None
     max_rss_mb: float | None = None
-    error: Mapping[str, Any] | None = None
+    error: Failure | None = None
     made_by: str = ""
 
     def json(self) -> Json:
@@ -231,7 +257,7 @@ class RunRecord:
                 f"{self.folder} cannot be written: {error.strerror}.", hint="Free space, then resume."
             ) from error
 
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[Event]:
         """Return the events, oldest first; a torn last line is left out."""
         try:
             lines = (self.folder / "events.jsonl").read_text(errors="replace").splitlines()
@@ -281,12 +307,12 @@ def _next_number(path: Path) -> int:
         return number
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def _parsed(line: str) -> Event | None:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return cast(Event, found) if isinstance(found, dict) else None
 
 
 def versions() -> dict[str, str]:
@@ -298,7 +324,7 @@ def versions() -> dict[str, str]:
 def cpu_kernel() -> str:
     """Return the CPU's model and the kernel that linear algebra takes on it: the last bits of a result depend on both.
 
-    One model may have several kernels: OpenBLAS chooses by what the CPU can do, or as it is told.
+    One model may have several kernels: OpenBLAS chooses by what the CPU can do, or as configured.
     """
     from threadpoolctl import threadpool_info
 

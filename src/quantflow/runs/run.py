@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from quantflow.config.load import override_settings
 from quantflow.config.plugins import importable
@@ -19,13 +19,13 @@ from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import ConfigError, IntegrityError, StageError
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import StageRegistry
-from quantflow.pipeline.stage import SelectionContext, Stage
+from quantflow.pipeline.stage import Artifact, SelectionContext, Stage
 from quantflow.runs.exports import EXPORTS
 from quantflow.runs.header import SCHEMA_VERSION, SleeveFailure
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owner
 from quantflow.runs.plan import Planned, Planner
-from quantflow.runs.record import BEGUN, ENDED, FAILED, RunRecord, StageRecord
+from quantflow.runs.record import BEGUN, ENDED, FAILED, Event, RunRecord, StageRecord
 from quantflow.runs.sleeves import HANDED_ON, SleeveLink, SleeveResult, config_hash
 from quantflow.types import Json, Settings
 
@@ -53,8 +53,8 @@ class Run(RunRecord, ABC):
         return self._read[1]
 
     @cached_property
-    def _last_event(self) -> Mapping[str, Any]:
-        return next((event for event in reversed(self.events()) if event.get("event") in (*BEGUN, *ENDED)), {})
+    def _last_event(self) -> Event:
+        return next((event for event in reversed(self.events()) if event.get("event") in (*BEGUN, *ENDED)), Event())
 
     @cached_property
     def state(self) -> str:
@@ -149,7 +149,7 @@ class Run(RunRecord, ABC):
         """What it has made so far, by artifact name."""
         return {name: ref for stage in self.stages.values() if stage is not None for name, ref in stage.outputs.items()}
 
-    def load(self, name: str) -> Any:
+    def load(self, name: str) -> Artifact:
         """Return the artifact *name* in memory: a ``Panel``, a ``DataFrame``, a JSON mapping or a ``str``.
 
         Raises:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the process stops in order, whatever code the signal happens to hit."""
+"""SIGINT and SIGTERM: the process stops in order, in any code that the signal happens to hit."""
 
 from __future__ import annotations
 

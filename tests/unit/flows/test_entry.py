@@ -13,21 +13,21 @@ from quantflow.flows.entry import META, SELECTION, entered
 from quantflow.flows.run import run_meta_flow, run_selection_flow
 from quantflow.runs.begin import begun
 from quantflow.runs.lock import is_owned_here
-from quantflow.runs.record import RunRecord
+from quantflow.runs.run import Run
 from recorded import AS_OF
 
 OTHER = date(2020, 3, 31)
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> RunRecord:
+def demo(tmp_path: Path) -> Run:
     """A run of the demo profile, as of ``AS_OF``."""
     with begun(load_profile("demo", workspace=tmp_path), tmp_path, AS_OF, "one") as record:
         return record
 
 
 @pytest.fixture
-def portfolio(tmp_path: Path) -> RunRecord:
+def portfolio(tmp_path: Path) -> Run:
     """A run of the demo portfolio, as of ``AS_OF``."""
     with begun(load_meta("demo_meta", workspace=tmp_path), tmp_path, AS_OF, "all") as record:
         return record
@@ -68,7 +68,7 @@ def test_arguments_that_contradict_the_run_are_refused(
     assert not is_owned_here(tmp_path / "runs" / "one")
 
 
-def test_arguments_that_fit_the_run_continue_it(demo: RunRecord, tmp_path: Path) -> None:
+def test_arguments_that_fit_the_run_continue_it(demo: Run, tmp_path: Path) -> None:
     """Also the settings that it has, said once more; whatever the file says of the profile by now."""
     (tmp_path / "quantflow.toml").write_text("[profiles.demo.policy]\ntop_n = 1\n")
     top = demo.settings["policy"]["top_n"]
@@ -109,7 +109,7 @@ def test_the_entry_points_return_no_other_profiles_run(tmp_path: Path) -> None:
     assert not (tmp_path / ".quantflow" / "server").exists()
 
 
-def test_a_run_that_another_process_has_is_refused(demo: RunRecord, tmp_path: Path) -> None:
+def test_a_run_that_another_process_has_is_refused(demo: Run, tmp_path: Path) -> None:
     """Two calls of one id do not work on one run at a time."""
     import subprocess
     import sys

@@ -35,7 +35,7 @@ def test_every_name_has_a_path_that_ends_in_its_weight(runs: tuple[Run, ...]) ->
         assert (policy.value, policy.limit, policy.margin) == (row["value"], row["limit"], row["margin"])
         held = path.steps[-1].stage == "allocation"
         assert held == (symbol in weights.index)
-        assert held == path.change.startswith("Its ")
+        assert held == path.change.startswith("It would drop out if its ")
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(runs: tuple[Run, ...]) -> None:

@@ -16,7 +16,7 @@ def doctor(workspace: Path | None, *, as_json: bool) -> bool:
     found = checkup(Place(find_workspace(Path.cwd(), workspace)))
     blocked = any(each.result is Result.BLOCKS for each in found)
     if as_json:
-        emit("doctor", blocked=blocked, findings=[vars(each) for each in found])
+        emit("doctor", blocked=blocked, findings=[each.json() for each in found])
     else:
         print_checkup(found)
     return blocked
