@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import pkgutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +18,7 @@ from quantflow.config.extensions import STAGES, registered
 from quantflow.config.profile import SECTIONS, Profile
 from quantflow.config.sections import Section
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.types import Settings
 
 RESERVED = ("as_of", "extends", "name", "run", "sources", "stages")
 """What a section cannot be called: these words mean something else in a profile or in a stage's config."""
@@ -150,6 +151,6 @@ def specs_in(stages: Any) -> tuple[str, ...]:
     return tuple(spec for spec in stages if isinstance(spec, str)) if isinstance(stages, list | tuple) else ()
 
 
-def specs_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+def specs_of(settings: Settings) -> tuple[str, ...]:
     """Return the stages of other packages that a profile's settings name; a record of old may have none."""
     return tuple(settings.get("pipeline", {}).get("stages", ()))

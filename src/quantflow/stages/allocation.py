@@ -74,7 +74,7 @@ def _limits(atoms: pd.DataFrame, config: AllocationConfig) -> Limits:
     return Limits(len(atoms), config.budget, config.min_weight, high, tuple(cap for cap in caps if cap is not None))
 
 
-def _cap(name: str, noun: str, labels: pd.Series[Any], cap: float | None) -> GroupCap | None:
+def _cap(name: str, noun: str, labels: pd.Series, cap: float | None) -> GroupCap | None:
     if cap is None or not len(labels):
         return None
     return GroupCap(name, noun, np.unique(labels.to_numpy(), return_inverse=True)[1], cap)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from quantflow.config.extensions import SCORERS, loaded, modules_of, registered
 from quantflow.config.sections import ScoresConfig
@@ -13,6 +14,12 @@ from quantflow.errors import DataError, StageError, unknown_name
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.scores import SCORERS as BUILT_IN
 from quantflow.quant.scores import FloatArray, Scorer, alpha_scores, complete_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+ObjectArray = npt.NDArray[np.object_]
 
 
 class InferenceStageConfig(StageConfig):
@@ -92,7 +99,9 @@ def find_scorer(name: str) -> Scorer:
     return found
 
 
-def _frame(symbols: Any, directions: Any, alpha: FloatArray, contributions: FloatArray, names: Sequence[str]) -> Any:
+def _frame(
+    symbols: Any, directions: Any, alpha: FloatArray, contributions: FloatArray, names: Sequence[str]
+) -> pd.DataFrame:
     import pandas as pd
 
     rank = np.empty(len(symbols), dtype=np.int64)

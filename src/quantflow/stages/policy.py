@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from quantflow.config.sections import PolicyConfig
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step
 from quantflow.quant.policy import LEVELS, UNSCORED, Decisions, FloatArray, Pool, Quotas, Veto, apply_level, undecided
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NO_SECTOR = frozenset({"", "unknown"})
 """Sector names, in lower case, that say that there is none."""
@@ -136,7 +139,7 @@ def _vetoes(features: dict[str, FloatArray], policy: PolicyConfig) -> list[Veto]
     ]
 
 
-def _winners(table: _Table, decided: Decisions) -> Any:
+def _winners(table: _Table, decided: Decisions) -> pd.DataFrame:
     import pandas as pd
 
     won = np.flatnonzero(decided.selected)
@@ -153,7 +156,7 @@ def _winners(table: _Table, decided: Decisions) -> Any:
     return pd.DataFrame(columns, index=pd.Index(table.symbols[won], name="symbol"))
 
 
-def _decisions(table: _Table, decided: Decisions) -> Any:
+def _decisions(table: _Table, decided: Decisions) -> pd.DataFrame:
     import pandas as pd
 
     columns = {

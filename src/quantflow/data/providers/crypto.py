@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from quantflow.data.rate_limit import SharedPace
 from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, unknown_name
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from quantflow.config.sections import UniverseConfig
 
 _DAY = 86_400_000
@@ -32,6 +34,10 @@ _GENESIS = date(2010, 1, 1)
 
 _UNREADABLE = (TypeError, KeyError, ValueError, IndexError, AttributeError)
 """What ccxt raises when an answer is not of the form that it expects, e.g. a page of HTML."""
+
+
+Market: TypeAlias = Mapping[str, Any]
+"""What ccxt says of a market."""
 
 
 class CcxtProvider:
@@ -75,7 +81,7 @@ class CcxtProvider:
         self._client.throttle = lambda cost=None: self._pace.take(1.0 if cost is None else cost)
         self._cache = MarketCache(Path(config.cache), f"ccxt-{config.exchange}") if config.cache is not None else None
 
-    def instruments(self, universe: UniverseConfig) -> Any:
+    def instruments(self, universe: UniverseConfig) -> pd.DataFrame:
         """Return the active spot markets in the quote currency that *universe* asks for; see ``Provider.instruments``.
 
         Raises:
@@ -92,7 +98,7 @@ class CcxtProvider:
         index = pd.Index(list(markets), name="symbol", dtype="str")
         return pick(pd.DataFrame(rows, index=index, columns=list(INSTRUMENT_COLUMNS), dtype="str"), universe)
 
-    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> Any:
+    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> pd.DataFrame | Iterable[pd.DataFrame]:
         """Return the bars symbol by symbol, as they are fetched; see ``Provider.bars``.
 
         Raises:
@@ -103,7 +109,7 @@ class CcxtProvider:
         last = min(end, datetime.now(UTC).date() - timedelta(days=1))
         return (self._series(symbol, start or _GENESIS, last) for symbol in symbols)
 
-    def facts(self, symbols: Sequence[str]) -> Any:
+    def facts(self, symbols: Sequence[str]) -> pd.DataFrame:
         """Return tick, lot and least order value as the exchange states them, NaN where not; see ``Provider.facts``.
 
         Raises:
@@ -127,7 +133,7 @@ class CcxtProvider:
             raise self._unreadable("its markets")
         return {symbol: market for symbol, market in sorted(markets.items()) if market.get("spot")}
 
-    def _is_offered(self, market: Any) -> bool:
+    def _is_offered(self, market: Market) -> bool:
         return market["quote"] == self._config.quote and market.get("active") is not False
 
     def _largest(self, symbols: set[str]) -> list[str]:
@@ -143,7 +149,7 @@ class CcxtProvider:
             guess = f"Did you mean {close[0]!r}?" if close else f"It has {len(self._markets)} spot markets."
             raise DataError(f"{self._client.id} does not have the symbol {missing[0]!r}.", hint=guess)
 
-    def _facts(self, market: Any) -> tuple[str, float, float, float]:
+    def _facts(self, market: Market) -> tuple[str, float, float, float]:
         precision, limits = market.get("precision") or {}, market.get("limits") or {}
         least = (limits.get("cost") or {}).get("min")
         steps = (_step(precision.get(key), self._client.precisionMode, self._ccxt) for key in ("price", "amount"))
@@ -251,7 +257,7 @@ def _step(precision: Any, mode: int, library: Any) -> float:
     return float(precision) if mode == library.TICK_SIZE else 10.0 ** -int(precision)
 
 
-def _frame(symbol: str, table: FloatArray) -> Any:
+def _frame(symbol: str, table: FloatArray) -> pd.DataFrame:
     """Return rows of stamp (ms), open, high, low, close, volume as a table of bars."""
     import pandas as pd
 

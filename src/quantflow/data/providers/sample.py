@@ -16,6 +16,8 @@ from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
 from quantflow.errors import DataError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from quantflow.config.sections import Section, UniverseConfig
 
 _STOCKS: dict[str, tuple[str, str, str]] = {
@@ -53,7 +55,7 @@ class SampleProvider:
     def __init__(self, config: Section) -> None:
         """Take no options."""
 
-    def instruments(self, universe: UniverseConfig) -> Any:
+    def instruments(self, universe: UniverseConfig) -> pd.DataFrame:
         """Return the sample's stocks that *universe* asks for; see ``Provider.instruments``."""
         import pandas as pd
 
@@ -61,7 +63,7 @@ class SampleProvider:
         frame = pd.DataFrame(rows, index=pd.Index(list(_STOCKS), name="symbol"), columns=list(INSTRUMENT_COLUMNS))
         return pick(frame, universe)
 
-    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> Any:
+    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> pd.DataFrame:
         """Return closes from *start* to *end*; see ``Provider.bars``.
 
         Raises:
@@ -84,7 +86,7 @@ class SampleProvider:
         )
         return frame[frame["close"].notna()].reset_index(drop=True)
 
-    def facts(self, symbols: Sequence[str]) -> Any:
+    def facts(self, symbols: Sequence[str]) -> pd.DataFrame:
         """Return US equity conventions (a cent, one share, no minimum order); see ``Provider.facts``.
 
         Raises:

@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,9 @@ from pyarrow import csv as arrow
 
 from quantflow.data.providers.locations import opened, shown, suffix
 from quantflow.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Kind = Literal["date", "number", "symbol", "text"]
 """What a column holds: a date (``datetime64[D]``), a number (float64, empty = NaN), a symbol (pandas Categorical) or
@@ -66,7 +69,7 @@ def header(path: str) -> list[str]:
         return _checked_names(path, pq.ParquetFile(file).schema_arrow.names)
 
 
-def _csv(path: str, file: BinaryIO, choose: Choose) -> Iterator[tuple[Choice, Any]]:
+def _csv(path: str, file: BinaryIO, choose: Choose) -> Iterator[tuple[Choice, pd.DataFrame]]:
     names, length = _csv_header(path, file)
     kinds = choose(names)
     types = dict.fromkeys(("date", "text"), pa.string())
@@ -117,7 +120,7 @@ def _csv_error(path: str, message: str, names: Sequence[str]) -> DataError:
     )
 
 
-def _parquet(path: str, file: BinaryIO, choose: Choose) -> Iterator[tuple[Choice, Any]]:
+def _parquet(path: str, file: BinaryIO, choose: Choose) -> Iterator[tuple[Choice, pd.DataFrame]]:
     table = pq.ParquetFile(file)
     names = _checked_names(path, table.schema_arrow.names)
     kinds = choose(names)
@@ -136,7 +139,7 @@ class _Place:
         return DataError(f"{shown(self.path)}{row}, column {self.column!r}: {what}.", hint=hint)
 
 
-def _column(place: _Place, column: Any, kind: Kind) -> Any:
+def _column(place: _Place, column: pa.ChunkedArray, kind: Kind) -> pa.Array:
     if kind == "symbol":
         return _symbols(place, column)
     if kind == "text":
@@ -151,7 +154,7 @@ def _column(place: _Place, column: Any, kind: Kind) -> Any:
     return values.to_numpy(zero_copy_only=False)
 
 
-def _symbols(place: _Place, column: Any) -> Any:
+def _symbols(place: _Place, column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_nested(column.type):
         raise place.error(f"it holds {column.type}, not text", "Store symbols as text.")
     if not pa.types.is_dictionary(column.type):
@@ -162,7 +165,7 @@ def _symbols(place: _Place, column: Any) -> Any:
     return column.to_pandas()
 
 
-def _dates(place: _Place, column: Any) -> Any:
+def _dates(place: _Place, column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -179,7 +182,7 @@ def _dates(place: _Place, column: Any) -> Any:
     return days
 
 
-def _parsed(place: _Place, column: Any) -> Any:
+def _parsed(place: _Place, column: pa.ChunkedArray) -> pa.Array:
     try:
         return column.cast(pa.date32())
     except pa.ArrowInvalid:
@@ -203,7 +206,7 @@ def _no_day(place: _Place, text: Any, row: int) -> DataError:
     )
 
 
-def _midnights(place: _Place, column: Any) -> Any:
+def _midnights(place: _Place, column: pa.ChunkedArray) -> pa.Array:
     if column.type.tz is not None:
         column = pc.local_timestamp(column)
     days = pc.floor_temporal(column, unit="day")

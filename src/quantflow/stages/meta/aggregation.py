@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def _stream(name: str, rows: pd.DataFrame) -> Stream:
     return days, returns
 
 
-def _utc_days(name: str, dates: pd.Series[Any]) -> DateArray:
+def _utc_days(name: str, dates: pd.Series) -> DateArray:
     import pandas as pd
 
     stamps = pd.DatetimeIndex(dates)

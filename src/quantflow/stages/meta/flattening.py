@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class FlatteningStage(BasePipelineStage[StageConfig]):
         return Summary(entered, len(weights), f"gross {before:.1%}, netted to {weights['weight'].abs().sum():.1%}")
 
 
-def _check(books: pd.DataFrame, capital: pd.Series[Any]) -> None:
+def _check(books: pd.DataFrame, capital: pd.Series) -> None:
     if strangers := sorted(set(books["sleeve"]) - set(capital.index)):
         raise DataError(f"Sleeve {strangers[0]!r} has a book but no weight.", hint=AGAIN)
     if empty := [name for name in capital.index[capital > 0] if name not in set(books["sleeve"])]:
@@ -69,7 +69,7 @@ def _check(books: pd.DataFrame, capital: pd.Series[Any]) -> None:
             raise DataError(f"The book of sleeve {row['sleeve']!r} has {what} in {row['symbol']!r}.", hint=AGAIN)
 
 
-def _contributions(books: pd.DataFrame, capital: pd.Series[Any]) -> pd.DataFrame:
+def _contributions(books: pd.DataFrame, capital: pd.Series) -> pd.DataFrame:
     """Return weight times sleeve weight of each row, by symbol, then in the order of the sleeves."""
     import pandas as pd
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from quantflow.stages.report.portfolio import tick
 from quantflow.stages.report.scale import Axis, finite_range, linear_axis, log_axis
 from quantflow.stages.report.selection import shade
 from quantflow.stages.report.svg import Caption, Line, column_chart, line_chart
+from quantflow.types import Record
 
 FloatArray = npt.NDArray[np.float64]
 EMPTY = "There is no out-of-sample session."
@@ -42,7 +43,7 @@ LOG_FROM = 4.0
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def key_figures(metrics: Mapping[str, Any]) -> Html:
+def key_figures(metrics: Record) -> Html:
     """Return the strategy and its benchmarks side by side."""
     rows = []
     for name, label, _ in SERIES:

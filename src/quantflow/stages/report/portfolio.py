@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from quantflow.stages.report.figures import DASH, day, fixed, percent, plural
 from quantflow.stages.report.html import Html, el, folded, join, nothing, section, shorten, table
 from quantflow.stages.report.scale import finite_range, linear_axis
 from quantflow.stages.report.svg import COLOURS, Bar, Caption, area_chart, bar_chart, heat_map, legend
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WINDOW = 252
 """Sessions that the correlation map looks back."""
@@ -51,7 +54,7 @@ def weights(inputs: Inputs, top: int) -> Html:
     return section("weights", "Weights", bar_chart(Caption("c-weights", "Weights", text), bars), listed, lead=lead)
 
 
-def weight_bars(frame: Any, top: int) -> list[Bar]:
+def weight_bars(frame: pd.DataFrame, top: int) -> list[Bar]:
     """Return a bar for each of the first *top* weights, and one for all others together."""
     chosen = list(zip(frame.index, column(frame, "weight"), strict=True))
     bars = [
@@ -66,7 +69,7 @@ def _who(name: object, row: Any) -> list[str]:
     return [shorten(name or DASH, 40), shorten(row.sector, 40)]
 
 
-def _largest(frame: Any) -> str:
+def _largest(frame: pd.DataFrame) -> str:
     named = [("cluster", largest_group(frame, "cluster")), ("sector", largest_group(frame, "sector"))]
     return "".join(f"; largest {by} {shorten(g[0], 40)}: {percent(g[1])}" for by, g in named if g)
 

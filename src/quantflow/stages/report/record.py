@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from quantflow.stages.report.facts import Inputs
 from quantflow.stages.report.figures import DASH, count, fixed
 from quantflow.stages.report.html import Html, folded, nothing, section, table
+from quantflow.types import Record
 
 NAMES = (
     ("run_id", "Run"),
@@ -58,7 +58,7 @@ def provenance(inputs: Inputs) -> Html:
     )
 
 
-def flattened(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flattened(config: Record, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield (dotted key, value) of nested *config*, keys sorted."""
     for key in sorted(config, key=str):
         value = config[key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from quantflow.stages.report.facts import Inputs, level, outcomes, quarantined
 from quantflow.stages.report.figures import count, defined, fixed, plural, significant
 from quantflow.stages.report.html import Cell, Html, boxed, el, folded, join, nothing, section, shorten, table
 from quantflow.stages.report.svg import Bar, Caption, bar_chart
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OUTSIDE = frozenset({"validation", "report"})
 """Stages that begin again with every symbol, so have no place in the funnel."""
@@ -34,12 +37,12 @@ def _stage_bar(stage: dict[str, Any]) -> Bar:
     return Bar(str(stage.get("id", "?")), left, note, behind=entered or 0.0)
 
 
-def features_of(scores: Any) -> list[str]:
+def features_of(scores: pd.DataFrame) -> list[str]:
     """Return the weighted features: the names after ``c_``, in the order of the columns."""
     return [name[2:] for name in scores.columns if name.startswith("c_")]
 
 
-def lifts(scores: Any) -> Any:
+def lifts(scores: pd.DataFrame) -> Any:
     """Return each contribution less its median over all scored symbols, columns named by feature."""
     names = features_of(scores)
     values = scores[[f"c_{name}" for name in names]].to_numpy(dtype=np.float64)
