@@ -26,8 +26,7 @@ from quantflow.runs.find import find_run
 from quantflow.runs.recall import recall
 from quantflow.runs.run import Meta, Run
 from quantflow.ui import tables
-from quantflow.ui.check import print_lookahead, telling
-from quantflow.ui.checks import print_checks
+from quantflow.ui.checks import print_checks, print_lookahead, telling
 from quantflow.ui.compare import print_comparison
 from quantflow.ui.emit import emit
 from quantflow.ui.reproduce import print_reproduction
