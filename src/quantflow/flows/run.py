@@ -72,5 +72,5 @@ def _run(
     kind: str, profile: str, run_id: str | None, as_of: date | None, workspace: Path | None, overrides: Sequence[str]
 ) -> Run:
     home = find_workspace(Path.cwd(), workspace)
-    with entered(kind, profile, run_id, home, as_of, overrides) as record, api_server(home) as server:
-        return execute(record, server)
+    with entered(kind, profile, run_id, home, as_of, overrides) as run, api_server(home) as server:
+        return execute(run, server)

@@ -62,8 +62,8 @@ def inspect(run: str, workspace: Path | None, stage: str | None, *, as_json: boo
         raise unknown_name("stage", stage, found.stages)
     if as_json and stage is None:
         emit("run", **found.json())
-    elif as_json:
-        emit("stage", **found.stage_json(stage or ""))
+    elif as_json and stage is not None:
+        emit("stage", **found.stage_json(stage))
     elif stage is not None:
         tables.print_stage(found, stage)
     else:
