@@ -31,7 +31,7 @@ def python(place: Place) -> Iterator[Finding]:
 
 
 def packages(place: Place) -> Iterator[Finding]:
-    """Is each package that quantflow needs there, in a version that it works with?"""
+    """Is each package that quantflow needs installed, in a version that it works with?"""
     from packaging.requirements import Requirement
 
     every = [Requirement(text) for text in metadata("quantflow").get_all("Requires-Dist") or ()]
