@@ -39,6 +39,12 @@ def created(home: Path, run_id: str = "one", profile: str = "demo", kind: str = 
     return open_run(home, run_id)
 
 
+def without_stage(run: RunRecord, stage: str) -> None:
+    """Remove a stage's record, as if the stage had never run."""
+    (found,) = (run.folder / "stages").glob(f"*-{stage}.json")
+    found.unlink()
+
+
 def recorded(
     home: Path, names: Mapping[str, Name], weights: Mapping[str, float], *overrides: str, profile: str = "demo"
 ) -> Run:

@@ -59,7 +59,7 @@ class Skipped:
         target_weight: That of the book.
         rule: ``band``, ``lot``, ``min_notional`` or ``cash``.
         value: The figure: distance in weight, units, amount, amount.
-        limit: What it was held against: the band, the lot, the smallest amount, the cash left.
+        limit: The limit of that rule: the band, the lot, the smallest amount, the cash left.
     """
 
     symbol: str
@@ -133,7 +133,7 @@ def orders_of(target: Target, holdings: Holdings, capital: float | None = None) 
     Raises:
         DataError: If a name has no price, names are in several currencies, or the account is worth nothing, or no more
             than the costs.
-        ConfigError: If the positions are worth more than a capital that is said to include the cash.
+        ConfigError: If the positions are worth more than the given capital, which includes the cash.
     """
     held = {symbol: p for symbol, p in holdings.positions.items() if p.quantity or symbol in target.weights}
     symbols = sorted({*held, *target.weights})

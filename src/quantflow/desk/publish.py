@@ -17,7 +17,7 @@ from quantflow.runs.run import Run
 
 TOLERANCE = 1e-9
 HOW = ("execution", "schedule")
-"""Sections that say how and when a profile is run, and nothing of what it is."""
+"""Sections on how and when a profile is run: they do not change its weights."""
 MOST_SHARPE = 10.0
 """No strategy in daily bars has it; one that shows it has seen the future, or divides by next to nothing."""
 
@@ -135,7 +135,7 @@ def held_back(run: Run, config: PublishConfig, there: Book | None) -> Iterator[s
 def doubts(run: Run) -> Iterator[str]:
     """Yield why the weights of a complete run would not become its profile's book as they are."""
     if run.degraded:
-        yield "the run is degraded: it ended well, but not as asked"
+        yield "the run is degraded: it completed with fallbacks"
     if _is_experiment(run):
         yield "the run is an experiment: made with settings that are not its profile's"
     for reason in held_back(run, _config(run), current(run.workspace, run.profile)):

@@ -35,10 +35,10 @@ class Target:
 
 
 def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale_ok: bool = False) -> Target:
-    """Return what is to be held: the weights of a run, or a profile's current book; the only book when neither is said.
+    """Return what is to be held: the weights of a run, or a profile's book; the only book when neither is given.
 
     Raises:
-        ConfigError: If there is no such run or book, *profile* can be no name of one, the run is not complete, or it is
+        ConfigError: If there is no such run or book, *profile* is not a valid name, the run is not complete, or it is
             not said which of several books.
         DataError: If there are no weights, or not all are finite.
         DegradedError: If a newer run did not replace the book, unless that is in order.

@@ -32,7 +32,7 @@ def python(place: Place) -> Iterator[Finding]:
 
 
 def packages(place: Place) -> Iterator[Finding]:
-    """Is each package that quantflow needs there, in a version that it works with?"""
+    """Is each package that quantflow needs installed, in a version that it works with?"""
     every = [Requirement(text) for text in metadata("quantflow").get_all("Requires-Dist") or ()]
     needed = [each for each in every if each.marker is None or each.marker.evaluate({"extra": ""})]
     wrong = [(each, place.version_of(each.name)) for each in needed]

@@ -136,7 +136,7 @@ def _remove_folder(folder: Path) -> None:
 
 
 def _is_top(run: Run, runs: Mapping[str, Run]) -> bool:
-    """Whether a run is no sleeve, or one whose meta run is not there: its creation was cut short."""
+    """Whether a run is not a sleeve, or its meta run is missing: its creation was cut short."""
     return run.header.parent is None or run.header.parent.run_id not in runs
 
 

@@ -132,7 +132,7 @@ def crontab(home: Path, name: str, program: Path, after: str | None = None) -> s
         after: How long after the close, as ``close+45m``, in place of its schedule.
 
     Raises:
-        ConfigError: If there is no such profile, or if a time is none that a crontab can have.
+        ConfigError: If there is no such profile, or if a crontab cannot express the time.
     """
     plan, exchange = _loaded(home, name).schedule, schedule_of(home, name, after)
     if after or not plan.cron:

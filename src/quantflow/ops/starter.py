@@ -1,4 +1,4 @@
-"""A workspace to begin with: a commented ``quantflow.toml``, prices that it reads, and what git leaves alone."""
+"""A workspace to begin with: a commented ``quantflow.toml``, its prices, and a ``.gitignore``."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 At each probe the stages between ingestion and the winners run three times. *Cut*: on a panel that holds nothing after
 the probe, while every provider ends there too. *Walk-forward*: as ``validation`` replays them at that date, with the
 whole history at hand. *History*: once, on the whole history; of what has a date axis, the rows up to the probe.
-All cuts come first, in the order of time, so that no stage can remember what it must not know yet. What differs from
+All cuts come first, in the order of time, so that no stage can remember later data. What differs from
 the cut in a single bit looked ahead.
 """
 
@@ -36,7 +36,7 @@ class Difference:
     """What one stage made of other data than there was at a probe.
 
     Attributes:
-        probe: The session at which it was asked.
+        probe: The session.
         stage: The first stage that differs; those after it build on it.
         artifact: What it made; empty when it raised an error in one of the two.
         column: The first column or key that differs.
@@ -121,7 +121,7 @@ def check_lookahead(profile: Profile, as_of: date, probes: int, seed: int, tell:
 
     Raises:
         DataError: If no session has enough history before it.
-        StageError: If a stage is broken: it raises what is no error of the pipeline, on full history too.
+        StageError: If a stage is broken: it raises an unexpected error, on full history too.
         QuantflowError: What ingestion raises.
     """
     settings = {**profile.settings(), "as_of": as_of.isoformat()}

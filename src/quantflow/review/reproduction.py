@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 
 BROKEN = frozenset({Verdict.DIFFERS, Verdict.FAILED, Verdict.NOT_RUN})
-"""Verdicts with which there is no certificate."""
+"""Verdicts that refuse the certificate."""
 
 
 @dataclass(frozen=True)

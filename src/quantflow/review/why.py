@@ -24,7 +24,7 @@ class Step:
         stage: The stage.
         outcome: In words.
         value: The figure that decided; None where none did.
-        limit: What it was held against.
+        limit: The limit of the rule.
         margin: How far it was on the right side of the limit; negative when on the wrong one.
     """
 

@@ -69,7 +69,7 @@ def taken_up(record: RunRecord) -> Iterator[Run]:
     """Own a run that exists until the block ends: to continue it, and to publish it.
 
     Raises:
-        ConfigError: If there is no such run any more.
+        ConfigError: If the run was removed.
         LockedError: If a live process works on it.
     """
     with ExitStack() as owning:

@@ -40,7 +40,7 @@ def resolve_as_of(profile: Profile | MetaProfile, asked: date | None) -> date:
         asked: A date; None for the last completed session that the provider has.
 
     Raises:
-        ConfigError: If *asked* is in the future or there is no such session.
+        ConfigError: If *asked* is in the future or is not a session.
     """
     return min(_resolved(leaf, asked) for leaf in leaf_profiles(profile))
 

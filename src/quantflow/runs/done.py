@@ -19,7 +19,7 @@ class AlreadyDone:
     """There is nothing to run.
 
     Attributes:
-        run: The complete run that has what was asked for.
+        run: The complete run of this profile, session, code and data.
     """
 
     run: Run

@@ -234,11 +234,6 @@ class RunRecord:
         except _DAMAGE:
             return None
 
-    def drop_stage(self, stage_id: str) -> None:
-        """Forget a stage, so that it is not taken as done."""
-        (self.folder / self._stage_file(stage_id)).unlink(missing_ok=True)
-        self._forget()
-
     def _stage_file(self, stage_id: str) -> str:
         return f"stages/{self.header.stages.index(stage_id) + 1}-{stage_id}.json"
 

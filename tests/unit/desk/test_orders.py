@@ -18,7 +18,7 @@ from quantflow.desk.target import Target, target_of
 from quantflow.errors import ConfigError, DataError, DegradedError
 from quantflow.pipeline.stage import Summary
 from quantflow.runs.record import StageRecord
-from recorded import Name, recorded, recorded_meta
+from recorded import Name, recorded, recorded_meta, without_stage
 
 NAMES = {"AAA": Name([90, 95, 100]), "BBB": Name([55, 52, 50]), "CCC": Name([10, 11, 20]), "DDD": Name([7, 8, 9])}
 WEIGHTS = {"AAA": 0.5, "BBB": 0.3, "CCC": 0.2}
@@ -267,7 +267,7 @@ def test_a_stale_book_is_refused_until_it_is_wanted(tmp_path: Path) -> None:
 def test_runs_that_are_not_complete_or_gone_are_refused(tmp_path: Path) -> None:
     """Each with the way on."""
     run = recorded(tmp_path, NAMES, WEIGHTS)
-    run.drop_stage("report")
+    without_stage(run, "report")
     with pytest.raises(ConfigError, match="not complete") as caught:
         target_of(tmp_path, "latest", None)
     assert caught.value.hint == f"quantflow resume {run.id}"
@@ -288,7 +288,7 @@ def test_weights_that_would_be_no_book_are_told(tmp_path: Path) -> None:
     report = StageRecord("report", "done", summary=Summary(degraded=True))
     run.write_stage(replace(report, outputs=run.outputs))
     notes = orders_of(target_of(tmp_path, "latest", None), Holdings({}, 1000)).notes
-    assert notes[0] == "the run is degraded: it ended well, but not as asked"
+    assert notes[0] == "the run is degraded: it completed with fallbacks"
     assert orders_of(target_of(tmp_path, None, "demo"), Holdings({}, 1000)).notes == []
 
 

@@ -16,6 +16,7 @@ from quantflow.pipeline.stage import Kind
 from quantflow.runs.create import create_run
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.runs.run import Sleeve
+from recorded import without_stage
 
 
 def test_the_same_code_has_no_differences(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def sleeves(tmp_path: Path) -> list[Sleeve]:
 
 def test_results_of_this_code_are_taken(sleeves: list[Sleeve]) -> None:
     """Also where a stage is not done: that is for others to judge."""
-    RunRecord(sleeves[0].workspace, sleeves[0].link.run_id).drop_stage("report")
+    without_stage(sleeves[0].run, "report")
     refuse_foreign_results(sleeves)
 
 

@@ -11,16 +11,13 @@ from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows import scheduled
 from quantflow.flows.worker import at_work
 from quantflow.runs.run import Run
-from recorded import recorded
+from recorded import created
 
 
 @pytest.fixture
 def record(tmp_path: Path) -> Run:
     """A run none of whose stages is done."""
-    found = recorded(tmp_path, {}, {"KO": 1.0})
-    for stage in found.stages:
-        found.drop_stage(stage)
-    return found
+    return created(tmp_path)
 
 
 @pytest.mark.parametrize("error", [Interrupted(signal.SIGTERM), KeyboardInterrupt()])

@@ -26,6 +26,7 @@ from quantflow.runs.header import SleeveFailure
 from quantflow.runs.record import StageRecord, versions
 from quantflow.runs.run import Run, open_run
 from ran import AS_OF, executed, ran, ran_meta
+from recorded import without_stage
 
 COMPUTED = ("features", "inference", "clustering", "policy", "allocation", "validation")
 
@@ -222,7 +223,7 @@ def test_an_edited_file_of_weights_is_named(run: Run) -> None:
 
 def test_an_unfinished_run_is_refused(run: Run) -> None:
     """Only what is complete can be certified; the hint finishes it."""
-    run.drop_stage("validation")
+    without_stage(run, "validation")
     with pytest.raises(ConfigError, match="only a complete run") as caught:
         again(run)
     assert caught.value.hint == f"Finish it first: quantflow resume {run.id}"

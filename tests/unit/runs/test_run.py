@@ -73,8 +73,6 @@ def test_what_it_writes_itself_is_seen_at_once(tmp_path: Path) -> None:
     assert run.scope == "portfolio"
     run.write_stage(StageRecord("ingestion", "done"))
     assert run.state == "completed"
-    run.drop_stage("ingestion")
-    assert run.stages == {"ingestion": None}
 
 
 def test_one_that_ends_while_it_is_looked_at_is_not_interrupted(

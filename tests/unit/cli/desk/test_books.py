@@ -7,7 +7,7 @@ from pathlib import Path
 
 from processes import run_cli
 from quantflow.runs.lock import owned
-from recorded import recorded
+from recorded import recorded, without_stage
 
 
 def test_status_names_a_broken_book(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_inspect_shows_why_a_run_failed_before_its_first_stage(tmp_path: Path) -
     """The reason is in the record's events alone."""
     record = recorded(tmp_path, {}, {"KO": 1.0})
     for stage in record.stages:
-        record.drop_stage(stage)
+        without_stage(record, stage)
     record.event("run.failed", error="InfrastructureError", message="Ray is not there.", hint="start it")
     shown = run_cli("inspect", "latest", cwd=tmp_path)
     assert "failed" in shown.stdout
