@@ -24,7 +24,7 @@ from quantflow.stages.report.facts import (
     verdict,
 )
 from quantflow.stages.report.figures import fixed, loss, percent, plural
-from quantflow.stages.report.html import shorten
+from quantflow.stages.report.render import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
