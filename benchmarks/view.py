@@ -44,11 +44,11 @@ def main() -> None:
         run(quantflow("server", "start"), home)
         import prefect.events.clients  # noqa: F401  # the flow of a command has imported all this before it is watched
 
-        from quantflow.execution.garbage import look_seldom
+        from quantflow.execution.garbage import relax_gc
         from quantflow.flows.launch import client_settings
         from quantflow.server.server import api_server
 
-        look_seldom()
+        relax_gc()
         with api_server(home) as server, client_settings(server):
             lags, share = follow_long(home)
             right = sum(follow_short(home))

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from quantflow.testing.exchange import FakeExchange
 
+from exchange import FakeExchange
 from quantflow.config.data import DataConfig
 from quantflow.config.sections import UniverseConfig
 from quantflow.testing.provider_contract import ProviderContract

@@ -14,7 +14,7 @@ from quantflow.ui.log import end_json_log, start_json_log
 
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing to do",
-    1: "an error that quantflow did not expect, or a check that found something",
+    1: "an unexpected error, or a check that found something",
     2: "usage or configuration: nothing was started",
     10: "done, and there are orders (orders --detailed-exitcode)",
     20: "a stage failed; the run can be resumed",

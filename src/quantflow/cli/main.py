@@ -32,7 +32,7 @@ from quantflow.cli.review.why import why
 from quantflow.cli.run.meta import meta
 from quantflow.cli.run.resume import resume
 from quantflow.cli.run.select import select
-from quantflow.execution.garbage import look_no_more, look_seldom
+from quantflow.execution.garbage import freeze_gc_before_exit, relax_gc
 from quantflow.ui.streams import clean_streams
 
 COMPLETING = "_QUANTFLOW_COMPLETE"
@@ -40,7 +40,7 @@ COMPLETING = "_QUANTFLOW_COMPLETE"
 
 app = typer.Typer(
     name="quantflow",
-    help="From prices to portfolio weights in one command that survives anything.",
+    help="Turn daily prices into portfolio weights: one command, resumable after any failure.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -86,7 +86,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """From prices to portfolio weights in one command that survives anything.
+    """Turn daily prices into portfolio weights: one command, resumable after any failure.
 
     Add --debug to any command for the traceback of an error. QUANTFLOW_LOG=json makes standard error JSON lines.
     """
@@ -103,9 +103,9 @@ def main() -> None:
     from quantflow.cli.boundary import guarded
 
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    look_seldom()
+    relax_gc()
     try:
         with guarded(debug=len(arguments) < len(sys.argv) - 1):
             app(args=arguments, prog_name="quantflow")
     finally:
-        look_no_more()
+        freeze_gc_before_exit()

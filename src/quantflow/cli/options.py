@@ -13,31 +13,31 @@ from quantflow.errors import ConfigError
 
 Workspace = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", help="Folder of quantflow.toml; looked for from here upwards by default."),
+    typer.Option("--workspace", "-w", help="Workspace folder (default: nearest parent with a quantflow.toml)."),
 ]
 Only = Annotated[
     list[str] | None,
     typer.Option(
         "--profile",
         "-p",
-        help="Only this profile; may be given several times.",
+        help="Only this profile (repeatable).",
         autocompletion=complete.profiles_and_metas,
     ),
 ]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one setting; may be given several times."),
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one setting (repeatable)."),
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="DATE", help="Last session to be seen (YYYY-MM-DD); the last completed one."),
+    typer.Option("--as-of", metavar="DATE", help="Use data up to this session, YYYY-MM-DD (default: last completed)."),
 ]
-NewRunId = Annotated[str | None, typer.Option("--run-id", help="Name of the new run; made up by default.")]
-Force = Annotated[bool, typer.Option("--force", help="Run even if a complete run has it all; uses the cache.")]
-Strict = Annotated[bool, typer.Option("--strict", help="End with exit code 23 when the run is degraded.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be run or reused, and why; run nothing.")]
+NewRunId = Annotated[str | None, typer.Option("--run-id", help="Run ID (generated if omitted).")]
+Force = Annotated[bool, typer.Option("--force", help="Run again even if an identical run exists (cache still used).")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 23 if the run is degraded.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; run nothing.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, a schema_version in each document.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, each document with a schema_version.")]
 
 
 def parse_date(text: str | None) -> date | None:

@@ -21,11 +21,11 @@ PING_SECONDS = 5.0
 
 Deadline = Annotated[
     str | None,
-    typer.Option("--deadline", metavar="45m|HH:MM", help="Stop after so long, or at that time."),
+    typer.Option("--deadline", metavar="45m|HH:MM", help="Stop after a duration (45m) or at a time (06:00)."),
 ]
 Ping = Annotated[
     str | None,
-    typer.Option("--ping", metavar="URL", help="Health check; fetches URL/start, then URL or URL/fail."),
+    typer.Option("--ping", metavar="URL", help="Health check to notify: URL/start, then URL or URL/fail."),
 ]
 
 
@@ -91,4 +91,4 @@ def _fetch(url: str) -> None:
         with urllib.request.urlopen(url, timeout=PING_SECONDS):
             pass
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"warning: the health check at {urlsplit(url).hostname} could not be told: {error}\n")
+        sys.stderr.write(f"warning: the health check at {urlsplit(url).hostname} could not be reached: {error}\n")

@@ -1,18 +1,18 @@
-"""How often a process looks for garbage: one that imports thousands of modules makes little of it."""
+"""How often Python's garbage collector runs: a process that imports thousands of modules creates little garbage."""
 
 from __future__ import annotations
 
 import gc
 
 THRESHOLDS = (50_000, 20, 50)
-"""New objects between two looks at the youngest of them, where Python's default is 700 or 2,000; see ``gc``."""
+"""New objects between two collections of the youngest generation; Python's default is 700 or 2,000; see ``gc``."""
 
 
-def look_seldom() -> None:
-    """Look for garbage more seldom for the rest of the process: what is imported is there a fifth sooner."""
+def relax_gc() -> None:
+    """Collect garbage less often for the rest of the process: imports take a fifth less time."""
     gc.set_threshold(*THRESHOLDS)
 
 
-def look_no_more() -> None:
-    """Leave all that there is alone, in a process that ends: Python would look through each of its objects thrice."""
+def freeze_gc_before_exit() -> None:
+    """Exclude all present objects from collection before the process exits: Python would traverse each three times."""
     gc.freeze()

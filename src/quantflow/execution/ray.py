@@ -24,7 +24,7 @@ from typing import IO, Any, TypeVar
 import psutil
 
 from quantflow.errors import InfrastructureError, last_line
-from quantflow.execution.garbage import look_seldom
+from quantflow.execution.garbage import relax_gc
 from quantflow.execution.ray_folder import ray_folder
 from quantflow.execution.ray_internals import LOOPBACK, job_without_current_folder, on_loopback, token_shown
 from quantflow.locks import FileLock
@@ -281,7 +281,7 @@ def warm(workers: int, modules: Sequence[str]) -> None:
 
 
 def _import(modules: Sequence[str]) -> None:
-    look_seldom()
+    relax_gc()
     for name in modules:
         import_module(name)
 

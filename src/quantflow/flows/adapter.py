@@ -35,8 +35,8 @@ NOTE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a stage's task is given: small, and everything that its result depends on is in ``key``.
+class StageCall:
+    """The argument of a stage's task: small, and everything that its result depends on is in ``key``.
 
     Attributes:
         stage: The stage.
@@ -52,7 +52,7 @@ class Order:
 
 
 def stage_task(stage: Stage, layout: Layout, *, refresh: bool = False) -> Task[..., dict[str, Any]]:
-    """Return the Prefect task of *stage*, which takes its ``Order``.
+    """Return the Prefect task of *stage*, which takes its ``StageCall``.
 
     Args:
         stage: The stage.
@@ -68,13 +68,13 @@ def task_options(kind: Kind, layout: Layout) -> dict[str, Any]:
 
     Network stages are tried again, up to three times with exponential backoff and jitter, when the error says
     that it can help; compute stages never are, since the same inputs give the same error. Both are cached under
-    the order's key, which is scoped to the run for network stages. Control stages always run.
+    the call's key, which is scoped to the run for network stages. Control stages always run.
     """
     retry = {
         "retries": RETRIES,
         "retry_delay_seconds": exponential_backoff(BACKOFF_SECONDS),
         "retry_jitter_factor": JITTER,
-        "retry_condition_fn": may_heal,
+        "retry_condition_fn": may_succeed_later,
     }
     cached = {"cache_policy": _policy(layout), "persist_result": True, "result_serializer": "json"}
     match kind:
@@ -91,7 +91,7 @@ def use_cache(layout: Layout) -> None:
     use_result_storage(CacheStorage(cache_uri=layout.cache, store_uri=layout.store))
 
 
-def may_heal(task: Any, task_run: Any, state: Any) -> bool:
+def may_succeed_later(task: Any, task_run: Any, state: Any) -> bool:
     """Whether a failed attempt may go better the next time: the error says so, or the connection broke."""
     error = state.result(raise_on_failure=False)
     if isinstance(error, QuantflowError):
@@ -100,36 +100,36 @@ def may_heal(task: Any, task_run: Any, state: Any) -> bool:
 
 
 def _policy(layout: Layout) -> CachePolicy:
-    policy = CachePolicy.from_cache_key_fn(lambda context, parameters: parameters["order"].key)
+    policy = CachePolicy.from_cache_key_fn(lambda context, parameters: parameters["call"].key)
     if not is_local(layout.cache):
         return policy  # no kernel lock reaches another machine; a race computes the same bytes twice
     return policy.configure(isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=KernelLocks(layout.locks))
 
 
-def _run(order: Order) -> dict[str, Any]:
+def _run(call: StageCall) -> dict[str, Any]:
     """Run one stage and return its refs and summary; in the run record, note each attempt."""
     run = TaskRunContext.get()
     attempt = run.task_run.run_count if run else 1
-    record = RunRecord(order.folder, order.context.run_id)
-    record.event("stage.attempt", stage=order.stage.id, attempt=attempt)
-    steps, notes = step_runner.set(_as_task), note_sink.set(_throttled(record, order.stage.id))
+    record = RunRecord(call.folder, call.context.run_id)
+    record.event("stage.attempt", stage=call.stage.id, attempt=attempt)
+    steps, notes = step_runner.set(_as_task), note_sink.set(_throttled(record, call.stage.id))
     try:
-        after = QuantSDK.run_stage(order.stage, order.context)
+        after = QuantSDK.run_stage(call.stage, call.context)
     except DataUnavailableError as error:
         time.sleep(min(error.retry_after or 0.0, LONGEST_WAIT_SECONDS))  # then Prefect's own delay follows
         raise
     except Exception as error:  # a provider of another package may raise anything, and print the address it asked
         if scrubbed(str(error)) != str(error):
-            raise _told_without_credentials(error) from None
+            raise _without_credentials(error) from None
         raise
     finally:
         step_runner.reset(steps)
         note_sink.reset(notes)
-    outputs = {name: after.artifacts[name].json() for name in order.stage.makes}
-    return {"outputs": outputs, "summary": dict(vars(after.summaries[order.stage.id]))}
+    outputs = {name: after.artifacts[name].json() for name in call.stage.makes}
+    return {"outputs": outputs, "summary": dict(vars(after.summaries[call.stage.id]))}
 
 
-def _told_without_credentials(error: Exception) -> QuantflowError:
+def _without_credentials(error: Exception) -> QuantflowError:
     heals = isinstance(error, (ConnectionError, TimeoutError)) or getattr(error, "retryable", False)
     kind = DataUnavailableError if heals else StageError
     return kind(scrubbed(f"{type(error).__name__}: {error}"), hint=scrubbed(getattr(error, "hint", None) or "") or None)

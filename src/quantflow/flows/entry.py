@@ -9,7 +9,7 @@ from pathlib import Path
 
 from quantflow.config.load import find_workspace, load_meta, load_profile, override_settings
 from quantflow.errors import ConfigError
-from quantflow.flows.worker import at_work
+from quantflow.flows.worker import working_on
 from quantflow.runs.begin import begun, taken_up
 from quantflow.runs.create import resolve_as_of
 from quantflow.runs.lock import is_owned_here
@@ -34,7 +34,7 @@ def at_flow(kind: str, profile: str, run_id: str | None, workspace: str | None) 
     if run_id is not None and is_owned_here(RunRecord(home, run_id).folder):
         yield open_run(home, run_id)
         return
-    with entered(kind, profile, run_id, home) as record, at_work(record), _one_server():
+    with entered(kind, profile, run_id, home) as record, working_on(record), _one_server():
         yield record
 
 

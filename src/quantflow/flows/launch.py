@@ -16,8 +16,8 @@ from uuid import UUID
 
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Interrupted
-from quantflow.flows.runners import crew
-from quantflow.flows.worker import api_lost, logged, tags_of, words_of
+from quantflow.flows.runners import sleeve_workers
+from quantflow.flows.worker import api_lost, error_facts, logged, tags_of
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
@@ -53,7 +53,7 @@ def execute(record: Run, server: ApiServer, *, forced: Sequence[str] = (), liste
     """
     recall(record)
     tag = record.tag(len(record.header.flow_runs) + 1)
-    workers = crew(record, server, tag) if isinstance(record, Meta) else nullcontext()
+    workers = sleeve_workers(record, server, tag) if isinstance(record, Meta) else nullcontext()
     with owned(record.folder), client_environment(server), workers as runner, _loaded_settings(server):
         clean_up(record)
         with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors(record):
@@ -107,7 +107,7 @@ def _recorded(record: Run, server: ApiServer) -> Iterator[None]:
     except BaseException as error:  # a signal ends a run as well as an error does; both are written down
         number = stopping.received()
         if number is None and not isinstance(error, KeyboardInterrupt):
-            record.event(FAILED, **words_of(error))
+            record.event(FAILED, **error_facts(error))
             raise
         record.event(INTERRUPTED)
         if reachable(server.url):

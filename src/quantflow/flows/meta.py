@@ -19,9 +19,9 @@ from quantflow.execution import ray as ray_cluster
 from quantflow.execution.processes import end_with_parent
 from quantflow.flows.entry import META, at_flow
 from quantflow.flows.handshake import refuse_foreign_results
-from quantflow.flows.runners import dismiss, task_name
+from quantflow.flows.runners import stop_workers, task_name
 from quantflow.flows.selection import flow_run_name, play, selection_flow
-from quantflow.flows.worker import at_work, tags_of
+from quantflow.flows.worker import tags_of, working_on
 from quantflow.runs import stopping
 from quantflow.runs.header import SleeveFailure
 from quantflow.runs.record import FAILED, INTERRUPTED, RunRecord, now
@@ -85,7 +85,7 @@ def _scattered(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
     try:
         failures = scatter(sleeves)
     finally:
-        dismiss()
+        stop_workers()
     refuse_foreign_results(sleeves)
     return failures
 
@@ -111,7 +111,7 @@ def run_sleeve_task(leaf: Sleeve) -> str:
         limit_last_events(LAST_EVENTS_SECONDS)
     record = leaf.run
     try:
-        with at_work(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):
+        with working_on(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):
             selection_flow(leaf.link.profile, record.id, str(record.workspace))
     except QuantflowError:
         raise
@@ -200,7 +200,7 @@ def _nested(record: Run) -> list[SleeveFailure]:
         if not isinstance(inner, Meta) or inner.state == "completed":
             continue
         try:
-            with at_work(inner), tags(f"sleeve:{sleeve.name}", *tags_of(inner)):
+            with working_on(inner), tags(f"sleeve:{sleeve.name}", *tags_of(inner)):
                 meta_flow(inner.profile, inner.id, str(record.workspace), run_sleeves=False)
         except QuantflowError as error:
             failures.append(sleeve.failure(error.message))
@@ -228,6 +228,6 @@ def refuse_partial(record: Run, failures: Sequence[SleeveFailure]) -> None:
     rule = f"; min_sleeves is {settings['min_sleeves']}" if settings["allow_partial"] else ""
     raise SleevesFailedError(
         f"{len(failures)} of {len(record.header.sleeves)} sleeves failed{rule}:{told}",
-        hint=f"Mend the cause, then: quantflow resume {record.id} (finished sleeves are kept).",
+        hint=f"Fix the cause, then: quantflow resume {record.id} (finished sleeves are kept).",
         failures=[vars(failure) for failure in failures],
     )

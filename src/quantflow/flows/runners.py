@@ -1,4 +1,4 @@
-"""Who runs the sleeves of a meta run: Ray or processes. Imports no Prefect: Ray starts while that is imported."""
+"""The workers of a meta run's sleeves: Ray or processes. Imports no Prefect: Ray starts while that is imported."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
 
 NEEDED_BY_SLEEVES = ("quantflow.flows.meta", "quantflow.stages.validation", "skfolio", "numba", "pyarrow.parquet")
-"""What every worker of a Ray that is started imports at once, while the flow run is made known to the API."""
+"""What each worker of a new Ray imports at once, while the flow run is registered with the API."""
 
-_crew: ContextVar[_AtWork | None] = ContextVar("crew", default=None)
+_in_use: ContextVar[_RayInUse | None] = ContextVar("workers", default=None)
 
 
 @contextmanager
-def crew(record: Run, server: ApiServer, tag: str) -> Iterator[Callable[[], TaskRunner[Any]]]:
-    """Have those who will run the sleeves of a meta run that are not complete; yield what gives their task runner.
+def sleeve_workers(record: Run, server: ApiServer, tag: str) -> Iterator[Callable[[], TaskRunner[Any]]]:
+    """Start the workers for the sleeves that are not complete, and yield a factory for their task runner.
 
-    Entering returns at once, while Ray starts; the task runner can be had once it is up. Where no sleeve is left to
-    be run, nothing is started. With ``runner = "auto"`` processes take the place of a Ray of this machine that does not
-    come up; a line on standard error and the run's events say so.
+    Entering returns at once, while Ray starts; the factory waits for it. If no sleeve is left to run, nothing is
+    started. With ``runner = "auto"`` local processes replace a Ray of this machine that does not start; a line on
+    standard error and the run's events report it.
 
     Args:
         record: The meta run.
@@ -51,23 +51,23 @@ def crew(record: Run, server: ApiServer, tag: str) -> Iterator[Callable[[], Task
         ray_cluster.imported()  # here, since two threads that import much at once can meet half-made modules
     names = frozenset(task_name(leaf) for leaf in record.due())
     with InBackground(_ray(record, server)) as starting:
-        at_work = _AtWork(starting, tag, names)
-        token = _crew.set(at_work)
+        in_use = _RayInUse(starting, tag, names)
+        token = _in_use.set(in_use)
         try:
             yield lambda: _on_ray_or_without(starting, record, server)
         finally:
-            _crew.reset(token)
-            at_work.wait()
+            _in_use.reset(token)
+            in_use.wait()
 
 
-def dismiss() -> None:
-    """Let those go who have run the sleeves of this flow: Ray ends while the portfolio is made."""
-    if at_work := _crew.get():
-        at_work.dismiss()
+def stop_workers() -> None:
+    """Stop the workers of this flow's sleeves: Ray ends while the portfolio is built."""
+    if in_use := _in_use.get():
+        in_use.stop_workers()
 
 
-class _AtWork:
-    """The Ray that runs the sleeves, and how it is let go of.
+class _RayInUse:
+    """The Ray that runs the sleeves, and how it is stopped.
 
     Args:
         ray: The Ray.
@@ -79,13 +79,13 @@ class _AtWork:
         self._ray, self._tag, self._names = ray, tag, names
         self._leaving: threading.Thread | None = None
 
-    def dismiss(self) -> None:
-        """Begin to let go of the Ray, once the API has heard the last of its workers; return at once."""
+    def stop_workers(self) -> None:
+        """Stop the Ray once the API has received the last events of its workers; return at once."""
         self._leaving = threading.Thread(target=copy_context().run, args=(self._leave,), daemon=True)
         self._leaving.start()
 
     def wait(self) -> None:
-        """Wait until it was let go of, if that has begun."""
+        """Wait until it has stopped, if ``stop_workers`` was called."""
         if self._leaving:
             self._leaving.join()
 

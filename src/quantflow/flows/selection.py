@@ -17,7 +17,7 @@ from prefect.utilities.annotations import quote
 from quantflow.data.cache import refs
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import QuantflowError, StageError, refused_by_machine
-from quantflow.flows.adapter import Order, attempts, stage_task, use_cache
+from quantflow.flows.adapter import StageCall, attempts, stage_task, use_cache
 from quantflow.flows.artifacts import show_in_prefect
 from quantflow.flows.entry import SELECTION, at_flow
 from quantflow.flows.worker import api_lost
@@ -115,7 +115,7 @@ def advance(
     if planned.reason is Reason.COMPLETE and before is not None:
         planner.cache.write(mark.key, {"outputs": _json(before.outputs), "summary": vars(before.summary)})
     job = stage_task(stage, record.layout, refresh=planned.reason is Reason.FORCED)
-    state = _attempted(job, Order(stage, mark.key, context, record.workspace))
+    state = _attempted(job, StageCall(stage, mark.key, context, record.workspace))
     try:
         result: Mapping[str, Any] = state.result()
     except Exception as error:  # whatever a stage raises is recorded, then goes on up
@@ -145,16 +145,16 @@ def _json(outputs: Mapping[str, ArtifactRef]) -> dict[str, Any]:
     return {name: ref.json() for name, ref in outputs.items()}
 
 
-def _attempted(job: Task[..., dict[str, Any]], order: Order) -> State[dict[str, Any]]:
+def _attempted(job: Task[..., dict[str, Any]], call: StageCall) -> State[dict[str, Any]]:
     """Run the task and return its state; what the stage raises is in there, what is raised here is Prefect's."""
     try:
         # In a sleeve this task is inside another, which would keep its result and its lock until it ends itself.
         with transaction(commit_mode=CommitMode.EAGER):
-            state: Any = job(quote(order), return_state=True)  # nothing in the order is for Prefect to resolve
+            state: Any = job(quote(call), return_state=True)  # nothing in the call is for Prefect to resolve
     except Exception as error:  # of Prefect's own, whatever it is
-        raise api_lost(error, order.folder) from error
+        raise api_lost(error, call.folder) from error
     if state.is_crashed() and stopping.received() is None:
-        raise api_lost(state.message or "the task crashed", order.folder)
+        raise api_lost(state.message or "the task crashed", call.folder)
     return cast("State[dict[str, Any]]", state)
 
 

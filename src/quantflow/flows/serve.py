@@ -44,7 +44,7 @@ def _next(name: str, time: Time) -> datetime:
         return asyncio.run(next_of(time.cron, time.zone))
     except ValueError as error:
         raise ConfigError(
-            f"{name}: schedule.cron {time.cron!r} in {time.zone} is no time that ever comes.",
+            f"{name}: schedule.cron {time.cron!r} in {time.zone} never fires.",
             hint='Write it as a crontab\'s five fields: minute, hour, day, month, weekday, as "30 18 * * 1-5".',
         ) from error
 
@@ -85,7 +85,7 @@ def serve(home: Path, plan: Plan, server: ApiServer, ready: Callable[[], None]) 
         if (cause := _api_error(error)) is None:
             raise
         raise InfrastructureError(
-            f"The API server at {without_secrets(server.url)} does not do as asked: {first_line(cause).rstrip('.')}."
+            f"The API server at {without_secrets(server.url)} rejected the request: {first_line(cause).rstrip('.')}."
         ) from error
     finally:
         logger.removeHandler(handler)

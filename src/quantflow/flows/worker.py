@@ -18,7 +18,7 @@ from quantflow.runs.run import Run
 from quantflow.server.prefect_internals import flush, set_up_logging
 
 
-def words_of(error: BaseException) -> dict[str, str | None]:
+def error_facts(error: BaseException) -> dict[str, str | None]:
     """Return what a run's record says of the error that ended it."""
     hint = getattr(error, "hint", None)
     return {"error": type(error).__name__, "message": str(error)[:500], "hint": hint and str(hint)[:500]}
@@ -30,7 +30,7 @@ def tags_of(record: Run) -> tuple[str, ...]:
 
 
 @contextmanager
-def at_work(record: Run) -> Iterator[None]:
+def working_on(record: Run) -> Iterator[None]:
     """Own a run, log into its folder, write down how it ended, and tell the API all before returning."""
     recall(record)
     with owned(record.folder), logged(record):
@@ -39,7 +39,7 @@ def at_work(record: Run) -> Iterator[None]:
             yield
         except BaseException as error:  # a signal ends a run as well as an error does; both are written down
             if isinstance(error, Exception) and stopping.received() is None:
-                record.event(FAILED, **words_of(error))
+                record.event(FAILED, **error_facts(error))
             else:
                 record.event(INTERRUPTED)
             logging.getLogger("prefect").exception("run %s failed", record.id)

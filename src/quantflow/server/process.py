@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from quantflow.execution.garbage import look_seldom
+from quantflow.execution.garbage import relax_gc
 from quantflow.server.keeping import wait_until_unused
 from quantflow.server.own_requests import OwnRequestsOnly
 from quantflow.server.prefect_internals import server_app
@@ -23,7 +23,7 @@ from quantflow.server.prefect_internals import server_app
 def main() -> None:
     """Serve on the inherited socket until no user is left, or until SIGTERM."""
     os.umask(0o077)  # its database and its log hold what runs are about
-    look_seldom()
+    relax_gc()
     listener = socket.socket(fileno=int(sys.argv[1]))
     threading.Thread(target=_end_when_unused, args=(Path(sys.argv[2]),), daemon=True).start()
 

@@ -97,7 +97,7 @@ def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServe
         return
     home = home_of(workspace)
     with _opened(home / "users") as users:
-        state = _joined_scheduling(home, users) if schedules else _joined(home, users)
+        state = _use_server_with_scheduler(home, users) if schedules else _joined(home, users)
         try:
             yield _embedded(home, state)
         finally:
@@ -109,18 +109,18 @@ def _joined(home: Path, users: FileLock, *, schedules: bool = False) -> dict[str
     return join_or_start(home, schedules=schedules)
 
 
-def _joined_scheduling(home: Path, users: FileLock) -> dict[str, Any]:
+def _use_server_with_scheduler(home: Path, users: FileLock) -> dict[str, Any]:
     """Use a server that runs what is scheduled; one that does not is replaced, and so is one that a run starts then."""
-    kept = _made_room(home)
+    kept = _stop_server_without_scheduler(home)
     while not (state := _joined(home, users, schedules=True)).get("schedules"):
         users.free()
-        kept |= _made_room(home)
+        kept |= _stop_server_without_scheduler(home)
     if kept:
         keep(home, state["pid"])
     return state
 
 
-def _made_room(home: Path) -> bool:
+def _stop_server_without_scheduler(home: Path) -> bool:
     """End a server that does not run what is scheduled, unless a run uses it; return whether it was a kept one."""
     state = running(home)
     if state is None or state.get("schedules"):

@@ -59,7 +59,7 @@ def test_a_health_check_that_does_not_answer_is_a_warning(capsys: pytest.Capture
     with unattended(None, "http://127.0.0.1:9/secret-uuid"):
         pass
     said = capsys.readouterr().err
-    assert said.count("warning: the health check at 127.0.0.1 could not be told") == 2
+    assert said.count("warning: the health check at 127.0.0.1 could not be reached") == 2
     assert "secret-uuid" not in said
 
 

@@ -81,7 +81,7 @@ def test_a_server_that_goes_away_is_told_in_a_line(monkeypatch: pytest.MonkeyPat
         def polls(self) -> None:
             raise LOST
 
-    expected = "The API server at http://host/api does not do as asked: no http://***@host/api."
+    expected = "The API server at http://host/api rejected the request: no http://***@host/api."
     assert served(monkeypatch, tmp_path, Losing) == (expected, True)
 
 
@@ -92,7 +92,7 @@ def test_a_runner_that_does_not_start_does_not_serve(monkeypatch: pytest.MonkeyP
         def starts(self) -> None:
             raise RuntimeError("Runner failed to start: client")
 
-    expected = "The API server at http://host/api does not do as asked: Runner failed to start: client."
+    expected = "The API server at http://host/api rejected the request: Runner failed to start: client."
     assert served(monkeypatch, tmp_path, Broken) == (expected, False)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows import scheduled
-from quantflow.flows.worker import at_work
+from quantflow.flows.worker import working_on
 from quantflow.runs.run import Run
 from recorded import created
 
@@ -23,14 +23,14 @@ def record(tmp_path: Path) -> Run:
 @pytest.mark.parametrize("error", [Interrupted(signal.SIGTERM), KeyboardInterrupt()])
 def test_a_sleeve_that_a_signal_ends_is_interrupted(error: BaseException, record: Run) -> None:
     """As any other run; it did not fail."""
-    with pytest.raises(type(error)), at_work(record):
+    with pytest.raises(type(error)), working_on(record):
         raise error
     assert (record.again().state, record.events()[-1]["event"]) == ("interrupted", "run.interrupted")
 
 
 def test_a_sleeve_that_an_error_ends_failed(record: Run) -> None:
     """With the error's words and hint in its record."""
-    with pytest.raises(InfrastructureError), at_work(record):
+    with pytest.raises(InfrastructureError), working_on(record):
         raise InfrastructureError("no disk", hint="buy one")
     assert record.again().error == {"type": "InfrastructureError", "message": "no disk", "hint": "buy one"}
 

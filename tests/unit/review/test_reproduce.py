@@ -362,7 +362,7 @@ def test_a_sleeve_that_failed_is_left_out_and_one_that_is_there_twice_is_once(tm
     assert ([each.id for each in runs], without) == ([steady.link.run_id, record.id], ["few"])
     shown = run_cli("reproduce", record.id, "--sleeves", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
-    assert "sleeve few is left out: it failed" in shown.stderr
+    assert "sleeve few is excluded: it failed" in shown.stderr
     record.update(failed=[])
     replace(few.link, run_id=steady.link.run_id).write(record.folder)
     assert [each.id for each in parts_of(run)[0]] == [steady.link.run_id, record.id]

@@ -33,7 +33,7 @@ def orders(
 ) -> int:
     """Print and write the orders that bring an account to the book; return how many there are."""
     if capital is not None and not 0.0 < capital < math.inf:
-        raise ConfigError(f"--capital {capital:g} is no amount of money.", hint="Give one above 0, e.g. 100000.")
+        raise ConfigError(f"--capital {capital:g} must be a positive amount.", hint="Give one above 0, e.g. 100000.")
     home = find_workspace(Path.cwd(), workspace)
     held = read_holdings(holdings)
     target = target_of(home, run, profile, stale_ok=stale_ok)
@@ -53,7 +53,9 @@ def _file(path: Path) -> Path:
     """Return the file that is written: of a link what it names, so that it stays one; only a file is replaced."""
     file = Path(os.path.realpath(path))
     if not file.parent.is_dir() or (file.exists() and not file.is_file()):
-        raise ConfigError(f"{file} cannot be written: it is no file, or its folder is not there.", hint="Name a file.")
+        raise ConfigError(
+            f"{file} cannot be written: it is not a file, or its folder does not exist.", hint="Name a file."
+        )
     return file
 
 
@@ -63,4 +65,8 @@ def publish(run: str, workspace: Path | None) -> None:
     if found.state != "completed":
         raise ConfigError(f"Run {found.id} is {found.state}, not complete.", hint=f"quantflow resume {found.id}")
     book = move_book(found)
-    typer.echo(str(book) if book else "left alone: a newer book is there, or the run is not of the profile as it is")
+    typer.echo(
+        str(book)
+        if book
+        else "not published: a newer book exists, or the profile's settings have changed since this run"
+    )

@@ -17,7 +17,7 @@ OfProfile = Annotated[
     typer.Option(
         "--profile",
         "-p",
-        help="Whose book; needed when there are several.",
+        help="Whose book (needed if there are several).",
         autocompletion=complete.profiles_and_metas,
     ),
 ]
@@ -25,28 +25,29 @@ OfProfile = Annotated[
 
 def orders(
     holdings: Annotated[
-        Path, typer.Option("--holdings", metavar="FILE", help="What is held: CSV (symbol,quantity,price) or JSON.")
+        Path, typer.Option("--holdings", metavar="FILE", help="Current holdings: CSV (symbol,quantity,price) or JSON.")
     ],
     run: Annotated[
         str | None,
-        typer.Argument(help="A run, or 'latest'; the current book by default.", autocompletion=complete.runs),
+        typer.Argument(help="A run, or 'latest' (default: the current book).", autocompletion=complete.runs),
     ] = None,
     profile: OfProfile = None,
     capital: Annotated[
         float | None,
-        typer.Option("--capital", metavar="AMOUNT", help="What the weights are fractions of; the account by default."),
+        typer.Option("--capital", metavar="AMOUNT", help="Capital to size orders with (default: account value)."),
     ] = None,
-    stale_ok: Annotated[bool, typer.Option("--stale-ok", help="Take a book that a newer run did not replace.")] = False,
+    stale_ok: Annotated[bool, typer.Option("--stale-ok", help="Use the current book even if it is stale.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to write; orders.csv in the run's folder.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Output file (default: orders.csv in the run's folder)."),
     ] = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="End with 10 when there are orders, 0 when there are none.")
+        bool, typer.Option("--detailed-exitcode", help="Exit with 10 if there are orders, 0 if there are none.")
     ] = False,
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Print and write the orders that bring an account to the book, and why each is made or not."""
+    """Print and write the orders that move an account to the book, with the reason for each."""
     from quantflow.cli.desk import actions
 
     found = actions.orders(holdings, run, profile, capital, out, workspace, stale_ok=stale_ok, as_json=json)

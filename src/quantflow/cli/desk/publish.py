@@ -14,7 +14,7 @@ def publish(
     run: Annotated[str, typer.Argument(help="A complete run, or 'latest'.", autocompletion=complete.runs)] = "latest",
     workspace: Workspace = None,
 ) -> None:
-    """Make a run's weights its profile's current book; select, meta and resume do it by themselves."""
+    """Make a run's weights its profile's current book (select, meta and resume do so automatically)."""
     from quantflow.cli.desk import actions
 
     actions.publish(run, workspace)

@@ -89,7 +89,7 @@ def _show(found: ServerStatus, as_json: bool) -> None:
     if as_json:
         emit("server", **found.json())
     elif found.url is None:
-        typer.echo("no API server runs: each run starts its own")
+        typer.echo("no API server is running; each run starts its own")
     else:
         about = "configured" if found.configured else f"pid {found.pid}, since {found.since}"
         life = "kept" if found.kept else "another's" if found.configured else "ends with the last run"

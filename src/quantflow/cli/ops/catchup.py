@@ -12,14 +12,14 @@ from quantflow.cli.options import AsJson, DryRun, NoProgress, Only, Workspace, p
 def catchup(
     profile: Only = None,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="DATE", help="Begin here instead of with the first run.")
+        str | None, typer.Option("--since", metavar="DATE", help="Start from this date (default: first run).")
     ] = None,
     dry_run: DryRun = False,
     workspace: Workspace = None,
     no_progress: NoProgress = False,
     json: AsJson = False,
 ) -> None:
-    """Run the sessions that were missed or failed, oldest first, each with what was known on its own date."""
+    """Run the missed and failed sessions, oldest first, each with the data known on its date."""
     first = parse_date(since)
     from quantflow.cli.ops import sessions
 

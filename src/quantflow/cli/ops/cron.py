@@ -25,12 +25,12 @@ def cron(
         typer.Option(
             "--after",
             metavar="close+MINUTES",
-            help="How long after the exchange's usual close; as the profile's schedule says, else close+45m.",
+            help="Delay after the exchange's usual close (default: the profile's schedule, else close+45m).",
         ),
     ] = None,
     workspace: Workspace = None,
 ) -> None:
-    """Print a crontab line, and a systemd timer and service, that run a profile after each session."""
+    """Print a crontab line, and a systemd timer and service, to run a profile after each session."""
     from quantflow.cli.ops import actions
 
     actions.cron(profile, after, workspace)

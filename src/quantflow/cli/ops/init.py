@@ -9,9 +9,9 @@ import typer
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where; it is created if it is missing.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Project folder (created if missing).")] = Path(),
 ) -> None:
-    """Write a commented quantflow.toml, sample prices that it reads, and a .gitignore; replace nothing."""
+    """Create a starter project: a commented quantflow.toml, sample prices, a .gitignore (never overwrites files)."""
     from quantflow.cli.ops import actions
 
     actions.init(folder)

@@ -11,11 +11,11 @@ from quantflow.cli.options import AsJson, Only, Workspace
 
 def serve(
     profile: Only = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what runs when; start nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the schedule; start nothing.")] = False,
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Run profiles and meta profiles at the times of their schedules, until Ctrl-C; one at a time of each."""
+    """Run profiles and meta profiles on their schedules until Ctrl-C; one run at a time of each."""
     from quantflow.cli.ops import serving
 
     serving.serve(profile or (), workspace, dry_run=dry_run, as_json=json)

@@ -7,14 +7,14 @@ import typer
 from quantflow.cli.options import AsJson, Workspace
 
 app = typer.Typer(
-    help="Keep the workspace's own Prefect API server running between runs, so that they start sooner.",
+    help="Keep the workspace's Prefect API server running between runs, so that they start faster.",
     no_args_is_help=True,
 )
 
 
 @app.command("start")
 def start(workspace: Workspace = None, json: AsJson = False) -> None:
-    """Start the server, or keep the one that runs; return when it answers."""
+    """Start the server, or keep the running one; return when it answers."""
     from quantflow.cli.ops import actions
 
     actions.start_server(workspace, as_json=json)
@@ -22,7 +22,7 @@ def start(workspace: Workspace = None, json: AsJson = False) -> None:
 
 @app.command("stop")
 def stop(workspace: Workspace = None) -> None:
-    """Stop the server now, or when the last run that uses it ends."""
+    """Stop the server, now or when the last run using it ends."""
     from quantflow.cli.ops import actions
 
     actions.stop_server(workspace)
@@ -30,7 +30,7 @@ def stop(workspace: Workspace = None) -> None:
 
 @app.command("status")
 def status(workspace: Workspace = None, json: AsJson = False) -> None:
-    """Say which API server a run would use now; exit 1 when none answers."""
+    """Show the API server that a run would use; exit 1 if it does not answer."""
     from quantflow.cli.ops import actions
 
     if not actions.show_server(workspace, as_json=json):

@@ -25,12 +25,12 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
 @app.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="A profile or meta profile.", autocompletion=complete.profiles_and_metas)],
-    sources: Annotated[bool, typer.Option("--sources", help="Say where each value comes from.")] = False,
+    sources: Annotated[bool, typer.Option("--sources", help="Show where each value comes from.")] = False,
     sets: Sets = None,
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Show every setting of a profile as a run would have it."""
+    """Show every setting of a profile, resolved."""
     from quantflow.cli.pipeline import actions
 
     actions.show_profile(name, sets or (), workspace, sources=sources, as_json=json)
@@ -45,7 +45,7 @@ def validate(
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Check profiles: values, stages of other packages, providers; tell every problem at once."""
+    """Check profiles (values, third-party stages, providers) and list every problem."""
     from quantflow.cli.pipeline import actions
 
     actions.validate(names or (), workspace, as_json=json)

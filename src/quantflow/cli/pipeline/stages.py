@@ -17,7 +17,7 @@ OfProfile = Annotated[
     typer.Option(
         "--profile",
         "-p",
-        help="The stages of this profile, in the order in which they run.",
+        help="Stages of this profile, in execution order.",
         autocompletion=complete.profiles,
     ),
 ]
@@ -25,7 +25,7 @@ OfProfile = Annotated[
 
 @app.command("list")
 def list_(profile: OfProfile = None, workspace: Workspace = None, json: AsJson = False) -> None:
-    """List stages: the built-in ones and those that installed packages register, or those of a profile."""
+    """List the built-in stages and those of installed packages, or the stages of a profile."""
     from quantflow.cli.pipeline import actions
 
     actions.list_stages(profile, workspace, as_json=json)
@@ -35,13 +35,13 @@ def list_(profile: OfProfile = None, workspace: Workspace = None, json: AsJson =
 def show(
     stage: Annotated[
         str,
-        typer.Argument(help="A stage's id, or the name under which it is registered.", autocompletion=complete.stages),
+        typer.Argument(help="A stage's id, or its registered name.", autocompletion=complete.stages),
     ],
     profile: OfProfile = None,
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Show what a stage does, what it needs and makes, and the settings that it reads, with their defaults."""
+    """Show a stage's purpose, inputs, outputs, and settings with their defaults."""
     from quantflow.cli.pipeline import actions
 
     actions.show_stage(stage, profile, workspace, as_json=json)
@@ -56,7 +56,7 @@ def run(
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Run one stage on a run's artifacts and print what it made; the run's record stays as it is."""
+    """Run one stage on a run's artifacts and print the result; the run's record does not change."""
     from quantflow.cli.pipeline import actions
 
     actions.run_stage(stage, run, workspace, as_json=json)

@@ -164,7 +164,7 @@ def reproduce(run: str, workspace: Path | None, how: Reproducing) -> bool:
         )
     runs, without = parts_of(chosen) if how.sleeves else ([chosen], [])
     for name in without:
-        typer.echo(f"sleeve {name} is left out: it failed, and the portfolio was made without it", err=True)
+        typer.echo(f"sleeve {name} is excluded: it failed, and the portfolio was built without it", err=True)
     same = True
     for each in runs:
         recall(each)

@@ -9,12 +9,12 @@ import typer
 from quantflow.cli import complete
 from quantflow.cli.options import AsJson, AsOf, NoProgress, Sets, Workspace, parse_date
 
-app = typer.Typer(help="Put a profile to the test.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Test a profile.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def _group() -> None:
-    """Put a profile to the test."""
+    """Test a profile."""
 
 
 @app.command("lookahead")
@@ -22,17 +22,17 @@ def lookahead(
     profile: Annotated[
         str, typer.Option("--profile", "-p", help="Profile to check, e.g. demo.", autocompletion=complete.profiles)
     ],
-    probes: Annotated[int, typer.Option("--probes", "-n", min=1, max=1000, help="Past dates to check.")] = 12,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed checks other dates.")] = 0,
+    probes: Annotated[int, typer.Option("--probes", "-n", min=1, max=1000, help="Number of past dates to check.")] = 12,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed for choosing the dates.")] = 0,
     as_of: AsOf = None,
     workspace: Workspace = None,
     sets: Sets = None,
     no_progress: NoProgress = False,
     json: AsJson = False,
 ) -> None:
-    """Check that no stage looks ahead: decide at past dates on cut data and on all of it, and compare to the bit.
+    """Check for look-ahead: decide at past dates on truncated and on full data, and compare bit by bit.
 
-    Exits with 1 when anything differs. Needs no server and leaves nothing behind.
+    Exits with 1 if any decision differs. Needs no server and leaves no files.
     """
     asked = parse_date(as_of)
     from quantflow.cli.review import actions

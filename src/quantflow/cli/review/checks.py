@@ -15,7 +15,7 @@ def checks(
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Show the data checks of a run: limits, the worst that was met, and the symbols that failed."""
+    """Show the data checks of a run: limits, worst values found, failing symbols."""
     from quantflow.cli.review import actions
 
     actions.checks(run, workspace, as_json=json)

@@ -13,15 +13,15 @@ from quantflow.cli.options import AsJson, Workspace
 def diff(
     before: Annotated[
         str | None,
-        typer.Argument(help="A run; the one before B of its profile by default.", autocompletion=complete.runs),
+        typer.Argument(help="A run (default: the previous run of B's profile).", autocompletion=complete.runs),
     ] = None,
     after: Annotated[str, typer.Argument(help="Another run, or 'latest'.", autocompletion=complete.runs)] = "latest",
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Show what differs between two runs: settings, data, code, counts, weights, and the first stage that differs.
+    """Compare two runs: settings, data, code, counts, weights, and the first stage that differs.
 
-    The turnover is traced to what it came from: data, universe, scores, clusters, constraints, allocation.
+    Attributes the turnover to data, universe, scores, clusters, constraints and allocation.
     """
     from quantflow.cli.review import actions
 

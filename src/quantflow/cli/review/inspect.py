@@ -12,17 +12,17 @@ from quantflow.cli.options import AsJson, Workspace
 
 def inspect(
     run: Annotated[
-        str | None, typer.Argument(help="A run, or 'latest'; all runs by default.", autocompletion=complete.runs)
+        str | None, typer.Argument(help="A run, or 'latest' (default: list all runs).", autocompletion=complete.runs)
     ] = None,
     stage: Annotated[
         str | None,
         typer.Option("--stage", metavar="STAGE", help="Show one stage of the run.", autocompletion=complete.stages),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="List the runs of sleeves too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include the runs of sleeves.")] = False,
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """List runs, or show one: reads the folder only, so it needs no server and works on a killed run."""
+    """List runs, or show one. Reads only its folder: needs no server, and works for a killed run."""
     from quantflow.cli.review import actions
 
     if run is None:

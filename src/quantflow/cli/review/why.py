@@ -16,7 +16,7 @@ def why(
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Show the path of one name through all stages, and what would have changed the outcome."""
+    """Show one name's path through all stages, and what would have changed the outcome."""
     from quantflow.cli.review import actions
 
     actions.why(symbol, run, workspace, as_json=json)

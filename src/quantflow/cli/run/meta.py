@@ -30,7 +30,8 @@ def meta(
     run_id: NewRunId = None,
     as_of: AsOf = None,
     runner: Annotated[
-        Runner | None, typer.Option("--runner", help="What runs sleeves; auto: Ray, or processes if it does not start.")
+        Runner | None,
+        typer.Option("--runner", help="Where sleeves run; auto: Ray, or local processes if Ray does not start."),
     ] = None,
     ray_address: Annotated[
         str | None, typer.Option("--ray-address", metavar="HOST:PORT", help="Use this Ray cluster.")

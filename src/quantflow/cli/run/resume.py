@@ -15,7 +15,7 @@ def resume(
     first: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="STAGE", help="Run this stage and all after it again.", autocompletion=complete.stages
+            "--from", metavar="STAGE", help="Run this stage and all later ones again.", autocompletion=complete.stages
         ),
     ] = None,
     sets: Sets = None,
@@ -25,7 +25,7 @@ def resume(
     no_progress: NoProgress = False,
     json: AsJson = False,
 ) -> None:
-    """Continue a run: what is complete is kept, the rest is done with the run's own frozen settings."""
+    """Continue a run: completed stages are kept, the rest runs with the run's frozen settings."""
     from quantflow.cli.run import start
 
     mode = start.mode(no_progress, json)

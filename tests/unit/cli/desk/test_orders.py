@@ -84,7 +84,7 @@ def test_out_writes_what_a_link_names_and_files_alone(run: Run, tmp_path: Path) 
     assert (tmp_path / "far" / "orders.csv").read_text().startswith(HEADER)
     refused = run_cli(*command, "pipe", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "pipe cannot be written: it is no file" in refused.stderr
+    assert "pipe cannot be written: it is not a file" in refused.stderr
     assert (tmp_path / "pipe").is_fifo()
 
 
@@ -92,7 +92,7 @@ def test_out_writes_what_a_link_names_and_files_alone(run: Run, tmp_path: Path) 
     ("arguments", "says"),
     [
         (("--holdings", "none.csv"), "none.csv cannot be read"),
-        (("--holdings", "holdings.csv", "--capital", "-1"), "--capital -1 is no amount"),
+        (("--holdings", "holdings.csv", "--capital", "-1"), "--capital -1 must be a positive amount"),
         (("--holdings", "holdings.csv", "--out", "none/o.csv"), "cannot be written"),
         (("RUN", "--holdings", "holdings.csv"), "No run named 'RUN'"),
     ],
