@@ -70,7 +70,7 @@ class InfrastructureError(QuantflowError):
 
 
 class DataUnavailableError(QuantflowError):
-    """A provider did not answer in a way that a later try may mend.
+    """A provider did not answer in a way that a later try may fix.
 
     Args:
         retry_after: Seconds that the provider asked us to wait; None when it did not say.

@@ -1,4 +1,4 @@
-"""What a job that nobody watches needs: a deadline, and a health check that is told how it went."""
+"""What a job that nobody watches needs: a deadline, and a health check that hears how it went."""
 
 from __future__ import annotations
 

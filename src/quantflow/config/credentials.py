@@ -128,7 +128,7 @@ def _secret_parts(credential: str) -> tuple[str, str]:
 def scrubbed_logs() -> Iterator[None]:
     """Within the block, no log line of this process holds a credential, or what a terminal would obey.
 
-    That is so whoever writes it and wherever it goes.
+    That is so a process that writes it and wherever it goes.
     """
     make, formatter = logging.getLogRecordFactory(), logging.Formatter()
 

@@ -67,7 +67,7 @@ class MarketCache:
         """Return the bars from *first* to *last*, fetching the days that no block covers.
 
         New days are fetched with the five before them. When these are not what they were, history was restated: all
-        of it is fetched again, and the days that differ are told.
+        of it is fetched again, and the days that differ are reported.
 
         Args:
             symbol: The symbol.

@@ -42,7 +42,7 @@ class SharedPace:
         time.sleep(self._book(self.interval * cost))
 
     def pause(self, seconds: float) -> None:
-        """Let no process have a turn for some time, two minutes at most: longer is for whoever retries to wait."""
+        """Let no process have a turn for some time, two minutes at most: a longer wait is the retry's."""
         self._book(min(seconds, _LONGEST_PAUSE))
 
     def _book(self, seconds: float) -> float:
@@ -56,7 +56,7 @@ class SharedPace:
                 lock.write(f"{turn + seconds:020.6f}".encode())
         except OSError as error:
             raise InfrastructureError(
-                f"{self._path} cannot be written: {error.strerror or error}.", hint="Mend or remove that file."
+                f"{self._path} cannot be written: {error.strerror or error}.", hint="Fix or remove that file."
             ) from error
         return turn - now
 

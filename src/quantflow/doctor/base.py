@@ -45,7 +45,7 @@ class Finding:
 
     def json(self) -> Json:
         """Return the finding as ``doctor --json`` has it."""
-        return {"check": self.check, "result": self.result.value, "detail": self.detail, "mend": self.fix}
+        return {"check": self.check, "result": self.result.value, "detail": self.detail, "fix": self.fix}
 
 
 def installed(package: str) -> str | None:

@@ -163,7 +163,7 @@ def _began(options: Mapping[str, Any], environment: Mapping[str, str], where: st
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=complaints,
-                start_new_session=True,  # Ctrl-C must not end Ray before the run has let go of it
+                start_new_session=True,  # Ctrl-C must not end Ray before the run has released it
                 env={**os.environ, **environment},
             )
         except OSError as error:

@@ -42,7 +42,7 @@ def main() -> None:
     if not _joined(JOIN_SECONDS, parent):
         _end_what_hangs(parent)
     if "folder" in options:
-        while os.read(0, 1):  # until the run lets go, or is no more
+        while os.read(0, 1):  # until the run releases it, or ends
             pass
         _shut_down()
 

@@ -57,7 +57,7 @@ def stage_task(stage: Stage, layout: Layout, *, refresh: bool = False) -> Task[.
     Args:
         stage: The stage.
         layout: Where cached results and artifacts lie.
-        refresh: Whether a cached result is made anew.
+        refresh: Whether a cached result is made again.
     """
     options = task_options(stage.kind, layout)
     return task(name=stage.id, task_run_name=stage.id, refresh_cache=refresh, **options)(_run)

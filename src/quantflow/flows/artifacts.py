@@ -49,9 +49,9 @@ def show_in_prefect(record: Run) -> None:
                     )
                 )
     except Exception as error:  # noqa: BLE001  # a view of the run must not fail it, whatever is wrong with the view
-        told = f"{type(error).__name__}: {str(error)[:300]}"
-        record.event("artifacts.refused", error=told)
-        logging.getLogger("prefect").warning("the API server did not take the run's artifacts: %s", told)
+        message = f"{type(error).__name__}: {str(error)[:300]}"
+        record.event("artifacts.refused", error=message)
+        logging.getLogger("prefect").warning("the API server did not take the run's artifacts: %s", message)
 
 
 def artifacts_of(run: Run) -> Iterator[Artifact]:

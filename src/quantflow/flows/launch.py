@@ -44,7 +44,7 @@ def execute(record: Run, server: ApiServer, *, forced: Sequence[str] = (), liste
     Args:
         record: The run.
         server: The API server; it must outlive this call.
-        forced: Stages to run whatever is there.
+        forced: Stages to run even if they are complete.
         listener: Called from another thread with each new picture of the run's tasks, the last one final.
 
     Raises:

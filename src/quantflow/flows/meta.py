@@ -60,7 +60,7 @@ def meta_flow(
         meta_profile: The meta profile's name; it must be that of the run, if the run exists.
         run_id: The run; None for a new one with a generated id.
         workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
-        forced: Stages to run whatever is there.
+        forced: Stages to run even if they are complete.
         run_sleeves: Whether the sleeves are still to be run; those of a nested meta profile have run by then.
 
     Returns:
@@ -224,10 +224,10 @@ def refuse_partial(record: Run, failures: Sequence[SleeveFailure]) -> None:
     left = len(record.header.sleeves) - len(top)
     if settings["allow_partial"] and left >= settings["min_sleeves"]:
         return
-    told = "".join(f"\n  {f.sleeve}: {f.stage or 'worker'}: {f.message} (log: {f.log})" for f in failures)
+    listed = "".join(f"\n  {f.sleeve}: {f.stage or 'worker'}: {f.message} (log: {f.log})" for f in failures)
     rule = f"; min_sleeves is {settings['min_sleeves']}" if settings["allow_partial"] else ""
     raise SleevesFailedError(
-        f"{len(failures)} of {len(record.header.sleeves)} sleeves failed{rule}:{told}",
+        f"{len(failures)} of {len(record.header.sleeves)} sleeves failed{rule}:{listed}",
         hint=f"Fix the cause, then: quantflow resume {record.id} (finished sleeves are kept).",
         failures=[vars(failure) for failure in failures],
     )

@@ -61,7 +61,7 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
         state = _interrupted(f"interrupted before its run began, exit code {error.exit_code}")
     except QuantflowError as error:
         state = Failed(message=f"exit code {error.exit_code}: {error.message} {error.hint or ''}".rstrip())
-    except Exception as error:  # told where people look, then left to Prefect
+    except Exception as error:  # shown where people look, then left to Prefect
         sys.stderr.write(f"{profile}: {type(error).__name__}: {error}\n")
         raise
     sys.stderr.write(f"{profile}: {state.message}\n")
@@ -69,7 +69,7 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
 
 
 def _refuse_unserved(home: Path) -> None:
-    """Refuse a workspace that the process above does not serve: whoever may use its API server may name any.
+    """Refuse a workspace that the process above does not serve: any user of its API server may name any.
 
     Raises:
         ConfigError: If it does not.
@@ -104,8 +104,8 @@ def _executed(record: Run, server: ApiServer) -> State[Any]:
     except Interrupted as error:
         return _interrupted(f"{record.id} was interrupted, exit code {error.exit_code}; {way_on}")
     except QuantflowError as error:
-        told = f"{record.id} failed, exit code {error.exit_code}: {error.message}"
-        return Failed(message=f"{told} {error.hint or ''}".rstrip() + f"\n{way_on}")
+        message = f"{record.id} failed, exit code {error.exit_code}: {error.message}"
+        return Failed(message=f"{message} {error.hint or ''}".rstrip() + f"\n{way_on}")
     publish(run)
     return Completed(message=f"{record.id} is complete{', but degraded' if run.degraded else ''}")
 

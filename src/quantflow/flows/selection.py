@@ -50,7 +50,7 @@ def selection_flow(
         profile: The profile's name; it must be that of the run, if the run exists.
         run_id: The run; None for a new one with a generated id.
         workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
-        forced: Stages to run whatever is there.
+        forced: Stages to run even if they are complete.
 
     Returns:
         The run id.

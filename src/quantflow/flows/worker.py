@@ -1,4 +1,4 @@
-"""What a sleeve needs around it where it runs: its lock, its log, and its last words to the API."""
+"""What a sleeve needs around it where it runs: its lock, its log, and its last events to the API."""
 
 from __future__ import annotations
 

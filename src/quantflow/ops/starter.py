@@ -33,7 +33,7 @@ class Started:
 
     Attributes:
         written: The files, relative to the folder.
-        not_ignored: Lines that a ``.gitignore`` that was there lacks; it is left as it is.
+        not_ignored: Lines missing from a ``.gitignore`` that was there; it is left as it is.
     """
 
     written: tuple[str, ...]

@@ -83,7 +83,7 @@ def _read(file: Path) -> dict[str, Found]:
         sources = unsealed(json.loads(file.read_bytes()))["sources"]
         return {key: (digest, tuple(imports)) for key, (digest, imports) in sources.items()}
     except (OSError, ValueError, KeyError, RecursionError, TypeError, AttributeError):
-        return {}  # not there, or damaged: it is made anew
+        return {}  # not there, or damaged: it is made again
 
 
 def _parsed(source: bytes, package: str) -> Found:

@@ -64,7 +64,7 @@ def compiled(function: F) -> F:
     """Return *function* compiled on its first call, without the GIL.
 
     The machine code is kept in ``NUMBA_CACHE_DIR``, else in the user's cache folder; never beside the source, where an
-    uninstalled package would leave it. Where neither can be written it is compiled anew in each process.
+    uninstalled package would leave it. Where neither can be written it is compiled again in each process.
     """
     with _machine_code_folder() as usable:
         try:

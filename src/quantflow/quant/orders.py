@@ -95,7 +95,7 @@ def plan(book: Rebalance) -> Plan:
 
     A name that is to go is sold (or, when short, bought back) whole, whatever band, lot and smallest amount say. Any
     other trade is rounded to lots towards no trade. Sales come first; purchases that cash does not reach for are cut
-    in proportion. Whoever does the trades at these prices and costs and asks again, gets none.
+    in proportion. Executing the trades at these prices and costs, and asking again, gives none.
     """
     trades, capital = _trades(book)
     wanted = _wanted(book, trades, capital)

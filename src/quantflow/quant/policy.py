@@ -42,7 +42,7 @@ class Pool:
 
     Attributes:
         alpha: Alpha score, shape (N,), in (0, 1]; NaN where there is none.
-        undefined: Number of features that the symbol lacks and others have, shape (N,).
+        undefined: Number of features missing for the symbol and present for others, shape (N,).
         cluster: Cluster, shape (N,).
         short: Whether the scored direction is SHORT, shape (N,).
         sector: Sector code, shape (N,); -1 is no sector.

@@ -1,7 +1,7 @@
 """The turnover bridge: how much of the turnover from one run's weights to another's came from what.
 
 One thing after the other is changed from what it was in the first run to what it is in the second, in the order of the
-pipeline, and the weights are decided anew after each step (see ``quantflow.review.hybrids``). Each step's part of the
+pipeline, and the weights are decided again after each step (see ``quantflow.review.hybrids``). Each step's part of the
 turnover is the Euler allocation of ``quantflow.quant.turnover.contributions``: parts are signed, and add up to the
 turnover. Beside it stands what the step moved by itself; where steps undo each other, these add up to more. Another
 order of the steps would give other parts.

@@ -20,7 +20,7 @@ def likely_cause(run: Run, stage: Stage, context: SelectionContext, row: Row, *,
         stage: The first stage that differs.
         context: What it was given here; it may be executed once more on that.
         row: What came of it.
-        refetched: Whether data were fetched anew.
+        refetched: Whether data were fetched again.
     """
     found = run.stages[stage.id]
     assert found is not None  # the run is complete

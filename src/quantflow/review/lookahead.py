@@ -287,7 +287,7 @@ def _differences(view: str, day: Day, cut: list[_Step], full: list[_Step]) -> li
 def _first(view: str, day: Day, cut: Artifact, full: Artifact) -> Mismatch | None:
     """Return where two artifacts differ first.
 
-    On the whole history only rows with a date can be told apart.
+    On the whole history only rows with a date can be distinguished.
     """
     if view == "walk-forward":
         return mismatch(cut, full)

@@ -1,7 +1,7 @@
 """Reproducing a run: its stages are executed again in a scratch folder, and what they make is compared with its record.
 
 Nothing comes from the cache. What the run fetched is given to the stages as it was stored, since a provider may have
-restated it, or fetched anew when that is asked for. Each stage gets what the stages before it made *here*, so that the
+restated it, or fetched again when that is asked for. Each stage gets what the stages before it made *here*, so that the
 last row answers for the whole way from data to weights.
 """
 
@@ -65,7 +65,7 @@ def reproduce(run: Run, scratch: Path, *, refetch: bool, tell: Tell) -> Reproduc
     Args:
         run: The run; a meta run's sleeves are taken as recorded.
         scratch: An empty folder, for what the stages make.
-        refetch: Whether to fetch the data anew; a provider's cache of this machine is not used then.
+        refetch: Whether to fetch the data again; a provider's cache of this machine is not used then.
         tell: Called with a few words on the stage that is executed.
 
     Raises:
@@ -167,7 +167,7 @@ class _Bench:
     def _given(self, stage: Stage, context: SelectionContext, found: StageRecord) -> tuple[SelectionContext, Row]:
         for name in stage.makes:
             if name in self._read:
-                hint = f"Fetch it anew: quantflow reproduce {self._run.id} --refetch"
+                hint = f"Fetch it again: quantflow reproduce {self._run.id} --refetch"
                 self._copy(found.outputs[name], f"run {self._run.id}", hint)
         recorded = {name: ref.sha256 for name, ref in found.outputs.items()}
         verdict, detail = self._stored(found, Verdict.GIVEN)

@@ -63,7 +63,7 @@ class Reproduction:
         as_of: Its as-of session.
         exact: Whether bytes had to be the same; else numbers within 1e-9, since the run was made on another CPU.
         cpu: CPU and kernel of the run, and those here.
-        refetched: Whether the data were fetched anew.
+        refetched: Whether the data were fetched again.
         stages: A row per stage, in order, then one for ``weights.csv``.
         first: The first stage without the same result; empty when there is none.
         cause: Why that is so, most likely.

@@ -1,4 +1,4 @@
-"""A run and its lock: owned from before its first file until whoever began it is done with it."""
+"""A run and its lock: owned from before its first file until its starter is done with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from quantflow.runs.run import Run, open_run
 
 @contextmanager
 def begun_unless_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> Iterator[Run | AlreadyDone]:
-    """Yield a new run, as ``begun``; or the complete one that makes it needless, which stays until the block ends.
+    """Yield a new run, as ``begun``; or the complete one that makes it unnecessary, which stays until the block ends.
 
     Raises:
         ConfigError, LockedError: As ``begun``.

@@ -129,7 +129,7 @@ def holds(workspace: Path, profile: str, files: Mapping[str, bytes]) -> bool:
 def put(workspace: Path, profile: str, run_id: str, files: Mapping[str, bytes]) -> Path:
     """Make *files* a profile's current book in one step; within ``publishing``.
 
-    The folder of a book is never renamed, changed or reused, and outlives its replacement by an hour, so whoever
+    The folder of a book is never renamed, changed or reused, and outlives its replacement by an hour, so a process that
     resolved the link can finish reading.
 
     Raises:

@@ -26,7 +26,7 @@ class AlreadyDone:
 
 
 def find_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> Run | None:
-    """Return the newest complete run that makes a new one needless; None when there is none.
+    """Return the newest complete run that makes a new one unnecessary; None when there is none.
 
     That is one of the same profile, settings and session, whose stages would all be reused, and whose source data
     look as they do now.

@@ -2,7 +2,7 @@
 
 It is the server that a run starts for itself. What keeps it is a file that names its process; the server looks at it,
 and counts itself among its users as long as the file is there. So nobody ends a process that is not the server, one
-that was killed leaves nothing to be mistaken for it, and one that serves a run can be kept, or let go, meanwhile.
+that was killed leaves nothing to be mistaken for it, and one that serves a run can be kept, or stopped, meanwhile.
 """
 
 from __future__ import annotations

@@ -131,11 +131,11 @@ def _stop_server_without_scheduler(home: Path) -> bool:
     try:
         while (found := running(home)) and found["pid"] == state["pid"]:
             if time.monotonic() > until:
-                told = (
+                message = (
                     f"The workspace's API server (process {found['pid']}) was started without schedules, and is in use."
                 )
                 raise InfrastructureError(
-                    told, hint="Start again when the run that uses it has ended: quantflow inspect"
+                    message, hint="Start again when the run that uses it has ended: quantflow inspect"
                 )
             time.sleep(0.1)
     except BaseException:
@@ -146,12 +146,12 @@ def _stop_server_without_scheduler(home: Path) -> bool:
 
 
 def inherited_server(workspace: Path) -> ApiServer:
-    """Return the API server that whoever started this process told it of.
+    """Return the API server that the starter of this process named.
 
     If it is the workspace's own, this process is a user of it until its end.
 
     Raises:
-        InfrastructureError: If it was told of none.
+        InfrastructureError: If it named none.
     """
     url = configured_url()
     if url is None:
@@ -182,7 +182,7 @@ def _opened(path: Path) -> FileLock:
         return FileLock(path)
     except OSError as error:
         raise InfrastructureError(
-            f"{path} cannot be written: {error.strerror}.", hint="Mend the folder's permissions, or use --workspace."
+            f"{path} cannot be written: {error.strerror}.", hint="Fix the folder's permissions, or use --workspace."
         ) from error
 
 
@@ -202,7 +202,7 @@ def _embedded(home: Path, state: Mapping[str, Any]) -> ApiServer:
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "2",
         "PREFECT_CLIENT_CUSTOM_HEADERS": "{}",  # the user's are for another server
-        "PREFECT_API_REQUEST_TIMEOUT": "30",  # a server that hangs is told within minutes
+        "PREFECT_API_REQUEST_TIMEOUT": "30",  # a server that hangs is reported within minutes
         "PREFECT_API_SSL_CERT_FILE": str(_one_authority(home)),
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",  # this server asks for no token, but each client would
         "PREFECT_LOGGING_TO_API_ENABLED": "false",  # a run's log is in its folder, and this server has no UI

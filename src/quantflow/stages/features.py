@@ -43,8 +43,8 @@ class FeaturesStage(BasePipelineStage[FeaturesStageConfig]):
         return FeatureWindows(**config.features.model_dump()).sessions
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
-        """Return how many symbols were described, and which features some of them lack."""
+        """Return how many symbols were described, and which features are missing for some."""
         features = outputs["features"]
-        lacking = {name: int(count) for name, count in features.isna().sum().items() if count}
-        note = ", ".join(f"{name} {count}" for name, count in lacking.items())
+        missing = {name: int(count) for name, count in features.isna().sum().items() if count}
+        note = ", ".join(f"{name} {count}" for name, count in missing.items())
         return Summary(len(inputs["prices"].symbols), len(features), f"undefined: {note}" if note else "")

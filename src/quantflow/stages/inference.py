@@ -32,7 +32,7 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
     """Score each symbol in each allowed direction and keep the better one (a tie goes to LONG).
 
     A feature that is undefined for all symbols is left out for all; its ``c_`` column stays, as NaN. A symbol that
-    lacks any other weighted feature is not scored and takes no part in the cross-section of the others.
+    has another weighted feature missing is not scored and takes no part in the cross-section of the others.
     """
 
     id = "inference"

@@ -72,8 +72,8 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             note(f"{grid.filled:,} / {len(symbols):,} symbols")
         panel = grid.panel()
         _check_any(len(panel.sessions), provider.name, config.as_of)
-        told = [*unprintable, *unreadable(provider), *restated(provider, config.data.on_restated)]
-        judged = [*told, *grid.findings(), *judge_panel(panel, config.data)]
+        reported = [*unprintable, *unreadable(provider), *restated(provider, config.data.on_restated)]
+        judged = [*reported, *grid.findings(), *judge_panel(panel, config.data)]
         findings, checks = failed(judged), checks_record(judged, asked, config.data)
         _check_blocks(findings, checks)
         _check_budget(len(asked), findings, config.data, checks)
@@ -115,7 +115,7 @@ def _check_blocks(findings: list[Finding], checks: dict[str, Any]) -> None:
     raise DataError(
         f"{len(names)} symbol{'s fail checks that block' if len(names) > 1 else ' fails a check that blocks'}: "
         f"{_listed(names, blocked)}.",
-        hint="quantflow checks latest shows all checks. Mend the data, or let the check warn or quarantine "
+        hint="quantflow checks latest shows all checks. Fix the data, or let the check warn or quarantine "
         f"(data.on_{_KEYS.get(blocked[0].check, blocked[0].check)}).",
         checks=checks,
     )
@@ -135,7 +135,7 @@ def _check_budget(asked: int, findings: list[Finding], config: DataConfig, check
     failing = [finding for finding in findings if finding.outcome == "quarantined"]
     raise DataError(
         f"{len(aside)} of {asked} symbols fail the data contract, {rule}: {_listed(aside, failing)}.",
-        hint="quantflow checks latest shows all checks. Mend the data, exclude the symbols (universe.exclude), or "
+        hint="quantflow checks latest shows all checks. Fix the data, exclude the symbols (universe.exclude), or "
         "change the limits in the section data.",
         checks=checks,
     )

@@ -20,7 +20,7 @@ NO_SECTOR = frozenset({"", "unknown"})
 """Sector names, in lower case, that say that there is none."""
 
 HEALTH = "max_undefined"
-"""The health veto, on the number of features that a symbol lacks and others have."""
+"""The health veto, on the number of features that are missing for a symbol and present for others."""
 
 VETOES: tuple[tuple[str, str, Literal["cap", "floor", "band"], float | None], ...] = (
     (HEALTH, HEALTH, "cap", None),

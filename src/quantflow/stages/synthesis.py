@@ -29,7 +29,7 @@ class SynthesisStage(BasePipelineStage[SynthesisStageConfig]):
     """Makes one atom ``{symbol}_{logic}_{LONG|SHORT}`` of each winner, in the order of their ranks.
 
     A SHORT atom is traded as a short but allocated as a synthetic long, whose return is -r in every session: a
-    short that is reset to its weight at each close. Whoever estimates risk or return of an atom inverts so
+    short that is reset to its weight at each close. To estimate risk or return of an atom inverts so
     (``quant.allocation.synthetic_longs``); the atom itself carries the direction and no return.
     """
 

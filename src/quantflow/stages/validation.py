@@ -26,7 +26,7 @@ from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.replay import ancestors, known_at, reach_of, seen
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray, carried_returns, equal_weights
-from quantflow.stages.walk_forward import Market, decide_all, proof, schedule, told
+from quantflow.stages.walk_forward import Market, decide_all, proof, schedule, summarised
 
 REPLAYED = ("features", "inference", "clustering", "policy", "synthesis", "allocation")
 """The built-in stages that weights come from."""
@@ -137,5 +137,5 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the Sharpe ratio out of sample and the number of rebalances; degraded if one was not feasible."""
-        note, degraded = told(outputs["metrics"])
+        note, degraded = summarised(outputs["metrics"])
         return Summary(len(inputs["prices"].symbols), int(outputs["oos_weights"]["symbol"].nunique()), note, degraded)

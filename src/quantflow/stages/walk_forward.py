@@ -125,7 +125,7 @@ def proof(market: Market, made: Rebalances, config: ValidationConfig, year: int)
     }
 
 
-def told(figures: Any) -> tuple[str, bool]:
+def summarised(figures: Any) -> tuple[str, bool]:
     """Return the Sharpe ratio and the rebalances of ``metrics`` in words, and whether one was not made as asked."""
     sharpe, done = figures["strategy"]["sharpe"], figures["rebalances"]
     held, fell = len(done["held"]), len(done.get("fallbacks", ()))

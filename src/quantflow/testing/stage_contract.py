@@ -163,7 +163,7 @@ class StageContract:
         assert type(config).model_validate(json.loads(config.model_dump_json())) == config
 
     def test_a_section_that_is_not_there_is_said(self) -> None:
-        """Without its sections the stage says which one it lacks."""
+        """Without its sections the stage says which one is missing."""
         if not set(type(self).stage.Config.model_fields):
             return  # it reads none
         with pytest.raises(ConfigError) as caught:

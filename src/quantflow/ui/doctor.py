@@ -14,7 +14,7 @@ _STYLES: Mapping[Result, str] = {Result.OK: "green", Result.WARN: "yellow", Resu
 
 
 def print_checkup(findings: Sequence[Finding]) -> None:
-    """Print a line per finding; then what mends them, each in one line that can be copied."""
+    """Print a line per finding; then what fixes them, each in one line that can be copied."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("CHECK", "RESULT", "DETAIL"):
         table.add_column(column)

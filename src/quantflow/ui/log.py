@@ -62,7 +62,7 @@ class JsonLog(io.TextIOBase):
         self._out.flush()
 
     def end(self) -> None:
-        """Write the last line, should it lack its end."""
+        """Write the last line, even if its end is missing."""
         with self._lock:
             if self._rest:
                 self.write("\n")

@@ -44,7 +44,7 @@ def print_reproduction(found: Reproduction, *, with_sleeves: bool, kept: str | N
 
 
 def _how(found: Reproduction) -> str:
-    data = "data fetched anew" if found.refetched else "data as they were fetched"
+    data = "data fetched again" if found.refetched else "data as they were fetched"
     data = "on its sleeves as recorded" if found.sleeves else data
     if found.exact:
         return data

@@ -76,7 +76,7 @@ def test_damage_is_noticed(tmp_path: Path, damage: str) -> None:
 
 
 def test_a_damaged_file_is_replaced_and_kept_for_a_look(tmp_path: Path) -> None:
-    """Putting the value again mends the store; setting aside keeps the damaged bytes beside it."""
+    """Putting the value again fixes the store; setting aside keeps the damaged bytes beside it."""
     ref = (store := ArtifactStore(tmp_path / "a")).put("x", {"x": 1})
     copy = moved(store, tmp_path / "b")
     Path(copy.path(ref)).write_bytes(b"{}")

@@ -27,7 +27,7 @@ def test_a_job_keeps_the_current_folder_out() -> None:
 
 
 def test_a_token_is_shown_within_the_block_alone() -> None:
-    """Ray reads it anew when it is set and when it is taken away; the environment is as before."""
+    """Ray reads it again when it is set and when it is taken away; the environment is as before."""
     from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
     loader = AuthenticationTokenLoader.instance()

@@ -1,4 +1,4 @@
-"""What is kept of a module's source: right or made anew, and never needed."""
+"""What is kept of a module's source: right or made again, and never needed."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ def test_threads_do_not_change_a_bit() -> None:
 
 
 def test_inputs_may_be_read_only_and_strided_and_stay_as_they_are() -> None:
-    """Views, read-only arrays and other float types give the same values, compile nothing anew, and are not written."""
+    """Views, read-only arrays and other float types give the same values, compile nothing more, and are not written."""
     fields = walk()
     expected = compute(fields, FeatureWindows(), 252)
     compiled = len(kernels.fill_rows.signatures)  # type: ignore[attr-defined]

@@ -100,7 +100,7 @@ def test_without_the_prices_they_must_be_fetched(run: Run) -> None:
     stored(run, "prices").unlink()
     with pytest.raises(IntegrityError, match="The prices of run") as caught:
         again(run)
-    assert caught.value.hint == f"Fetch it anew: quantflow reproduce {run.id} --refetch"
+    assert caught.value.hint == f"Fetch it again: quantflow reproduce {run.id} --refetch"
     assert verdicts(again(run, refetch=True))["ingestion"] == "same"
 
 
@@ -243,7 +243,7 @@ rebalance = "quarterly"
 
 
 def test_a_vendor_that_restates_is_found_by_fetching_anew(made: Run, tmp_path: Path) -> None:
-    """As stored, the run is certified; fetched anew, the bar that the vendor has changed is named."""
+    """As stored, the run is certified; fetched again, the bar that the vendor has changed is named."""
     prices = ArtifactStore(made.layout.store).get(made.outputs["prices"])
     table = prices.frame().reset_index().melt("date", var_name="symbol", value_name="close")
     (tmp_path / "quantflow.toml").write_text(FILES)

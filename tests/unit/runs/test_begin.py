@@ -1,4 +1,4 @@
-"""A run is owned from before its first file until whoever began it is done with it."""
+"""A run is owned from before its first file until its starter is done with it."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_inputs_are_not_changed() -> None:
 
 
 def test_summary_counts_symbols_and_names_what_they_lack() -> None:
-    """The line for people says how many symbols there are and which features some of them lack."""
+    """The line for people says how many symbols there are and which features are missing for some."""
     table = features()
     summary = FeaturesStage().summary({"prices": panel()}, {"features": table})
     assert (summary.entered, summary.left) == (3, 3)

@@ -1,1 +1,1 @@
-"""Commands for whoever keeps a workspace running."""
+"""Commands that keep a workspace running."""

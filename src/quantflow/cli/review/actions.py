@@ -140,7 +140,7 @@ class Reproducing:
     """How a run is reproduced and shown.
 
     Attributes:
-        refetch: Whether data are fetched anew.
+        refetch: Whether data are fetched again.
         sleeves: Whether the runs of a meta run's sleeves are reproduced first.
         keep: Whether the folder with what was made stays.
         quiet: Whether no progress is shown.

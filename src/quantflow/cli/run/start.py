@@ -131,7 +131,7 @@ def run_and_show(
         workspace: The folder that holds the runs.
         begin: Creates the run, or finds it, and owns it.
         mode: How to show progress.
-        forced: Stages to run whatever is there.
+        forced: Stages to run even if they are complete.
         strict: Whether a degraded result is an error.
 
     Raises:

@@ -65,7 +65,7 @@ def _opened(config: DataConfig, make: Any) -> Provider:
     provider = make(config.options)
     if not isinstance(provider, Provider):
         raise ConfigError(
-            f"Provider {config.provider!r} lacks a method of quantflow.data.providers.base.Provider.",
+            f"Provider {config.provider!r} does not implement quantflow.data.providers.base.Provider.",
             hint="It needs name, instruments, bars, facts and last_date.",
         )
     return bounded(provider)

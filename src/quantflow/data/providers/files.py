@@ -64,9 +64,9 @@ class FilesProvider:
         import pandas as pd
 
         symbols = list(self._symbols)
-        told = self._listing.reindex(symbols)[list(INSTRUMENT_COLUMNS)].fillna("").astype("str")
-        told["name"] = told["name"].where(told["name"] != "", pd.Series(symbols, told.index, dtype="str"))
-        return pick(told, universe)
+        listed = self._listing.reindex(symbols)[list(INSTRUMENT_COLUMNS)].fillna("").astype("str")
+        listed["name"] = listed["name"].where(listed["name"] != "", pd.Series(symbols, listed.index, dtype="str"))
+        return pick(listed, universe)
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -90,9 +90,9 @@ class FilesProvider:
             DataError: If no file holds a symbol, or the instruments file is malformed.
         """
         self._check_known(symbols)
-        told = self._listing.reindex(list(symbols))[list(FACT_COLUMNS)]
-        told["currency"] = told["currency"].fillna("").astype("str")
-        return told
+        listed = self._listing.reindex(list(symbols))[list(FACT_COLUMNS)]
+        listed["currency"] = listed["currency"].fillna("").astype("str")
+        return listed
 
     def last_date(self) -> date | None:
         """Return the last date of any file; None when the files have no row."""

@@ -36,7 +36,7 @@ def read_listing(path: str | None) -> pd.DataFrame:
             ``min_notional`` what is there, in any case and order. Other columns do not matter.
 
     Returns:
-        Index ``symbol``, the other columns in the order above; "" and NaN where nothing is told.
+        Index ``symbol``, the other columns in the order above; "" and NaN where nothing is known.
 
     Raises:
         DataError: If it is malformed, names a symbol twice, or has a number that cannot be.
@@ -44,8 +44,8 @@ def read_listing(path: str | None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    told = [pd.DataFrame({"symbol": []}), *(_rows(path) if path is not None else ())]
-    table = pd.concat([frame.astype({"symbol": "str"}) for frame in told], ignore_index=True)
+    tables = [pd.DataFrame({"symbol": []}), *(_rows(path) if path is not None else ())]
+    table = pd.concat([frame.astype({"symbol": "str"}) for frame in tables], ignore_index=True)
     for name, kind in _KINDS.items():
         if kind == "text":
             table[name] = table[name].astype("str") if name in table else ""

@@ -94,9 +94,9 @@ def _check_identity(sleeve: Record) -> None:
 
 def _check_as_of(sleeves: Sequence[Record]) -> None:
     if len({sleeve["as_of"] for sleeve in sleeves}) > 1:
-        told = ", ".join(f"{sleeve['id']} {sleeve['as_of']}" for sleeve in sleeves)
+        ends = ", ".join(f"{sleeve['id']} {sleeve['as_of']}" for sleeve in sleeves)
         raise DataError(
-            f"The sleeves do not end on the same session: {told}.",
+            f"The sleeves do not end on the same session: {ends}.",
             hint="Give --as-of a session that all of them have, or pin runs of one session.",
         )
 

@@ -12,7 +12,7 @@ from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, S
 from quantflow.quant.backtest import DateArray, FloatArray, IntArray
 from quantflow.quant.metrics import summarise
 from quantflow.stages.meta.optimisation import OptimisationStageConfig, divide, limits
-from quantflow.stages.walk_forward import Market, Rebalances, decide_all, proof, schedule, told
+from quantflow.stages.walk_forward import Market, Rebalances, decide_all, proof, schedule, summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ class MetaValidationStageConfig(OptimisationStageConfig):
 
 
 class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
-    """Divides capital anew at each rebalance, on the sleeves' streams up to that session only.
+    """Divides capital again at each rebalance, on the sleeves' streams up to that session only.
 
     Capital is moved at the close of a rebalance session, earns from the next session on, and drifts until the next
     rebalance. The streams are net of what each sleeve paid to trade; moving capital between sleeves costs commission
@@ -65,7 +65,7 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the Sharpe ratio out of sample and the rebalances; degraded if one was not feasible as asked."""
-        note, degraded = told(outputs["metrics"])
+        note, degraded = summarised(outputs["metrics"])
         return Summary(inputs["streams"].shape[1], outputs["oos_weights"]["symbol"].nunique(), note, degraded)
 
 
@@ -79,8 +79,8 @@ def _decided(
     def decide(position: int) -> FloatArray:
         found = divide(returns[: position + 1], kept, config.allocation)
         if len(found.attempts) > 1:
-            told = {"used": found.attempts[-1].method, "reason": found.attempts[0].reason}
-            fallbacks.append({"date": str(sessions[position]), **told})
+            fallback = {"used": found.attempts[-1].method, "reason": found.attempts[0].reason}
+            fallbacks.append({"date": str(sessions[position]), **fallback})
         return found.weights
 
     return decide_all(sessions, scheduled, frame.shape[1], decide), fallbacks

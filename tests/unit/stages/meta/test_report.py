@@ -306,9 +306,9 @@ def test_a_portfolio_that_cancels_is_told(artifacts: dict[str, Any]) -> None:
 def test_the_summary_is_the_verdict(artifacts: dict[str, Any]) -> None:
     """The stage's line is the verdict, degraded when a sleeve is missing."""
     stage = MetaReportStage()
-    whole, lacking = stage.summary(artifacts, {}), stage.summary(partial(artifacts), {})
+    whole, missing = stage.summary(artifacts, {}), stage.summary(partial(artifacts), {})
     assert whole.note.startswith("After costs ")
-    assert (whole.degraded, lacking.degraded) == (False, True)
+    assert (whole.degraded, missing.degraded) == (False, True)
 
 
 def test_config_is_the_report_section() -> None:
