@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, BeforeValidator
 from pydantic_core import to_jsonable_python
 
+from quantflow.config.data import OPTIONS
 from quantflow.config.features import FEATURES
 from quantflow.config.meta import Sleeve
 from quantflow.config.methods import METHODS
@@ -68,7 +69,13 @@ def methods() -> str:
     return f"{about} ([plug-ins](plugins.md#an-allocation-method)):\n\n" + "\n".join([head, *rows])
 
 
-TABLES = {"scores": features, "allocation": methods}
+def options() -> str:
+    """Return the options of each built-in provider that has any."""
+    titles = {name: f'`[profiles.NAME.data]` with `provider = "{name}"`' for name in OPTIONS}
+    return "\n\n".join(section(titles[name], model) for name, model in OPTIONS.items() if model.model_fields)
+
+
+TABLES = {"data": options, "scores": features, "allocation": methods}
 """What follows the keys of a section."""
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from quantflow.config.load import find_workspace, load_profile
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import StageRegistry
-from quantflow.pipeline.stage import BasePipelineStage, SelectionContext, check_wiring
+from quantflow.pipeline.stage import SelectionContext, Stage, check_wiring
 from quantflow.runs.create import default_run_id, resolve_as_of
 from quantflow.runs.layout import Layout
 
@@ -54,7 +53,7 @@ class QuantSDK:
         return SelectionContext(run_id or default_run_id(profile, session), profile, session, settings, layout.store)
 
     @staticmethod
-    def stage(stage_id: str, context: SelectionContext) -> BasePipelineStage[Any]:
+    def stage(stage_id: str, context: SelectionContext) -> Stage:
         """Return the stage as the context's profile has it, or else the one that is registered under that id.
 
         Raises:
@@ -64,7 +63,7 @@ class QuantSDK:
         return own.get(stage_id) or StageRegistry.get(stage_id)
 
     @staticmethod
-    def run_stage(stage: str | BasePipelineStage[Any], context: SelectionContext) -> SelectionContext:
+    def run_stage(stage: str | Stage, context: SelectionContext) -> SelectionContext:
         """Run one stage; return the context that carries what it made.
 
         Raises:

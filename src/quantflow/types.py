@@ -10,3 +10,6 @@ Json: TypeAlias = dict[str, object]
 
 Settings: TypeAlias = Mapping[str, Any]
 """A profile's sections by name, as JSON values; ``quantflow.config`` has their models."""
+
+Record: TypeAlias = Mapping[str, Any]
+"""A JSON object that was read, such as an artifact without a table."""

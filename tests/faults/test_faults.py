@@ -16,7 +16,7 @@ from pathlib import Path
 import libfaketime
 import pytest
 
-from processes import SMALL, bare_environment, processes_of, run_cli
+from processes import FAULTY, SMALL, bare_environment, processes_of, run_cli
 from quantflow.pipeline.registry import SELECTION, StageRegistry
 from quantflow.runs.record import RunRecord
 from quantflow.runs.run import open_run
@@ -95,7 +95,7 @@ def check(workspace: Path, quiet: Path) -> None:
 @pytest.mark.parametrize(("place", "when", "what"), PLANTED)
 def test_a_planted_fault_is_survived(place: str, when: str, what: str, fresh: Path, quiet: Path) -> None:
     """A fault before or after any step that leaves a trace."""
-    command = [sys.executable, "-m", "quantflow.testing.faults", place, when, what, "--", *COMMAND]
+    command = [*FAULTY, place, when, what, "--", *COMMAND]
     at = time.monotonic()
     hit = subprocess.run(
         command, cwd=fresh, env=bare_environment(), capture_output=True, text=True, check=False, timeout=200
@@ -113,7 +113,7 @@ def test_a_planted_fault_is_survived(place: str, when: str, what: str, fresh: Pa
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_on_disk_is_found_and_mended(damage: str, fresh: Path, quiet: Path) -> None:
     """Artifacts and records that were changed behind quantflow's back are not believed."""
-    command = [sys.executable, "-m", "quantflow.testing.faults", "record:validation:running", "after", "kill", "--"]
+    command = [*FAULTY, "record:validation:running", "after", "kill", "--"]
     subprocess.run([*command, *COMMAND], cwd=fresh, env=bare_environment(), capture_output=True, check=False)
     record = RunRecord(fresh, "hit")
     made = {name: record.stage(stage) for stage, name in (("features", "features"), ("inference", "scores"))}
@@ -153,7 +153,7 @@ def test_a_clock_that_jumps_is_survived(shift: str, fresh: Path, quiet: Path) ->
     library = Path(libfaketime.__file__).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
     assert library.exists()
     clock = {"LD_PRELOAD": str(library), "FAKETIME": shift, "DONT_FAKE_MONOTONIC": "1"}
-    command = [sys.executable, "-m", "quantflow.testing.faults", "record:validation:running", "after", "kill", "--"]
+    command = [*FAULTY, "record:validation:running", "after", "kill", "--"]
     hit = subprocess.run([*command, *COMMAND], cwd=fresh, env=bare_environment() | clock, check=False)
     assert hit.returncode == -9
     created = datetime.fromisoformat(RunRecord(fresh, "hit").header.created)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from processes import SMALL, bare_environment, processes_of, run_cli
+from processes import FAULTY, SMALL, bare_environment, processes_of, run_cli
 from quantflow.pipeline.registry import META, SELECTION
 from quantflow.runs.run import open_run
 
@@ -166,7 +166,7 @@ def test_a_planted_fault_in_a_meta_stage_is_survived(
     place: str, when: str, what: str, portfolio: Path, quiet: bytes
 ) -> None:
     """A fault before or after any step of the stages that make one portfolio of the sleeves."""
-    command = [sys.executable, "-m", "quantflow.testing.faults", place, when, what, "--", *COMMAND]
+    command = [*FAULTY, place, when, what, "--", *COMMAND]
     hit = subprocess.run(
         [*command, "--runner", "local"],
         cwd=portfolio,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from exchange import FakeExchange, Fault
 from quantflow.config.load import load_profile
 from quantflow.data.artifacts import encode
 from quantflow.errors import DataError
@@ -16,7 +17,6 @@ from quantflow.runs.create import create_run
 from quantflow.runs.run import Run, open_run
 from quantflow.server.server import ApiServer
 from quantflow.stages.ingestion import IngestionStage
-from quantflow.testing.exchange import FakeExchange, Fault
 
 AS_OF = date(2022, 12, 31)
 COINS = ("BTC", "ETH", "XRP", "ADA", "SOL", "DOT")

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from quantflow.config.sections import DataConfig, UniverseConfig
+from quantflow.config.data import DataConfig
+from quantflow.config.sections import UniverseConfig
 from quantflow.data.providers import open_provider
 from quantflow.errors import ConfigError, DataError
 from quantflow.testing.provider_contract import collect

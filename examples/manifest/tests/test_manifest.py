@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from quantflow.config.load import load_meta, load_profile
-from quantflow.config.profile import Profile
 from quantflow.errors import ConfigError
 from quantflow_manifest.keys import OF_SECTION, RULES
-from quantflow_manifest.read import imported, read_manifest
+from quantflow_manifest.read import imported, keys_of, read_manifest
 
 MANIFEST: dict[str, Any] = {
     "defaults": {
@@ -118,7 +117,7 @@ def test_every_leaf_is_accounted_for() -> None:
 def test_every_rule_leads_to_a_setting(rule: Any) -> None:
     """A rule's target is a setting that exists, or the rule says why there is none."""
     target = rule[1].target
-    assert rule[1].note if not target else target[1] in Profile.model_fields[target[0]].annotation.model_fields
+    assert rule[1].note if not target else target[1] in keys_of(target[0])
 
 
 @pytest.mark.parametrize(
@@ -135,3 +134,14 @@ def test_a_manifest_imports_no_code() -> None:
     """A JSON file from elsewhere cannot name modules to be imported."""
     found = imported({"profiles": {"p": {"pipeline": {"stages": ["os:path"]}, "risk": {"profile": "hrp"}}}})
     assert found.unmapped[0].key == "profiles.p.pipeline.stages"
+
+
+def test_an_option_goes_with_its_provider() -> None:
+    """In whatever order they come; without the provider it is listed with the reason."""
+    named = imported({"profiles": {"a": {"data": {"data_path": "x.csv", "provider": "files"}}}})
+    assert named.document["profiles"]["a"] == {"data": {"provider": "files", "path": "x.csv"}}
+    other = imported({"profiles": {"a": {"data": {"data_path": "x.csv", "min_days": 300}}}})
+    assert other.document["profiles"]["a"] == {"data": {"min_sessions": 300}}
+    assert [line.note for line in other.unmapped] == [
+        "is an option of the provider 'files', which the profile does not name"
+    ]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from quantflow import QuantSDK
-from quantflow.config.sections import DataConfig
+from quantflow.config.data import DataConfig
 from quantflow.testing.provider_contract import ProviderContract
 from quantflow.testing.stage_contract import StageContract, market
 from quantflow_example.breadth import BreadthStage

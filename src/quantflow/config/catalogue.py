@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.source import DEFAULT, Source
 from quantflow.config.workspaces import FILE
 from quantflow.errors import unknown_name
+from quantflow.types import Record
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def entries(workspace: Path) -> list[Entry]:
     return found
 
 
-def _entry(name: str, kind: str, source: str, table: Mapping[str, Any]) -> Entry:
+def _entry(name: str, kind: str, source: str, table: Record) -> Entry:
     """Return what a table says of itself; what is wrong in it is for the validation to tell."""
     sleeves = table.get("sleeves", []) if kind == "meta" else []
     named = [str(s.get("profile", s.get("meta", "?"))) for s in sleeves if isinstance(s, dict)]

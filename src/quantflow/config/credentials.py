@@ -11,13 +11,14 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
 from quantflow.config.printable import cleaned
 from quantflow.errors import ConfigError
+from quantflow.types import Settings
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAMES_OF_KEYS = r"token|key|secret|passw|pwd|sig|auth|cred|session"
@@ -98,7 +99,7 @@ def without_credentials(text: str) -> str:
     return _CREDENTIAL.sub(lambda found: f"{found['before'] or found['name']}***{found['after'] or ''}", text)
 
 
-def missing(settings: Mapping[str, Any]) -> bool:
+def missing(settings: Settings) -> bool:
     """Whether settings name a variable that the environment does not have."""
     return any(name not in os.environ for name in VARIABLE.findall(str(settings)))
 

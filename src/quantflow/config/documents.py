@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +14,7 @@ from quantflow.config.problems import show
 from quantflow.config.sections import NAME
 from quantflow.config.workspaces import FILE
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.types import Settings
 
 Chain = Sequence[tuple[str, str, dict[str, Any]]]
 """The layers of a profile, the base first: file (empty for a built-in one), profile name, table."""
@@ -91,7 +92,7 @@ def check_name(name: str, what: str) -> None:
         )
 
 
-def extends_chain(name: str, document: Mapping[str, Any]) -> Chain:
+def extends_chain(name: str, document: Settings) -> Chain:
     """Return the layers of a profile, the base first: (source, profile name, table).
 
     A profile of the file hides the built-in one of its name, and may extend it.

@@ -22,6 +22,7 @@ from quantflow.config.sections import Section
 from quantflow.config.source import FLAG, Source, of_profile
 from quantflow.config.workspaces import FILE
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.types import Record
 
 ENV_PREFIX = "QUANTFLOW_"
 _DEEPEST = 16
@@ -29,7 +30,7 @@ M = TypeVar("M", bound=Section)
 
 
 @dataclass
-class Settings:
+class Layered:
     """Values by section and key while they are put together, and where each came from.
 
     Attributes:
@@ -60,7 +61,7 @@ class Override:
     value: Any
 
 
-def stack(chain: Chain, sections: Sequence[str] = SECTIONS) -> Settings:
+def stack(chain: Chain, sections: Sequence[str] = SECTIONS) -> Layered:
     """Return the settings of an extends chain; a later layer's key replaces an earlier one's as a whole.
 
     Args:
@@ -70,7 +71,7 @@ def stack(chain: Chain, sections: Sequence[str] = SECTIONS) -> Settings:
     Raises:
         ConfigError: If a layer has a section that does not exist, or that is no table.
     """
-    settings = Settings()
+    settings = Layered()
     for file, name, table in chain:
         for section, keys in table.items():
             if section == "extends":
@@ -122,7 +123,7 @@ def _value(text: str, where: str) -> Any:
     return parsed["value"] if len(parsed) == 1 else text
 
 
-def validated(model: type[M], name: str, settings: Settings, heading: str) -> M:
+def validated(model: type[M], name: str, settings: Layered, heading: str) -> M:
     """Return the settings as *model*: strictly typed, as JSON, where a list is a tuple and a date is text.
 
     Args:
@@ -178,7 +179,7 @@ def _as_text(value: object) -> str:
     raise TypeError(type(value).__name__)
 
 
-def _check_values(values: Mapping[str, Any], place: Callable[[problems.Path], str]) -> None:
+def _check_values(values: Record, place: Callable[[problems.Path], str]) -> None:
     """Refuse nan and inf, which TOML allows and no setting means, and tables that are nested without end."""
     todo: list[tuple[problems.Path, Any]] = [((), values)]
     while todo:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from quantflow.config import plugins
+from quantflow.config.data import DEFAULT_PROVIDER, options_of
 from quantflow.config.documents import built_in, check_name, extends_chain, read_document, stages_named
-from quantflow.config.layers import Override, Settings, dotted, read_overrides, stack, validated
+from quantflow.config.layers import Layered, Override, dotted, read_overrides, stack, validated
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
 from quantflow.config.source import DEFAULT, FLAG, OF_RUN, SLEEVES, Source, of_meta
 from quantflow.config.workspaces import FILE, find_nearest
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.types import Record
 
 
 def find_workspace(start: Path, explicit: Path | None = None) -> Path:
@@ -67,7 +69,7 @@ def load_profile(name: str, *, workspace: Path, overrides: Sequence[str] = ()) -
     return _profile(name, document, workspace, given)
 
 
-def override_settings(name: str, settings: Mapping[str, Any], overrides: Sequence[str]) -> Profile:
+def override_settings(name: str, settings: Record, overrides: Sequence[str]) -> Profile:
     """Return a profile whose sections are given, with some values overridden by flags alone.
 
     Args:
@@ -78,17 +80,20 @@ def override_settings(name: str, settings: Mapping[str, Any], overrides: Sequenc
     Raises:
         ConfigError: Naming key, value, rule and the nearest valid name.
     """
-    layered = Settings()
+    layered = Layered()
     for section, table in settings.items():
         for key, value in table.items():
             layered.put((section, key), value, OF_RUN)
     given = [item for item in read_overrides(overrides) if item.source == FLAG]
-    model = plugins.profile_model(plugins.specs_of(settings))
+    specs = plugins.specs_of(settings)
+    sections = (*SECTIONS, *plugins.own_sections(specs))
+    providers = {settings.get("data", {}).get("provider")}
     for item in given:
         if item.keys[0] == "pipeline":
             raise ConfigError("The stages of a run are fixed.", hint="Start a new run with that --set.")
-        _check_section(item, _sections(model))
+        _check_section(item, sections)
         layered.put(item.keys, item.value, item.source)
+    model = _model(specs, layered, providers)
     profile = validated(model, name, layered, "the run's settings")
     sources = {key: source for key, source in layered.sources.items() if source == FLAG}
     return profile.model_copy(update={"sources": sources})
@@ -111,7 +116,7 @@ def load_meta(name: str, *, workspace: Path, overrides: Sequence[str] = ()) -> M
     return _meta((name,), document, workspace, read_overrides(overrides))
 
 
-def document_problems(document: Mapping[str, Any], workspace: Path) -> dict[tuple[str, str], ConfigError]:
+def document_problems(document: Record, workspace: Path) -> dict[tuple[str, str], ConfigError]:
     """Return what is wrong with each profile and meta profile of a document, by table and name; the rest loads.
 
     Args:
@@ -134,7 +139,7 @@ def _is_ambient_meta(override: Override) -> bool:
     return override.keys[0] == "meta" and override.source != FLAG
 
 
-def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides: Sequence[Override]) -> Profile:
+def _profile(name: str, document: Record, workspace: Path, overrides: Sequence[Override]) -> Profile:
     chain = extends_chain(name, document)
     stages = [override.value for override in overrides if override.keys == ("pipeline", "stages")]
     named = [spec for value in (*stages_named(chain), *stages) for spec in plugins.specs_in(value)]
@@ -147,18 +152,30 @@ def _profile(name: str, document: Mapping[str, Any], workspace: Path, overrides:
         _seed(settings, override, Profile(name=name).settings())
         settings.put(override.keys, override.value, override.source)
     _anchor_paths(settings, workspace)
-    model = plugins.profile_model(plugins.specs_in(settings.values.get("pipeline", {}).get("stages")))
+    providers = {table["data"].get("provider") for _, _, table in chain if isinstance(table.get("data"), dict)}
+    model = _model(plugins.specs_in(settings.values.get("pipeline", {}).get("stages")), settings, providers)
     _fit(settings, sections, _sections(model))
     heading = f"{FILE}: [profiles.{name}]" if name in document.get("profiles", {}) else f"profile {name} (built in)"
     profile = validated(model, name, settings, heading)
     return profile.model_copy(update={"sources": _all_sources(profile.model_dump(exclude={"name"}), settings.sources)})
 
 
+def _model(specs: Sequence[str], settings: Layered, providers: set[object]) -> type[Profile]:
+    """Return the model that the settings must satisfy; options of *providers* that another one replaced are dropped."""
+    data = settings.values.get("data", {})
+    provider = data.get("provider", DEFAULT_PROVIDER)
+    model = plugins.profile_model(specs, provider)
+    for other in (name for name in providers - {provider} if isinstance(name, str)):
+        for key in options_of(other).model_fields.keys() - options_of(provider).model_fields.keys():
+            data.pop(key, None)
+    return model
+
+
 def _sections(model: type[Profile]) -> tuple[str, ...]:
     return (*SECTIONS, *(name for name in model.model_fields if name not in Profile.model_fields))
 
 
-def _fit(settings: Settings, known: Sequence[str], used: Sequence[str]) -> None:
+def _fit(settings: Layered, known: Sequence[str], used: Sequence[str]) -> None:
     """Drop the sections of stages that a later layer left out, and put in an empty one where a stage has none."""
     for section in set(known) - set(used):
         settings.values.pop(section, None)
@@ -174,7 +191,7 @@ def _check_section(override: Override, sections: Sequence[str]) -> None:
         )
 
 
-def _seed(settings: Settings, override: Override, defaults: Mapping[str, Any]) -> None:
+def _seed(settings: Layered, override: Override, defaults: Record) -> None:
     """Put the default table in place where an override changes one entry of a table that no layer has set."""
     section, key, *deeper = override.keys
     default = defaults.get(section, {}).get(key)
@@ -182,7 +199,7 @@ def _seed(settings: Settings, override: Override, defaults: Mapping[str, Any]) -
         settings.put((section, key), default, DEFAULT)
 
 
-def _anchor_paths(settings: Settings, workspace: Path) -> None:
+def _anchor_paths(settings: Layered, workspace: Path) -> None:
     data = settings.values.get("data", {})
     for key in ("path", "instruments", "cache"):
         path = data.get(key)
@@ -190,14 +207,12 @@ def _anchor_paths(settings: Settings, workspace: Path) -> None:
             data[key] = str(workspace / path)
 
 
-def _all_sources(values: Mapping[str, Any], sources: Mapping[str, Source]) -> dict[str, Source]:
+def _all_sources(values: Record, sources: Mapping[str, Source]) -> dict[str, Source]:
     keys = [f"{section}.{key}" for section, table in values.items() for key in table]
     return {key: sources.get(key, DEFAULT) for key in keys}
 
 
-def _meta(
-    trail: tuple[str, ...], document: Mapping[str, Any], workspace: Path, overrides: Sequence[Override]
-) -> MetaProfile:
+def _meta(trail: tuple[str, ...], document: Record, workspace: Path, overrides: Sequence[Override]) -> MetaProfile:
     name = trail[-1]
     settings = _meta_settings(name, document)
     for override in overrides:
@@ -238,12 +253,12 @@ def _check_sleeve(meta: str, kind: str, name: str, known: set[str]) -> None:
         raise ConfigError(f"{FILE}: [meta.{meta}] sleeves: no {kind} named {name!r}.", hint=unknown.hint)
 
 
-def _meta_settings(name: str, document: Mapping[str, Any]) -> Settings:
+def _meta_settings(name: str, document: Record) -> Layered:
     own, ours = document.get("meta", {}), built_in()["meta"]
     if name not in own and name not in ours:
         raise unknown_name("meta profile", name, {*own, *ours})
     source = of_meta(name, in_file=name in own)
-    settings = Settings()
+    settings = Layered()
     for key, value in (own if name in own else ours)[name].items():
         settings.put((key,), value, source)
     return settings

@@ -5,17 +5,20 @@ from __future__ import annotations
 import difflib
 import pkgutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
+from quantflow.config.data import data_model, options_of
 from quantflow.config.extensions import STAGES, registered
 from quantflow.config.profile import SECTIONS, Profile
 from quantflow.config.sections import Section
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.types import Settings
 
 RESERVED = ("as_of", "extends", "name", "run", "sources", "stages")
 """What a section cannot be called: these words mean something else in a profile or in a stage's config."""
@@ -124,10 +127,23 @@ def own_sections(specs: Iterable[str]) -> dict[str, type[Section]]:
     return found
 
 
-def profile_model(specs: Sequence[str]) -> type[Profile]:
-    """Return the model of a profile that takes up the stages *specs*: theirs are sections like all others."""
-    sections: Mapping[str, Any] = {name: (model, ...) for name, model in own_sections(specs).items()}
-    return create_model("Profile", __base__=Profile, **sections) if sections else Profile
+def profile_model(specs: Sequence[str], provider: object) -> type[Profile]:
+    """Return the model of a profile that takes up the stages *specs* and reads from *provider*.
+
+    The stages' sections are sections like all others, and the provider's options are keys of ``data``.
+
+    Raises:
+        ConfigError: If a stage or the provider cannot be found; as ``own_sections``.
+    """
+    options = options_of(provider) if isinstance(provider, str) else Section
+    return _profile_model(tuple(own_sections(specs).items()), options)
+
+
+@lru_cache
+def _profile_model(own: tuple[tuple[str, type[Section]], ...], options: type[Section]) -> type[Profile]:
+    data = data_model(options)
+    sections: dict[str, Any] = {name: (model, ...) for name, model in own}
+    return create_model("Profile", __base__=Profile, data=(data, Field(default_factory=data)), **sections)
 
 
 def specs_in(stages: Any) -> tuple[str, ...]:
@@ -135,6 +151,6 @@ def specs_in(stages: Any) -> tuple[str, ...]:
     return tuple(spec for spec in stages if isinstance(spec, str)) if isinstance(stages, list | tuple) else ()
 
 
-def specs_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+def specs_of(settings: Settings) -> tuple[str, ...]:
     """Return the stages of other packages that a profile's settings name; a record of old may have none."""
     return tuple(settings.get("pipeline", {}).get("stages", ()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from quantflow.config.methods import AllowedMethod
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.types import Record
 
 Path = tuple[str | int, ...]
 
@@ -44,9 +45,7 @@ _RULES: dict[str, str] = {
 }
 
 
-def explain(
-    error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], place: Callable[[Path], str]
-) -> ConfigError:
+def explain(error: ValidationError, model: type[BaseModel], data: Record, place: Callable[[Path], str]) -> ConfigError:
     """Return the first problem of *error* as one ConfigError, and how many more there are.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from quantflow.config.data import DataConfig
 from quantflow.config.meta import MetaAllocation, MetaValidation, Sleeve
 from quantflow.config.operation import (
     ExecutionConfig,
@@ -21,7 +22,6 @@ from quantflow.config.sections import (
     AllocationConfig,
     CalendarConfig,
     ClustersConfig,
-    DataConfig,
     FeaturesConfig,
     PolicyConfig,
     ScoresConfig,

@@ -7,8 +7,7 @@ import os
 import tomllib
 from pathlib import Path
 
-from quantflow.config.ownership import fault_at, fault_of
-from quantflow.config.user_folders import config_folder
+from quantflow.config.user_files import config_folder, fault_at, fault_of
 from quantflow.errors import ConfigError
 
 FILE = "quantflow.toml"

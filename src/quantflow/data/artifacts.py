@@ -11,6 +11,7 @@ import numpy as np
 
 from quantflow.data.panel import Panel
 from quantflow.errors import DataError, IntegrityError
+from quantflow.types import Record
 
 _META = b"quantflow"
 _GROUP_ROWS = 1 << 18
@@ -58,7 +59,7 @@ def decode(data: bytes, suffix: str) -> Any:
         raise IntegrityError(f"An artifact is not readable as {suffix}: {error}") from error
 
 
-def encode_json(value: Mapping[str, Any]) -> bytes:
+def encode_json(value: Record) -> bytes:
     """Return canonical JSON: sorted keys, no NaN.
 
     Raises:
@@ -70,7 +71,7 @@ def encode_json(value: Mapping[str, Any]) -> bytes:
         raise DataError(f"A record holds a value that JSON cannot: {error}.") from error
 
 
-def _encode_table(table: Any, kind: Mapping[str, Any]) -> bytes:
+def _encode_table(table: Any, kind: Record) -> bytes:
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import ArtifactRef, ArtifactStore, exists, read_bytes, write_bytes
 from quantflow.errors import IntegrityError
+from quantflow.types import Record
 
 SCHEMA_VERSION = 1
 
@@ -46,7 +46,7 @@ class StageCache:
                 raise IntegrityError(f"Artifact {ref.name!r} ({ref.sha256[:12]}) is missing or damaged.")
         return result
 
-    def write(self, key: str, result: Mapping[str, Any]) -> None:
+    def write(self, key: str, result: Record) -> None:
         """Store a result."""
         record = {"schema_version": SCHEMA_VERSION, "outputs": result["outputs"], "summary": result["summary"]}
         write_bytes(self.path(key), json.dumps(sealed(record), sort_keys=True).encode())
@@ -61,7 +61,7 @@ class StageCache:
             return None
 
 
-def refs(result: Mapping[str, Any]) -> dict[str, ArtifactRef]:
+def refs(result: Record) -> dict[str, ArtifactRef]:
     """Return the artifacts that a stage's result names."""
     return {name: ArtifactRef(**ref) for name, ref in result["outputs"].items()}
 
@@ -82,7 +82,7 @@ def _parse(path: str, data: bytes) -> dict[str, Any]:
     return {"outputs": outputs, "summary": summary}
 
 
-def _is_plain(ref: Mapping[str, Any]) -> bool:
+def _is_plain(ref: Record) -> bool:
     texts = all(isinstance(ref[name], str) for name in ("name", "uri", "sha256"))
     rows = ref["rows"] is None or isinstance(ref["rows"], int)
     schema = ref["schema"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantflow.config.printable import escaped
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FORMULA = re.compile("'*[=+\\-@＝＋－＠]")
 """How a formula begins in Excel, LibreOffice and Google Sheets; in full width too, which some of them narrow."""
@@ -27,7 +30,7 @@ def from_cell(cell: str) -> str:
     return cell[1:] if _MARKED.match(cell) else cell
 
 
-def table_cells(frame: Any) -> Any:
+def table_cells(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a copy of a DataFrame whose texts, in the index too, are written by ``to_cell``."""
     from pandas.api.types import is_numeric_dtype
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from quantflow.config.sections import DataConfig, OnFailure
+from quantflow.config.data import DataConfig, OnFailure
 from quantflow.data.contracts import Finding, quarantined, severity_of
 from quantflow.data.grid import CHECKS
 from quantflow.data.names import CHECK

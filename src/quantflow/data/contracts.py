@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.config.sections import DataConfig, OnFailure
+from quantflow.config.data import DataConfig, OnFailure
 from quantflow.data.panel import FloatArray, Panel
 from quantflow.data.providers.base import BAR_FIELDS
 from quantflow.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 QUALITY_COLUMNS: tuple[str, ...] = ("symbol", "check", "severity", "observed", "limit", "outcome", "reason")
 """The columns of the quality table."""
@@ -72,7 +75,7 @@ def severity_of(action: OnFailure) -> str:
     return _OUTCOMES[action][0]
 
 
-def quality_frame(findings: Iterable[Finding]) -> Any:
+def quality_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     """Return the findings as a DataFrame with ``QUALITY_COLUMNS``, sorted by symbol and check."""
     import pandas as pd
 
@@ -119,7 +122,7 @@ def unreadable(provider: Any) -> list[Finding]:
     return [found(symbol, "readable", (1, 0), reason, "quarantine") for symbol, reason in sorted(broken.items())]
 
 
-def check_bars(bars: Any) -> None:
+def check_bars(bars: pd.DataFrame) -> None:
     """Check that *bars* is a table as ``Provider.bars`` promises it.
 
     Raises:

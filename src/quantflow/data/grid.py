@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.config.sections import OnFailure
+from quantflow.config.data import OnFailure
 from quantflow.data.contracts import Finding, found
 from quantflow.data.panel import FloatArray, Panel, SessionArray
 from quantflow.data.providers.base import BAR_FIELDS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Sessions = Callable[[date, date], SessionArray]
 """Gives the calendar's sessions between two dates, both included."""
@@ -33,7 +36,7 @@ CHECKS: dict[str, tuple[str, OnFailure]] = {
 """What is counted of each symbol: the reason, and what it does."""
 
 
-def tables(bars: Any) -> Iterator[Any]:
+def tables(bars: pd.DataFrame) -> Iterator[Any]:
     """Return what ``Provider.bars`` gave, one table at a time, whether it gave one or an iterable of them."""
     return iter((bars,) if type(bars).__name__ == "DataFrame" else bars)
 
@@ -69,7 +72,7 @@ class Grid:
         """How many symbols have had a bar so far, also one that was cut or dropped."""
         return int((self._latest != _NEVER).sum())
 
-    def add(self, bars: Any) -> None:
+    def add(self, bars: pd.DataFrame) -> None:
         """Put the bars of a table that ``check_bars`` has passed in place; rows of other symbols are ignored."""
         rows = self._rows(bars["symbol"])
         days = bars["date"].to_numpy().astype("datetime64[D]")

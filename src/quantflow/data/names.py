@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantflow.config.printable import escaped, is_printable
 from quantflow.data.contracts import Finding, found
 from quantflow.data.providers.base import INSTRUMENT_COLUMNS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 CHECK = "printable"
 
 
-def without_unprintable(instruments: Any) -> tuple[Any, list[Finding]]:
+def without_unprintable(instruments: pd.DataFrame) -> tuple[Any, list[Finding]]:
     """Return the instruments whose texts a terminal shows as they are, and a finding for each of the others.
 
     Args:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from quantflow.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 SessionArray = npt.NDArray[np.datetime64]
@@ -80,7 +83,7 @@ class Panel:
         kept = {name: np.ascontiguousarray(values[rows]) for name, values in self.fields.items()}
         return Panel(tuple(self.symbols[i] for i in rows), self.sessions, kept)
 
-    def frame(self, field: str = "close") -> Any:
+    def frame(self, field: str = "close") -> pd.DataFrame:
         """Return one field as a pandas DataFrame, sessions by symbols, oldest first."""
         import pandas as pd
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from quantflow.data.panel import Panel
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def former_bars(provider: Any, panel: Panel) -> Any:
+
+def former_bars(provider: Any, panel: Panel) -> pd.DataFrame:
     """Return the bars of *panel* that its provider has changed, as they were when it was last asked.
 
     Args:
@@ -37,7 +40,7 @@ def former_bars(provider: Any, panel: Panel) -> Any:
     return whole[["symbol", "date", *fields]].astype(kinds)
 
 
-def as_it_was(panel: Panel, former: Any) -> Panel:
+def as_it_was(panel: Panel, former: pd.DataFrame) -> Panel:
     """Return *panel* with the changed bars as they were; see ``former_bars``."""
     rows = np.searchsorted(np.array(panel.symbols), former["symbol"].to_numpy(dtype=str))
     columns = np.searchsorted(panel.sessions, former["date"].to_numpy().astype("datetime64[D]"))

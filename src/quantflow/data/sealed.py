@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
+
+from quantflow.types import Record
 
 SEAL = "seal"
 
 
-def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(value: Record) -> dict[str, Any]:
     """Return *value*, which is plain JSON, with its seal: the sha256 of its canonical text."""
     return {**value, SEAL: _seal(value)}
 
@@ -29,5 +30,5 @@ def unsealed(value: Any) -> dict[str, Any]:
     return plain
 
 
-def _seal(plain: Mapping[str, Any]) -> str:
+def _seal(plain: Record) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -10,6 +10,9 @@ from datetime import datetime, timedelta
 from importlib.metadata import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
 from quantflow.doctor.base import Finding, Place, Result
 from quantflow.errors import InfrastructureError
 
@@ -21,8 +24,6 @@ LEAST_SHARED = 256 * 2**20
 
 def python(place: Place) -> Iterator[Finding]:
     """Is this a Python that quantflow was tested with?"""
-    from packaging.specifiers import SpecifierSet
-
     wanted = str(metadata("quantflow")["Requires-Python"])
     if SpecifierSet(wanted).contains(place.python):
         yield Finding("python", Result.OK, place.python)
@@ -32,8 +33,6 @@ def python(place: Place) -> Iterator[Finding]:
 
 def packages(place: Place) -> Iterator[Finding]:
     """Is each package that quantflow needs installed, in a version that it works with?"""
-    from packaging.requirements import Requirement
-
     every = [Requirement(text) for text in metadata("quantflow").get_all("Requires-Dist") or ()]
     needed = [each for each in every if each.marker is None or each.marker.evaluate({"extra": ""})]
     wrong = [(each, place.version_of(each.name)) for each in needed]

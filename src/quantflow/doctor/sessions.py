@@ -85,7 +85,8 @@ def cron(place: Place) -> Iterator[Finding]:
 def _that_matter(place: Place) -> Iterator[str]:
     """Yield the variables of this environment that change what a run does."""
     named = set(VARIABLE.findall(str([profile.settings() for profile in place.profiles])))
-    remote = any("://" in str(path) for p in place.leaves for path in (p.data.path, p.execution.store) if path)
+    places = [path for p in place.leaves for path in (getattr(p.data, "path", None), p.execution.store)]
+    remote = any("://" in str(path) for path in places)
     stores = ("AWS_", "GOOGLE_", "AZURE_", "HTTP_PROXY", "HTTPS_PROXY") if remote else ()
     for name in place.environ:
         ours = name.startswith(("QUANTFLOW_", "PREFECT_", "RAY_", *stores)) and not name.startswith("QUANTFLOW_SECRET_")

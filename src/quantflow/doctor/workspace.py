@@ -13,6 +13,7 @@ from pathlib import Path
 
 from quantflow.config.catalogue import entries
 from quantflow.config.credentials import VARIABLE
+from quantflow.config.data import FilesOptions
 from quantflow.config.profile import Profile
 from quantflow.config.workspaces import FILE, OURS
 from quantflow.doctor.base import Finding, Place, Result
@@ -116,7 +117,8 @@ def _data_of(profile: Profile, place: Place) -> Iterator[Finding]:
     settings = profile.data
     if settings.provider == "ccxt" and place.version_of("ccxt") is None:
         yield _missing("the provider ccxt needs the package ccxt", f"{place.pip} ccxt")
-    for path in (settings.path, settings.instruments):
+    options = settings.options
+    for path in (options.path, options.instruments) if isinstance(options, FilesOptions) else ():
         if path and "://" in path:
             yield from _url(path, place)
         elif path:

@@ -14,7 +14,7 @@ from quantflow.runs.begin import begun, taken_up
 from quantflow.runs.create import resolve_as_of
 from quantflow.runs.lock import is_owned_here
 from quantflow.runs.record import RunRecord
-from quantflow.runs.run import Meta, Run, open_run
+from quantflow.runs.run import Run, Selection, open_run
 from quantflow.runs.sleeves import config_hash
 
 SELECTION, META = "selection", "meta"
@@ -34,8 +34,8 @@ def at_flow(kind: str, profile: str, run_id: str | None, workspace: str | None) 
     if run_id is not None and is_owned_here(RunRecord(home, run_id).folder):
         yield open_run(home, run_id)
         return
-    with entered(kind, profile, run_id, home) as run, at_work(run), _one_server():
-        yield run
+    with entered(kind, profile, run_id, home) as record, at_work(record), _one_server():
+        yield record
 
 
 @contextmanager
@@ -72,43 +72,47 @@ def entered(
         LockedError: If a live process works on the run.
     """
     if run_id is not None and RunRecord(home, run_id).exists:
-        with taken_up(RunRecord(home, run_id)) as run:
-            refuse_contradictions(run, kind, profile, as_of, overrides)
-            yield run
+        with taken_up(RunRecord(home, run_id)) as record:
+            refuse_contradictions(record, kind, profile, as_of, overrides)
+            yield record
         return
     load = load_meta if kind == META else load_profile
     loaded = load(profile, workspace=home, overrides=overrides)
-    with begun(loaded, home, resolve_as_of(loaded, as_of), run_id) as run:
-        yield run
+    with begun(loaded, home, resolve_as_of(loaded, as_of), run_id) as record:
+        yield record
 
 
 def refuse_contradictions(
-    run: Run, kind: str, profile: str, as_of: date | None = None, overrides: Sequence[str] = ()
+    record: Run, kind: str, profile: str, as_of: date | None = None, overrides: Sequence[str] = ()
 ) -> None:
     """Compare a call's arguments with the run that has its id.
 
     Raises:
         ConfigError: Naming the first argument that contradicts the run.
     """
-    hint = f"Choose another run_id, or continue it as it is: quantflow resume {run.id}"
-    if run.header.kind != kind:
-        raise ConfigError(f"Run {run.id} is a {run.header.kind} run, not a {kind} run.", hint=hint)
-    if run.profile != profile:
-        raise ConfigError(f"Run {run.id} is of profile {run.profile!r}, not of {profile!r}.", hint=hint)
-    if as_of is not None and run.as_of != as_of:
-        raise ConfigError(f"Run {run.id} is as of {run.as_of}, not {as_of}.", hint=hint)
-    if changed := _changed(run, overrides) if overrides else []:
-        raise ConfigError(f"Run {run.id} has other settings than these overrides: {', '.join(changed)}.", hint=hint)
+    hint = f"Choose another run_id, or continue it as it is: quantflow resume {record.id}"
+    if record.header.kind != kind:
+        raise ConfigError(f"Run {record.id} is a {record.header.kind} run, not a {kind} run.", hint=hint)
+    if record.profile != profile:
+        raise ConfigError(f"Run {record.id} is of profile {record.profile!r}, not of {profile!r}.", hint=hint)
+    if as_of is not None and record.as_of != as_of:
+        raise ConfigError(f"Run {record.id} is as of {record.as_of}, not {as_of}.", hint=hint)
+    if changed := _changed(record, overrides) if overrides else []:
+        raise ConfigError(f"Run {record.id} has other settings than these overrides: {', '.join(changed)}.", hint=hint)
 
 
-def _changed(run: Run, overrides: Sequence[str]) -> list[str]:
+def _changed(record: Run, overrides: Sequence[str]) -> list[str]:
     """Return the settings of a run, or the sleeves of a meta run, that differ from what *overrides* asks for."""
-    frozen = run.header.settings
-    if not isinstance(run, Meta):
-        wanted = override_settings(run.profile, frozen, overrides).settings()
-        return [f"{name}.{key}" for name, own in wanted.items() for key in own if own[key] != frozen[name][key]]
-    meta = load_meta(run.profile, workspace=run.workspace, overrides=overrides)
-    changed = [f"meta.{key}" for key, value in meta.settings().items() if value != frozen.get(key)]
-    hashes = {name: config_hash(sleeve.settings(), run.as_of.isoformat()) for name, sleeve in meta.resolved.items()}
-    links = [sleeve.link for sleeve in run.sleeves if not sleeve.link.pinned]
-    return changed + [f"sleeve {link.id}" for link in links if hashes.get(link.id) != link.config_hash]
+    frozen = record.header.settings
+    if isinstance(record, Selection):
+        wanted = override_settings(record.profile, frozen, overrides).settings()
+        return [
+            f"{name}.{key}" for name, section in wanted.items() for key in section if section[key] != frozen[name][key]
+        ]
+    meta = load_meta(record.profile, workspace=record.workspace, overrides=overrides)
+    own = [f"meta.{key}" for key, value in meta.settings().items() if value != frozen.get(key)]
+    hashes = {sleeve.name: sleeve.link.config_hash for sleeve in record.sleeves if not sleeve.link.pinned}
+    wanted_hashes = {
+        name: config_hash(sleeve.settings(), record.as_of.isoformat()) for name, sleeve in meta.resolved.items()
+    }
+    return own + [f"sleeve {name}" for name, found in hashes.items() if wanted_hashes.get(name) != found]

@@ -23,7 +23,7 @@ from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
 from quantflow.runs.record import FAILED, INTERRUPTED, now
 from quantflow.runs.run import Meta, Run
-from quantflow.server.prefect_internals import flush, is_unreachable
+from quantflow.server.prefect_internals import api_errors, flush, is_unreachable
 from quantflow.server.server import ApiServer
 from quantflow.server.url import reachable
 
@@ -72,12 +72,9 @@ def clean_up(record: Run) -> None:
 @contextmanager
 def _api_errors(record: Run) -> Iterator[None]:
     """Turn what Prefect's client raises when its server is gone into an error of ours."""
-    import httpx
-    from prefect.exceptions import PrefectHTTPStatusError
-
     try:
         yield
-    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+    except api_errors() as error:
         raise api_lost(error, record.workspace) from error
     except RuntimeError as error:
         if not is_unreachable(error):
@@ -121,12 +118,11 @@ def _recorded(record: Run, server: ApiServer) -> Iterator[None]:
 
 def _mark_interrupted(record: Run, before: int) -> None:
     """Tell the API that the flow run was interrupted, where Prefect itself only sees a crash; not those *before* it."""
-    import httpx
     from prefect.client.orchestration import get_client
     from prefect.states import Cancelled
 
     flow_runs = record.again().header.flow_runs
-    with contextlib.suppress(httpx.HTTPError, RuntimeError), get_client(sync_client=True) as client:
+    with contextlib.suppress(*api_errors(), RuntimeError), get_client(sync_client=True) as client:
         for flow_run in flow_runs[before:]:
             client.set_flow_run_state(UUID(flow_run), Cancelled(name="Interrupted", message="by a signal"), force=True)
 

@@ -31,6 +31,7 @@ from quantflow.server.prefect_internals import handle_of, limit_last_events
 POLL_SECONDS = 0.1
 LOOK_SECONDS, SILENCE_SECONDS = 5.0, 30.0
 COMPLETED = "run.completed"
+LEFT = "it did not complete"
 LAST_EVENTS_SECONDS = 5.0
 WORKER_LOSSES = 2
 """How often a sleeve whose worker died is started again before it counts as failed; it goes on where it was."""
@@ -71,13 +72,13 @@ def meta_flow(
         QuantflowError: What a stage raises.
     """
     stopping.reclaim()
-    with at_flow(META, meta_profile, run_id, workspace) as run:
-        failures = _scattered(run.due()) if run_sleeves else [leaf.failure("it did not complete") for leaf in run.due()]
-        failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(run)
-        refuse_partial(run, failures)
-        run.update(failed=[vars(failure) for failure in failures])
-        play(run, forced)
-    return run.id
+    with at_flow(META, meta_profile, run_id, workspace) as record:
+        failures = _scattered(record.due()) if run_sleeves else [leaf.failure(LEFT) for leaf in record.due()]
+        failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
+        refuse_partial(record, failures)
+        record.update(failed=[vars(failure) for failure in failures])
+        play(record, forced)
+    return record.id
 
 
 def _scattered(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from quantflow.errors import InfrastructureError
 from quantflow.execution import ray as ray_cluster
 from quantflow.execution.background import InBackground
 from quantflow.execution.ray import Cluster
 from quantflow.flows.handshake import refuse_other_versions
-from quantflow.runs import stopping
 from quantflow.runs.run import Run, Sleeve
 from quantflow.server.server import ApiServer
 
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 NEEDED_BY_SLEEVES = ("quantflow.flows.meta", "quantflow.stages.validation", "skfolio", "numba", "pyarrow.parquet")
 """What every worker of a Ray that is started imports at once, while the flow run is made known to the API."""
 
-SETTLE_SECONDS, INTERRUPTED_SECONDS = 5.0, 1.0
 _crew: ContextVar[_AtWork | None] = ContextVar("crew", default=None)
 
 
@@ -94,6 +90,8 @@ class _AtWork:
             self._leaving.join()
 
     def _leave(self) -> None:
+        from quantflow.flows.watch import settle  # with Prefect, which is being imported while Ray starts
+
         try:
             settle(self._tag, self._names)
         finally:
@@ -141,30 +139,6 @@ def _on_ray(found: Cluster, record: Run, server: ApiServer) -> TaskRunner[Any]:
 def task_name(leaf: Sleeve) -> str:
     """Return the name of the task run that runs a sleeve."""
     return f"sleeve {leaf.name}"
-
-
-def settle(tag: str, names: Collection[str]) -> None:
-    """Wait until the API knows that tasks have ended; after some seconds tell it of those of which it does not.
-
-    The last events of a worker that is ended at once would be lost, and its task run shown as running for ever.
-
-    Args:
-        tag: What the task runs carry.
-        names: The names of the task runs.
-    """
-    import httpx
-    from prefect.states import Crashed
-
-    from quantflow.flows.watch import asking, fetch
-
-    until = time.monotonic() + (SETTLE_SECONDS if stopping.received() is None else INTERRUPTED_SECONDS)
-    with suppress(InfrastructureError, httpx.HTTPError), asking() as client:
-        while open_ := [task for task in fetch(tag, client) if task.name in names and not task.final]:
-            if time.monotonic() > until:
-                for task in open_:
-                    client.set_task_run_state(UUID(task.id), Crashed(message="its worker is gone"), force=True)
-                return
-            time.sleep(0.1)
 
 
 def _processes(workers: int | None) -> TaskRunner[Any]:

@@ -60,9 +60,9 @@ def selection_flow(
         QuantflowError: What a stage raises.
     """
     stopping.reclaim()
-    with at_flow(SELECTION, profile, run_id, workspace) as run:
-        play(run, forced)
-    return run.id
+    with at_flow(SELECTION, profile, run_id, workspace) as record:
+        play(record, forced)
+    return record.id
 
 
 def play(record: Run, forced: Sequence[str]) -> None:

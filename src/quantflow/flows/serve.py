@@ -18,7 +18,7 @@ from quantflow.config.credentials import without_credentials
 from quantflow.errors import ConfigError, InfrastructureError
 from quantflow.ops.schedule import Time
 from quantflow.runs import stopping
-from quantflow.server.prefect_internals import leave_signals_alone, next_of
+from quantflow.server.prefect_internals import api_errors, leave_signals_alone, next_of
 from quantflow.server.server import ApiServer
 from quantflow.server.url import first_line, without_secrets
 
@@ -94,12 +94,9 @@ def serve(home: Path, plan: Plan, server: ApiServer, ready: Callable[[], None]) 
 
 def _api_error(error: Exception) -> Exception | None:
     """Return what went wrong with the API server, the first thing if several did; None if it is something else."""
-    import httpx
-    from prefect.exceptions import PrefectHTTPStatusError
-
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    kinds = (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError, ConnectionError, TimeoutError)
+    kinds = (*api_errors(), RuntimeError, ConnectionError, TimeoutError)
     return error if isinstance(error, kinds) else None
 
 

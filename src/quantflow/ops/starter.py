@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quantflow.config.sections import DataConfig, UniverseConfig
+from quantflow.config.sections import Section, UniverseConfig
 from quantflow.config.workspaces import FILE
 from quantflow.data.providers.sample import SampleProvider
 from quantflow.data.store import write_atomic
@@ -69,7 +69,7 @@ def start_workspace(folder: Path) -> Started:
 
 def prices() -> str:
     """Return the sample's adjusted closes as CSV: date, and a column per symbol."""
-    sample = SampleProvider(DataConfig())
+    sample = SampleProvider(Section())
     bars = sample.bars(list(sample.instruments(UniverseConfig()).index), FIRST, sample.last_date())
     text: str = bars.pivot(index="date", columns="symbol", values="close").to_csv(float_format="%.4f")
     return text
@@ -77,7 +77,7 @@ def prices() -> str:
 
 def instruments() -> str:
     """Return the sample's stocks as CSV: what they are, and how they trade."""
-    sample = SampleProvider(DataConfig())
+    sample = SampleProvider(Section())
     listed: pd.DataFrame = sample.instruments(UniverseConfig())
     facts = sample.facts(list(listed.index))
     text: str = listed.join(facts[[name for name in facts if name not in listed]]).to_csv()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from quantflow.config.plugins import specs_of
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.pipeline.registry import SELECTION, StageRegistry, plug_in
 from quantflow.pipeline.stage import Stage
+from quantflow.types import Settings
 
 
-def pipeline_of(settings: Mapping[str, Any]) -> tuple[Stage, ...]:
+def pipeline_of(settings: Settings) -> tuple[Stage, ...]:
     """Return the stages of a selection run with these settings, in order: the one answer to this question.
 
     Args:

@@ -11,6 +11,7 @@ from typing import Any
 from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.code_version import code_version
 from quantflow.pipeline.stage import Kind, Stage
+from quantflow.types import Settings
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,7 @@ class Fingerprint:
         return {"scope": self.scope, "code": self.code, "config": self.config, "inputs": dict(self.inputs)}
 
 
-def fingerprint(
-    stage: Stage, scope: str, settings: Mapping[str, Any], artifacts: Mapping[str, ArtifactRef]
-) -> Fingerprint:
+def fingerprint(stage: Stage, scope: str, settings: Settings, artifacts: Mapping[str, ArtifactRef]) -> Fingerprint:
     """Return what the result of *stage* in this run depends on.
 
     Args:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from quantflow.config.sections import Section
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import ConfigError, StageError
-from quantflow.types import Settings
+from quantflow.types import Record, Settings
 
 Artifact: TypeAlias = Any
 """An artifact in memory: a ``Panel``, a pandas ``DataFrame``, a JSON mapping or a ``str``."""
@@ -165,7 +165,7 @@ class SelectionContext:
     store_uri: str
     artifacts: Mapping[str, ArtifactRef] = field(default_factory=dict)
     summaries: Mapping[str, Summary] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Record = field(default_factory=dict)
 
     def store(self) -> ArtifactStore:
         """Return the artifact store, which refuses to read anything dated after ``as_of``."""

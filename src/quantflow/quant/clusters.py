@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import scipy  # its parts are loaded when they are used
 
 from quantflow.quant.correlations import FloatArray, clusterable, distances
 
@@ -43,13 +44,11 @@ def cut_tree(distance: npt.NDArray[np.float64], threshold: float, max_clusters: 
 def _tree(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return Ward's linkage; the trees of few symbols, which people look at, have their leaves in the best order."""
     if len(distance) > _ORDERED_UP_TO:
-        from quantflow.quant.ward import ward
+        from quantflow.quant.ward import ward  # numba
 
         return ward(distance)
-    from scipy.cluster.hierarchy import linkage
-    from scipy.spatial.distance import squareform
-
-    return np.asarray(linkage(squareform(distance, checks=False), "ward", optimal_ordering=True))
+    condensed = scipy.spatial.distance.squareform(distance, checks=False)
+    return np.asarray(scipy.cluster.hierarchy.linkage(condensed, "ward", optimal_ordering=True))
 
 
 def _read_tree(children: list[list[int]], merges: int) -> tuple[IntArray, IntArray]:

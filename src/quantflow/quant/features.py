@@ -23,6 +23,7 @@ from quantflow.config.features import FEATURES
 from quantflow.quant.chunks import each_chunk
 from quantflow.quant.kernels import KERNEL_COLUMNS, STALE, FloatArray, fill_rows
 
+FIELDS = ("close", "high", "low", "volume")
 _CHUNK = 128  # symbols: a chunk's bars fit a core's cache, and a small market never starts a thread
 
 
@@ -49,7 +50,8 @@ class FeatureWindows:
 
 
 Bars = Mapping[str, FloatArray]
-"""Fields of N symbols, shape (N, T) each, cut to the sessions that a feature may depend on; a hole is NaN."""
+"""Close, high, low and volume of N symbols, shape (N, ``FeatureWindows.sessions``) each, the last session at the end;
+NaN where there is no bar, also before the first one."""
 Column = Callable[[Bars, FeatureWindows], FloatArray]
 """A feature in numpy: given bars and windows, returns one value per symbol, shape (N,)."""
 
@@ -79,19 +81,24 @@ def compute(
     scale = math.sqrt(annualisation)
 
     def fill(rows: slice) -> None:
-        close, high, low, volume = (_cut(fields.get(name), rows, first) for name in ("close", "high", "low", "volume"))
+        close, high, low, volume = (_cut(fields.get(name), rows, first) for name in FIELDS)
         lags = (windows.lookback, windows.momentum_long, windows.momentum_skip, windows.trend_window)
         fill_rows((close, high, low, volume), lags, scale, out[rows])
 
     each_chunk(fill, symbols, _CHUNK, threads)
     columns = {name: np.ascontiguousarray(out[:, k]) for k, name in enumerate(KERNEL_COLUMNS)}
-    bars = {name: _without_holes(values[:, first:]) for name, values in fields.items()} if COLUMNS else {}
+    bars = {name: _window(fields.get(name), symbols, windows.sessions) for name in FIELDS} if COLUMNS else {}
     columns |= {name: column(bars, windows) for name, column in COLUMNS.items()}
     return {name: columns[name] for name in FEATURES}
 
 
-def _without_holes(values: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(values) & (values > 0.0), values, np.nan)
+def _window(values: FloatArray | None, symbols: int, sessions: int) -> FloatArray:
+    """Return the latest sessions of a field, NaN for what is no bar."""
+    window = np.full((symbols, sessions), np.nan)
+    if values is not None and (known := min(sessions, values.shape[1])):
+        latest = values[:, -known:]
+        window[:, -known:] = np.where(np.isfinite(latest) & (latest > 0.0), latest, np.nan)
+    return window
 
 
 def _cut(values: FloatArray | None, rows: slice, first: int) -> FloatArray:

@@ -7,7 +7,7 @@ from math import ceil, floor, sqrt
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog, nnls
+import scipy  # its parts are loaded when they are used
 
 from quantflow.errors import InfeasibleError
 
@@ -96,7 +96,9 @@ def capacity(limits: Limits) -> float:
     if len(limits.groups) < 2 or min(sums) < limits.budget * (1 - TOLERANCE):
         return min(sums)
     bounds = np.column_stack([limits.lows, limits.highs])
-    found = linprog(-np.ones(limits.names), A_ub=limits.matrix, b_ub=limits.caps, bounds=bounds, method="highs")
+    found = scipy.optimize.linprog(
+        -np.ones(limits.names), A_ub=limits.matrix, b_ub=limits.caps, bounds=bounds, method="highs"
+    )
     return float(-found.fun)
 
 
@@ -212,7 +214,7 @@ def _needed(limits: Limits, position: int) -> float | None:
     caps = [float(limits.highs[0]), *(group.cap for group in limits.groups)]
     own = np.concatenate([np.full(len(r), float(k == position)) for k, r in enumerate(rows)])
     bound = np.concatenate([np.full(len(r), 0.0 if k == position else caps[k]) for k, r in enumerate(rows)])
-    found = linprog(
+    found = scipy.optimize.linprog(
         np.append(np.zeros(n), 1.0),
         A_ub=np.column_stack([np.vstack(rows), -own]),
         b_ub=bound,
@@ -281,7 +283,7 @@ def _least_distance(weights: FloatArray, limits: Limits) -> FloatArray:
     norms = np.sqrt((g * g).sum(axis=1))
     system = np.vstack([(g / norms[:, None]).T, h / norms])
     target = np.append(np.zeros(n), 1.0)
-    multipliers, distance = nnls(system, target, maxiter=100 * len(h))
+    multipliers, distance = scipy.optimize.nnls(system, target, maxiter=100 * len(h))
     residual = system @ multipliers - target
     if distance < sqrt(np.finfo(float).eps):
         raise InfeasibleError("No portfolio keeps the limits.", hint="Relax the caps in the allocation section.")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, ndtr
+import scipy  # its parts are loaded when they are used
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -50,7 +50,7 @@ def normal_probability(values: FloatArray) -> FloatArray:
     """
     if _is_constant(values):
         return np.full(values.shape, 0.5)
-    return np.asarray(np.maximum(ndtr((values - values.mean()) / values.std()), FLOOR))
+    return np.asarray(np.maximum(scipy.special.ndtr((values - values.mean()) / values.std()), FLOOR))
 
 
 def logistic_probability(values: FloatArray) -> FloatArray:
@@ -73,7 +73,7 @@ def logistic_probability(values: FloatArray) -> FloatArray:
     deviation = values - np.median(values)
     size = np.abs(deviation)
     scale = _MAD_TO_STD * np.median(size) or _MEAN_DEVIATION_TO_STD * size.mean()
-    return np.asarray(np.maximum(expit(deviation / scale), FLOOR))
+    return np.asarray(np.maximum(scipy.special.expit(deviation / scale), FLOOR))
 
 
 def _is_constant(values: FloatArray) -> bool:

@@ -180,7 +180,7 @@ class _Bench:
                 made = play([stage], inputs, context.settings, replay=True)
             return self._with(context, {name: self._scratch.put(name, made[name]) for name in stage.makes})
         if stage.kind is Kind.NETWORK:
-            data = {**context.settings["data"], "cache": None}
+            data = {key: value for key, value in context.settings["data"].items() if key != "cache"}
             after = stage.execute(replace(context, settings={**context.settings, "data": data}))
             return replace(after, settings=context.settings)
         return stage.execute(context)

@@ -87,6 +87,14 @@ def data_of(artifact: Artifact) -> Any:
     return artifact.format(_sync=True)  # type: ignore[call-arg]
 
 
+def api_errors() -> tuple[type[Exception], ...]:
+    """Return what Prefect's client raises when the API does not answer, or refuses; but see ``is_unreachable``."""
+    import httpx
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    return httpx.HTTPError, PrefectHTTPStatusError
+
+
 def is_unreachable(error: BaseException) -> bool:
     """Whether a ``RuntimeError`` of Prefect's client means that the API did not answer; it has no class of its own."""
     return isinstance(error, RuntimeError) and "reach API" in str(error)

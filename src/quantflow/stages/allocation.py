@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from quantflow.config.extensions import ALLOCATIONS, modules_of
 from quantflow.config.sections import AllocationConfig
+from quantflow.data.panel import Panel
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.quant.allocation import Allocation, allocate, synthetic_longs
+from quantflow.quant.limits import GroupCap, Limits
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from quantflow.data.panel import Panel
-    from quantflow.quant.allocation import Allocation
-    from quantflow.quant.limits import GroupCap, Limits
 
 CONTEXT = ("direction", "cluster", "sector", "alpha_score")
 
@@ -42,8 +43,6 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         Raises:
             InfeasibleError: If no weights keep the limits, or every method fails.
         """
-        from quantflow.quant.allocation import allocate
-
         atoms = inputs["atoms"].sort_values("symbol", kind="stable")
         limits = _limits(atoms, config.allocation)
         found = allocate(_returns(inputs["prices"], atoms, config.allocation.lookback), limits, config.allocation.chain)
@@ -67,8 +66,6 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
 
 
 def _limits(atoms: pd.DataFrame, config: AllocationConfig) -> Limits:
-    from quantflow.quant.limits import Limits
-
     high = config.budget if config.max_weight is None else min(config.max_weight, config.budget)
     caps = (
         _cap("max_cluster_weight", "clusters", atoms["cluster"], config.max_cluster_weight),
@@ -77,21 +74,13 @@ def _limits(atoms: pd.DataFrame, config: AllocationConfig) -> Limits:
     return Limits(len(atoms), config.budget, config.min_weight, high, tuple(cap for cap in caps if cap is not None))
 
 
-def _cap(name: str, noun: str, labels: pd.Series[Any], cap: float | None) -> GroupCap | None:
-    import numpy as np
-
-    from quantflow.quant.limits import GroupCap
-
+def _cap(name: str, noun: str, labels: pd.Series, cap: float | None) -> GroupCap | None:
     if cap is None or not len(labels):
         return None
     return GroupCap(name, noun, np.unique(labels.to_numpy(), return_inverse=True)[1], cap)
 
 
 def _returns(prices: Panel, atoms: pd.DataFrame, lookback: int) -> Any:
-    import numpy as np
-
-    from quantflow.quant.allocation import synthetic_longs
-
     row = {symbol: i for i, symbol in enumerate(prices.symbols)}
     close = prices.close[[row[symbol] for symbol in atoms["symbol"]], -(lookback + 1) :]
     signs = np.where(atoms["direction"].to_numpy() == "SHORT", -1.0, 1.0)
@@ -99,7 +88,6 @@ def _returns(prices: Panel, atoms: pd.DataFrame, lookback: int) -> Any:
 
 
 def _weights(atoms: pd.DataFrame, found: Allocation) -> pd.DataFrame:
-    import numpy as np
     import pandas as pd
 
     signs = np.where(atoms["direction"].to_numpy() == "SHORT", -1.0, 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quantflow.config.sections import ClustersConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.quant.clusters import cluster
 
 
 class ClusteringStageConfig(StageConfig):
@@ -27,8 +28,6 @@ class ClusteringStage(BasePipelineStage[ClusteringStageConfig]):
     def run(self, inputs: Inputs, config: ClusteringStageConfig) -> Outputs:
         """Return ``clusters``: the cluster and leaf position of every symbol of ``prices``."""
         import pandas as pd
-
-        from quantflow.quant.clusters import cluster
 
         chosen, prices = config.clusters, inputs["prices"]
         stop = len(prices.sessions)

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from quantflow.config.extensions import SCORERS, loaded, modules_of, registered
 from quantflow.config.sections import ScoresConfig
 from quantflow.errors import DataError, StageError, unknown_name
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.quant.scores import SCORERS as BUILT_IN
+from quantflow.quant.scores import FloatArray, Scorer, alpha_scores, complete_rows
 
 if TYPE_CHECKING:
-    from quantflow.quant.scores import FloatArray, Scorer
+    import pandas as pd
+
+
+ObjectArray = npt.NDArray[np.object_]
 
 
 class InferenceStageConfig(StageConfig):
@@ -41,10 +49,6 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
             DataError: If no symbol can be scored.
             StageError: If a plug-in's scorer breaks its contract.
         """
-        import numpy as np
-
-        from quantflow.quant.scores import alpha_scores, complete_rows
-
         chosen, features = config.scores, inputs["features"]
         names, scorer = list(chosen.weights), find_scorer(chosen.scorer)
         values = np.column_stack([features[name].to_numpy(dtype=np.float64) for name in names])
@@ -88,8 +92,6 @@ def find_scorer(name: str) -> Scorer:
     Raises:
         ConfigError: If there is none, naming the nearest.
     """
-    from quantflow.quant.scores import SCORERS as BUILT_IN
-
     points = registered(SCORERS)
     if name not in BUILT_IN and name not in points:
         raise unknown_name("scorer", name, [*BUILT_IN, *points])
@@ -97,8 +99,9 @@ def find_scorer(name: str) -> Scorer:
     return found
 
 
-def _frame(symbols: Any, directions: Any, alpha: FloatArray, contributions: FloatArray, names: Sequence[str]) -> Any:
-    import numpy as np
+def _frame(
+    symbols: Any, directions: Any, alpha: FloatArray, contributions: FloatArray, names: Sequence[str]
+) -> pd.DataFrame:
     import pandas as pd
 
     rank = np.empty(len(symbols), dtype=np.int64)
@@ -109,8 +112,6 @@ def _frame(symbols: Any, directions: Any, alpha: FloatArray, contributions: Floa
 
 
 def _checked(contributions: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    import numpy as np
-
     if np.shape(contributions) != shape or not (np.isfinite(contributions) & (np.asarray(contributions) <= 0.0)).all():
         raise StageError(
             "The scorer returned something else than finite contributions <= 0 for each symbol and feature.",
@@ -120,8 +121,6 @@ def _checked(contributions: FloatArray, shape: tuple[int, ...]) -> FloatArray:
 
 
 def _nothing_scored(names: Sequence[str], values: FloatArray) -> DataError:
-    import numpy as np
-
     missing = (~np.isfinite(values)).sum(axis=0)
     worst = int(missing.argmax())
     return DataError(

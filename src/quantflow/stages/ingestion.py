@@ -7,7 +7,8 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from quantflow.config.sections import CalendarConfig, DataConfig, UniverseConfig
+from quantflow.config.data import DataConfig
+from quantflow.config.sections import CalendarConfig, UniverseConfig
 from quantflow.data.calendars import sessions
 from quantflow.data.checks import checks_record, within_budget
 from quantflow.data.contracts import (

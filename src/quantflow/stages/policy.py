@@ -6,12 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from quantflow.config.sections import PolicyConfig
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step
+from quantflow.quant.policy import LEVELS, UNSCORED, Decisions, FloatArray, Pool, Quotas, Veto, apply_level, undecided
 
 if TYPE_CHECKING:
-    from quantflow.quant.policy import Decisions, FloatArray, Pool, Veto
+    import pandas as pd
 
 NO_SECTOR = frozenset({"", "unknown"})
 """Sector names, in lower case, that say that there is none."""
@@ -60,8 +63,6 @@ class PolicyStage(BasePipelineStage[PolicyStageConfig]):
             DataError: If a symbol has no cluster.
             InfeasibleError: If nobody wins at any level.
         """
-        from quantflow.quant.policy import LEVELS, Quotas, apply_level, undecided
-
         policy, table = config.policy, _table(inputs)
         vetoes = _vetoes(table.features, policy)
         quotas = Quotas(**{name: getattr(policy, name) for name in Quotas.__dataclass_fields__})
@@ -93,10 +94,6 @@ class _Table:
 
 
 def _table(inputs: Inputs) -> _Table:
-    import numpy as np
-
-    from quantflow.quant.policy import Pool
-
     features, scores = inputs["features"].sort_index(), inputs["scores"]
     symbols = features.index
     cluster = inputs["clusters"].index.get_indexer(symbols)
@@ -118,22 +115,16 @@ def _table(inputs: Inputs) -> _Table:
 
 def _lookup(column: Any, symbols: Any, absent: object) -> Any:
     """Return the column's values for *symbols* as objects, *absent* where it has none."""
-    import numpy as np
-
     padded = np.append(column.to_numpy(dtype=object), [absent])
     return padded[column.index.get_indexer(symbols)]
 
 
 def _undefined(values: FloatArray) -> FloatArray:
-    import numpy as np
-
     missing = ~np.isfinite(values)
     return np.asarray(missing[:, ~missing.all(axis=0)].sum(axis=1), dtype=np.float64)
 
 
 def _sector_codes(sectors: Any) -> Any:
-    import numpy as np
-
     names = sorted({str(name) for name in sectors})
     codes = {name: -1 if name.strip().lower() in NO_SECTOR else code for code, name in enumerate(names)}
     return np.array([codes[str(name)] for name in sectors], dtype=np.int64)
@@ -141,8 +132,6 @@ def _sector_codes(sectors: Any) -> Any:
 
 def _vetoes(features: dict[str, FloatArray], policy: PolicyConfig) -> list[Veto]:
     """Return the vetoes that are switched on."""
-    from quantflow.quant.policy import Veto
-
     return [
         Veto(rule, features[feature], getattr(policy, rule), side, vacuous)
         for rule, feature, side, vacuous in VETOES
@@ -150,8 +139,7 @@ def _vetoes(features: dict[str, FloatArray], policy: PolicyConfig) -> list[Veto]
     ]
 
 
-def _winners(table: _Table, decided: Decisions) -> Any:
-    import numpy as np
+def _winners(table: _Table, decided: Decisions) -> pd.DataFrame:
     import pandas as pd
 
     won = np.flatnonzero(decided.selected)
@@ -168,7 +156,7 @@ def _winners(table: _Table, decided: Decisions) -> Any:
     return pd.DataFrame(columns, index=pd.Index(table.symbols[won], name="symbol"))
 
 
-def _decisions(table: _Table, decided: Decisions) -> Any:
+def _decisions(table: _Table, decided: Decisions) -> pd.DataFrame:
     import pandas as pd
 
     columns = {
@@ -184,8 +172,6 @@ def _decisions(table: _Table, decided: Decisions) -> Any:
 
 def _nobody_wins(decided: Decisions) -> InfeasibleError:
     (rule, count), *_ = sorted(Counter(decided.rule.tolist()).items(), key=lambda item: (-item[1], item[0]))
-    from quantflow.quant.policy import UNSCORED
-
     remedy = "Fewer scores.weights or more history would help" if rule == UNSCORED else f"Loosen policy.{rule}"
     return InfeasibleError(
         f"None of {len(decided.rule)} symbols passes the policy, at any level.",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quantflow.config.sections import DataConfig, SynthesisConfig
+import numpy as np
+
+from quantflow.config.data import DataConfig
+from quantflow.config.sections import SynthesisConfig
+from quantflow.data.providers import open_provider
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 if TYPE_CHECKING:
@@ -41,8 +45,6 @@ class SynthesisStage(BasePipelineStage[SynthesisStageConfig]):
         Raises:
             DataUnavailableError: If the provider does not answer; worth another try.
         """
-        from quantflow.data.providers import open_provider
-
         winners = inputs["winners"]
         facts = open_provider(config.data).facts(tuple(winners.index))
         return {"atoms": _atoms(winners, inputs["instruments"], facts, config.synthesis.logic)}
@@ -59,7 +61,6 @@ class SynthesisStage(BasePipelineStage[SynthesisStageConfig]):
 
 
 def _atoms(winners: pd.DataFrame, instruments: pd.DataFrame, facts: pd.DataFrame | None, logic: str) -> pd.DataFrame:
-    import numpy as np
     import pandas as pd
 
     symbols = winners.index

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from pydantic import create_model
 
+from quantflow.config.data import DataConfig
 from quantflow.config.sections import (
     AllocationConfig,
     CalendarConfig,
     ClustersConfig,
-    DataConfig,
     FeaturesConfig,
     PolicyConfig,
     ScoresConfig,

@@ -21,7 +21,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from quantflow.config.sections import DataConfig, UniverseConfig
+from quantflow.config.data import DataConfig
+from quantflow.config.sections import UniverseConfig
 from quantflow.data.contracts import check_bars
 from quantflow.data.grid import tables
 from quantflow.data.providers import Provider, open_provider

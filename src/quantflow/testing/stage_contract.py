@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,6 +36,7 @@ from quantflow.errors import ConfigError
 from quantflow.pipeline.code_version import code_version
 from quantflow.pipeline.registry import plug_in
 from quantflow.pipeline.stage import Kind, Stage, StageConfig, Summary
+from quantflow.types import Record, Settings
 
 
 def market(symbols: int = 6, sessions: int = 600, seed: int = 7) -> Panel:
@@ -67,27 +67,27 @@ class StageContract:
     as_of: ClassVar[date | None] = None
 
     @pytest.fixture
-    def inputs(self) -> Mapping[str, Any]:
+    def inputs(self) -> Record:
         """Return the stage's inputs by artifact name; a subclass must."""
         pytest.fail("A stage's contract test gives the fixture `inputs`.")
 
     @pytest.fixture
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Record:
         """Return the sections that the stage reads; none unless a subclass says so."""
         return {}
 
     @pytest.fixture
-    def session(self, inputs: Mapping[str, Any]) -> date:
+    def session(self, inputs: Record) -> date:
         """Return the as-of session."""
         latest = max((day for value in inputs.values() if (day := latest_date(value)) is not None), default=None)
         return self.as_of or (latest.item() if latest is not None else date(2024, 1, 1))
 
     @pytest.fixture
-    def config(self, settings: Mapping[str, Any], session: date) -> StageConfig:
+    def config(self, settings: Settings, session: date) -> StageConfig:
         """Return the stage's config."""
         return type(self).stage().configured({**settings, "as_of": session.isoformat()})
 
-    def run(self, inputs: Mapping[str, Any], config: StageConfig) -> dict[str, bytes]:
+    def run(self, inputs: Record, config: StageConfig) -> dict[str, bytes]:
         """Return the bytes of what the stage makes of *inputs*, by artifact name."""
         return encoded(type(self).stage().run(inputs, config))
 
@@ -98,27 +98,27 @@ class StageContract:
         assert found.kind is not Kind.CONTROL, "control stages read the run: they are not for this suite"
         assert kind.__doc__, "the class has no docstring, and 'stages show' prints it"
 
-    def test_it_makes_what_it_declares(self, inputs: Mapping[str, Any], config: StageConfig) -> None:
+    def test_it_makes_what_it_declares(self, inputs: Record, config: StageConfig) -> None:
         """Each artifact in ``makes`` is made."""
         outputs = type(self).stage().run(inputs, config)
         assert set(outputs) == set(type(self).stage.makes), "makes is not what run returns"
 
-    def test_it_needs_no_more_than_it_declares(self, inputs: Mapping[str, Any]) -> None:
+    def test_it_needs_no_more_than_it_declares(self, inputs: Record) -> None:
         """The inputs of the tests are those in ``needs``, so what else the stage would read is a KeyError."""
         assert set(inputs) == set(type(self).stage.needs), "the fixture inputs is not what needs says"
 
-    def test_the_same_gives_the_same(self, inputs: Mapping[str, Any], config: StageConfig) -> None:
+    def test_the_same_gives_the_same(self, inputs: Record, config: StageConfig) -> None:
         """The same inputs and settings give the same bytes: no clock, no chance, no memory of the last time."""
         assert self.run(inputs, config) == self.run(inputs, config)
 
-    def test_it_leaves_its_inputs_alone(self, inputs: Mapping[str, Any], config: StageConfig) -> None:
+    def test_it_leaves_its_inputs_alone(self, inputs: Record, config: StageConfig) -> None:
         """What the stage is given, other stages are given too."""
         before = encoded(inputs)
         self.run(inputs, config)
         assert encoded(inputs) == before, "an input was changed"
 
     def test_what_it_makes_can_be_stored(
-        self, inputs: Mapping[str, Any], config: StageConfig, session: date, tmp_path: Path
+        self, inputs: Record, config: StageConfig, session: date, tmp_path: Path
     ) -> None:
         """Each artifact is a table, a panel, a record or text, comes back as it went in, and holds nothing later than
         the as-of."""
@@ -131,9 +131,7 @@ class StageContract:
             else:
                 assert encode(back)[0] == encode(value)[0], f"{name} changes in the store"
 
-    def test_what_comes_later_does_not_matter(
-        self, inputs: Mapping[str, Any], config: StageConfig, session: date
-    ) -> None:
+    def test_what_comes_later_does_not_matter(self, inputs: Record, config: StageConfig, session: date) -> None:
         """What a stage says of a date is the same when it is shown later ones: dated rows are not revised.
 
         Of each dated table, the rows up to two thirds of the panel's sessions are compared with those that the stage
@@ -172,7 +170,7 @@ class StageContract:
             type(self).stage().configured({})
         assert caught.value.hint
 
-    def test_it_travels_to_a_worker(self, inputs: Mapping[str, Any], config: StageConfig) -> None:
+    def test_it_travels_to_a_worker(self, inputs: Record, config: StageConfig) -> None:
         """The stage and its config can be sent to another process, and do the same there."""
         stage, sent = pickle.loads(pickle.dumps((type(self).stage(), config)))  # our own bytes
         assert encoded(stage.run(inputs, sent)) == self.run(inputs, config)
@@ -181,7 +179,7 @@ class StageContract:
         """The cache knows the stage's code: its source can be found."""
         assert code_version(type(self).stage()) == code_version(type(self).stage())
 
-    def test_it_has_a_line_for_people(self, inputs: Mapping[str, Any], config: StageConfig) -> None:
+    def test_it_has_a_line_for_people(self, inputs: Record, config: StageConfig) -> None:
         """The stage's summary is one short line."""
         stage = type(self).stage()
         found = stage.summary(inputs, stage.run(inputs, config))
@@ -189,7 +187,7 @@ class StageContract:
         assert "\n" not in found.note
 
 
-def encoded(values: Mapping[str, Any]) -> dict[str, bytes]:
+def encoded(values: Settings) -> dict[str, bytes]:
     """Return the bytes of each artifact."""
     return {name: encode(value)[0] for name, value in values.items()}
 

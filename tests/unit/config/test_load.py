@@ -99,7 +99,7 @@ def test_own_profile_may_extend_the_built_in_one_of_its_name(tmp_path: Path) -> 
 
 def test_relative_path_starts_at_the_file(tmp_path: Path) -> None:
     """data.path is relative to the workspace, a URL is left alone."""
-    write(tmp_path, BASE + '[profiles.us_core.data]\npath = "prices/*.parquet"\n')
+    write(tmp_path, BASE + '[profiles.us_core.data]\nprovider = "files"\npath = "prices/*.parquet"\n')
     assert load_profile("us_core", workspace=tmp_path).data.path == str(tmp_path / "prices" / "*.parquet")
     url = load_profile("us_core", workspace=tmp_path, overrides=["data.path=s3://bucket/x"])
     assert url.data.path == "s3://bucket/x"

@@ -63,26 +63,27 @@ def test_a_feature_is_a_row_and_a_line_of_numpy(monkeypatch: pytest.MonkeyPatch)
     values, settings = {"prices": market(6, 600)}, Profile(name="p").settings()
     stage = StageRegistry.get("features")
     before = play([stage], values, settings)["features"]
-    row = Feature("reversal", "low", "fraction", "return of the last session", "2 bars", directional=True)
-    monkeypatch.setitem(FEATURES, "reversal", row)  # type: ignore[arg-type]
-    column = {"reversal": lambda bars, windows: bars["close"][:, -1] / bars["close"][:, -2] - 1.0}
-    monkeypatch.setattr(features, "COLUMNS", column)
+    row = Feature("probe", "low", "fraction", "return of the last session", "2 bars", directional=True)
+    monkeypatch.setitem(FEATURES, "probe", row)  # type: ignore[arg-type]
+    column = {"probe": lambda bars, windows: bars["close"][:, -1] / bars["close"][:, -2] - 1.0}
+    monkeypatch.setattr(features, "COLUMNS", {**features.COLUMNS, **column})
     after = play([stage], values, settings)["features"]
     close = values["prices"].close
-    np.testing.assert_array_equal(after["reversal"], close[:, -1] / close[:, -2] - 1.0)
-    pd.testing.assert_frame_equal(after.drop(columns="reversal"), before)
-    scores = ScoresConfig(weights={"reversal": 1.0})
-    assert (scores.sign("reversal", "LONG"), scores.sign("reversal", "SHORT")) == (-1.0, 1.0)
+    np.testing.assert_array_equal(after["probe"], close[:, -1] / close[:, -2] - 1.0)
+    pd.testing.assert_frame_equal(after.drop(columns="probe"), before)
+    scores = ScoresConfig(weights={"probe": 1.0})
+    assert (scores.sign("probe", "LONG"), scores.sign("probe", "SHORT")) == (-1.0, 1.0)
 
 
 def test_a_hole_is_nan_in_a_numpy_feature(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A price that is not positive and finite is not shown to it."""
+    """A price that is not positive and finite is not shown to it; before the first bar there is NaN too."""
     monkeypatch.setitem(FEATURES, "last", Feature("last", "high", "price", "last close", "1 bar"))  # type: ignore[arg-type]
-    monkeypatch.setattr(features, "COLUMNS", {"last": lambda bars, windows: bars["close"][:, -1]})
+    monkeypatch.setattr(features, "COLUMNS", {**features.COLUMNS, "last": lambda bars, windows: bars["close"][:, -1]})
     close = np.full((3, 300), 10.0)
     close[1:, -1] = 0.0, np.inf
-    found = features.compute({"close": close}, features.FeatureWindows(), 252)["last"]
-    np.testing.assert_array_equal(found, [10.0, np.nan, np.nan])
+    for sessions, expected in ((300, [10.0, np.nan, np.nan]), (0, [np.nan] * 3)):
+        found = features.compute({"close": close[:, :sessions]}, features.FeatureWindows(), 252)["last"]
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_each_method_has_a_rule() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantflow.config.sections import DataConfig
+from quantflow.config.data import DataConfig
 from quantflow.data.contracts import (
     QUALITY_COLUMNS,
     Finding,
@@ -224,8 +224,7 @@ def test_quality_table_has_its_columns_even_when_empty() -> None:
 def test_every_limit_of_the_section_is_tested_here() -> None:
     """A new key of the data section cannot arrive without a look at this file."""
     assert set(DataConfig.model_fields) == {
-        "provider", "path", "instruments", "exchange", "quote", "top", "limit", "timeout", "base_url", "cache",
-        "start", "min_sessions", "max_stale", "max_tail", "max_gap", "max_holes", "spike_mad",
+        "provider", "start", "min_sessions", "max_stale", "max_tail", "max_gap", "max_holes", "spike_mad",
         "on_history", "on_stale", "on_tail", "on_gap", "on_spike", "on_restated", "quarantine_budget",
     }  # fmt: skip
     assert DataConfig(start=date(2000, 1, 1)).start is not None

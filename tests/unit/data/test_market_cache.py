@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exchange import FakeExchange
 from quantflow.data.market_cache import MarketCache
 from quantflow.data.providers import open_provider
 from quantflow.stages.ingestion import IngestionStage
-from quantflow.testing.exchange import FakeExchange
 
 ZERO = date(2024, 1, 1)
 
@@ -134,7 +134,7 @@ def test_ingestion_fetches_new_days_and_notes_what_was_restated(ingested: Any, t
 
 def test_a_provider_without_the_cache_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without data.cache no file is written."""
-    from quantflow.config.sections import DataConfig
+    from quantflow.config.data import DataConfig
 
     monkeypatch.chdir(tmp_path)
     with FakeExchange(("BTC", "ETH"), first=date(2024, 1, 1)) as exchange:

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from quantflow.config.sections import DataConfig, UniverseConfig
+from quantflow.config.data import DataConfig
+from quantflow.config.sections import UniverseConfig
 from quantflow.data.providers import open_provider
 from quantflow.errors import ConfigError, DataError, DataUnavailableError
 from quantflow.testing.provider_contract import collect

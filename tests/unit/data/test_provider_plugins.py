@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from quantflow.config.sections import DataConfig
+from quantflow.config.data import DataConfig
 from quantflow.data.providers import open_provider, provider_names
 from quantflow.errors import ConfigError
 
 MODULE = """
+from quantflow import Section
+class Options(Section):
+    path: str = "here"
 class Good:
     name = "good"
+    Config = Options
     def __init__(self, config): self.config = config
     def instruments(self, universe): ...
     def bars(self, symbols, start, end): ...
@@ -43,10 +47,11 @@ def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
 
 
-def test_a_registered_provider_is_opened_with_its_config() -> None:
-    """The class behind the entry point is called with the data section."""
+def test_a_registered_provider_is_opened_with_its_options() -> None:
+    """The class behind the entry point is called with its own options, defaults in place, and with no other key."""
     config = DataConfig(provider="good", path="anything")
-    assert open_provider(config).config is config  # type: ignore[attr-defined]
+    assert open_provider(config).config.model_dump() == {"path": "anything"}  # type: ignore[attr-defined]
+    assert open_provider(DataConfig(provider="good")).config.path == "here"  # type: ignore[attr-defined]
     assert {"good", "sample"} <= set(provider_names())
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.sections import DataConfig, UniverseConfig
+from quantflow.config.data import DataConfig
+from quantflow.config.load import load_profile
+from quantflow.config.sections import UniverseConfig
 from quantflow.data.providers import Provider, open_provider, provider_names
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS
 from quantflow.errors import ConfigError, DataError
@@ -39,10 +41,12 @@ def test_unknown_provider_names_the_nearest() -> None:
     assert "Did you mean 'sample'?" in str(caught.value.hint)
 
 
-def test_sample_refuses_a_path() -> None:
+def test_sample_refuses_a_path(tmp_path: Path) -> None:
     """A path without a meaning is an error, not ignored."""
-    with pytest.raises(ConfigError, match="no meaning"):
-        open_provider(DataConfig(path="x.csv"))
+    with pytest.raises(ConfigError, match=r"data.path = .*no such key"):
+        load_profile("demo", workspace=tmp_path, overrides=["data.path=x.csv"])
+    with pytest.raises(ValueError, match="path"):
+        DataConfig(path="x.csv")
 
 
 def test_bars_are_the_shipped_closes() -> None:
@@ -122,7 +126,7 @@ def test_last_date_imports_nothing_heavy() -> None:
     """The sample's last date is known without pandas or skfolio."""
     code = (
         "import sys; from quantflow.data.providers import open_provider; "
-        "from quantflow.config.sections import DataConfig;"
+        "from quantflow.config.data import DataConfig;"
         "print(open_provider(DataConfig()).last_date(), {'pandas', 'skfolio'} & set(sys.modules))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout

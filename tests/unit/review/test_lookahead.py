@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from quantflow.config.data import DataConfig
 from quantflow.config.profile import Profile
-from quantflow.config.sections import DataConfig
 from quantflow.data.panel import Panel
 from quantflow.data.providers import open_provider
 from quantflow.data.providers.horizon import history_ends

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.config.sections import DataConfig
+from quantflow.config.data import OPTIONS, DataConfig
+from quantflow.config.sections import Section
 from quantflow.data import providers
 from quantflow.data.artifacts import encode
 from quantflow.errors import DataError
@@ -54,6 +55,7 @@ class TableProvider:
 def table(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Register TableProvider with 5 symbols of daily bars; the test may change ``table.table``."""
     monkeypatch.setitem(providers._BUILT_IN, "table", f"{__name__}:TableProvider")
+    monkeypatch.setitem(OPTIONS, "table", Section)  # type: ignore[arg-type]
     rng = np.random.default_rng(5)
     closes = 20 * np.exp(np.cumsum(rng.normal(0, 0.01, (5, len(DAYS))), axis=1))
     frames = [pd.DataFrame({"symbol": s, "date": DAYS, "close": c}) for s, c in zip("ABCDE", closes, strict=True)]

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from quantflow.config.sections import DataConfig, SynthesisConfig
+from quantflow.config.data import DataConfig
+from quantflow.config.sections import SynthesisConfig
 from quantflow.errors import ConfigError
 from quantflow.pipeline.stage import Kind
 from quantflow.stages.synthesis import COLUMNS, SynthesisStage, SynthesisStageConfig

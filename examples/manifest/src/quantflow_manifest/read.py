@@ -13,10 +13,11 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from quantflow.config import problems
+from quantflow.config.data import DEFAULT_PROVIDER, OPTIONS, data_model
 from quantflow.config.load import document_problems
 from quantflow.config.meta import MetaAllocation
 from quantflow.config.profile import SECTIONS, Profile
-from quantflow.config.sections import NAME
+from quantflow.config.sections import NAME, Section
 from quantflow.config.workspaces import FILE
 from quantflow.errors import ConfigError
 from quantflow_manifest.keys import OF_SECTION, RULES, Rule, method
@@ -225,7 +226,8 @@ def _profile(
     if not isinstance(value, dict):
         out.skip(where, "is no table of settings")
         return sections
-    for section, key, path, found in _leaves(value, where, out):
+    leaves = _leaves(value, where, out)
+    for section, key, path, found in sorted(leaves, key=lambda leaf: leaf[1] not in ("provider", "source")):
         rule = _rule(section, key)
         if rule is None:
             out.skip(path, _no_rule(key))
@@ -265,10 +267,17 @@ def _rule(section: str, key: str) -> Rule | None:
     """Return what a key means: what its section says, a setting of the same name, what the key says anywhere."""
     if (section, key) in OF_SECTION:
         return OF_SECTION[section, key]
-    if section in SECTIONS and section != "pipeline" and key in Profile.model_fields[section].annotation.model_fields:  # type: ignore[union-attr]
+    if section in SECTIONS and section != "pipeline" and key in keys_of(section):
         rule = RULES.get(key)
         return rule if rule and rule.target == (section, key) else Rule((section, key), lambda value: value)
     return RULES.get(key)
+
+
+def keys_of(section: str) -> set[str]:
+    """Return the keys of a section; those of ``data`` with the options of all providers."""
+    model: Any = Profile.model_fields[section].annotation
+    options = [key for options in OPTIONS.values() for key in options.model_fields] if section == "data" else []
+    return {*model.model_fields, *options}
 
 
 def _no_rule(key: str) -> str:
@@ -301,8 +310,14 @@ def _check_fits(target: tuple[str, str], setting: Any, beside: Mapping[str, Any]
     Raises:
         ValueError: Saying why.
     """
-    model: Any = Profile.model_fields[target[0]].annotation
     values = {**beside, target[1]: setting}
+    model: Any = Profile.model_fields[target[0]].annotation
+    if target[0] == "data":
+        options = OPTIONS.get(str(values.get("provider", DEFAULT_PROVIDER)), Section)
+        readers = [name for name, model in OPTIONS.items() if target[1] in model.model_fields]
+        if readers and target[1] not in options.model_fields:
+            raise ValueError(f"is an option of the provider {readers[0]!r}, which the profile does not name")
+        model = data_model(options)
     try:
         text = json.dumps(values)
         text.encode()  # text of half a character is no text

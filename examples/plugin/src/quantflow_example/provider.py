@@ -9,7 +9,8 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from quantflow.config.sections import DataConfig, UniverseConfig
+from quantflow.config.data import DataConfig
+from quantflow.config.sections import UniverseConfig
 from quantflow.data.calendars import sessions
 from quantflow.data.providers.base import pick
 from quantflow.errors import ConfigError

@@ -26,8 +26,7 @@ from quantflow.runs.find import find_run
 from quantflow.runs.recall import recall
 from quantflow.runs.run import Meta, Run
 from quantflow.ui import tables
-from quantflow.ui.check import print_lookahead, telling
-from quantflow.ui.checks import print_checks
+from quantflow.ui.checks import print_checks, print_lookahead, telling
 from quantflow.ui.compare import print_comparison
 from quantflow.ui.emit import emit
 from quantflow.ui.reproduce import print_reproduction
@@ -62,8 +61,8 @@ def inspect(run: str, workspace: Path | None, stage: str | None, *, as_json: boo
         raise unknown_name("stage", stage, found.stages)
     if as_json and stage is None:
         emit("run", **found.json())
-    elif as_json and stage is not None:
-        emit("stage", **found.stage_json(stage))
+    elif as_json:
+        emit("stage", **found.stage_json(stage or ""))
     elif stage is not None:
         tables.print_stage(found, stage)
     else:

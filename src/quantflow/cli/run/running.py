@@ -21,10 +21,10 @@ from quantflow.ui.progress import progress
 from quantflow.ui.tables import print_outcome
 
 
-def executed(run: Run, server: ApiServer, mode: str, forced: Sequence[str]) -> Run:
+def executed(record: Run, server: ApiServer, mode: str, forced: Sequence[str]) -> Run:
     """Run or continue a created run, and show its progress; or what failed, and how to continue."""
-    with _how_to_continue(run, mode), stale_when_it_fails(run), progress(run, mode) as listener:
-        return execute(run, server, forced=forced, listener=listener)
+    with _how_to_continue(record, mode), stale_when_it_fails(record), progress(record, mode) as listener:
+        return execute(record, server, forced=forced, listener=listener)
 
 
 def say_completed(run: Run, mode: str) -> None:
@@ -66,31 +66,32 @@ def _show(run: Run, mode: str) -> None:
 
 
 @contextmanager
-def _how_to_continue(run: Run, mode: str) -> Iterator[None]:
+def _how_to_continue(record: Run, mode: str) -> Iterator[None]:
     try:
         yield
     except (Interrupted, Exception) as error:
-        _print_how_to_continue(run.again(), error, mode)
+        _print_how_to_continue(record, error, mode)
         raise
 
 
-def _print_how_to_continue(run: Run, error: BaseException, mode: str) -> None:
+def _print_how_to_continue(record: Run, error: BaseException, mode: str) -> None:
     if isinstance(error, LockedError):
         return
+    run = record.again()
     failed = run.failed
     if mode == "json":
         stage = failed.stage if failed else None
-        emit("failed", run_id=run.id, stage=stage, error=str(error), type=type(error).__name__)
+        emit("failed", run_id=record.id, stage=stage, error=str(error), type=type(error).__name__)
     head = "INTERRUPTED" if isinstance(error, Interrupted) else "FAILED"
-    resume = f"quantflow resume {run.id}"
+    resume = f"quantflow resume {record.id}"
     where = {"stage": failed.stage, "attempt": failed.attempt} if failed else {}
-    if log("error", f"run.{head.lower()}", f"{run.id} {head.lower()}", **where, resume=resume):
+    if log("error", f"run.{head.lower()}", f"{record.id} {head.lower()}", **where, resume=resume):
         return
     tries = f"  after {failed.attempt} attempts" if failed and failed.attempt > 1 else ""
     lines = [(head, f"{failed.stage}{tries}")] if failed else [(head, "")]
     lines += [
-        ("run", f"{run.id}  done {len(run.done)}/{len(run.stages)}: {', '.join(run.done) or 'none'}"),
-        ("log", str(run.folder / "log.txt")),
+        ("run", f"{record.id}  done {len(run.done)}/{len(run.stages)}: {', '.join(run.done) or 'none'}"),
+        ("log", str(record.folder / "log.txt")),
         ("resume", resume),
     ]
     print_next(lines)

@@ -178,20 +178,20 @@ def resume(
             _nothing_to_do(found, mode)
             running.publish(found, mode)  # the run may have died between its end and its publication
             return
-        changed = found.with_settings(sets, write=True) if sets else found
-        _announce(changed, forced, mode)
-        run_and_show(found.workspace, lambda: nullcontext(changed), mode, forced=forced, strict=strict)
+        record = found.with_settings(sets, write=True) if sets else found
+        _announce(record, forced, mode)
+        run_and_show(record.workspace, lambda: nullcontext(record), mode, forced=forced, strict=strict)
 
 
-def _announce(run: Run, forced: Sequence[str], mode: str) -> None:
+def _announce(record: Run, forced: Sequence[str], mode: str) -> None:
     """Say which run is continued, what is kept, and why the rest is run."""
     if mode == "json":
         return
-    lines = run.plan(forced)
-    kept = [f"sleeve {sleeve.name}" for sleeve in run.sleeves if sleeve.result]
-    kept += [line.stage for line in lines if line.action == "reuse"]
+    lines = record.plan(forced)
+    sleeves = [sleeve.name for sleeve in record.sleeves if sleeve.result]
+    kept = [f"sleeve {name}" for name in sleeves] + [line.stage for line in lines if line.action == "reuse"]
     due = [f"{line.stage} ({line.reason.value})" for line in lines if line.action == "run"]
-    sys.stderr.write(f"resuming {run.id}\n")
+    sys.stderr.write(f"resuming {record.id}\n")
     sys.stderr.write(f"  keep  {', '.join(kept) or 'nothing'}\n  run   {', '.join(due) or 'nothing'}\n")
 
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 import hashlib
 import secrets
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from quantflow.config.data import DataConfig, FilesOptions
+from quantflow.config.extensions import PROVIDERS, loaded, registered
 from quantflow.data.providers.base import Provider
 from quantflow.data.providers.horizon import bounded
+from quantflow.data.providers.locations import local_marks
 from quantflow.errors import ConfigError, unknown_name
 
-if TYPE_CHECKING:
-    from quantflow.config.sections import DataConfig
-
-__all__ = ["GROUP", "Provider", "fingerprint", "open_provider", "provider_names"]
-
-GROUP = "quantflow.providers"
-"""The entry point group in which a package registers a provider class."""
+__all__ = ["Provider", "fingerprint", "open_provider", "provider_names"]
 
 _BUILT_IN: dict[str, str] = {
     "sample": "quantflow.data.providers.sample:SampleProvider",
@@ -29,14 +25,14 @@ _BUILT_IN: dict[str, str] = {
 
 def provider_names() -> tuple[str, ...]:
     """Return every known provider name, sorted."""
-    return tuple(sorted({*_BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
+    return tuple(sorted({*_BUILT_IN, *registered(PROVIDERS)}))
 
 
 def open_provider(config: DataConfig) -> Provider:
     """Return the provider that *config* names, imported only now, and cut where history ends (``history_ends``).
 
     Args:
-        config: The profile's data section; the provider is called with it.
+        config: The profile's data section; the provider is called with its own options among it.
 
     Raises:
         ConfigError: If there is none of that name (naming the nearest), or what is registered is not a provider.
@@ -44,9 +40,10 @@ def open_provider(config: DataConfig) -> Provider:
     if config.provider in _BUILT_IN:
         module, _, attribute = _BUILT_IN[config.provider].partition(":")
         return _opened(config, getattr(import_module(module), attribute))
-    for point in entry_points(group=GROUP, name=config.provider):
-        return _opened(config, _plug_in(point))
-    raise unknown_name("provider", config.provider, provider_names())
+    points = registered(PROVIDERS)
+    if config.provider not in points:
+        raise unknown_name("provider", config.provider, provider_names())
+    return _opened(config, loaded(points[config.provider], "Provider"))
 
 
 def fingerprint(config: DataConfig) -> str | None:
@@ -55,28 +52,17 @@ def fingerprint(config: DataConfig) -> str | None:
     None for a source without files, whose past sessions are taken to stay as they are. Files that cannot be looked at
     so cheaply, at a URL or missing, give a text that equals no other.
     """
-    from quantflow.data.providers.locations import local_marks
-
-    if config.provider != "files":
+    options = config.options
+    if not isinstance(options, FilesOptions):
         return None
-    found = [local_marks(path) for path in (config.path, config.instruments) if path]
+    found = [local_marks(path) for path in (options.path, options.instruments) if path]
     if not all(found):
         return f"unknown {secrets.token_hex(8)}"
     return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
-def _plug_in(point: EntryPoint) -> Any:
-    try:
-        return point.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(
-            f"Provider {point.name!r} ({point.value}) cannot be imported: {error}.",
-            hint="Install or mend the package that registers it.",
-        ) from error
-
-
 def _opened(config: DataConfig, make: Any) -> Provider:
-    provider = make(config)
+    provider = make(config.options)
     if not isinstance(provider, Provider):
         raise ConfigError(
             f"Provider {config.provider!r} lacks a method of quantflow.data.providers.base.Provider.",

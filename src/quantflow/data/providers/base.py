@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from quantflow.errors import ConfigError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from quantflow.config.sections import UniverseConfig
 
 BAR_FIELDS: tuple[str, ...] = ("open", "high", "low", "close", "volume")
@@ -27,13 +29,14 @@ class Provider(Protocol):
     """A source of instruments and daily bars.
 
     Every method may raise ``DataUnavailableError`` (no answer now; a later try may help, so it is retried) or
-    ``DataError`` (the answer is wrong or missing for good). A provider class is called with the profile's
-    ``DataConfig``.
+    ``DataError`` (the answer is wrong or missing for good). A provider class is called with its own options: an
+    instance of its ``Config``, a ``Section`` whose fields are keys of the profile's ``data``; of an empty section when
+    it has none.
     """
 
     name: str
 
-    def instruments(self, universe: UniverseConfig) -> Any:
+    def instruments(self, universe: UniverseConfig) -> pd.DataFrame:
         """Return the instruments that *universe* asks for.
 
         Returns:
@@ -44,7 +47,7 @@ class Provider(Protocol):
         """
         ...
 
-    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> Any:
+    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> pd.DataFrame | Iterable[pd.DataFrame]:
         """Return daily bars from *start* (the earliest when None) to *end*, both included.
 
         Returns:
@@ -56,7 +59,7 @@ class Provider(Protocol):
         """
         ...
 
-    def facts(self, symbols: Sequence[str]) -> Any:
+    def facts(self, symbols: Sequence[str]) -> pd.DataFrame:
         """Return what is needed to trade *symbols*.
 
         Returns:
@@ -70,7 +73,7 @@ class Provider(Protocol):
         ...
 
 
-def pick(instruments: Any, universe: UniverseConfig) -> Any:
+def pick(instruments: pd.DataFrame, universe: UniverseConfig) -> pd.DataFrame:
     """Return the rows of *instruments* that *universe* asks for, sorted by symbol.
 
     Args:

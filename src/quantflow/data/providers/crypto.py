@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from quantflow.config.credentials import revealed
+from quantflow.config.data import CcxtOptions
 from quantflow.data.market_cache import MarketCache
 from quantflow.data.panel import FloatArray
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
@@ -23,7 +24,9 @@ from quantflow.data.rate_limit import SharedPace
 from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, unknown_name
 
 if TYPE_CHECKING:
-    from quantflow.config.sections import DataConfig, UniverseConfig
+    import pandas as pd
+
+    from quantflow.config.sections import UniverseConfig
 
 _DAY = 86_400_000
 _GENESIS = date(2010, 1, 1)
@@ -31,6 +34,10 @@ _GENESIS = date(2010, 1, 1)
 
 _UNREADABLE = (TypeError, KeyError, ValueError, IndexError, AttributeError)
 """What ccxt raises when an answer is not of the form that it expects, e.g. a page of HTML."""
+
+
+Market: TypeAlias = Mapping[str, Any]
+"""What ccxt says of a market."""
 
 
 class CcxtProvider:
@@ -43,8 +50,7 @@ class CcxtProvider:
     an exchange wants them for public data, come from ``QUANTFLOW_<EXCHANGE>_APIKEY`` and ``..._SECRET``.
 
     Args:
-        config: The profile's data section: ``exchange``, ``quote``, ``top``, ``limit``, ``timeout``, ``base_url``,
-            ``cache``.
+        config: Its options in the profile's data section.
 
     Attributes:
         restated: Days whose bars are not what they were when they were fetched before, by symbol; known once the
@@ -56,10 +62,11 @@ class CcxtProvider:
     """
 
     name = "ccxt"
+    Config = CcxtOptions
     restated: dict[str, tuple[date, ...]]
     former: dict[str, Any]
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: CcxtOptions) -> None:
         self._config = config
         self._ccxt = _library()
         if config.exchange is None:
@@ -74,7 +81,7 @@ class CcxtProvider:
         self._client.throttle = lambda cost=None: self._pace.take(1.0 if cost is None else cost)
         self._cache = MarketCache(Path(config.cache), f"ccxt-{config.exchange}") if config.cache is not None else None
 
-    def instruments(self, universe: UniverseConfig) -> Any:
+    def instruments(self, universe: UniverseConfig) -> pd.DataFrame:
         """Return the active spot markets in the quote currency that *universe* asks for; see ``Provider.instruments``.
 
         Raises:
@@ -91,7 +98,7 @@ class CcxtProvider:
         index = pd.Index(list(markets), name="symbol", dtype="str")
         return pick(pd.DataFrame(rows, index=index, columns=list(INSTRUMENT_COLUMNS), dtype="str"), universe)
 
-    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> Any:
+    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> pd.DataFrame | Iterable[pd.DataFrame]:
         """Return the bars symbol by symbol, as they are fetched; see ``Provider.bars``.
 
         Raises:
@@ -102,7 +109,7 @@ class CcxtProvider:
         last = min(end, datetime.now(UTC).date() - timedelta(days=1))
         return (self._series(symbol, start or _GENESIS, last) for symbol in symbols)
 
-    def facts(self, symbols: Sequence[str]) -> Any:
+    def facts(self, symbols: Sequence[str]) -> pd.DataFrame:
         """Return tick, lot and least order value as the exchange states them, NaN where not; see ``Provider.facts``.
 
         Raises:
@@ -126,7 +133,7 @@ class CcxtProvider:
             raise self._unreadable("its markets")
         return {symbol: market for symbol, market in sorted(markets.items()) if market.get("spot")}
 
-    def _is_offered(self, market: Any) -> bool:
+    def _is_offered(self, market: Market) -> bool:
         return market["quote"] == self._config.quote and market.get("active") is not False
 
     def _largest(self, symbols: set[str]) -> list[str]:
@@ -142,7 +149,7 @@ class CcxtProvider:
             guess = f"Did you mean {close[0]!r}?" if close else f"It has {len(self._markets)} spot markets."
             raise DataError(f"{self._client.id} does not have the symbol {missing[0]!r}.", hint=guess)
 
-    def _facts(self, market: Any) -> tuple[str, float, float, float]:
+    def _facts(self, market: Market) -> tuple[str, float, float, float]:
         precision, limits = market.get("precision") or {}, market.get("limits") or {}
         least = (limits.get("cost") or {}).get("min")
         steps = (_step(precision.get(key), self._client.precisionMode, self._ccxt) for key in ("price", "amount"))
@@ -215,7 +222,7 @@ def _library() -> Any:
         raise ConfigError("The provider 'ccxt' needs the package ccxt.", hint="Install quantflow[crypto].") from error
 
 
-def _client(library: Any, config: DataConfig) -> Any:
+def _client(library: Any, config: CcxtOptions) -> Any:
     prefix = f"QUANTFLOW_{str(config.exchange).upper()}"
     keys = {"apiKey": os.environ.get(f"{prefix}_APIKEY"), "secret": os.environ.get(f"{prefix}_SECRET")}
     options = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}, "fetchMargins": False}
@@ -250,7 +257,7 @@ def _step(precision: Any, mode: int, library: Any) -> float:
     return float(precision) if mode == library.TICK_SIZE else 10.0 ** -int(precision)
 
 
-def _frame(symbol: str, table: FloatArray) -> Any:
+def _frame(symbol: str, table: FloatArray) -> pd.DataFrame:
     """Return rows of stamp (ms), open, high, low, close, volume as a table of bars."""
     import pandas as pd
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantflow.config.data import FilesOptions
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
 from quantflow.data.providers.layouts import Columns, Layout, columns
 from quantflow.data.providers.listing import read_listing
@@ -18,7 +19,9 @@ from quantflow.data.providers.tables import header, read
 from quantflow.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from quantflow.config.sections import DataConfig, UniverseConfig
+    import pandas as pd
+
+    from quantflow.config.sections import UniverseConfig
 
 
 class FilesProvider:
@@ -30,16 +33,16 @@ class FilesProvider:
     files. Of one file per symbol, a damaged one costs its symbol and no other.
 
     Args:
-        config: The profile's data section: ``path``, and ``instruments`` where there is such a file.
-
+        config: Its options in the profile's data section.
 
     Raises:
         ConfigError: If *config* has no path.
     """
 
     name = "files"
+    Config = FilesOptions
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: FilesOptions) -> None:
         if config.path is None:
             raise ConfigError(
                 "The provider 'files' needs data.path.",
@@ -49,7 +52,7 @@ class FilesProvider:
         self._listing_path = config.instruments
         self._broken: dict[str, DataError] = {}
 
-    def instruments(self, universe: UniverseConfig) -> Any:
+    def instruments(self, universe: UniverseConfig) -> pd.DataFrame:
         """Return the symbols that *universe* asks for; see ``Provider.instruments``.
 
         What the instruments file does not tell of a symbol is its name (the symbol), and empty for the rest.
@@ -70,7 +73,7 @@ class FilesProvider:
         """What is wrong with the file of a symbol, by symbol; known once the bars were read."""
         return {symbol: error.message for symbol, error in self._broken.items()}
 
-    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> Any:
+    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> pd.DataFrame | Iterable[pd.DataFrame]:
         """Return the bars table by table, as the files are read; see ``Provider.bars``.
 
         Raises:
@@ -80,7 +83,7 @@ class FilesProvider:
         self._check_known(symbols)
         return self._tables(frozenset(symbols), start, end)
 
-    def facts(self, symbols: Sequence[str]) -> Any:
+    def facts(self, symbols: Sequence[str]) -> pd.DataFrame:
         """Return what the instruments file tells: empty currency and NaN where it does not; see ``Provider.facts``.
 
         Raises:
@@ -125,7 +128,7 @@ class FilesProvider:
         return tuple(sorted(found))
 
     @cached_property
-    def _listing(self) -> Any:
+    def _listing(self) -> pd.DataFrame:
         return read_listing(self._listing_path)
 
     def _check_known(self, symbols: Sequence[str]) -> None:
@@ -134,7 +137,7 @@ class FilesProvider:
             guess = f"Did you mean {close[0]!r}?" if close else f"There are {len(self._symbols)} symbols."
             raise DataError(f"No file of {shown(self._path)} holds {missing[0]!r}.", hint=guess)
 
-    def _kept(self, path: str, batches: Iterator[Any]) -> Iterator[Any]:
+    def _kept(self, path: str, batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """Return the batches of a file; where it is damaged, and the file of one symbol, no more of them."""
         try:
             yield from batches
@@ -143,7 +146,7 @@ class FilesProvider:
                 raise
             self._broken[stem(path)] = error
 
-    def _tables(self, wanted: frozenset[str], start: date | None, end: date) -> Iterator[Any]:
+    def _tables(self, wanted: frozenset[str], start: date | None, end: date) -> Iterator[pd.DataFrame]:
         first, last = np.datetime64(start or date.min, "D"), np.datetime64(end, "D")
         for path in self._files:
             if self._layout == "single" and stem(path) not in wanted:
@@ -169,7 +172,7 @@ def _chosen(path: str, names: Sequence[str], layout: Layout, wanted: frozenset[s
     return Columns(found.layout, found.date, found.symbol, found.fields, found.raw_close, wide)
 
 
-def _bars(path: str, layout: Layout, wanted: frozenset[str]) -> Iterator[Any]:
+def _bars(path: str, layout: Layout, wanted: frozenset[str]) -> Iterator[pd.DataFrame]:
     """Return the bars of one file as tables with ``symbol``, ``date``, ``close`` and the like."""
     import pandas as pd
 
@@ -202,7 +205,7 @@ def _adjusted(found: Columns, batch: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _melted(days: Any, closes: dict[str, Any]) -> Iterator[Any]:
+def _melted(days: Any, closes: dict[str, Any]) -> Iterator[pd.DataFrame]:
     """Return one long table of a batch of a wide file."""
     import pandas as pd
 
@@ -214,7 +217,7 @@ def _melted(days: Any, closes: dict[str, Any]) -> Iterator[Any]:
         )
 
 
-def _dates(path: str) -> Iterator[Any]:
+def _dates(path: str) -> Iterator[pd.DataFrame]:
     """Return the dates of a file, batch by batch."""
     for batch in read(path, lambda names: {columns(path, names).date: "date"}):
         yield from batch.values()

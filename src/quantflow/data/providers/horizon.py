@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from quantflow.config.sections import UniverseConfig
     from quantflow.data.providers.base import Provider
 
@@ -42,18 +44,18 @@ class _Cut:
     def __init__(self, provider: Provider, last: date) -> None:
         self.name, self._provider, self._last = provider.name, provider, last
 
-    def instruments(self, universe: UniverseConfig) -> Any:
+    def instruments(self, universe: UniverseConfig) -> pd.DataFrame:
         """Return what the provider has; see ``Provider.instruments``."""
         return self._provider.instruments(universe)
 
     def bars(self, symbols: Sequence[str], start: date | None, end: date) -> Any:
         """Return the bars up to the cut, table by table; see ``Provider.bars``."""
-        found = self._provider.bars(symbols, start, min(end, self._last))
+        found: Any = self._provider.bars(symbols, start, min(end, self._last))
         last = np.datetime64(self._last, "D")
         for table in [found] if type(found).__name__ == "DataFrame" else found:
             yield table[table["date"].to_numpy().astype("datetime64[D]") <= last]
 
-    def facts(self, symbols: Sequence[str]) -> Any:
+    def facts(self, symbols: Sequence[str]) -> pd.DataFrame:
         """Return what the provider has; see ``Provider.facts``."""
         return self._provider.facts(symbols)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from quantflow.data.providers.layouts import SYMBOL_NAMES
 from quantflow.data.providers.locations import shown
 from quantflow.data.providers.tables import Choice, Kind, read
 from quantflow.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _KINDS: dict[str, Kind] = {
     "symbol": "symbol",
@@ -24,7 +27,7 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-def read_listing(path: str | None) -> Any:
+def read_listing(path: str | None) -> pd.DataFrame:
     """Return the instruments file as a DataFrame.
 
     Args:

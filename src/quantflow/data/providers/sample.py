@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
-from quantflow.errors import ConfigError, DataError
+from quantflow.errors import DataError
 
 if TYPE_CHECKING:
-    from quantflow.config.sections import DataConfig, UniverseConfig
+    import pandas as pd
+
+    from quantflow.config.sections import Section, UniverseConfig
 
 _STOCKS: dict[str, tuple[str, str, str]] = {
     "AAPL": ("Apple", "Information Technology", "XNAS"),
@@ -46,25 +48,14 @@ _TICK, _LOT, _MIN_NOTIONAL = 0.01, 1.0, 0.0
 
 
 class SampleProvider:
-    """The embedded sample as a provider: closes only, offline, the same on every machine.
-
-    Args:
-        config: The profile's data section; ``path`` has no meaning here and is refused.
-
-    Raises:
-        ConfigError: If *config* has a path.
-    """
+    """The embedded sample as a provider: closes only, offline, the same on every machine. It has no options."""
 
     name = "sample"
 
-    def __init__(self, config: DataConfig) -> None:
-        if config.path is not None:
-            raise ConfigError(
-                f"data.path = {config.path!r} has no meaning for the provider 'sample', which is embedded.",
-                hint="Leave data.path out, or name the provider that reads it.",
-            )
+    def __init__(self, config: Section) -> None:
+        """Take no options."""
 
-    def instruments(self, universe: UniverseConfig) -> Any:
+    def instruments(self, universe: UniverseConfig) -> pd.DataFrame:
         """Return the sample's stocks that *universe* asks for; see ``Provider.instruments``."""
         import pandas as pd
 
@@ -72,7 +63,7 @@ class SampleProvider:
         frame = pd.DataFrame(rows, index=pd.Index(list(_STOCKS), name="symbol"), columns=list(INSTRUMENT_COLUMNS))
         return pick(frame, universe)
 
-    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> Any:
+    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> pd.DataFrame:
         """Return closes from *start* to *end*; see ``Provider.bars``.
 
         Raises:
@@ -95,7 +86,7 @@ class SampleProvider:
         )
         return frame[frame["close"].notna()].reset_index(drop=True)
 
-    def facts(self, symbols: Sequence[str]) -> Any:
+    def facts(self, symbols: Sequence[str]) -> pd.DataFrame:
         """Return US equity conventions (a cent, one share, no minimum order); see ``Provider.facts``.
 
         Raises:

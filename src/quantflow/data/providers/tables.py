@@ -6,12 +6,19 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import csv as arrow
 
 from quantflow.data.providers.locations import opened, shown, suffix
 from quantflow.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Kind = Literal["date", "number", "symbol", "text"]
 """What a column holds: a date (``datetime64[D]``), a number (float64, empty = NaN), a symbol (pandas Categorical) or
@@ -59,15 +66,10 @@ def header(path: str) -> list[str]:
     with opened(path) as file:
         if suffix(path).startswith(".csv"):
             return _csv_header(path, file)[0]
-        import pyarrow.parquet as pq
-
         return _checked_names(path, pq.ParquetFile(file).schema_arrow.names)
 
 
-def _csv(path: str, file: BinaryIO, choose: Choose) -> Iterator[tuple[Choice, Any]]:
-    import pyarrow as pa
-    from pyarrow import csv as arrow
-
+def _csv(path: str, file: BinaryIO, choose: Choose) -> Iterator[tuple[Choice, pd.DataFrame]]:
     names, length = _csv_header(path, file)
     kinds = choose(names)
     types = dict.fromkeys(("date", "text"), pa.string())
@@ -118,9 +120,7 @@ def _csv_error(path: str, message: str, names: Sequence[str]) -> DataError:
     )
 
 
-def _parquet(path: str, file: BinaryIO, choose: Choose) -> Iterator[tuple[Choice, Any]]:
-    import pyarrow.parquet as pq
-
+def _parquet(path: str, file: BinaryIO, choose: Choose) -> Iterator[tuple[Choice, pd.DataFrame]]:
     table = pq.ParquetFile(file)
     names = _checked_names(path, table.schema_arrow.names)
     kinds = choose(names)
@@ -139,10 +139,7 @@ class _Place:
         return DataError(f"{shown(self.path)}{row}, column {self.column!r}: {what}.", hint=hint)
 
 
-def _column(place: _Place, column: Any, kind: Kind) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+def _column(place: _Place, column: pa.ChunkedArray, kind: Kind) -> pa.Array:
     if kind == "symbol":
         return _symbols(place, column)
     if kind == "text":
@@ -157,10 +154,7 @@ def _column(place: _Place, column: Any, kind: Kind) -> Any:
     return values.to_numpy(zero_copy_only=False)
 
 
-def _symbols(place: _Place, column: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+def _symbols(place: _Place, column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_nested(column.type):
         raise place.error(f"it holds {column.type}, not text", "Store symbols as text.")
     if not pa.types.is_dictionary(column.type):
@@ -171,10 +165,7 @@ def _symbols(place: _Place, column: Any) -> Any:
     return column.to_pandas()
 
 
-def _dates(place: _Place, column: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+def _dates(place: _Place, column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -191,10 +182,7 @@ def _dates(place: _Place, column: Any) -> Any:
     return days
 
 
-def _parsed(place: _Place, column: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+def _parsed(place: _Place, column: pa.ChunkedArray) -> pa.Array:
     try:
         return column.cast(pa.date32())
     except pa.ArrowInvalid:
@@ -218,10 +206,7 @@ def _no_day(place: _Place, text: Any, row: int) -> DataError:
     )
 
 
-def _midnights(place: _Place, column: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+def _midnights(place: _Place, column: pa.ChunkedArray) -> pa.Array:
     if column.type.tz is not None:
         column = pc.local_timestamp(column)
     days = pc.floor_temporal(column, unit="day")

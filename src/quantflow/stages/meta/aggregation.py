@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from quantflow.config.meta import SleeveName
 from quantflow.errors import DataError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.quant.sleeves import DateArray, FloatArray, join_streams
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from quantflow.quant.sleeves import DateArray, FloatArray
 
     Stream = tuple[DateArray, FloatArray]
 
@@ -49,8 +51,6 @@ class AggregationStage(BasePipelineStage[AggregationStageConfig]):
         """
         import pandas as pd
 
-        from quantflow.quant.sleeves import join_streams
-
         streams = _streams(inputs["sleeve_streams"], config)
         days, returns = join_streams([d for d, _ in streams.values()], [r for _, r in streams.values()])
         if len(days) < MIN_SESSIONS:
@@ -80,8 +80,6 @@ def _streams(frame: pd.DataFrame, config: AggregationStageConfig) -> dict[str, S
 
 
 def _stream(name: str, rows: pd.DataFrame) -> Stream:
-    import numpy as np
-
     days = _utc_days(name, rows["date"])
     order = np.argsort(days, kind="stable")
     days, returns = days[order], rows["net"].to_numpy(dtype=np.float64)[order]
@@ -95,8 +93,7 @@ def _stream(name: str, rows: pd.DataFrame) -> Stream:
     return days, returns
 
 
-def _utc_days(name: str, dates: pd.Series[Any]) -> DateArray:
-    import numpy as np
+def _utc_days(name: str, dates: pd.Series) -> DateArray:
     import pandas as pd
 
     stamps = pd.DatetimeIndex(dates)
@@ -109,9 +106,6 @@ def _utc_days(name: str, dates: pd.Series[Any]) -> DateArray:
 
 def _too_few(streams: dict[str, Stream], common: int) -> DataError:
     """Return the error for a join that is too short, naming the sleeve without which it would be longest."""
-    from functools import reduce
-
-    import numpy as np
 
     def without(name: str) -> int:
         others = [days for other, (days, _) in streams.items() if other != name]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from quantflow.errors import DataError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.quant.sleeves import net_positions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,9 +55,7 @@ class FlatteningStage(BasePipelineStage[StageConfig]):
         return Summary(entered, len(weights), f"gross {before:.1%}, netted to {weights['weight'].abs().sum():.1%}")
 
 
-def _check(books: pd.DataFrame, capital: pd.Series[Any]) -> None:
-    import numpy as np
-
+def _check(books: pd.DataFrame, capital: pd.Series) -> None:
     if strangers := sorted(set(books["sleeve"]) - set(capital.index)):
         raise DataError(f"Sleeve {strangers[0]!r} has a book but no weight.", hint=AGAIN)
     if empty := [name for name in capital.index[capital > 0] if name not in set(books["sleeve"])]:
@@ -68,9 +69,8 @@ def _check(books: pd.DataFrame, capital: pd.Series[Any]) -> None:
             raise DataError(f"The book of sleeve {row['sleeve']!r} has {what} in {row['symbol']!r}.", hint=AGAIN)
 
 
-def _contributions(books: pd.DataFrame, capital: pd.Series[Any]) -> pd.DataFrame:
+def _contributions(books: pd.DataFrame, capital: pd.Series) -> pd.DataFrame:
     """Return weight times sleeve weight of each row, by symbol, then in the order of the sleeves."""
-    import numpy as np
     import pandas as pd
 
     place = books["sleeve"].map({name: i for i, name in enumerate(capital.index)}).to_numpy()
@@ -82,10 +82,7 @@ def _contributions(books: pd.DataFrame, capital: pd.Series[Any]) -> pd.DataFrame
 
 
 def _netted(contributions: pd.DataFrame) -> pd.DataFrame:
-    import numpy as np
     import pandas as pd
-
-    from quantflow.quant.sleeves import net_positions
 
     symbols, codes = np.unique(contributions["symbol"].to_numpy(dtype=str), return_inverse=True)
     net, long, short = net_positions(contributions["weight"].to_numpy(), codes, len(symbols))

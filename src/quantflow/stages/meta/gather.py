@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import DataError, IntegrityError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, SelectionContext, StageConfig, Summary
+from quantflow.types import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +60,7 @@ class GatherStage(BasePipelineStage[StageConfig]):
         """
         import pandas as pd
 
-        sleeves: Sequence[Mapping[str, Any]] = inputs["sleeves"]
+        sleeves: Sequence[Record] = inputs["sleeves"]
         for sleeve in sleeves:
             _check_identity(sleeve)
         _check_as_of(sleeves)
@@ -76,7 +79,7 @@ class GatherStage(BasePipelineStage[StageConfig]):
         return Summary(note=note, degraded=bool(failed) or any(s["degraded"] for s in found["sleeves"]))
 
 
-def _check_identity(sleeve: Mapping[str, Any]) -> None:
+def _check_identity(sleeve: Record) -> None:
     if sleeve["sleeve"] != sleeve["id"]:
         raise IntegrityError(
             f"The result of sleeve {sleeve['id']!r} (run {sleeve['run_id']}) says that it is {sleeve['sleeve']!r}.",
@@ -89,7 +92,7 @@ def _check_identity(sleeve: Mapping[str, Any]) -> None:
         )
 
 
-def _check_as_of(sleeves: Sequence[Mapping[str, Any]]) -> None:
+def _check_as_of(sleeves: Sequence[Record]) -> None:
     if len({sleeve["as_of"] for sleeve in sleeves}) > 1:
         told = ", ".join(f"{sleeve['id']} {sleeve['as_of']}" for sleeve in sleeves)
         raise DataError(
@@ -98,7 +101,7 @@ def _check_as_of(sleeves: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def _stream(sleeve: Mapping[str, Any]) -> pd.DataFrame:
+def _stream(sleeve: Record) -> pd.DataFrame:
     import pandas as pd
 
     net = sleeve["oos_returns"]["net"]
@@ -110,10 +113,8 @@ def _stream(sleeve: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({"sleeve": sleeve["id"], "date": net.index.to_numpy(), "net": net.to_numpy()})
 
 
-def _book(sleeve: Mapping[str, Any]) -> pd.DataFrame:
+def _book(sleeve: Record) -> pd.DataFrame:
     """Return a sleeve's weights in the common columns; a nested portfolio has neither cluster nor score."""
-    import numpy as np
-
     book = sleeve["weights"].reset_index()
     book["sleeve"] = sleeve["id"]
     if "direction" not in book:
@@ -124,7 +125,7 @@ def _book(sleeve: Mapping[str, Any]) -> pd.DataFrame:
     return book[list(BOOK_COLUMNS)]
 
 
-def _fact(sleeve: Mapping[str, Any]) -> dict[str, Any]:
+def _fact(sleeve: Record) -> dict[str, Any]:
     return {
         "id": sleeve["id"],
         sleeve["kind"]: sleeve["profile"],

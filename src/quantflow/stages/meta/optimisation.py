@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from quantflow.config.meta import MetaAllocation, SleeveBounds
 from quantflow.errors import InfeasibleError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
-
-if TYPE_CHECKING:
-    from quantflow.quant.allocation import Allocation, FloatArray
-    from quantflow.quant.limits import Limits
+from quantflow.quant.allocation import Allocation, FloatArray, allocate
+from quantflow.quant.limits import Limits
 
 
 class OptimisationStageConfig(StageConfig):
@@ -59,10 +59,6 @@ class OptimisationStage(BasePipelineStage[OptimisationStageConfig]):
 
 def limits(names: list[str], config: OptimisationStageConfig) -> Limits:
     """Return the limits of the sleeves *names*, in that order."""
-    import numpy as np
-
-    from quantflow.quant.limits import Limits
-
     entries = {sleeve.id: sleeve for sleeve in config.sleeves}
     low, high = np.array([entries[name].bounds(config.allocation, config.budget) for name in names]).T
     return Limits(len(names), config.budget, low, high)
@@ -79,8 +75,6 @@ def divide(returns: FloatArray, kept: Limits, allocation: MetaAllocation) -> All
     Raises:
         InfeasibleError: If no weights keep the limits, or every method fails.
     """
-    from quantflow.quant.allocation import allocate
-
     try:
         return allocate(returns[-allocation.lookback :].T, kept, allocation.chain)
     except InfeasibleError as error:

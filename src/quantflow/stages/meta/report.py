@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from quantflow.config.operation import ReportConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.stages.report.facts import verdict
+from quantflow.stages.report.meta_page import meta_brief, meta_report
 
 
 class MetaReportStageConfig(StageConfig):
@@ -37,12 +39,8 @@ class MetaReportStage(BasePipelineStage[MetaReportStageConfig]):
 
     def run(self, inputs: Inputs, config: MetaReportStageConfig) -> Outputs:
         """Return ``report``, an HTML page without scripts or links, and ``brief``, at most 15 lines of text."""
-        from quantflow.stages.report.meta_page import meta_brief, meta_report
-
         return {"report": meta_report(inputs, config.report.title, config.report.top), "brief": meta_brief(inputs)}
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the verdict's first clause, degraded when a sleeve is missing."""
-        from quantflow.stages.report.facts import verdict
-
         return Summary(note=verdict(inputs).partition(",")[0], degraded=bool(inputs["sleeves"].get("failed")))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,7 +24,10 @@ from quantflow.stages.report.facts import (
     verdict,
 )
 from quantflow.stages.report.figures import fixed, loss, percent, plural
-from quantflow.stages.report.html import shorten
+from quantflow.stages.report.render import shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WIDTH = 100
 LINES = 15
@@ -65,12 +69,10 @@ def _lines(inputs: Inputs) -> Iterator[str]:
 
 def wrapped(text: str) -> list[str]:
     """Return *text* on at most three lines."""
-    from textwrap import wrap
-
     return wrap(text, WIDTH, subsequent_indent="  ")[:3]
 
 
-def weights(frame: Any) -> str:
+def weights(frame: pd.DataFrame) -> str:
     """Return how many names are held, long and short, and as many of the largest as fit on the line."""
     long, short = exposure(frame)
     start = f"Weights: {plural(len(frame), 'name')} (long {percent(long, 0)}, short {percent(short, 0)})"
@@ -118,7 +120,7 @@ def _risk(inputs: Inputs) -> str:
     return f"Risk: {most}; {fallen(frame)}"
 
 
-def fallen(frame: Any) -> str:
+def fallen(frame: pd.DataFrame) -> str:
     """Return the deepest fall out of sample: how far, from when to when, and how far below its peak wealth is now."""
     fall = deepest_fall(sessions(frame), column(frame, "net"))
     return f"fell {percent(fall.depth)} from {fall.peak} to {fall.trough}, now {loss(fall.now)}"

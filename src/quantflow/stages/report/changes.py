@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from quantflow.stages.report.facts import Inputs, column
 from quantflow.stages.report.figures import DASH, percent, plural
-from quantflow.stages.report.html import Html, folded, nothing, section, shorten, table
+from quantflow.stages.report.render import folded, nothing, section, shorten, table
 
 SHOWN = 5e-5
 """Least change of weight that is listed: a hundredth of a per cent, once rounded."""
@@ -51,7 +53,7 @@ def changes(inputs: Inputs) -> Changes | None:
     return Changes(former["run_id"], former["as_of"], listed, sum(abs(new - old) for _, old, new in moves) / 2)
 
 
-def changed(inputs: Inputs, top: int) -> Html:
+def changed(inputs: Inputs, top: int) -> Markup:
     """Return each weight that changed, before and now, the *top* largest changes at once."""
     title, found = "What changed", changes(inputs)
     if found is None:

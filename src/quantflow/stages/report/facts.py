@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from quantflow.stages.report.figures import day, defined, fixed, loss, percent, plural
+from quantflow.types import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 Inputs = Mapping[str, Any]
@@ -55,12 +59,12 @@ def deepest_fall(dates: npt.NDArray[np.datetime64], returns: FloatArray) -> Fall
     return Fall(float(-below[trough]), day(dates[peak]), day(dates[trough]), float(-below[-1]))
 
 
-def column(frame: Any, name: str) -> FloatArray:
+def column(frame: pd.DataFrame, name: str) -> FloatArray:
     """Return one column of a frame as float64."""
     return np.asarray(frame[name].to_numpy(), dtype=np.float64)
 
 
-def sessions(frame: Any) -> npt.NDArray[np.datetime64]:
+def sessions(frame: pd.DataFrame) -> npt.NDArray[np.datetime64]:
     """Return a date index as ``datetime64[D]``."""
     import pandas as pd
 
@@ -108,13 +112,13 @@ def t_value(differences: FloatArray) -> float | None:
     return float(known.mean()) / spread * len(known) ** 0.5 if spread > 1e-15 else None
 
 
-def exposure(weights: Any) -> tuple[float, float]:
+def exposure(weights: pd.DataFrame) -> tuple[float, float]:
     """Return the sums of the long and of the short weights, both >= 0."""
     signed = column(weights, "weight")
     return float(signed[signed > 0].sum()), float(-signed[signed < 0].sum())
 
 
-def largest_group(weights: Any, by: str) -> tuple[Any, float] | None:
+def largest_group(weights: pd.DataFrame, by: str) -> tuple[Any, float] | None:
     """Return the group with the most absolute weight and its share of all; None without weights."""
     shares: dict[Any, float] = {}
     for group, weight in zip(weights[by], np.abs(column(weights, "weight")), strict=True):
@@ -132,7 +136,7 @@ def quarantined(inputs: Inputs) -> list[str]:
     return sorted(set(quality.loc[quality["outcome"] == "quarantined", "symbol"]))
 
 
-def outcomes(decisions: Any) -> dict[str, int]:
+def outcomes(decisions: pd.DataFrame) -> dict[str, int]:
     """Return how many symbols had each outcome of the policy, in the order of the pipeline."""
     counts = decisions["outcome"].value_counts()
     return {name: int(counts.get(name, 0)) for name in ("selected", "cut", "vetoed", "unscored")}
@@ -149,7 +153,7 @@ def level(inputs: Inputs) -> str:
     return f"level {highest} of 4 ({LEVELS.get(highest, 'unknown')}){tail}"
 
 
-def allocation_line(allocation: Mapping[str, Any]) -> str:
+def allocation_line(allocation: Record) -> str:
     """Return which method gave the weights and, when it is not the one asked for, why."""
     asked, used = allocation.get("method", "unknown"), allocation.get("used", "unknown")
     if asked == used:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from markupsafe import Markup
+
 from quantflow.stages.report import brief, changes, performance, portfolio, record, sleeves
 from quantflow.stages.report.facts import Inputs, allocation_line, column, verdict
-from quantflow.stages.report.figures import count, day, percent, plural
-from quantflow.stages.report.html import Html, el, shorten
-from quantflow.stages.report.page import document
+from quantflow.stages.report.figures import percent, plural
+from quantflow.stages.report.page import Values, document, span
+from quantflow.stages.report.render import shorten
 
 LINKS = (
     ("weights", "Weights"),
@@ -24,30 +26,22 @@ LINKS = (
 )
 
 
-def head(inputs: Inputs, title: str | None) -> Html:
-    """Return what is missing, the meta profile, the as-of session, the verdict and the key figures."""
-    run, metrics = inputs["run"], inputs["metrics"]
-    ours = metrics.get("strategy", {})
-    span = f"{day(ours.get('start'))} to {day(ours.get('end'))}, {count(ours.get('sessions'))} sessions out of sample"
-    notes = [el("li", note) for note in (*sleeves.remarks(inputs), *run.get("notes", []))]
-    called = f"Meta profile {run['profile']}, {plural(len(inputs['sleeve_weights']), 'sleeve')}"
-    return el(
-        "header",
-        *(el("p", line, class_="warn") for line in sleeves.missing(inputs)),
-        el("p", f"As of {run['as_of']} · run {run['run_id']}", class_="kicker"),
-        el("h1", title or run["profile"]),
-        el("p", called, class_="kicker"),
-        el("p", verdict(inputs), class_="verdict"),
-        performance.key_figures(metrics),
-        el("p", f"{span}. Equal weight: all sleeves in equal parts, before costs.", class_="lead"),
-        el("p", f"Capital among sleeves: {allocation_line(inputs['meta_allocation'])}.", class_="lead"),
-        el("p", "This run ended well but not as asked.", class_="warn") if run.get("degraded") else None,
-        el("ul", *notes, class_="notes") if notes else None,
-        el("nav", *(el("a", name, href=f"#{slug}") for slug, name in LINKS)),
-    )
+def header(inputs: Inputs, title: str | None) -> Values:
+    """Return what the head of the page shows: what is missing, meta profile, as-of session, verdict and key figures."""
+    run = inputs["run"]
+    return {
+        "heading": title or run["profile"],
+        "called": f"Meta profile {run['profile']}, {plural(len(inputs['sleeve_weights']), 'sleeve')}",
+        "leads": [
+            f"{span(inputs)}. Equal weight: all sleeves in equal parts, before costs.",
+            f"Capital among sleeves: {allocation_line(inputs['meta_allocation'])}.",
+        ],
+        "notes": [*sleeves.remarks(inputs), *run.get("notes", [])],
+        "warnings": sleeves.missing(inputs),
+    }
 
 
-def sections(inputs: Inputs, top: int) -> list[Html]:
+def sections(inputs: Inputs, top: int) -> list[Markup]:
     """Return the page's sections in reading order: what is held, by whom, how it did, and what it rests on.
 
     Tables are cut to *top* rows where the rest says little.
@@ -72,8 +66,7 @@ def sections(inputs: Inputs, top: int) -> list[Html]:
 
 def meta_report(inputs: Inputs, title: str | None, top: int) -> str:
     """Return the report of one meta run as a self-contained page."""
-    run = inputs["run"]
-    return document(f"{title or run['profile']} · {run['as_of']}", head(inputs, title), *sections(inputs, top))
+    return document(inputs, header(inputs, title), LINKS, sections(inputs, top))
 
 
 def meta_brief(inputs: Inputs) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 
 from quantflow.stages.report.facts import (
     SERIES,
@@ -19,11 +20,12 @@ from quantflow.stages.report.facts import (
     wealth,
 )
 from quantflow.stages.report.figures import fixed, loss, percent
-from quantflow.stages.report.html import Cell, Html, el, nothing, section, table
 from quantflow.stages.report.portfolio import tick
+from quantflow.stages.report.render import Cell, nothing, part, section, table
 from quantflow.stages.report.scale import Axis, finite_range, linear_axis, log_axis
 from quantflow.stages.report.selection import shade
 from quantflow.stages.report.svg import Caption, Line, column_chart, line_chart
+from quantflow.types import Record
 
 FloatArray = npt.NDArray[np.float64]
 EMPTY = "There is no out-of-sample session."
@@ -42,7 +44,7 @@ LOG_FROM = 4.0
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def key_figures(metrics: Mapping[str, Any]) -> Html:
+def key_figures(metrics: Record) -> Markup:
     """Return the strategy and its benchmarks side by side."""
     rows = []
     for name, label, _ in SERIES:
@@ -63,7 +65,7 @@ def _multiple(value: float, decimals: int) -> str:
     return f"{fixed(value, decimals)}×"
 
 
-def equity(inputs: Inputs, others: Sequence[Line] = ()) -> Html:
+def equity(inputs: Inputs, others: Sequence[Line] = ()) -> Markup:
     """Return the growth of 1, net of costs, beside the benchmarks and beside the returns of *others*."""
     title, frame = "Growth of 1", inputs["oos_returns"]
     if not len(frame):
@@ -78,10 +80,10 @@ def equity(inputs: Inputs, others: Sequence[Line] = ()) -> Html:
     text = f"From {dates[0]} to {dates[-1]}: {ends}."
     chart = line_chart(Caption("c-equity", title, text), dates, grown, axis)
     lead = f"Out of sample, net of costs{', logarithmic scale' if log else ''}. {text}"
-    return section("equity", title, el("p", HINDSIGHT, class_="lead"), chart, lead=lead)
+    return section("equity", title, part("lead", HINDSIGHT), chart, lead=lead)
 
 
-def drawdown(inputs: Inputs) -> Html:
+def drawdown(inputs: Inputs) -> Markup:
     """Return how far wealth was below its highest value."""
     title, frame = "Drawdown", inputs["oos_returns"]
     if not len(frame):
@@ -95,7 +97,7 @@ def drawdown(inputs: Inputs) -> Html:
     return section("drawdown", title, chart, lead=text)
 
 
-def volatility(inputs: Inputs) -> Html:
+def volatility(inputs: Inputs) -> Markup:
     """Return the volatility over the year before each session, annualised."""
     import pandas as pd
 
@@ -121,7 +123,7 @@ def compounded(keys: npt.NDArray[np.int64], returns: FloatArray) -> dict[int, fl
     return {int(keys[i]): float(value - 1.0) for i, value in zip(starts, grown, strict=True)}
 
 
-def monthly(inputs: Inputs) -> Html:
+def monthly(inputs: Inputs) -> Markup:
     """Return the net return of each month and year."""
     title, frame = "Monthly returns", inputs["oos_returns"]
     if not len(frame):
@@ -151,7 +153,7 @@ def _named(month: int, returns: dict[int, float]) -> str:
     return f"{percent(returns[month], signed=True)} in {month // 12}-{month % 12 + 1:02d}"
 
 
-def costs(inputs: Inputs) -> Html:
+def costs(inputs: Inputs) -> Markup:
     """Return what trading cost and how much was traded, in all and by year."""
     title, frame, metrics = "Costs and trading", inputs["oos_returns"], inputs["metrics"]
     if not len(frame):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 
 from quantflow.stages.report.facts import (
     Inputs,
@@ -15,9 +16,12 @@ from quantflow.stages.report.facts import (
     sessions,
 )
 from quantflow.stages.report.figures import DASH, day, fixed, percent, plural
-from quantflow.stages.report.html import Html, el, folded, join, nothing, section, shorten, table
+from quantflow.stages.report.render import folded, nothing, part, section, shorten, table
 from quantflow.stages.report.scale import finite_range, linear_axis
 from quantflow.stages.report.svg import COLOURS, Bar, Caption, area_chart, bar_chart, heat_map, legend
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WINDOW = 252
 """Sessions that the correlation map looks back."""
@@ -32,7 +36,7 @@ def tick(value: float, decimals: int) -> str:
     return percent(value, max(0, decimals - 2))
 
 
-def weights(inputs: Inputs, top: int) -> Html:
+def weights(inputs: Inputs, top: int) -> Markup:
     """Return the weights as bars and as a table, largest first."""
     frame = inputs["weights"]
     if not len(frame):
@@ -51,7 +55,7 @@ def weights(inputs: Inputs, top: int) -> Html:
     return section("weights", "Weights", bar_chart(Caption("c-weights", "Weights", text), bars), listed, lead=lead)
 
 
-def weight_bars(frame: Any, top: int) -> list[Bar]:
+def weight_bars(frame: pd.DataFrame, top: int) -> list[Bar]:
     """Return a bar for each of the first *top* weights, and one for all others together."""
     chosen = list(zip(frame.index, column(frame, "weight"), strict=True))
     bars = [
@@ -66,12 +70,12 @@ def _who(name: object, row: Any) -> list[str]:
     return [shorten(name or DASH, 40), shorten(row.sector, 40)]
 
 
-def _largest(frame: Any) -> str:
+def _largest(frame: pd.DataFrame) -> str:
     named = [("cluster", largest_group(frame, "cluster")), ("sector", largest_group(frame, "sector"))]
     return "".join(f"; largest {by} {shorten(g[0], 40)}: {percent(g[1])}" for by, g in named if g)
 
 
-def weights_over_time(inputs: Inputs) -> Html:
+def weights_over_time(inputs: Inputs) -> Markup:
     """Return the weight of the largest names from rebalance to rebalance, all others together."""
     title, held = "Weights over time", inputs["oos_weights"]
     if not len(held) or not len(inputs["oos_returns"]):
@@ -99,7 +103,7 @@ def weights_over_time(inputs: Inputs) -> Html:
     return section("history", title, chart, legend(names), _infeasible(inputs), lead=lead)
 
 
-def _infeasible(inputs: Inputs) -> Html | None:
+def _infeasible(inputs: Inputs) -> Markup | None:
     held = inputs["metrics"].get("rebalances", {}).get("held", [])
     if not held:
         return None
@@ -113,7 +117,7 @@ def _stacked_range(stack: Any) -> tuple[float, float]:
     return finite_range(np.concatenate([up, down]), 0.0)
 
 
-def correlation(inputs: Inputs) -> Html:
+def correlation(inputs: Inputs) -> Markup:
     """Return the correlations of the last year's daily returns, neighbours in the cluster tree side by side."""
     title, clusters = "Correlation by cluster", inputs["clusters"]
     shown = clusters[clusters.index.isin(inputs["prices"].symbols)].sort_values("order", kind="stable")
@@ -129,7 +133,7 @@ def correlation(inputs: Inputs) -> Html:
     whose = "Every clustered symbol" if len(shown) == len(clusters) else f"The {len(shown)} best winners"
     lead = f"{whose}, last {min(WINDOW, len(returns) - 1)} sessions. Frames are clusters. {_closeness(matrix, groups)}"
     scale = legend([("qn5", "−1"), ("qn2", "−0.4"), ("qp0", "0"), ("qp2", "0.4"), ("qp5", "1")])
-    return section("correlation", title, el("div", chart, class_="map"), scale, lead=lead)
+    return section("correlation", title, part("map", chart), scale, lead=lead)
 
 
 def _closeness(matrix: Any, groups: list[int]) -> str:
@@ -139,14 +143,16 @@ def _closeness(matrix: Any, groups: list[int]) -> str:
     return f"Mean correlation {fixed(means[0])} within clusters, {fixed(means[1])} between them."
 
 
-def allocation(inputs: Inputs) -> Html:
+def allocation(inputs: Inputs) -> Markup:
     """Return which method gave the weights, what was tried before it, and the limits that bind."""
     record = inputs["allocation"]
     chain = [[s.get("method"), s.get("outcome"), s.get("reason") or ""] for s in record.get("chain", [])]
-    binding = [el("li", name) for name in record.get("binding") or []]
-    parts = [
+    binding = record.get("binding") or []
+    return section(
+        "allocation",
+        "Allocation",
         table("Allocation chain", ["Method", "Outcome", "Reason"], chain, words=frozenset({1, 2})) if chain else None,
-        el("h3", "Limits that bind"),
-        el("ul", *binding) if binding else nothing("None: no limit changed the weights."),
-    ]
-    return section("allocation", "Allocation", join(p for p in parts if p), lead=f"Method: {allocation_line(record)}.")
+        part("heading", "Limits that bind"),
+        part("listed", binding) if binding else nothing("None: no limit changed the weights."),
+        lead=f"Method: {allocation_line(record)}.",
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+
+from markupsafe import Markup
 
 from quantflow.stages.report.facts import Inputs
 from quantflow.stages.report.figures import DASH, count, fixed
-from quantflow.stages.report.html import Html, folded, nothing, section, table
+from quantflow.stages.report.render import folded, nothing, section, table
+from quantflow.types import Record
 
 NAMES = (
     ("run_id", "Run"),
@@ -19,7 +21,7 @@ NAMES = (
 )
 
 
-def timings(inputs: Inputs) -> Html:
+def timings(inputs: Inputs) -> Markup:
     """Return how long each stage took and how it ended."""
     stages = inputs["run"].get("stages", [])
     if not stages:
@@ -40,7 +42,7 @@ def timings(inputs: Inputs) -> Html:
     return section("timings", "Timings", shown, lead=f"{total} s in the stages before this report.")
 
 
-def provenance(inputs: Inputs) -> Html:
+def provenance(inputs: Inputs) -> Markup:
     """Return what would be needed to make the same run again: ids, artifacts, versions, config."""
     run = inputs["run"]
     rows = [[label, run.get(key) or DASH] for key, label in NAMES]
@@ -58,7 +60,7 @@ def provenance(inputs: Inputs) -> Html:
     )
 
 
-def flattened(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flattened(config: Record, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield (dotted key, value) of nested *config*, keys sorted."""
     for key in sorted(config, key=str):
         value = config[key]

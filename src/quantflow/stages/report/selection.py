@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 
 from quantflow.stages.report.facts import Inputs, level, outcomes, quarantined
 from quantflow.stages.report.figures import count, defined, fixed, plural, significant
-from quantflow.stages.report.html import Cell, Html, boxed, el, folded, join, nothing, section, shorten, table
+from quantflow.stages.report.render import Cell, boxed, folded, nothing, part, section, shorten, table
 from quantflow.stages.report.svg import Bar, Caption, bar_chart
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OUTSIDE = frozenset({"validation", "report"})
 """Stages that begin again with every symbol, so have no place in the funnel."""
 ORDER = {"selected": 0, "cut": 1, "vetoed": 2, "unscored": 3}
 
 
-def funnel(inputs: Inputs) -> Html:
+def funnel(inputs: Inputs) -> Markup:
     """Return how many symbols entered and left each stage."""
     counted = [s for s in inputs["run"].get("stages", []) if defined(s.get("left")) is not None]
     stages = [s for s in counted if s.get("id") not in OUTSIDE]
@@ -34,12 +38,12 @@ def _stage_bar(stage: dict[str, Any]) -> Bar:
     return Bar(str(stage.get("id", "?")), left, note, behind=entered or 0.0)
 
 
-def features_of(scores: Any) -> list[str]:
+def features_of(scores: pd.DataFrame) -> list[str]:
     """Return the weighted features: the names after ``c_``, in the order of the columns."""
     return [name[2:] for name in scores.columns if name.startswith("c_")]
 
 
-def lifts(scores: Any) -> Any:
+def lifts(scores: pd.DataFrame) -> Any:
     """Return each contribution less its median over all scored symbols, columns named by feature."""
     names = features_of(scores)
     values = scores[[f"c_{name}" for name in names]].to_numpy(dtype=np.float64)
@@ -48,7 +52,7 @@ def lifts(scores: Any) -> Any:
     return pd.DataFrame(values - np.median(values, axis=0), index=scores.index, columns=names)
 
 
-def winners(inputs: Inputs, top: int) -> Html:
+def winners(inputs: Inputs, top: int) -> Markup:
     """Return the best *top* winners and what lifted or lowered each one."""
     chosen, scores = inputs["winners"], inputs["scores"]
     if not len(chosen):
@@ -75,11 +79,11 @@ def _winner(symbol: str, row: Any, lifted: Any) -> list[object]:
     return [symbol, fixed(row.alpha_score, 3), *sides, *facts]
 
 
-def _parts(parts: list[tuple[str, float]]) -> Html:
-    return join((el("span", f"{name} {fixed(value, 2, signed=True)}", class_="one") for name, value in parts), ", ")
+def _parts(parts: list[tuple[str, float]]) -> Markup:
+    return part("words", [f"{name} {fixed(value, 2, signed=True)}" for name, value in parts])
 
 
-def contributions(inputs: Inputs, top: int) -> Html:
+def contributions(inputs: Inputs, top: int) -> Markup:
     """Return the parts of the score of the *top* best scored symbols, shaded against the median symbol."""
     scores = inputs["scores"]
     names = features_of(scores)
@@ -108,7 +112,7 @@ def shade(share: Any) -> str:
     return "" if steps == 0 else f"{'p' if steps > 0 else 'n'}{abs(steps)}"
 
 
-def decisions(inputs: Inputs) -> Html:
+def decisions(inputs: Inputs) -> Markup:
     """Return every symbol's outcome and the rule that decided it."""
     frame = inputs["decisions"]
     if not len(frame):
@@ -129,7 +133,7 @@ def decisions(inputs: Inputs) -> Html:
     return section("decisions", "Decisions", boxed(shown, len(rows)), lead=lead)
 
 
-def quality(inputs: Inputs) -> Html:
+def quality(inputs: Inputs) -> Markup:
     """Return which data contracts warned or failed."""
     frame = inputs["quality"]
     if not len(frame):

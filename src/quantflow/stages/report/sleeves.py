@@ -6,12 +6,13 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from quantflow.quant.sleeves import risk_shares
 from quantflow.stages.report.facts import FloatArray, Inputs, column, exposure, sessions
 from quantflow.stages.report.figures import DASH, count, defined, fixed, loss, percent, plural
-from quantflow.stages.report.html import Cell, Html, el, folded, join, nothing, section, shorten, table
 from quantflow.stages.report.portfolio import WINDOW, allocation, weight_bars
+from quantflow.stages.report.render import Cell, folded, nothing, part, section, shorten, table
 from quantflow.stages.report.selection import shade
 from quantflow.stages.report.svg import Caption, Line, bar_chart
 
@@ -57,7 +58,7 @@ def remarks(inputs: Inputs) -> list[str]:
     return found
 
 
-def sleeves(inputs: Inputs) -> Html:
+def sleeves(inputs: Inputs) -> Markup:
     """Return the sleeves: their figures over the same sessions, and where each comes from."""
     weights, failures = inputs["sleeve_weights"]["weight"], inputs["sleeves"].get("failed", [])
     head = ["Sleeve", "Weight", "Share of risk", "Part of return", "Sharpe", "Return a year", "Volatility"]
@@ -73,7 +74,7 @@ def sleeves(inputs: Inputs) -> Html:
         "sleeves' own streams, net of their costs, over the sessions of this report; the share of risk is over the "
         f"last {count(_seen(inputs))} sessions, the part of return is weight times mean return a year."
     )
-    return section("sleeves", "Sleeves", shown, el("h3", "Where they come from"), origin, lead=lead)
+    return section("sleeves", "Sleeves", shown, part("heading", "Where they come from"), origin, lead=lead)
 
 
 def _seen(inputs: Inputs) -> int:
@@ -135,7 +136,7 @@ def streams(inputs: Inputs) -> list[Line]:
     return [Line(shorten(name, 14), _earned(inputs, name), style) for name, style in zip(names, styles, strict=False)]
 
 
-def net_weights(inputs: Inputs, top: int) -> Html:
+def net_weights(inputs: Inputs, top: int) -> Markup:
     """Return the net weights as bars and, with what they were netted from, as a table."""
     frame, parts = inputs["weights"], inputs["contributions"]
     if not len(frame):
@@ -170,7 +171,7 @@ def netting(inputs: Inputs) -> str:
     )
 
 
-def contributions(inputs: Inputs, top: int) -> Html:
+def contributions(inputs: Inputs, top: int) -> Markup:
     """Return what each sleeve holds of the assets in which there is most, and of all assets together."""
     title, names = "Contributions", list(inputs["sleeve_weights"].index)
     grid = inputs["contributions"].pivot(index="symbol", columns="sleeve", values="weight").reindex(columns=names)
@@ -201,7 +202,7 @@ def _sums(grid: Any) -> list[float]:
     return [*each, sum(each)]
 
 
-def correlation(inputs: Inputs) -> Html:
+def correlation(inputs: Inputs) -> Markup:
     """Return the correlations of the sleeves' streams over the last year."""
     title, frame = "Correlation of sleeves", inputs["streams"].iloc[-WINDOW:]
     if frame.shape[1] < 2:
@@ -216,7 +217,7 @@ def correlation(inputs: Inputs) -> Html:
     return section("correlation", title, table(title, ["", *names], rows), lead=lead)
 
 
-def division(inputs: Inputs) -> Html:
+def division(inputs: Inputs) -> Markup:
     """Return how the sleeves' weights came about, now and at each rebalance that needed a fallback."""
     fell = inputs["metrics"].get("rebalances", {}).get("fallbacks", [])
     shown = allocation({**inputs, "allocation": inputs["meta_allocation"]})
@@ -224,4 +225,4 @@ def division(inputs: Inputs) -> Html:
         return shown
     rows = [[f.get("date", "?"), f.get("used", "?"), f.get("reason") or ""] for f in fell]
     title = f"{plural(len(fell), 'rebalance')} needed a fallback"
-    return join([shown, folded(title, table(title, ["Date", "Used", "Reason"], rows, words=frozenset({1, 2})))])
+    return shown + folded(title, table(title, ["Date", "Used", "Reason"], rows, words=frozenset({1, 2})))

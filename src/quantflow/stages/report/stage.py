@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from quantflow.config.operation import ReportConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.stages.report.brief import brief
+from quantflow.stages.report.facts import verdict
+from quantflow.stages.report.page import report
 
 
 class ReportStageConfig(StageConfig):
@@ -37,13 +40,8 @@ class ReportStage(BasePipelineStage[ReportStageConfig]):
 
     def run(self, inputs: Inputs, config: ReportStageConfig) -> Outputs:
         """Return ``report``, an HTML page without scripts or links, and ``brief``, at most 15 lines of text."""
-        from quantflow.stages.report.brief import brief
-        from quantflow.stages.report.page import report
-
         return {"report": report(inputs, config.report.title, config.report.top), "brief": brief(inputs)}
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the verdict's first clause."""
-        from quantflow.stages.report.facts import verdict
-
         return Summary(note=verdict(inputs).partition(",")[0])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 
-from quantflow.stages.report.html import Html, el, join, shorten
+from quantflow.stages.report.render import joined, part, shorten
 from quantflow.stages.report.scale import Axis, date_ticks, thinned
 
 FloatArray = npt.NDArray[np.float64]
@@ -62,22 +64,22 @@ class Bar:
     style: str = "k1"
 
 
-def picture(caption: Caption, height: float, *marks: object, width: float = WIDTH) -> Html:
+mark = partial(part, template="charts.html")
+
+
+def picture(caption: Caption, height: float, *marks: Markup, width: float = WIDTH) -> Markup:
     """Return the ``svg`` element around *marks*, scaling with the page and named for screen readers."""
-    named = f"{caption.slug}-t {caption.slug}-d"
-    head = el("title", caption.title, id=f"{caption.slug}-t"), el("desc", caption.text, id=f"{caption.slug}-d")
-    box = f"0 0 {width:g} {height:g}"
-    return el("svg", *head, *marks, viewBox=box, role="img", aria_labelledby=named, xmlns="http://www.w3.org/2000/svg")
+    return mark("picture", caption, f"0 0 {width:g} {height:g}", joined(marks))
 
 
-def legend(entries: Sequence[tuple[str, str]]) -> Html:
+def legend(entries: Sequence[tuple[str, str]]) -> Markup:
     """Return swatches with names, from (CSS class, name)."""
-    return el("p", *(el("span", el("i", class_=f"b{style}"), name) for style, name in entries), class_="legend")
+    return part("legend", entries)
 
 
 def line_chart(
     caption: Caption, dates: Dates, lines: Sequence[Line], axis: Axis, *, fill: str = "", height: float = 260.0
-) -> Html:
+) -> Markup:
     """Return lines over time, labelled at their ends.
 
     Args:
@@ -93,17 +95,15 @@ def line_chart(
         points = _points(dates, line.values, axis, height)
         if not points:
             continue
-        if line.style == fill:
-            zero = _y(0.0, axis, height)
-            ends = f"{points[-1].split(',')[0]},{zero} {points[0].split(',')[0]},{zero}"
-            marks.append(el("polygon", points=f"{' '.join(points)} {ends}", class_=f"fill f{line.style}"))
-        marks.append(el("polyline", points=" ".join(points), class_=f"line l{line.style}"))
+        zero, path = _y(0.0, axis, height), " ".join(points)
+        area = f"{path} {points[-1].split(',')[0]},{zero} {points[0].split(',')[0]},{zero}"
+        marks.append(mark("line", path, area if line.style == fill else "", line.style))
     return picture(caption, height, *marks, _end_labels(lines, axis, height))
 
 
 def area_chart(
     caption: Caption, dates: Dates, stack: Sequence[tuple[str, FloatArray]], axis: Axis, height: float = 260.0
-) -> Html:
+) -> Markup:
     """Return stacked steps over time: positive values pile up from zero, negative ones down.
 
     Args:
@@ -113,20 +113,20 @@ def area_chart(
         axis: The value axis.
         height: In units of the view box.
     """
-    marks: list[Html] = []
+    marks: list[Markup] = []
     for sign in (1.0, -1.0):
         base = np.zeros(len(dates) - 1)
-        layers: list[Html] = []
+        layers: list[Markup] = []
         for style, values in stack:
             part = np.maximum(sign * np.nan_to_num(values), 0.0)
             if part.any():
                 base = base + part
-                layers.append(el("path", d=_steps(dates, sign * base, axis, height), class_=f"area {style}"))
+                layers.append(mark("area", _steps(dates, sign * base, axis, height), f"area {style}"))
         marks.extend(reversed(layers))  # the tallest lies at the back
     return picture(caption, height, *marks, _grid(axis, height), _dates(dates, height))
 
 
-def bar_chart(caption: Caption, bars: Sequence[Bar]) -> Html:
+def bar_chart(caption: Caption, bars: Sequence[Bar]) -> Markup:
     """Return horizontal bars from a common zero, negative ones to the left of it."""
     values = np.array([v for bar in bars for v in (bar.value, bar.behind)] + [0.0])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
@@ -137,26 +137,26 @@ def bar_chart(caption: Caption, bars: Sequence[Bar]) -> Html:
     return picture(caption, len(bars) * PITCH + 4, *rows)
 
 
-def _bar(bar: Bar, top: float, zero: float, scale: float) -> Html:
+def _bar(bar: Bar, top: float, zero: float, scale: float) -> Markup:
     middle = top + PITCH / 2
     end = zero + max(bar.value, bar.behind, 0.0) * scale
-    return join(
+    return joined(
         [
-            el("text", shorten(bar.label, 12), x=0, y=f"{middle + 4:g}", class_="strong"),
-            _rectangle(bar.behind, top, zero, scale, "behind") if bar.behind else "",
+            mark("text", 0, f"{middle + 4:g}", "strong", shorten(bar.label, 12)),
+            _rectangle(bar.behind, top, zero, scale, "behind") if bar.behind else None,
             _rectangle(bar.value, top, zero, scale, bar.style),
-            el("text", bar.note, x=f"{end + 7:.1f}", y=f"{middle + 4:g}"),
+            mark("text", f"{end + 7:.1f}", f"{middle + 4:g}", "", bar.note),
         ]
     )
 
 
-def _rectangle(value: float, top: float, zero: float, scale: float, style: str) -> Html:
+def _rectangle(value: float, top: float, zero: float, scale: float, style: str) -> Markup:
     start, size = zero + min(value, 0.0) * scale, abs(value) * scale
     width = f"{max(size, 1.0):.1f}"
-    return el("rect", x=f"{start:.1f}", y=f"{top + 5:g}", width=width, height=PITCH - 9, class_=style)
+    return mark("bar", f"{start:.1f}", f"{top + 5:g}", width, PITCH - 9, style)
 
 
-def column_chart(caption: Caption, labels: Sequence[str], values: FloatArray, axis: Axis) -> Html:
+def column_chart(caption: Caption, labels: Sequence[str], values: FloatArray, axis: Axis) -> Markup:
     """Return one column per label; the labels are thinned so that they do not touch."""
     height, n = 220.0, len(labels)
     slot = (WIDTH - LEFT - 12) / n
@@ -166,14 +166,14 @@ def column_chart(caption: Caption, labels: Sequence[str], values: FloatArray, ax
     for i, (label, value) in enumerate(zip(labels, values, strict=True)):
         x, y = LEFT + i * slot, float(_y(float(value), axis, height))
         wide = min(slot * 0.76, 48.0)
-        size = {"width": f"{wide:.1f}", "height": f"{abs(zero - y):.1f}"}
-        marks.append(el("rect", x=f"{x + (slot - wide) / 2:.1f}", y=f"{min(y, zero):.1f}", class_="k1", **size))
+        place = f"{x + (slot - wide) / 2:.1f}", f"{min(y, zero):.1f}"
+        marks.append(mark("column", *place, f"{wide:.1f}", f"{abs(zero - y):.1f}"))
         if i % every == 0:
-            marks.append(el("text", label, x=f"{x + slot / 2:.1f}", y=height - 8, class_="mid tick"))
+            marks.append(mark("text", f"{x + slot / 2:.1f}", height - 8, "mid tick", label))
     return picture(caption, height, *marks)
 
 
-def heat_map(caption: Caption, labels: Sequence[str], matrix: FloatArray, groups: Sequence[int]) -> Html:
+def heat_map(caption: Caption, labels: Sequence[str], matrix: FloatArray, groups: Sequence[int]) -> Markup:
     """Return a square of values from -1 to 1 in eleven shades, framed where neighbours share a group.
 
     Rows are named at their left, columns below.
@@ -190,24 +190,24 @@ def heat_map(caption: Caption, labels: Sequence[str], matrix: FloatArray, groups
     marks = [_shade(shades == level, cell, level) for level in range(-5, 6)]
     for start, stop in _runs(groups):
         place, size = f"{100 + start * cell:.1f}", f"{(stop - start) * cell:.1f}"
-        marks.append(el("rect", x=place, y=f"{2 + start * cell:.1f}", width=size, height=size, class_="frame"))
+        marks.append(mark("bar", place, f"{2 + start * cell:.1f}", size, size, "frame"))
     size_class = "end" if cell >= LINE else "end small"
     names, below = [shorten(label, 10) for label in labels], n * cell + 8
     for i, name in enumerate(names):
         middle = (i + 0.5) * cell + 4
-        marks.append(el("text", name, x=94, y=f"{2 + middle:.1f}", class_=size_class))
+        marks.append(mark("text", 94, f"{2 + middle:.1f}", size_class, name))
         turned = f"translate({100 + middle:.1f} {below:.1f}) rotate(-90)"
-        marks.append(el("text", name, transform=turned, class_=size_class))
+        marks.append(mark("turned", turned, size_class, name))
     return picture(caption, below + 12 + 10 * max(map(len, names)), *marks, width=104 + n * cell)
 
 
-def _shade(where: npt.NDArray[np.bool_], cell: float, level: int) -> Html:
+def _shade(where: npt.NDArray[np.bool_], cell: float, level: int) -> Markup:
     if not where.any():
-        return Html("")
+        return Markup("")
     size = f"{cell:.1f}"
     square = f"h{size}v{size}h-{size}z"
     path = "".join(f"M{100 + j * cell:.1f} {2 + i * cell:.1f}{square}" for i, j in np.argwhere(where))
-    return el("path", d=path, class_=f"q{'n' if level < 0 else 'p'}{abs(level)}")
+    return mark("area", path, f"q{'n' if level < 0 else 'p'}{abs(level)}")
 
 
 def _runs(groups: Sequence[int]) -> list[tuple[int, int]]:
@@ -243,26 +243,17 @@ def _steps(dates: Dates, values: FloatArray, axis: Axis, height: float) -> str:
     return f"M{x[0]:.1f} {zero}{steps}V{zero}Z"
 
 
-def _grid(axis: Axis, height: float, right: float = RIGHT) -> Html:
-    marks: list[Html] = []
-    for value, label in axis.ticks:
-        y = _y(value, axis, height)
-        style = "zero" if value == 0 else "grid"
-        marks.append(el("line", x1=f"{LEFT:g}", x2=f"{WIDTH - right:g}", y1=y, y2=y, class_=style))
-        marks.append(el("text", label, x=f"{LEFT - 7:g}", y=y, dy=".33em", class_="end tick"))
-    return join(marks)
+def _grid(axis: Axis, height: float, right: float = RIGHT) -> Markup:
+    ticks = [(_y(value, axis, height), label, "zero" if value == 0 else "grid") for value, label in axis.ticks]
+    return mark("grid", f"{LEFT:g}", f"{WIDTH - right:g}", f"{LEFT - 7:g}", ticks)
 
 
-def _dates(dates: Dates, height: float) -> Html:
-    marks: list[Html] = []
-    for share, label in date_ticks(dates, DATES):
-        x = f"{LEFT + share * (WIDTH - LEFT - RIGHT):.1f}"
-        marks.append(el("line", x1=x, x2=x, y1=height - BOTTOM, y2=height - BOTTOM + 5, class_="mark"))
-        marks.append(el("text", label, x=x, y=height - 7, class_="mid tick"))
-    return join(marks)
+def _dates(dates: Dates, height: float) -> Markup:
+    ticks = [(f"{LEFT + share * (WIDTH - LEFT - RIGHT):.1f}", label) for share, label in date_ticks(dates, DATES)]
+    return mark("dates", height - BOTTOM, height - BOTTOM + 5, height - 7, ticks)
 
 
-def _end_labels(lines: Sequence[Line], axis: Axis, height: float) -> Html:
+def _end_labels(lines: Sequence[Line], axis: Axis, height: float) -> Markup:
     ends: list[tuple[float, Line]] = []
     for line in lines:
         known = line.values[np.isfinite(line.values)]
@@ -270,10 +261,8 @@ def _end_labels(lines: Sequence[Line], axis: Axis, height: float) -> Html:
             ends.append((float(_y(float(known[-1]), axis, height)), line))
     ends.sort(key=lambda end: end[0])
     places = spread([y for y, _ in ends], TOP, height - BOTTOM)
-    return join(
-        el("text", line.label, x=f"{WIDTH - RIGHT + 7:g}", y=f"{y:.1f}", dy=".33em", class_=f"name t{line.style}")
-        for y, (_, line) in zip(places, ends, strict=True)
-    )
+    labels = [(f"{y:.1f}", line.label, line.style) for y, (_, line) in zip(places, ends, strict=True)]
+    return mark("ends", f"{WIDTH - RIGHT + 7:g}", labels)
 
 
 def spread(places: Sequence[float], low: float, high: float) -> list[float]:

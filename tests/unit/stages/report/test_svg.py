@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 from quantflow.stages.report.figures import fixed, loss, percent, significant
-from quantflow.stages.report.html import Html, clean, el, table
+from quantflow.stages.report.render import clean, folded, nothing, section, table
 from quantflow.stages.report.scale import date_ticks, linear_axis, log_axis, thinned
 from quantflow.stages.report.svg import (
     LINE,
@@ -38,12 +39,12 @@ def written(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}"
 
 
-def parsed(chart: Html) -> ElementTree.Element:
+def parsed(chart: Markup) -> ElementTree.Element:
     """Return the chart as XML."""
     return ElementTree.fromstring(chart)
 
 
-def texts(chart: Html) -> list[str]:
+def texts(chart: Markup) -> list[str]:
     """Return the texts drawn in a chart."""
     return [node.text or "" for node in parsed(chart).iter(f"{SVG}text")]
 
@@ -191,7 +192,8 @@ def test_labels_do_not_touch() -> None:
 
 def test_markup_escapes_what_is_not_markup() -> None:
     """Text, attributes and cells are escaped; markup is not escaped twice."""
-    assert el("b", "<i>", Html("<i></i>"), title='"&') == '<b title="&quot;&amp;">&lt;i&gt;<i></i></b>'
+    assert folded("<i>", Markup("<i></i>")) == "<details><summary>&lt;i&gt;</summary><i></i></details>"
+    assert section('"&', "a", nothing("<")) == '<section id="&#34;&amp;"><h2>a</h2><p class="none">&lt;</p></section>'
     assert "<script>" not in table("<script>", ["<script>"], [["<script>", "<script>"]])
 
 

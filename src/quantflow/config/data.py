@@ -1,0 +1,132 @@
+"""Where a profile's prices come from, what they must satisfy, and the options that each provider has of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Literal, Self
+
+from pydantic import ConfigDict, Field, create_model, model_validator
+
+from quantflow.config.extensions import PROVIDERS, loaded, registered
+from quantflow.config.sections import Section
+from quantflow.errors import unknown_name
+
+DEFAULT_PROVIDER = "sample"
+
+OnFailure = Literal["warn", "quarantine", "block"]
+"""What a failed check does: it is only reported (severity warn); or its symbol is set aside with the reason (severity
+error); or nothing goes on (severity error, blocks)."""
+
+
+class DataConfig(Section):
+    """The provider, and the contract that every symbol's prices are held to.
+
+    The provider's own options stand beside: see ``options_of``. A key that is neither is an error.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    provider: str = Field(
+        DEFAULT_PROVIDER, min_length=1, description="provider name: sample, files, ccxt, or that of a plug-in"
+    )
+    start: date | None = Field(None, ge=date(1900, 1, 1), description="first date asked for; all there is when absent")
+    min_sessions: int = Field(252, ge=2, description="sessions with a price that a symbol needs")
+    max_stale: int = Field(10, ge=1, description="sessions in a row that the close may stay the same")
+    max_tail: int = Field(5, ge=0, description="sessions at the end that may be missing or unchanged")
+    max_gap: int = Field(5, ge=0, description="sessions in a row that may be missing between two prices")
+    max_holes: float = Field(
+        0.05, ge=0, le=1, description="fraction of the sessions between first and last price that may be missing"
+    )
+    spike_mad: float = Field(
+        40.0, gt=0, description="a jump that reverts and exceeds this many MAD of log returns is a bad print"
+    )
+    on_history: OnFailure = Field("quarantine", description="what too short a history does")
+    on_stale: OnFailure = Field("quarantine", description="what a stale stretch does")
+    on_tail: OnFailure = Field("quarantine", description="what a flat or missing tail does")
+    on_gap: OnFailure = Field("quarantine", description="what a gap, or too many missing sessions, does")
+    on_spike: OnFailure = Field("warn", description="what a bad print does")
+    on_restated: OnFailure = Field("warn", description="what bars that the provider has changed since do")
+    quarantine_budget: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="fraction of the symbols asked for that may be set aside before the run fails; one always may, "
+        "unless it is 0",
+    )
+
+    @model_validator(mode="after")
+    def _of_the_provider(self) -> Self:
+        if self.model_extra:
+            options_of(self.provider).model_validate(self.model_extra)
+        return self
+
+    @property
+    def options(self) -> Section:
+        """The provider's own options."""
+        model = options_of(self.provider)
+        return model(**{name: getattr(self, name) for name in model.model_fields if hasattr(self, name)})
+
+
+class FilesOptions(Section):
+    """What the provider ``files`` reads."""
+
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="the CSV or Parquet file, folder or glob; relative to quantflow.toml, or any fsspec URL",
+    )
+    instruments: str | None = Field(
+        None,
+        min_length=1,
+        description="CSV or Parquet with symbol, name, sector, currency, exchange, tick, lot, min_notional",
+    )
+
+
+class CcxtOptions(Section):
+    """What the provider ``ccxt`` asks for, of which exchange, and how."""
+
+    exchange: str | None = Field(None, pattern="^[a-z0-9]{2,32}$", description="the exchange's id, e.g. binance")
+    quote: str = Field("USDT", pattern="^[A-Z0-9]{2,16}$", description="the currency that prices are quoted in")
+    top: int = Field(
+        50, ge=1, le=5000, description="symbols of the largest volume today, when universe.symbols names none"
+    )
+    limit: int = Field(500, ge=2, le=5000, description="bars asked for in one request")
+    timeout: int = Field(10, ge=1, le=300, description="seconds of silence after which a request is given up")
+    base_url: str | None = Field(
+        None,
+        pattern="^https?://[^/?#]+$",
+        description="scheme, host and port that requests go to instead of the exchange's, e.g. a proxy's",
+    )
+    cache: str | None = Field(
+        None,
+        min_length=1,
+        description="folder where bars are kept for later runs, e.g. .quantflow/market; not kept when absent",
+    )
+
+
+OPTIONS: Mapping[str, type[Section]] = {"sample": Section, "files": FilesOptions, "ccxt": CcxtOptions}
+"""The built-in providers, and the options that each has."""
+
+
+def options_of(provider: str) -> type[Section]:
+    """Return the model of a provider's own options: ``Config`` of a class that a package registers; none without one.
+
+    Raises:
+        ConfigError: If there is no such provider, naming the nearest, or it cannot be imported.
+    """
+    if provider in OPTIONS:
+        return OPTIONS[provider]
+    points = registered(PROVIDERS)
+    if provider not in points:
+        raise unknown_name("provider", provider, sorted({*OPTIONS, *points}))
+    model: type[Section] = getattr(loaded(points[provider], "Provider"), "Config", Section)
+    return model
+
+
+@lru_cache
+def data_model(options: type[Section]) -> type[DataConfig]:
+    """Return the model of the section ``data`` with a provider's options among its keys; closed."""
+    bases: tuple[type[DataConfig], ...] = (DataConfig, options)  # type: ignore[assignment]  # a section beside it
+    return create_model("DataConfig", __base__=bases, __doc__=DataConfig.__doc__)
