@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from quantflow.data.cells import from_cell
 from quantflow.errors import ConfigError
+from quantflow.types import Json
 
 CASH = "cash"
 """The symbol of the row that says how much is not invested; in lower case, since CASH is a share's ticker."""
@@ -83,7 +83,7 @@ class _Row:
     """A row as it stands in the file: *place* says where, *cells* by column."""
 
     place: str
-    cells: Mapping[str, Any]
+    cells: Mapping[str, object]
 
     def wrong(self, what: str, hint: str = _SHAPE) -> ConfigError:
         return ConfigError(f"{self.place}: {what}.", hint=hint)
@@ -199,7 +199,7 @@ def _json(path: Path, text: str) -> Iterator[_Row]:
 _JSON_SHAPE = 'Write {"AAPL": 12, "cash": 2500}, or [{"symbol": "AAPL", "quantity": 12, "price": 131.05}, …].'
 
 
-def _records(found: Any) -> list[tuple[str, Any]]:
+def _records(found: object) -> list[tuple[str, object]]:
     """Return where each record of a JSON file is, and what it is."""
     if isinstance(found, dict):
         return [(repr(name[:40]), _record(name, inner)) for name, inner in found.items()]
@@ -208,13 +208,13 @@ def _records(found: Any) -> list[tuple[str, Any]]:
     raise ValueError("neither an object nor a list")
 
 
-def _record(symbol: str, inner: Any) -> dict[str, Any]:
+def _record(symbol: str, inner: object) -> Json:
     """Return an entry of an object by symbol as a record with its symbol."""
     record = inner if isinstance(inner, dict) else {"quantity": inner}
     return _unique([("symbol", symbol), *record.items()])
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> Json:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from quantflow.data.panel import Panel
 from quantflow.errors import DataError
 from quantflow.runs.find import find_run
 from quantflow.runs.run import Run
+
+Facts: TypeAlias = dict[str, Any]
+"""Fields of an ``Instrument`` by name: floats and texts."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def _currencies(run: Run) -> Mapping[str, str]:
     return {} if frame is None or "currency" not in frame else frame["currency"].dropna().to_dict()
 
 
-def _facts(run: Run) -> dict[str, dict[str, Any]]:
+def _facts(run: Run) -> dict[str, Facts]:
     """Return currency, lot and smallest order of each name that became an atom, where the provider gives them."""
     if "atoms" not in run.outputs:
         return {}
@@ -82,7 +85,7 @@ def _facts(run: Run) -> dict[str, dict[str, Any]]:
 
 def _merged(symbol: str, known: Iterable[tuple[str, Instrument]], priced: bool) -> Instrument:
     """Return what all sleeves together know of a name."""
-    merged: dict[str, Any] = {}  # a float or a str, as the field has it
+    merged: Facts = {}
     by: dict[str, str] = {}
     for run_id, instrument in known:
         for name in (field.name for field in fields(Instrument)):
