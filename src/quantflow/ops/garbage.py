@@ -200,7 +200,7 @@ def _is_bare(folder: Path, limit: datetime) -> bool:
     try:
         names = [path.name for path in folder.iterdir()]
         young = datetime.fromtimestamp(folder.stat().st_mtime, UTC) > limit
-    except OSError:  # what cannot be looked into may be anything
+    except OSError:  # what cannot be read may be anything
         return False
     return not young and all(name in _BARE or name.startswith(".tmp-") for name in names)
 
