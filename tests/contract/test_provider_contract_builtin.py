@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from exchange import FakeExchange
 from quantflow.config.data import DataConfig
 from quantflow.config.sections import UniverseConfig
-from quantflow.testing.exchange import FakeExchange
 from quantflow.testing.provider_contract import ProviderContract
 
 DAYS = pd.bdate_range("2020-01-01", "2021-12-31", name="date")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from exchange import FakeExchange, Fault
 from quantflow.config.load import load_profile
 from quantflow.data.artifacts import encode
 from quantflow.errors import DataError
@@ -17,7 +18,6 @@ from quantflow.runs.request import create_run
 from quantflow.runs.status import RunStatus, status
 from quantflow.server.server import ApiServer
 from quantflow.stages.ingestion import IngestionStage
-from quantflow.testing.exchange import FakeExchange, Fault
 
 AS_OF = date(2022, 12, 31)
 COINS = ("BTC", "ETH", "XRP", "ADA", "SOL", "DOT")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exchange import FakeExchange
 from quantflow.data.market_cache import MarketCache
 from quantflow.data.providers import open_provider
 from quantflow.stages.ingestion import IngestionStage
-from quantflow.testing.exchange import FakeExchange
 
 ZERO = date(2024, 1, 1)
 

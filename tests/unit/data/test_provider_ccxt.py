@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exchange import DAY, FakeExchange, Fault
 from quantflow.config.data import DataConfig
 from quantflow.config.sections import UniverseConfig
 from quantflow.data.providers import open_provider
 from quantflow.data.providers.crypto import _harmless, _redirected, _step
 from quantflow.data.providers.locations import retry_after
 from quantflow.errors import ConfigError, DataError, DataUnavailableError
-from quantflow.testing.exchange import DAY, FakeExchange, Fault
 from quantflow.testing.provider_contract import collect
 
 FIRST, LAST = date(2023, 1, 1), date(2023, 12, 31)
