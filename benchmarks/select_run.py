@@ -13,6 +13,8 @@ from pathlib import Path
 
 from timing import Command, kept_server, medians, quantflow, row, run
 
+PLANTED = Path(__file__).parents[1] / "tests" / "planted.py"
+
 SIX = ("ingestion", "features", "inference", "clustering", "policy", "synthesis")
 SCRIPT = """
 import sys
@@ -104,7 +106,7 @@ def again(setting: str) -> Command:
 
 def failing(number: int) -> Command:
     """Return a command that makes a run and kills it in its fifth stage."""
-    kill = "-m quantflow.testing.faults record:policy:running after kill --"
+    kill = f"{PLANTED} record:policy:running after kill --"
     run_it = f"select -p demo --no-progress --run-id f{number} --set {start(2, number)}"
     return ("bash", "-c", f"{sys.executable} {kill} {run_it}; test $? = 137")
 

@@ -28,6 +28,9 @@ sleeves = [{ profile = "small" }, { profile = "narrow" }]
 """
 """A meta profile of two small sleeves."""
 
+FAULTY = [sys.executable, str(Path(__file__).with_name("planted.py"))]
+"""A command that runs quantflow with a fault: what follows says where, when and which."""
+
 SMALL = (
     "data.start=2017-01-01",
     "validation.min_history=504",

@@ -19,9 +19,8 @@ from pathlib import Path
 from quantflow.config.load import load_profile
 from quantflow.desk.publish import mark_stale, publish
 from quantflow.runs.book import FILES, broken, current, place_of, stale
-from quantflow.runs.record import RunRecord
-from quantflow.runs.request import create_run
-from quantflow.runs.status import status
+from quantflow.runs.create import create_run
+from quantflow.runs.run import open_run
 from recorded import written
 
 FIRST = date(2000, 1, 3)
@@ -34,8 +33,8 @@ def ready(home: Path, number: int) -> str:
     record = create_run(load_profile(PROFILE, workspace=home), home, day, f"run-{number:05d}")
     written(record, {}, {"KO": 0.25, "PEP": 0.5})
     for file in ("weights.csv", "report.html", "brief.txt"):
-        record.write_file(file, f"{record.run_id}\n" * 200)
-    return record.run_id
+        record.write_file(file, f"{record.id}\n" * 200)
+    return record.id
 
 
 def forked(work: Callable[[], object]) -> int:
@@ -58,7 +57,7 @@ def code_of(child: int) -> int:
 
 def publisher(home: Path, run_id: str) -> Callable[[], object]:
     """Return what publishes a run."""
-    return lambda: publish(status(RunRecord(home, run_id)))
+    return lambda: publish(open_run(home, run_id))
 
 
 def killed_at(number: int, work: Callable[[], object]) -> Callable[[], object]:
@@ -155,7 +154,7 @@ def steps(home: Path) -> list[str]:
         before, failed, run_id = (f"run-{n:05d}" for n in (3 * number, 3 * number + 2, 3 * number + 3))
         ready(home, 3 * number + 2)
         ready(home, 3 * number + 3)
-        mark_stale(RunRecord(home, failed), ["it failed: no"])
+        mark_stale(open_run(home, failed), ["it failed: no"])
         code = code_of(forked(killed_at(number, publisher(home, run_id))))
         book = current(home, PROFILE)
         if stale(home, PROFILE) is None and book and book.run_id == before:

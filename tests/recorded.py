@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,10 @@ import pandas as pd
 from quantflow.config.load import load_meta, load_profile
 from quantflow.config.meta import Sleeve
 from quantflow.data.panel import Panel
-from quantflow.data.store import ArtifactStore
+from quantflow.runs.create import create_run
+from quantflow.runs.header import Header
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.request import create_meta_run, create_run, layout_of
-from quantflow.runs.sleeves import links
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.run import Run, open_run
 
 AS_OF = date(2022, 12, 28)
 
@@ -32,9 +32,22 @@ class Name:
     min_notional: float = 0.0
 
 
+def created(home: Path, run_id: str = "one", profile: str = "demo", kind: str = "selection", **header: Any) -> Run:
+    """Write a run that has been created and no more; of one stage unless *header* says otherwise."""
+    frozen = Header(**{"kind": kind, "profile": profile, "as_of": AS_OF, "stages": ("ingestion",), **header})
+    RunRecord(home, run_id).create(frozen)
+    return open_run(home, run_id)
+
+
+def without_stage(run: RunRecord, stage: str) -> None:
+    """Remove a stage's record, as if the stage had never run."""
+    (found,) = (run.folder / "stages").glob(f"*-{stage}.json")
+    found.unlink()
+
+
 def recorded(
     home: Path, names: Mapping[str, Name], weights: Mapping[str, float], *overrides: str, profile: str = "demo"
-) -> RunStatus:
+) -> Run:
     """Write a selection run of *names* that ended in *weights*; only names with a weight became atoms."""
     record = create_run(load_profile(profile, workspace=home, overrides=overrides), home, AS_OF)
     return written(record, names, weights)
@@ -42,31 +55,31 @@ def recorded(
 
 def recorded_meta(
     home: Path, sleeves: Mapping[str, Mapping[str, Name]], weights: Mapping[str, float], *overrides: str
-) -> RunStatus:
+) -> Run:
     """Write a meta run of demo sleeves, each with its names, that ended in *weights*."""
     meta = load_meta("demo_meta", workspace=home, overrides=overrides)
     chosen = tuple(Sleeve(profile="demo", id=name) for name in sleeves)
     demo = load_profile("demo", workspace=home)
     meta = meta.model_copy(update={"sleeves": chosen, "resolved": dict.fromkeys(sleeves, demo)})
-    record = create_meta_run(meta, home, AS_OF)
-    for link in links(record):
-        written(RunRecord(home, link.run_id), sleeves[link.id], dict.fromkeys(sleeves[link.id], 0.1))
+    record = create_run(meta, home, AS_OF)
+    for sleeve in record.sleeves:
+        written(sleeve.run, sleeves[sleeve.name], dict.fromkeys(sleeves[sleeve.name], 0.1))
     return written(record, {}, weights)
 
 
-def written(record: RunRecord, names: Mapping[str, Name], weights: Mapping[str, float]) -> RunStatus:
+def written(record: Run, names: Mapping[str, Name], weights: Mapping[str, float]) -> Run:
     """Write what the stages of a created run would have left."""
-    store = ArtifactStore(layout_of(record).store, as_of=record.as_of)
+    store = record.store
     frame = pd.DataFrame({"weight": list(weights.values())}, index=pd.Index(list(weights), name="symbol"))
     made = {"weights": frame, "metrics": {"strategy": {}}, "oos_returns": pd.DataFrame({"net": [0.0]})}
     parts = {"ingestion": _ingested(names), "synthesis": _atoms(names, weights)} if names else {}
-    last = record.stages[-1]
-    for stage in record.stages:
+    last = record.header.stages[-1]
+    for stage in record.header.stages:
         outputs = parts.get(stage, {}) | (made if stage == last else {})
         refs = {name: store.put(name, value) for name, value in outputs.items()}
         record.write_stage(StageRecord(stage, "done", outputs=refs))
     record.write_file("weights.csv", frame.to_csv())
-    return status(record)
+    return record.again()
 
 
 def _ingested(names: Mapping[str, Name]) -> dict[str, object]:

@@ -15,21 +15,20 @@ from quantflow.config.load import load_profile
 from quantflow.errors import DataError, DataUnavailableError, QuantflowError, StageError
 from quantflow.flows.adapter import task_options
 from quantflow.flows.launch import execute
-from quantflow.flows.selection import run_selection_flow
+from quantflow.flows.run import run_selection_flow
 from quantflow.flows.watch import TaskState, asking, fetch
 from quantflow.pipeline.registry import SELECTION, StageRegistry
 from quantflow.pipeline.stage import Kind
+from quantflow.runs.create import create_run
 from quantflow.runs.layout import Layout
-from quantflow.runs.record import RunRecord
-from quantflow.runs.request import create_run
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.run import Run, open_run
 from quantflow.server.server import ApiServer
 
 pytestmark = pytest.mark.usefixtures("server")
 
 
-def start(workspace: Path, run_id: str, server: ApiServer, profile: str = "demo") -> RunStatus:
-    record = RunRecord(workspace, run_id)
+def start(workspace: Path, run_id: str, server: ApiServer, profile: str = "demo") -> Run:
+    record = open_run(workspace, run_id)
     if not record.exists:
         loaded = load_profile(profile, workspace=workspace, overrides=SMALL)
         from datetime import date
@@ -38,27 +37,27 @@ def start(workspace: Path, run_id: str, server: ApiServer, profile: str = "demo"
     return execute(record, server)
 
 
-def tasks_of(run: RunStatus) -> list[TaskState]:
-    record = RunRecord(run.record.workspace, run.record.run_id)
+def tasks_of(run: Run) -> list[TaskState]:
+    record = run.again()
     with asking() as client:
-        return sorted(fetch(record.tag(len(record.header["flow_runs"])), client), key=lambda task: task.at)
+        return sorted(fetch(record.tag(len(record.header.flow_runs)), client), key=lambda task: task.at)
 
 
-def digests(run: RunStatus) -> dict[str, str]:
+def digests(run: Run) -> dict[str, str]:
     found = {name: ref.sha256 for stage in run.stages.values() if stage for name, ref in stage.outputs.items()}
     found.pop("report", None)  # it names the run
     found.pop("brief", None)
-    found["weights.csv"] = hashlib.sha256((run.record.folder / "weights.csv").read_bytes()).hexdigest()
+    found["weights.csv"] = hashlib.sha256((run.folder / "weights.csv").read_bytes()).hexdigest()
     return found
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, server: ApiServer) -> RunStatus:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, server: ApiServer) -> Run:
     """A whole run that nothing disturbed, in a workspace of its own."""
     return start(tmp_path_factory.mktemp("undisturbed"), "undisturbed", server)
 
 
-def test_each_stage_is_one_task_in_topological_order(undisturbed: RunStatus) -> None:
+def test_each_stage_is_one_task_in_topological_order(undisturbed: Run) -> None:
     """A stage's task starts only after the tasks that make what it needs, and every stage has exactly one."""
     names = [task.name for task in tasks_of(undisturbed) if task.name in SELECTION]
     assert sorted(names) == sorted(SELECTION)
@@ -69,12 +68,12 @@ def test_each_stage_is_one_task_in_topological_order(undisturbed: RunStatus) -> 
         made |= set(stage.makes)
 
 
-def test_relaxation_levels_are_seen_as_task_runs(undisturbed: RunStatus) -> None:
+def test_relaxation_levels_are_seen_as_task_runs(undisturbed: Run) -> None:
     """The policy's loop is visible in the API, a task run per level."""
     assert "policy level 1" in {task.name for task in tasks_of(undisturbed)}
 
 
-def test_every_task_ends_completed_in_the_api(undisturbed: RunStatus) -> None:
+def test_every_task_ends_completed_in_the_api(undisturbed: Run) -> None:
     """When a run has ended, the API has the final state of each of its tasks."""
     assert {task.kind for task in tasks_of(undisturbed)} == {"COMPLETED"}
     assert undisturbed.state == "completed"
@@ -152,13 +151,13 @@ def test_a_second_run_finds_every_compute_stage_cached(workspace: Path, server: 
 
 @pytest.mark.parametrize("stage_id", SELECTION)
 def test_a_failed_run_resumes_to_the_same_bytes(
-    stage_id: str, workspace: Path, server: ApiServer, failing: Any, undisturbed: RunStatus
+    stage_id: str, workspace: Path, server: ApiServer, failing: Any, undisturbed: Run
 ) -> None:
     """After a failure in any stage, resume repeats no finished stage and ends in an undisturbed run's bytes."""
     failing(stage_id, 1, StageError("injected"))
     with pytest.raises(StageError, match="injected"):
         start(workspace, "resumed", server)
-    broken = status(RunRecord(workspace, "resumed"))
+    broken = open_run(workspace, "resumed")
     before = SELECTION[: SELECTION.index(stage_id)]
     assert broken.state == "failed"
     assert broken.done == before

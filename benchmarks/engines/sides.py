@@ -56,8 +56,8 @@ def own(kept: dict[str, str]) -> list[Side]:
     """Return the plain scripts and quantflow."""
     plain = (sys.executable, str(HERE / "work.py"), "{start}")
     select = ("select", "-p", "demo", "--no-progress", "--run-id", "from-{start}", "--set", "data.start={start}")
-    fault = ("quantflow.testing.faults", "record:policy:running", "after", "kill", "--")
-    failing = (sys.executable, "-m", *fault, *select)
+    fault = (str(HERE.parents[1] / "tests" / "planted.py"), "record:policy:running", "after", "kill", "--")
+    failing = (sys.executable, *fault, *select)
     way = {"command": quantflow(*select), "resume": quantflow("resume", "from-{start}"), "failing": failing}
     return [
         Side("six", "plain script, six stages", plain),

@@ -10,8 +10,8 @@ from quantflow.config.load import find_workspace, load_profile
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.stage import SelectionContext, Stage, check_wiring
+from quantflow.runs.create import default_run_id, resolve_as_of
 from quantflow.runs.layout import Layout
-from quantflow.runs.request import default_run_id, resolve_as_of
 
 
 class QuantSDK:
@@ -37,7 +37,7 @@ class QuantSDK:
 
         Args:
             profile: The profile's name.
-            run_id: The run's name; made up when None.
+            run_id: The run's name; generated when None.
             as_of: The last session to be seen; None for the last completed one.
             workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
             overrides: ``section.key=value`` lines that win over the profile.

@@ -16,10 +16,10 @@ from pathlib import Path
 import libfaketime
 import pytest
 
-from processes import SMALL, bare_environment, processes_of, run_cli
+from processes import FAULTY, SMALL, bare_environment, processes_of, run_cli
 from quantflow.pipeline.registry import SELECTION, StageRegistry
 from quantflow.runs.record import RunRecord
-from quantflow.runs.status import status
+from quantflow.runs.run import open_run
 
 CACHED = tuple(name for name in SELECTION if StageRegistry.get(name).kind != "control")
 COMMAND = ("select", "-p", "demo", "--run-id", "hit", *(part for key in SMALL for part in ("--set", key)))
@@ -58,7 +58,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def digests(workspace: Path) -> dict[str, str]:
-    run = status(RunRecord(workspace, "hit"))
+    run = open_run(workspace, "hit")
     assert run.state == "completed"
     found = {name: ref.sha256 for stage in run.stages.values() if stage for name, ref in stage.outputs.items()}
     del found["report"], found["brief"]  # they name times
@@ -95,7 +95,7 @@ def check(workspace: Path, quiet: Path) -> None:
 @pytest.mark.parametrize(("place", "when", "what"), PLANTED)
 def test_a_planted_fault_is_survived(place: str, when: str, what: str, fresh: Path, quiet: Path) -> None:
     """A fault before or after any step that leaves a trace."""
-    command = [sys.executable, "-m", "quantflow.testing.faults", place, when, what, "--", *COMMAND]
+    command = [*FAULTY, place, when, what, "--", *COMMAND]
     at = time.monotonic()
     hit = subprocess.run(
         command, cwd=fresh, env=bare_environment(), capture_output=True, text=True, check=False, timeout=200
@@ -113,7 +113,7 @@ def test_a_planted_fault_is_survived(place: str, when: str, what: str, fresh: Pa
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_on_disk_is_found_and_mended(damage: str, fresh: Path, quiet: Path) -> None:
     """Artifacts and records that were changed behind quantflow's back are not believed."""
-    command = [sys.executable, "-m", "quantflow.testing.faults", "record:validation:running", "after", "kill", "--"]
+    command = [*FAULTY, "record:validation:running", "after", "kill", "--"]
     subprocess.run([*command, *COMMAND], cwd=fresh, env=bare_environment(), capture_output=True, check=False)
     record = RunRecord(fresh, "hit")
     made = {name: record.stage(stage) for stage, name in (("features", "features"), ("inference", "scores"))}
@@ -153,10 +153,10 @@ def test_a_clock_that_jumps_is_survived(shift: str, fresh: Path, quiet: Path) ->
     library = Path(libfaketime.__file__).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
     assert library.exists()
     clock = {"LD_PRELOAD": str(library), "FAKETIME": shift, "DONT_FAKE_MONOTONIC": "1"}
-    command = [sys.executable, "-m", "quantflow.testing.faults", "record:validation:running", "after", "kill", "--"]
+    command = [*FAULTY, "record:validation:running", "after", "kill", "--"]
     hit = subprocess.run([*command, *COMMAND], cwd=fresh, env=bare_environment() | clock, check=False)
     assert hit.returncode == -9
-    created = datetime.fromisoformat(RunRecord(fresh, "hit").header["created"])
+    created = datetime.fromisoformat(RunRecord(fresh, "hit").header.created)
     assert abs(datetime.now(UTC) - created) > timedelta(hours=29)
     check(fresh, quiet)
 

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from processes import SMALL, bare_environment, processes_of, run_cli
+from processes import FAULTY, SMALL, bare_environment, processes_of, run_cli
 from quantflow.pipeline.registry import META, SELECTION
-from quantflow.runs.record import RunRecord
-from quantflow.runs.status import status
+from quantflow.runs.run import open_run
 
 PROFILE = (
     '[profiles.s{n}]\nextends = "demo"\n[profiles.s{n}.data]\nstart = 2017-01-01\n[profiles.s{n}.policy]\ntop_n = {n}\n'
@@ -167,7 +166,7 @@ def test_a_planted_fault_in_a_meta_stage_is_survived(
     place: str, when: str, what: str, portfolio: Path, quiet: bytes
 ) -> None:
     """A fault before or after any step of the stages that make one portfolio of the sleeves."""
-    command = [sys.executable, "-m", "quantflow.testing.faults", place, when, what, "--", *COMMAND]
+    command = [*FAULTY, place, when, what, "--", *COMMAND]
     hit = subprocess.run(
         [*command, "--runner", "local"],
         cwd=portfolio,
@@ -195,7 +194,7 @@ def test_many_runs_at_once_share_a_workspace(fresh: Path) -> None:
         processes.append(subprocess.Popen(command, cwd=fresh, env=bare_environment(), **pipes))  # type: ignore[call-overload]
     said = [process.communicate(timeout=1200)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * RUNS_AT_ONCE, said
-    runs = [status(RunRecord(fresh, f"r{number}")) for number in range(RUNS_AT_ONCE)]
+    runs = [open_run(fresh, f"r{number}") for number in range(RUNS_AT_ONCE)]
     executed: Counter[str] = Counter()
     keys: set[str] = set()
     for run in runs:

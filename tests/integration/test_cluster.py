@@ -15,9 +15,7 @@ import pytest
 import quantflow
 from processes import TWO_SLEEVES, bare_environment, run_cli
 from quantflow.pipeline.code_version import package_version
-from quantflow.runs.record import RunRecord
-from quantflow.runs.sleeves import links
-from quantflow.runs.status import status
+from quantflow.runs.run import open_run
 
 
 @pytest.fixture
@@ -93,10 +91,10 @@ def test_artifacts_and_cache_can_lie_in_s3(home: Path, s3: str) -> None:
     assert not (home / ".quantflow" / "artifacts").exists()
     again = run_cli("select", "-p", "small", "--run-id", "again", "--set", store, cwd=home)
     assert again.returncode == 0, again.stderr
-    assert status(RunRecord(home, "again")).stages["validation"].cached  # type: ignore[union-attr]
+    assert open_run(home, "again").stages["validation"].cached  # type: ignore[union-attr]
     books = run_cli("meta", "-m", "two", "--run-id", "meta", "--set", f"meta.{store}", "--set", store, cwd=home)
     assert books.returncode == 0, books.stderr
-    assert len(links(RunRecord(home, "meta"))) == 2
+    assert len(open_run(home, "meta").sleeves) == 2
     plain = run_cli("select", "-p", "small", "--run-id", "plain", cwd=home)
     assert plain.returncode == 0, plain.stderr
     same = {(home / "runs" / name / "weights.csv").read_bytes() for name in ("first", "again", "plain", "meta.small")}
@@ -188,5 +186,5 @@ def test_a_node_with_other_code_is_refused_before_any_sleeve_runs(mixed: str, ho
     assert done.returncode == 30, done.stderr
     assert "has other code than this process: quantflow 0.0.9+" in done.stderr
     assert package_version() in done.stderr
-    assert [status(RunRecord(home, f"one.{name}")).done for name in ("small", "narrow")] == [(), ()]
+    assert [open_run(home, f"one.{name}").done for name in ("small", "narrow")] == [(), ()]
     assert not (home / "current").exists()

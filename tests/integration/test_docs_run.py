@@ -22,7 +22,7 @@ import pytest
 from pages import PAGES, ROOT, all_blocks, blocks, lines, write_files, write_module
 from processes import bare_environment, shown_to
 from quantflow.ops.starter import prices
-from quantflow.runs.status import list_runs
+from quantflow.runs.find import list_runs
 from quantflow.server.server import ApiServer
 
 SECONDS = 600.0
@@ -101,7 +101,7 @@ def reader(computed: Path, prepared: Path, server: ApiServer, tmp_path: Path) ->
 
 def filled_in(line: str, workspace: Path) -> str:
     """Return a line with real runs in place of RUN, A and B, and the program of this environment."""
-    known = [run.record.run_id for run in list_runs(workspace)]
+    known = [run.id for run in list_runs(workspace)]
     words = {"RUN": known[-1], "B": known[-1], "A": known[max(0, len(known) - 2)], "STAGE": "policy"}
     told = re.sub(r"\b(RUN|STAGE|A|B)\b", lambda found: words[found[0]], line)
     return re.sub(r"^\.venv/bin/quantflow", "quantflow", told)

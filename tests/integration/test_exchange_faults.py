@@ -13,9 +13,8 @@ from quantflow.config.load import load_profile
 from quantflow.data.artifacts import encode
 from quantflow.errors import DataError
 from quantflow.flows.launch import execute
-from quantflow.runs.record import RunRecord
-from quantflow.runs.request import create_run
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.create import create_run
+from quantflow.runs.run import Run, open_run
 from quantflow.server.server import ApiServer
 from quantflow.stages.ingestion import IngestionStage
 
@@ -42,7 +41,7 @@ def settings(exchange: FakeExchange) -> dict[str, object]:
     return {"provider": "ccxt", "exchange": "binance", "base_url": exchange.url, "limit": 1000, "timeout": 1}
 
 
-def start(workspace: Path, exchange: FakeExchange, server: ApiServer) -> RunStatus:
+def start(workspace: Path, exchange: FakeExchange, server: ApiServer) -> Run:
     """Run the demo profile on the exchange."""
     data = [f"data.{key}={value}" for key, value in settings(exchange).items()]
     short = [
@@ -94,7 +93,7 @@ def test_permanent_faults_stop_at_once(
     exchange.order(fault, times=99, path="symbol=ETHUSDT")
     with pytest.raises(DataError, match=part):
         start(workspace, exchange, server)
-    failed = status(RunRecord(workspace, "run")).failed
+    failed = open_run(workspace, "run").failed
     assert failed is not None
     assert (failed.stage, failed.attempt) == ("ingestion", 1)
     assert failed.error is not None

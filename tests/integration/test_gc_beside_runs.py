@@ -13,7 +13,7 @@ import pytest
 
 from processes import bare_environment, run_cli
 from quantflow.runs.book import broken, current
-from quantflow.runs.status import find_run
+from quantflow.runs.find import find_run
 
 SELECTS, AT_ONCE = (40, 4) if "FULL_FAULTS" in os.environ else (6, 3)
 """The many are for ``nox -s faults``: they take some minutes."""

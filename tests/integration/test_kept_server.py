@@ -55,7 +55,7 @@ def test_a_kept_server_is_shared_survives_its_users_and_ends_when_it_is_let_go(f
         run_cli("server", "stop", cwd=fresh)
         assert server_status(fresh).kept is False
     assert stop_server(fresh)
-    assert not [command for command in processes_of(fresh) if "api_server" in command]
+    assert not [command for command in processes_of(fresh) if "quantflow.server.process" in command]
     gone = run_cli("server", "status", cwd=fresh)
     assert (gone.returncode, gone.stdout) == (1, "no API server runs: each run starts its own\n")
 

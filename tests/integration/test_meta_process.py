@@ -16,8 +16,7 @@ import pytest
 
 from processes import api_of, bare_environment, own_server, processes_of, run_cli
 from quantflow.runs.record import RunRecord
-from quantflow.runs.sleeves import links
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.run import Run, open_run
 from quantflow.server.server import SCHEDULING, server_settings
 
 PROFILE = """
@@ -83,8 +82,8 @@ def weights(workspace: Path, run_id: str) -> bytes:
     return (workspace / "runs" / run_id / "weights.csv").read_bytes()
 
 
-def found(workspace: Path, run_id: str) -> RunStatus:
-    return status(RunRecord(workspace, run_id))
+def found(workspace: Path, run_id: str) -> Run:
+    return open_run(workspace, run_id)
 
 
 def wait_until_quiet(workspace: Path) -> list[str]:
@@ -101,7 +100,9 @@ def test_ray_and_processes_give_the_same_bytes(portfolio: Path, quiet: bytes) ->
 
     def count() -> None:
         while not done.wait(0.2):
-            servers.update(c for c in processes_of(portfolio) if "flows.api_server" in c or "prefect.server" in c)
+            servers.update(
+                c for c in processes_of(portfolio) if "quantflow.server.process" in c or "prefect.server" in c
+            )
 
     counter = threading.Thread(target=count)
     counter.start()
@@ -148,7 +149,7 @@ def kill_a_sleeve_worker(workspace: Path, run_id: str, process: subprocess.Popen
     until = time.monotonic() + 120
     while time.monotonic() < until:
         assert process.poll() is None, process.communicate()
-        run = status(record) if record.exists else None
+        run = open_run(record.workspace, record.id) if record.exists else None
         if run is not None and run.owner is not None and run.owner["pid"] and "features" in run.done:
             os.kill(json.loads(lock.read_text())["pid"], signal.SIGKILL)
             return
@@ -219,9 +220,9 @@ def test_a_partial_portfolio_says_so_first(portfolio: Path) -> None:
     assert done.returncode == 0, done.stderr
     run = found(portfolio, "part")
     assert run.degraded
-    book = pd.read_csv(run.record.folder / "weights.csv")
+    book = pd.read_csv(run.folder / "weights.csv")
     assert book["weight"].sum() == pytest.approx(1.0, abs=1e-12)
-    head = "\n".join((run.record.folder / "brief.txt").read_text().splitlines()[:4])
+    head = "\n".join((run.folder / "brief.txt").read_text().splitlines()[:4])
     assert "bad" in head
     assert "artial" in head
 
@@ -239,7 +240,10 @@ def test_nested_and_pinned_sleeves(portfolio: Path) -> None:
     pinned = run_cli("meta", "-m", "pinned", "--run-id", "pin", "--runner", "local", cwd=portfolio)
     assert pinned.returncode == 0, pinned.stderr
     assert "earlier (reused)" in pinned.stdout
-    assert {link.id: link.pinned for link in links(RunRecord(portfolio, "pin"))} == {"s1": True, "s2": False}
+    assert {sleeve.name: sleeve.link.pinned for sleeve in open_run(portfolio, "pin").sleeves} == {
+        "s1": True,
+        "s2": False,
+    }
     assert weights(portfolio, "earlier") == before
     listed = run_cli("inspect", "--json", cwd=portfolio)
     assert {run["run_id"] for run in json.loads(listed.stdout)["runs"]} == {"deep", "earlier", "pin"}
@@ -260,7 +264,7 @@ def test_a_signal_ends_a_meta_run_in_order(portfolio: Path) -> None:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, cwd=portfolio, env=bare_environment(), **pipes)  # type: ignore[call-overload]
     record = RunRecord(portfolio, "stopped.s1")
-    while not (record.exists and (who := status(record).owner) and who["pid"] != process.pid):
+    while not (record.exists and (who := open_run(record.workspace, record.id).owner) and who["pid"] != process.pid):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     at = time.monotonic()

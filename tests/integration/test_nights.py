@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from processes import bare_environment, processes_of, run_cli
+from processes import FAULTY, bare_environment, processes_of, run_cli
 
 PROFILE = """
 [profiles.night]
@@ -72,16 +71,17 @@ def test_ten_nights(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> No
             case 17:
                 continue  # the machine was off
             case 22:
-                kill = [
-                    sys.executable,
-                    "-m",
-                    "quantflow.testing.faults",
+                command = [
+                    *FAULTY,
                     "record:policy:running",
                     "after",
                     "kill",
                     "--",
+                    "select",
+                    "-p",
+                    "night",
+                    "--no-progress",
                 ]
-                command = [*kill, "select", "-p", "night", "--no-progress"]
                 assert subprocess.run(command, cwd=fresh, env=bare_environment(), check=False).returncode == -9
             case _:
                 done = night(fresh)
@@ -107,4 +107,4 @@ def test_ten_nights(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> No
     assert b"S7" not in book(fresh, DAYS[9])
     assert (fresh / "current" / "night" / "weights.csv").read_bytes() == book(fresh, DAYS[9])
     assert not (fresh / "current" / "night.STALE").exists()
-    assert not [command for command in processes_of(fresh) if "api_server" in command]
+    assert not [command for command in processes_of(fresh) if "quantflow.server.process" in command]

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from processes import SMALL, bare_environment
-from quantflow.runs.record import RunRecord
-from quantflow.runs.status import status
+from quantflow.runs.run import Run, open_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EXAMPLE = EXAMPLES / "plugin"
@@ -77,9 +76,9 @@ def plan(workspace: Path, site: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def resumed(workspace: Path, site: Path) -> RunRecord:
+def resumed(workspace: Path, site: Path) -> Run:
     """A run of the package's profile that was killed in its own stage's replacement, and resumed."""
-    record = RunRecord(workspace, "killed")
+    record = open_run(workspace, "killed")
     process = start(workspace, site, "select", "-p", "tilted", "--run-id", "killed", "--no-progress", *SETS)
     until = time.monotonic() + 120
     while not (record.exists and (found := record.stage("inference")) is not None and found.state == "running"):
@@ -88,34 +87,34 @@ def resumed(workspace: Path, site: Path) -> RunRecord:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert status(record).state == "interrupted"
+    assert record.again().state == "interrupted"
     run(workspace, site, "resume", "killed", "--no-progress")
-    return RunRecord(workspace, "killed")
+    return open_run(workspace, "killed")
 
 
-def test_a_killed_run_of_foreign_stages_is_resumed_in_another_process(resumed: RunRecord) -> None:
+def test_a_killed_run_of_foreign_stages_is_resumed_in_another_process(resumed: Run) -> None:
     """The record names the stages of the package, and another process completes the run with them."""
     assert list(resumed.stages) == [*STAGES, "allocation", "validation", "report"]
-    assert status(resumed).state == "completed"
+    assert resumed.again().state == "completed"
     notes = resumed.stage("dispersion")
     assert notes is not None
     assert set(notes.outputs) == {"dispersion", "dispersion_notes"}
     assert set(resumed.stage("inference").fingerprint["inputs"]) == {"features", "breadth"}  # type: ignore[union-attr]
 
 
-def test_a_second_run_takes_its_stages_from_the_cache(resumed: RunRecord, workspace: Path, site: Path) -> None:
+def test_a_second_run_takes_its_stages_from_the_cache(resumed: Run, workspace: Path, site: Path) -> None:
     """As a sleeve on Ray too: workers find the package, and give its code the same version."""
     run(workspace, site, "meta", "-m", "both", "--run-id", "portfolio", "--no-progress", *SETS)
-    sleeve = status(RunRecord(workspace, "portfolio.tilted"))
+    sleeve = open_run(workspace, "portfolio.tilted")
     assert sleeve.state == "completed"
     ours = ("dispersion", "breadth", "inference", "validation")
     assert {name: sleeve.stages[name].cached for name in ours} == dict.fromkeys(ours, True)  # type: ignore[union-attr]
     table = (resumed.folder / "weights.csv").read_bytes()
-    assert (sleeve.record.folder / "weights.csv").read_bytes() == table
+    assert (sleeve.folder / "weights.csv").read_bytes() == table
 
 
 def test_a_changed_helper_misses_the_cache_and_a_changed_comment_does_not(
-    resumed: RunRecord, workspace: Path, site: Path, tmp_path: Path
+    resumed: Run, workspace: Path, site: Path, tmp_path: Path
 ) -> None:
     """What counts is what the package's code says, however deep it is imported."""
     copy = shutil.copytree(site, tmp_path / "site")
@@ -132,13 +131,13 @@ def test_a_changed_helper_misses_the_cache_and_a_changed_comment_does_not(
     assert (found["dispersion"], found["features"], found["clustering"]) == ("complete",) * 3
 
 
-def test_without_the_package_nothing_is_started(resumed: RunRecord, workspace: Path, tmp_path: Path) -> None:
+def test_without_the_package_nothing_is_started(resumed: Run, workspace: Path, tmp_path: Path) -> None:
     """Where the package is not installed the error says so, with exit code 2."""
     process = start(workspace, tmp_path, "select", "-p", "tilted", "--run-id", "absent")
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 2
     assert "No installed package registers a stage named 'breadth'" in errors
-    assert not RunRecord(workspace, "absent").exists
+    assert not open_run(workspace, "absent").exists
 
 
 def test_the_package_passes_its_own_tests(site: Path) -> None:

@@ -20,8 +20,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from processes import api_of, bare_environment, shown_to
 from quantflow.config.load import load_profile
 from quantflow.flows.launch import execute
+from quantflow.runs.create import create_run, resolve_as_of
 from quantflow.runs.record import RunRecord
-from quantflow.runs.request import create_run, resolve_as_of
+from quantflow.runs.run import open_run
 from quantflow.server.server import ApiServer
 
 PROFILES = """
@@ -40,7 +41,7 @@ execution = { runner = "local" }
 
 def of(server: ApiServer, what: str, record: RunRecord) -> list[dict[str, Any]]:
     """The artifacts of a run's last flow run, or that flow run."""
-    wanted = {"any_": RunRecord(record.workspace, record.run_id).header["flow_runs"][-1:]}
+    wanted = {"any_": open_run(record.workspace, record.id).header.flow_runs[-1:]}
     body = {what: {"flow_run_id" if what == "artifacts" else "id": wanted}}
     with api_of(server) as client:
         answer = client.post(f"/{what}/filter", json=body)
@@ -97,7 +98,7 @@ def test_a_meta_runs_artifacts_are_its_sleeves_and_net_weights(pair: Path, serve
 
 def test_runs_and_sleeves_carry_their_names_as_tags(pair: Path, server: ApiServer) -> None:
     """A flow run is called like its run, and is found by run, profile and as-of; a sleeve's also by the sleeve."""
-    as_of = f"as-of:{RunRecord(pair, 'both').header['as_of']}"
+    as_of = f"as-of:{open_run(pair, 'both').as_of}"
     (whole,) = of(server, "flow_runs", RunRecord(pair, "both"))
     assert whole["name"] == "both"
     assert {"run:both", "profile:a_pair", as_of} <= set(whole["tags"])
@@ -119,15 +120,15 @@ def test_a_profiles_runs_line_up_and_a_server_that_does_not_answer_costs_nothing
     assert [row["stage"] for row in found["one-funnel"]] == list(record.stages)
     assert all(row["why"].startswith("+") for row in found["one-winners"])
     assert f"({(record.folder / 'report.html').as_uri()})" in found["one-report"]
-    again = execute(RunRecord(pair, "first"), server, forced=("report",))
-    assert set(tables(server, again.record)) == set(found)
-    assert len(RunRecord(pair, "first").header["flow_runs"]) == 2
+    again = execute(open_run(pair, "first"), server, forced=("report",))
+    assert set(tables(server, again)) == set(found)
+    assert len(open_run(pair, "first").header.flow_runs) == 2
     monkeypatch.setattr("quantflow.flows.artifacts.PATIENCE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts, and never answers
         monkeypatch.setattr("quantflow.flows.artifacts.get_client", partial(client_of, silent.getsockname()[1]))
-        late = execute(RunRecord(pair, "first"), server, forced=("report",))
+        late = execute(open_run(pair, "first"), server, forced=("report",))
     assert late.state == "completed"
-    assert tables(server, late.record) == {}
-    (refused,) = [event for event in late.record.events() if event["event"] == "artifacts.refused"]
+    assert tables(server, late) == {}
+    (refused,) = [event for event in late.events() if event["event"] == "artifacts.refused"]
     assert "Timeout" in refused["error"]
-    assert "did not take the run's artifacts" in (late.record.folder / "log.txt").read_text()
+    assert "did not take the run's artifacts" in (late.folder / "log.txt").read_text()

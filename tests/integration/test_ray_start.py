@@ -224,7 +224,9 @@ def test_what_a_killed_run_leaves_is_ended_and_removed(two: Path) -> None:
             time.sleep(0.2)
         run, *below = processes()
         os.kill(run.pid, signal.SIGKILL)
-        _, alive = psutil.wait_procs([each for each in below if "api_server" not in " ".join(_words(each))], 30)
+        _, alive = psutil.wait_procs(
+            [each for each in below if "quantflow.server.process" not in " ".join(_words(each))], 30
+        )
         assert alive == []
     with ours._private_folder() as folder:
         left = [each for each in folder.parent.parent.glob(f"{ours.PREFIX}*") if each != folder.parent]

@@ -274,7 +274,7 @@ def test_what_changed_is_told_against_the_book_before(browser: Browser, shared: 
 @pytest.mark.parametrize("run", REPORTS)
 def test_prefects_own_page_shows_the_run(browser: Browser, shared: Shared, run: str) -> None:
     """On a team's server the UI shows the run's name, tags and artifacts, without an error or a foreign request."""
-    flow_run = RunRecord(shared.home, run).header["flow_runs"][-1]
+    flow_run = RunRecord(shared.home, run).header.flow_runs[-1]
     stored = httpx.get(f"{shared.url}/api/flow_runs/{flow_run}").json()
     seen = watched(browser)
     seen.page.goto(f"{shared.url}/runs/flow-run/{flow_run}")

@@ -11,6 +11,7 @@ import pytest
 
 from processes import run_cli
 from quantflow.runs.record import RunRecord
+from quantflow.runs.run import Run
 from ran import ran
 
 
@@ -59,23 +60,23 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     home = tmp_path_factory.mktemp("own")
     (home / "own_of_test_reproduce.py").write_text(PLUGIN.replace("FACTOR", "0.5"))
     (home / "quantflow.toml").write_text(PROFILE)
-    return ran(home, profile="own").record
+    return ran(home, profile="own")
 
 
-def test_another_blas_kernel_is_compared_within_a_tolerance(own: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_blas_kernel_is_compared_within_a_tolerance(own: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where linear algebra takes another kernel bits do change: numbers are compared within 1e-9, and it says so."""
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem" if platform.machine() == "x86_64" else "ARMV8")
-    code, found = reproduced(own.workspace, own.run_id)
+    code, found = reproduced(own.workspace, own.id)
     assert (code, found["same"], found["exact"]) == (0, True, False)
     assert found["cpu"][0] != found["cpu"][1]
     assert "within 1e-9" in {row["verdict"] for row in found["stages"]}
 
 
-def test_changed_code_of_a_plug_in_is_named(own: RunRecord) -> None:
+def test_changed_code_of_a_plug_in_is_named(own: Run) -> None:
     """Exit code 1: the plug-in's stage is the first that differs, and its code the cause."""
     module = own.workspace / "own_of_test_reproduce.py"
     module.write_text(PLUGIN.replace("FACTOR", "0.25"))
-    code, found = reproduced(own.workspace, own.run_id)
+    code, found = reproduced(own.workspace, own.id)
     assert (code, found["first"], found["cause"]) == (1, "allocation", "code: of the stage, or of what it imports")
     (row,) = [row for row in found["stages"] if row["stage"] == "allocation"]
     assert row["detail"].startswith("weights: weight of ")

@@ -14,7 +14,7 @@ import pytest
 from processes import bare_environment, processes_of, run_cli
 from quantflow.pipeline.registry import SELECTION, StageRegistry
 from quantflow.runs.record import RunRecord
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.run import Run, open_run
 
 
 def start(workspace: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -45,8 +45,8 @@ def weights(workspace: Path, run_id: str) -> bytes:
     return (workspace / "runs" / run_id / "weights.csv").read_bytes()
 
 
-def found(workspace: Path, run_id: str) -> RunStatus:
-    return status(RunRecord(workspace, run_id))
+def found(workspace: Path, run_id: str) -> Run:
+    return open_run(workspace, run_id)
 
 
 def test_the_demo_runs_in_an_empty_folder(prepared: Path) -> None:
@@ -55,8 +55,8 @@ def test_the_demo_runs_in_an_empty_folder(prepared: Path) -> None:
     assert run.state == "completed"
     assert run.done == SELECTION
     for name in ("weights.csv", "report.html", "brief.txt", "run.json", "events.jsonl", "log.txt"):
-        assert (run.record.folder / name).stat().st_size > 0
-    assert "ERROR" not in (run.record.folder / "log.txt").read_text()
+        assert (run.folder / name).stat().st_size > 0
+    assert "ERROR" not in (run.folder / "log.txt").read_text()
     assert wait_until_quiet(prepared) == []
 
 
@@ -174,7 +174,7 @@ def test_two_runs_share_one_server(fresh: Path) -> None:
     until = time.monotonic() + 60
     while not all(RunRecord(fresh, name).exists for name in ("a", "b")) and time.monotonic() < until:
         time.sleep(0.05)
-    servers = [command for command in processes_of(fresh) if "flows.api_server" in command]
+    servers = [command for command in processes_of(fresh) if "quantflow.server.process" in command]
     for process in both:
         _, stderr = process.communicate(timeout=240)
         assert process.returncode == 0, stderr

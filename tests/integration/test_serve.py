@@ -16,8 +16,8 @@ import pytest
 
 from processes import api_of, bare_environment, own_server, processes_of, run_cli
 from quantflow.flows.serve import TAG, deployment_name
+from quantflow.runs.find import list_runs
 from quantflow.runs.lock import owned
-from quantflow.runs.status import list_runs
 from quantflow.server.kept import start_server
 
 PROFILE = """
@@ -92,12 +92,12 @@ def test_what_is_due_is_run_once_and_nothing_is_left(serving: tuple[Path, subpro
         assert list_runs(workspace) == []
     until(lambda: {"Completed", "AlreadyDone"} <= set(states()), 150, process)
     (run,) = list_runs(workspace)
-    assert (run.state, run.record.header["profile"]) == ("completed", "often")
+    assert (run.state, run.profile) == ("completed", "often")
     book = workspace / "current" / "often" / "weights.csv"
-    assert book.read_bytes() == (run.record.folder / "weights.csv").read_bytes()
+    assert book.read_bytes() == (run.folder / "weights.csv").read_bytes()
     names = {deployment["name"] for deployment in asked(workspace, "deployments")}
     assert names == {deployment_name(workspace.resolve(), "often"), "another's"}
-    (own,) = [each for each in asked(workspace, "flow_runs") if each["id"] in run.record.header["flow_runs"]]
+    (own,) = [each for each in asked(workspace, "flow_runs") if each["id"] in run.header.flow_runs]
     assert own["state_type"] == "COMPLETED"
     refused = run_cli("serve", cwd=workspace)
     assert refused.returncode == 75
@@ -107,6 +107,6 @@ def test_what_is_due_is_run_once_and_nothing_is_left(serving: tuple[Path, subpro
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 143, stderr
     assert "* * * * * */10 (America/New_York)" in stdout
-    assert f"often: {run.record.run_id} is complete" in stderr
+    assert f"often: {run.id} is complete" in stderr
     assert "Traceback" not in stderr
     assert processes_of(workspace) == []

@@ -169,7 +169,7 @@ def test_the_credential_is_in_one_private_file(fresh: Path) -> None:
         having = [path for path in fresh.rglob("*") if path.is_file() and secret in _text(path)]
         assert [path.name for path in having] == ["state.json"]
         assert stat.S_IMODE(having[0].stat().st_mode) == 0o600
-        assert RunRecord(fresh, "one").header["flow_runs"]
+        assert RunRecord(fresh, "one").header.flow_runs
 
 
 def _text(path: Path) -> str:

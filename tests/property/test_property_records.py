@@ -20,11 +20,12 @@ from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactStore
 from quantflow.errors import QuantflowError
 from quantflow.ops.garbage import find_garbage
+from quantflow.runs.create import create_run
+from quantflow.runs.find import find_run, list_runs
 from quantflow.runs.layout import Layout
 from quantflow.runs.outcome import outcome
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.request import create_meta_run, create_run, plan_of
-from quantflow.runs.status import find_run, list_runs
+from quantflow.runs.run import open_run
 
 AS_OF = date(2022, 12, 28)
 JSON = st.recursive(
@@ -45,7 +46,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         record.write_stage(StageRecord(name, "done", key="k", fingerprint={"config": {}}, outputs={"metrics": ref}))
     record.event("stage.running", stage="inference")
     (record.folder / "lock").write_text(json.dumps({"pid": 1, "host": "here", "start": 1, "boot": "x", "since": "y"}))
-    create_meta_run(load_meta("demo_meta", workspace=home), home, AS_OF, "both")
+    create_run(load_meta("demo_meta", workspace=home), home, AS_OF, "both")
     StageCache(layout.cache, ArtifactStore(layout.store)).write(
         "k", {"outputs": {"metrics": ref.json()}, "summary": {}}
     )
@@ -109,4 +110,4 @@ def test_damaged_records_are_answered_in_words(sound: Path, data: st.DataObject)
                 json.dumps(found.json())
                 json.dumps(outcome(found).json())
             with suppress(QuantflowError):
-                plan_of(RunRecord(home, name))
+                open_run(home, name).plan()

@@ -29,10 +29,10 @@ from quantflow.review.reproduction import Reproduction, Verdict
 from quantflow.review.reproduction import Row as Reproduced
 from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned, Reason
-from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.status import status
+from quantflow.runs.record import StageRecord
 from quantflow.ui.log import ABOUT
 from quantflow.ui.rows import Row
+from recorded import created
 
 COMMANDS = ROOT / "docs" / "commands.md"
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
@@ -211,17 +211,15 @@ def documented(heading: str) -> set[str]:
 
 def test_the_json_page_has_the_keys_of_runs(tmp_path: Path) -> None:
     """The documented keys of a run, a stage, a ref and a list entry are those that are written."""
-    from quantflow.cli.review.inspect import _BRIEF
+    from quantflow.cli.review.actions import BRIEF
 
-    record = RunRecord(tmp_path, "one")
-    header = {"kind": "selection", "profile": "demo", "as_of": "2022-12-28", "settings": {}, "sources": {}}
-    record.create({**header, "stages": ["ingestion"], "store": None, "parent": None})
+    record = created(tmp_path)
     record.write_stage(StageRecord("ingestion", "done", outputs={"prices": ArtifactRef("prices", "a/b", "c")}))
-    found = json.loads(json.dumps(status(record).json()))
+    found = json.loads(json.dumps(record.again().json()))
     assert documented("Run") == set(found)
     assert documented("Stage") == set(found["stages"][0])
     assert documented("Ref") == set(found["stages"][0]["outputs"]["prices"])
-    assert documented("Entry") == set(_BRIEF)
+    assert documented("Entry") == set(BRIEF)
 
 
 def test_the_json_page_has_the_keys_of_lines() -> None:

@@ -18,6 +18,7 @@ import typer
 
 from quantflow.config.workspaces import FILE, find_nearest
 from quantflow.data.cells import from_cell
+from quantflow.pipeline.names import META, SELECTION
 
 MOST = 50
 """Names that are offered at once."""
@@ -92,8 +93,6 @@ def runs(workspace: Path, ctx: typer.Context) -> Iterable[str]:
 @_quiet
 def stages(workspace: Path, ctx: typer.Context) -> Iterable[str]:
     """Offer the stages of the run that is named, else of the newest, else the built-in ones."""
-    from quantflow.pipeline.names import META, SELECTION
-
     try:
         header: dict[str, Any] = json.loads((_run_of(workspace, ctx) / "run.json").read_bytes())
         return [str(name) for name in header["stages"]]

@@ -10,15 +10,28 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli import drill
 from quantflow.cli.descriptors import open_missing_streams
-from quantflow.cli.desk import orders, publish
-from quantflow.cli.ops import cron as crontab
-from quantflow.cli.ops import doctor, gc, init, serve, server
-from quantflow.cli.ops import status as nights
+from quantflow.cli.desk.orders import orders
+from quantflow.cli.desk.publish import publish
+from quantflow.cli.ops import server
+from quantflow.cli.ops.catchup import catchup
+from quantflow.cli.ops.cron import cron
+from quantflow.cli.ops.doctor import doctor
+from quantflow.cli.ops.gc import gc
+from quantflow.cli.ops.help import help_topic
+from quantflow.cli.ops.init import init
+from quantflow.cli.ops.serve import serve
+from quantflow.cli.ops.status import status
 from quantflow.cli.pipeline import profiles, stages
-from quantflow.cli.review import check, checks, explain, inspect, reproduce
-from quantflow.cli.run import meta, resume, select
+from quantflow.cli.review import check
+from quantflow.cli.review.checks import checks
+from quantflow.cli.review.diff import diff
+from quantflow.cli.review.inspect import inspect
+from quantflow.cli.review.reproduce import reproduce
+from quantflow.cli.review.why import why
+from quantflow.cli.run.meta import meta
+from quantflow.cli.run.resume import resume
+from quantflow.cli.run.select import select
 from quantflow.execution.garbage import look_no_more, look_seldom
 from quantflow.ui.streams import clean_streams
 
@@ -32,25 +45,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("init")(init.init)
-app.command("doctor")(doctor.doctor)
-app.command("select")(select.select)
-app.command("meta")(meta.meta)
-app.command("resume")(resume.resume)
-app.command("inspect")(inspect.inspect)
-app.command("publish")(publish.publish)
-app.command("orders")(orders.orders)
-app.command("cron")(crontab.cron)
-app.command("help")(crontab.help_topic)
-app.command("why")(explain.why)
-app.command("diff")(explain.diff)
-app.command("reproduce")(reproduce.reproduce)
-app.command("status")(nights.status)
-app.command("catchup")(nights.catchup)
-app.command("serve")(serve.serve)
-app.command("checks")(checks.checks)
-app.command("drill")(drill.drill)
-app.command("gc")(gc.gc)
+for command in (
+    init,
+    doctor,
+    select,
+    meta,
+    resume,
+    inspect,
+    publish,
+    orders,
+    cron,
+    why,
+    diff,
+    reproduce,
+    status,
+    catchup,
+    serve,
+    checks,
+    gc,
+):
+    app.command(command.__name__)(command)
+app.command("help")(help_topic)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(stages.app, name="stages")
 app.add_typer(server.app, name="server")

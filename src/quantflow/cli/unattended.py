@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -85,7 +86,6 @@ def _pinged(url: str | None) -> Iterator[None]:
 def _fetch(url: str) -> None:
     """Fetch *url*; that it fails is only said: the health check will notice by itself that nothing came."""
     import urllib.request
-    from urllib.parse import urlsplit
 
     try:
         with urllib.request.urlopen(url, timeout=PING_SECONDS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import tempfile
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 from quantflow.errors import InfrastructureError
+from quantflow.locks import FileLock
 
 _LONGEST_PAUSE = 120.0
 _LONGEST_QUEUE = 600.0
@@ -49,14 +49,11 @@ class SharedPace:
         """Move the next turn away by *seconds*; return how long it is until the one before."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+            with FileLock(self._path) as lock:
+                lock.take(seconds=None)
                 now = time.time()
-                turn = max(now, _moment(os.pread(fd, 64, 0), now))
-                os.pwrite(fd, f"{turn + seconds:020.6f}".encode(), 0)
-            finally:
-                os.close(fd)
+                turn = max(now, _moment(lock.read(), now))
+                lock.write(f"{turn + seconds:020.6f}".encode())
         except OSError as error:
             raise InfrastructureError(
                 f"{self._path} cannot be written: {error.strerror or error}.", hint="Mend or remove that file."

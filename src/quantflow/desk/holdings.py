@@ -31,7 +31,7 @@ class Position:
     """What is held of one name.
 
     Attributes:
-        quantity: Units; negative when short, 0 when only the price is told.
+        quantity: Units; negative when short, 0 when only the price is given.
         price: Money per unit; None when the file does not say.
     """
 
@@ -109,7 +109,7 @@ def _holdings(rows: Iterable[_Row]) -> Holdings:
 def _symbol(row: _Row) -> str:
     symbol = row.cells.get("symbol")
     if not isinstance(symbol, str) or not symbol.strip():
-        raise row.wrong("it has no symbol" if symbol in (None, "") else f"{symbol!r} is no symbol")
+        raise row.wrong("it has no symbol" if symbol in (None, "") else f"{symbol!r} is not a symbol")
     if not symbol.strip().isprintable():
         raise row.wrong(f"the symbol {symbol.strip()[:40]!r} has characters that cannot be printed")
     return symbol.strip()
@@ -191,7 +191,7 @@ def _json(path: Path, text: str) -> Iterator[_Row]:
     for where, record in records:
         place = f"{path}, {where}"
         if not isinstance(record, dict):
-            raise ConfigError(f"{place}: {str(record)[:40]!r} is no object.", hint=_JSON_SHAPE)
+            raise ConfigError(f"{place}: {str(record)[:40]!r} is not an object.", hint=_JSON_SHAPE)
         _known(place, list(record))
         yield _Row(place, record)
 
@@ -210,8 +210,8 @@ def _records(found: Any) -> list[tuple[str, Any]]:
 
 def _record(symbol: str, inner: Any) -> dict[str, Any]:
     """Return an entry of an object by symbol as a record with its symbol."""
-    told = inner if isinstance(inner, dict) else {"quantity": inner}
-    return _unique([("symbol", symbol), *told.items()])
+    record = inner if isinstance(inner, dict) else {"quantity": inner}
+    return _unique([("symbol", symbol), *record.items()])
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
+
+from quantflow.data.panel import Panel
 from quantflow.errors import DataError
-from quantflow.runs.results import results
-from quantflow.runs.sleeves import links
-from quantflow.runs.status import RunStatus, find_run
+from quantflow.runs.find import find_run
+from quantflow.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Instrument:
     min_notional: float | None = None
 
 
-def market(run: RunStatus, symbols: Collection[str], priced: Collection[str] = ()) -> dict[str, Instrument]:
+def market(run: Run, symbols: Collection[str], priced: Collection[str] = ()) -> dict[str, Instrument]:
     """Return what a run, or the sleeves of a meta run, knew of *symbols*; those that it did not know are not there.
 
     Args:
@@ -41,67 +43,55 @@ def market(run: RunStatus, symbols: Collection[str], priced: Collection[str] = (
         priced: Names whose price comes from elsewhere, so that sleeves may differ on it.
 
     Raises:
-        DataError: If two sleeves tell different things of a name.
+        DataError: If two sleeves contradict each other on a name.
     """
     found: dict[str, list[tuple[str, Instrument]]] = {}
-    for leaf in _leaves(run):
-        for symbol, instrument in _known(leaf, symbols):
-            found.setdefault(symbol, []).append((leaf.record.run_id, instrument))
-    return {symbol: _merged(symbol, told, symbol in priced) for symbol, told in found.items()}
+    for each in [find_run(run.workspace, leaf.link.run_id) for leaf in run.leaves()] or [run]:
+        for symbol, instrument in _known(each, symbols):
+            found.setdefault(symbol, []).append((each.id, instrument))
+    return {symbol: _merged(symbol, known, symbol in priced) for symbol, known in found.items()}
 
 
-def _leaves(run: RunStatus) -> Iterator[RunStatus]:
-    """Return the runs that a run is made of: itself, or the sleeves of a meta run, nested ones too."""
-    if run.record.header["kind"] != "meta":
-        yield run
-        return
-    for link in links(run.record):
-        yield from _leaves(find_run(run.record.workspace, link.run_id))
-
-
-def _known(run: RunStatus, symbols: Collection[str]) -> Iterator[tuple[str, Instrument]]:
-    import numpy as np
-
-    context = results(run)
-    if "prices" not in context.artifacts:
+def _known(run: Run, symbols: Collection[str]) -> Iterator[tuple[str, Instrument]]:
+    if "prices" not in run.outputs:
         return  # a sleeve that failed in its first stage, where the portfolio goes on without it
-    prices = context.load("prices")
-    currencies = _column(context, "instruments", "currency")
-    facts = _facts(context)
+    prices: Panel = run.load("prices")
+    currencies = _currencies(run)
+    facts = _facts(run)
     for symbol in sorted(set(symbols) & set(prices.symbols)):
         closes = prices.close[prices.symbols.index(symbol)]
         seen = np.flatnonzero(np.isfinite(closes))
-        told = {"price": float(closes[seen[-1]]), "session": str(prices.sessions[seen[-1]])} if len(seen) else {}
+        last = {"price": float(closes[seen[-1]]), "session": str(prices.sessions[seen[-1]])} if len(seen) else {}
         currency = facts.get(symbol, {}).get("currency") or currencies.get(symbol)
-        yield symbol, Instrument(**{**facts.get(symbol, {}), **told, "currency": currency or None})
+        yield symbol, Instrument(**{**facts.get(symbol, {}), **last, "currency": currency or None})
 
 
-def _column(context: Any, name: str, column: str) -> Mapping[str, Any]:
-    frame = context.load(name) if name in context.artifacts else None
-    return {} if frame is None or column not in frame else frame[column].dropna().to_dict()
+def _currencies(run: Run) -> Mapping[str, str]:
+    frame = run.load("instruments") if "instruments" in run.outputs else None
+    return {} if frame is None or "currency" not in frame else frame["currency"].dropna().to_dict()
 
 
-def _facts(context: Any) -> dict[str, dict[str, Any]]:
-    """Return currency, lot and smallest order of each name that became an atom, where the provider told them."""
-    if "atoms" not in context.artifacts:
+def _facts(run: Run) -> dict[str, dict[str, Any]]:
+    """Return currency, lot and smallest order of each name that became an atom, where the provider gives them."""
+    if "atoms" not in run.outputs:
         return {}
-    atoms = context.load("atoms").set_index("symbol")
+    atoms = run.load("atoms").set_index("symbol")
     known = [name for name in ("currency", "lot", "min_notional") if name in atoms]
     return {str(symbol): row.dropna().to_dict() for symbol, row in atoms[known].iterrows()}
 
 
-def _merged(symbol: str, told: Iterable[tuple[str, Instrument]], priced: bool) -> Instrument:
-    """Return what all sleeves say together of a name."""
-    merged: dict[str, Any] = {}
+def _merged(symbol: str, known: Iterable[tuple[str, Instrument]], priced: bool) -> Instrument:
+    """Return what all sleeves together know of a name."""
+    merged: dict[str, Any] = {}  # a float or a str, as the field has it
     by: dict[str, str] = {}
-    for run_id, instrument in told:
+    for run_id, instrument in known:
         for name in (field.name for field in fields(Instrument)):
             value = getattr(instrument, name)
             if value is None or (priced and name in ("price", "session")):
                 continue
             if name in merged and not _same(merged[name], value):
                 raise DataError(
-                    f"{by[name]} and {run_id} tell different things of {symbol}: {name} {merged[name]} and {value}.",
+                    f"{by[name]} and {run_id} disagree on {symbol}: {name} {merged[name]} and {value}.",
                     hint="Let the sleeves have it from one source; a price can also be given in the holdings.",
                 )
             merged.setdefault(name, value)
@@ -109,5 +99,7 @@ def _merged(symbol: str, told: Iterable[tuple[str, Instrument]], priced: bool) -
     return Instrument(**merged)
 
 
-def _same(one: Any, other: Any) -> bool:
-    return math.isclose(one, other, rel_tol=1e-9) if isinstance(one, float) else bool(one == other)
+def _same(one: float | str, other: float | str) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return one == other

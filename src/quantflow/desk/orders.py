@@ -7,7 +7,8 @@ import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from quantflow.config.operation import OrdersConfig
 from quantflow.data.cells import to_cell
@@ -15,9 +16,8 @@ from quantflow.desk.holdings import CASH, Holdings, Position
 from quantflow.desk.market import Instrument, market
 from quantflow.desk.target import Target
 from quantflow.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    from quantflow.quant.orders import Plan, Rebalance
+from quantflow.quant.orders import RULES, Plan, Rebalance, plan
+from quantflow.types import Json
 
 FILE = "orders.csv"
 
@@ -59,7 +59,7 @@ class Skipped:
         target_weight: That of the book.
         rule: ``band``, ``lot``, ``min_notional`` or ``cash``.
         value: The figure: distance in weight, units, amount, amount.
-        limit: What it was held against: the band, the lot, the smallest amount, the cash left.
+        limit: The limit of that rule: the band, the lot, the smallest amount, the cash left.
     """
 
     symbol: str
@@ -108,7 +108,7 @@ class Orders:
     skipped: Sequence[Skipped]
     notes: Sequence[str]
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Return the orders as JSON values."""
         return asdict(self)
 
@@ -133,14 +133,14 @@ def orders_of(target: Target, holdings: Holdings, capital: float | None = None) 
     Raises:
         DataError: If a name has no price, names are in several currencies, or the account is worth nothing, or no more
             than the costs.
-        ConfigError: If the positions are worth more than a capital that is said to include the cash.
+        ConfigError: If the positions are worth more than the given capital, which includes the cash.
     """
     held = {symbol: p for symbol, p in holdings.positions.items() if p.quantity or symbol in target.weights}
     symbols = sorted({*held, *target.weights})
     own = {symbol: p.price for symbol, p in held.items() if p.price is not None}
     known = {symbol: Instrument() for symbol in symbols} | market(target.run, symbols, own)
     currency = _currency(known)
-    prices = _prices(target.run.record.run_id, known, own)
+    prices = _prices(target.run.id, known, own)
     problem = _problem(target, held, prices, known, _money(holdings, prices, capital))
     if not 0.0 < problem.worth < math.inf:
         raise DataError(f"The account is worth {problem.worth:g}.", hint=f'Give a row "{CASH},2500", or --capital.')
@@ -152,10 +152,10 @@ def orders_of(target: Target, holdings: Holdings, capital: float | None = None) 
 
 def _prices(run_id: str, known: Mapping[str, Instrument], own: Mapping[str, float]) -> dict[str, float]:
     prices = {symbol: own.get(symbol, instrument.price) for symbol, instrument in known.items()}
-    if lacking := [symbol for symbol, price in prices.items() if price is None]:
-        cash = f" Cash is the row {CASH!r}, in lower case." if any(name.lower() == CASH for name in lacking) else ""
+    if unpriced := [symbol for symbol, price in prices.items() if price is None]:
+        cash = f" Cash is the row {CASH!r}, in lower case." if any(name.lower() == CASH for name in unpriced) else ""
         raise DataError(
-            f"Run {run_id} has no price of {', '.join(lacking)}.",
+            f"Run {run_id} has no price of {', '.join(unpriced)}.",
             hint=f"Give it in the holdings' column price, or take the row out to leave the position alone.{cash}",
         )
     return {symbol: price for symbol, price in prices.items() if price is not None}
@@ -168,9 +168,9 @@ def _currency(known: Mapping[str, Instrument]) -> str | None:
         if instrument.currency:
             by.setdefault(instrument.currency, []).append(symbol)
     if len(by) > 1:
-        told = "; ".join(f"{currency} ({', '.join(names[:3])})" for currency, names in sorted(by.items()))
+        listed = "; ".join(f"{currency} ({', '.join(names[:3])})" for currency, names in sorted(by.items()))
         raise DataError(
-            f"Book and holdings are in several currencies: {told}.",
+            f"Book and holdings are in several currencies: {listed}.",
             hint="There is no source of exchange rates: keep a profile, and an account, per currency.",
         )
     return next(iter(by), None)
@@ -199,11 +199,7 @@ def _problem(
     money: tuple[float, float | None],
 ) -> Rebalance:
     """Return what is to be solved, its names in the order of *prices*; a lot that is not known is one unit."""
-    import numpy as np
-
-    from quantflow.quant.orders import Rebalance
-
-    settings = target.run.record.header["settings"]
+    settings = target.run.header.settings
     costs = settings["validation"]
     return Rebalance(
         units=np.array([held[s].quantity if s in held else 0.0 for s in prices]),
@@ -221,7 +217,7 @@ def _problem(
 def _notes(
     target: Target, known: Mapping[str, Instrument], own: Mapping[str, float], currency: str | None
 ) -> list[str]:
-    as_of = target.run.record.header["as_of"]
+    as_of = target.run.as_of.isoformat()
     old = [
         f"{symbol}: its last close is of {instrument.session}"
         for symbol, instrument in known.items()
@@ -234,10 +230,6 @@ def _notes(
 def _told(
     target: Target, symbols: Sequence[str], problem: Rebalance, currency: str | None, notes: Sequence[str]
 ) -> Orders:
-    import numpy as np
-
-    from quantflow.quant.orders import plan
-
     found = plan(problem)
     capital, cost = problem.capital_after(0.0), float(found.costs.sum())
     if problem.capital_after(cost) <= 0.0:
@@ -246,11 +238,10 @@ def _told(
             hint="See its cash, and the profile's validation.commission_bps and slippage_bps.",
         )
     orders = [_order(symbols[i], i, problem, found) for i in np.flatnonzero(found.trades).tolist()]
-    header = target.run.record.header
     return Orders(
-        run_id=target.run.record.run_id,
-        profile=header["profile"],
-        as_of=header["as_of"],
+        run_id=target.run.id,
+        profile=target.run.profile,
+        as_of=target.run.as_of.isoformat(),
         book=target.book,
         stale=target.stale,
         currency=currency,
@@ -300,8 +291,6 @@ def _reason(units: float, trade: float, target: float) -> str:
 
 
 def _skipped(symbol: str, i: int, problem: Rebalance, found: Plan) -> Skipped:
-    from quantflow.quant.orders import RULES
-
     return Skipped(
         symbol=symbol,
         current_weight=float(found.before[i]),

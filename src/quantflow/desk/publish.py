@@ -7,26 +7,22 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from quantflow.config.operation import PublishConfig
-from quantflow.config.source import Source
 from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
 from quantflow.runs.book import FACTS, Book, current, holds, place_of, publishing, put, stale_file, tidy, write_stale
+from quantflow.runs.exports import EXPORTS
 from quantflow.runs.lock import no_removal
-from quantflow.runs.record import RunRecord
-from quantflow.runs.results import results, weights_of
-from quantflow.runs.sleeves import links, result_of
-from quantflow.runs.status import EXPORTS, RunStatus
+from quantflow.runs.run import Run
 
 TOLERANCE = 1e-9
 HOW = ("execution", "schedule")
-"""Sections that say how and when a profile is run, and nothing of what it is."""
+"""Sections on how and when a profile is run: they do not change its weights."""
 MOST_SHARPE = 10.0
 """No strategy in daily bars has it; one that shows it has seen the future, or divides by next to nothing."""
 
 
-def publish(run: RunStatus) -> Path | None:
+def publish(run: Run) -> Path | None:
     """Make the weights of a complete run the profile's current book, one run at a time per profile.
 
     The book stays as it is, without a word, when it is this run already, when the profile says so, when the run was
@@ -41,67 +37,64 @@ def publish(run: RunStatus) -> Path | None:
         InfrastructureError: If the book cannot be written.
         LockedError: If another publisher of the profile did not end in time.
     """
-    record, config = run.record, _config(run.record)
-    if not config.enabled or _is_experiment(record):
+    config = _config(run)
+    if not config.enabled or _is_experiment(run):
         return None
-    with no_removal(record.workspace), publishing(record.workspace, record.header["profile"]):
-        if not record.exists:
-            raise ConfigError(f"Run {record.run_id} was removed.", hint="Run the profile again.")
+    with no_removal(run.workspace), publishing(run.workspace, run.profile):
+        if not run.exists:
+            raise ConfigError(f"Run {run.id} was removed.", hint="Run the profile again.")
         try:
             return _published(run, config)
         except OSError as error:
             raise InfrastructureError(
-                f"The book of {record.header['profile']} cannot be written: {error}.",
-                hint=f"Fix that, then: quantflow publish {record.run_id}",
+                f"The book of {run.profile} cannot be written: {error}.",
+                hint=f"Fix that, then: quantflow publish {run.id}",
             ) from error
 
 
-def _published(run: RunStatus, config: PublishConfig) -> Path | None:
-    record = run.record
-    workspace, profile = record.workspace, record.header["profile"]
+def _published(run: Run, config: PublishConfig) -> Path | None:
+    workspace, profile = run.workspace, run.profile
     tidy(workspace, profile)
     there, mark = current(workspace, profile), stale_file(workspace, profile)
-    if there and there.as_of > record.header["as_of"]:
+    if there and there.as_of > run.as_of.isoformat():
         return None
     files = _files(run)
     same = holds(workspace, profile, files)
     if same and not mark.exists():
         return None
     if reasons := list(held_back(run, config, there)):
-        _mark_stale(record, there, reasons)
+        _mark_stale(run, there, reasons)
         raise DegradedError(
-            f"Run {record.run_id} is complete, but not published: {'; '.join(reasons)}.",
-            hint=f"The book of {there.run_id if there else 'no run'} stays; see quantflow inspect {record.run_id}",
+            f"Run {run.id} is complete, but not published: {'; '.join(reasons)}.",
+            hint=f"The book of {there.run_id if there else 'no run'} stays; see quantflow inspect {run.id}",
         )
     if not same:
-        put(workspace, profile, record.run_id, files)
+        put(workspace, profile, run.id, files)
     mark.unlink(missing_ok=True)
     return place_of(workspace, profile)
 
 
-def _files(run: RunStatus) -> dict[str, bytes]:
-    header = run.record.header
-    facts = {name: header[name] for name in ("run_id", "profile", "as_of")} | {"weights": weights_of(run)}
-    files = {name: (run.record.folder / name).read_bytes() for name in EXPORTS.values()}
+def _files(run: Run) -> dict[str, bytes]:
+    facts = {"run_id": run.id, "profile": run.profile, "as_of": run.as_of.isoformat(), "weights": run.weights}
+    files = {name: (run.folder / name).read_bytes() for name in EXPORTS.values()}
     return {**files, FACTS: json.dumps(facts, indent=1).encode()}
 
 
-def mark_stale(record: RunRecord, reasons: list[str]) -> None:
-    """Say beside a profile's book, when there is one, that a newer run did not replace it, and why."""
-    profile = record.header["profile"]
-    if record.header.get("parent") or _is_experiment(record) or current(record.workspace, profile) is None:
+def mark_stale(run: Run, reasons: list[str]) -> None:
+    """Write beside a profile's book, when there is one, that a newer run did not replace it, and why."""
+    if run.header.parent or _is_experiment(run) or current(run.workspace, run.profile) is None:
         return
-    with publishing(record.workspace, profile):
-        _mark_stale(record, current(record.workspace, profile), reasons)
+    with publishing(run.workspace, run.profile):
+        _mark_stale(run, current(run.workspace, run.profile), reasons)
 
 
-def _mark_stale(record: RunRecord, there: Book | None, reasons: list[str]) -> None:
-    if there is not None and there.as_of <= record.header["as_of"]:
-        write_stale(record.workspace, record.header["profile"], there, record.run_id, reasons)
+def _mark_stale(run: Run, there: Book | None, reasons: list[str]) -> None:
+    if there is not None and there.as_of <= run.as_of.isoformat():
+        write_stale(run.workspace, run.profile, there, run.id, reasons)
 
 
 @contextmanager
-def stale_when_it_fails(record: RunRecord) -> Iterator[None]:
+def stale_when_it_fails(run: Run) -> Iterator[None]:
     """Mark the book as stale when the block, in which the run is executed, fails or is interrupted; not another's run.
 
     Raises:
@@ -112,14 +105,14 @@ def stale_when_it_fails(record: RunRecord) -> Iterator[None]:
     except LockedError:
         raise
     except (Interrupted, Exception) as error:
-        mark_stale(record, [f"it was {error}" if isinstance(error, Interrupted) else f"it failed: {error}"])
+        mark_stale(run, [f"it was {error}" if isinstance(error, Interrupted) else f"it failed: {error}"])
         raise
 
 
-def held_back(run: RunStatus, config: PublishConfig, there: Book | None) -> Iterator[str]:
+def held_back(run: Run, config: PublishConfig, there: Book | None) -> Iterator[str]:
     """Yield why the weights of *run* must not become the book; nothing when they may."""
-    weights = weights_of(run)
-    settings = run.record.header["settings"]
+    weights = run.weights
+    settings = run.header.settings
     budget = settings.get("budget") or settings["allocation"]["budget"]
     if not weights:
         yield "it has no weights"
@@ -135,22 +128,21 @@ def held_back(run: RunStatus, config: PublishConfig, there: Book | None) -> Iter
         turnover = sum(abs(weights.get(n, 0.0) - there.weights.get(n, 0.0)) for n in {*weights, *there.weights}) / 2
         if turnover > config.max_turnover + TOLERANCE:
             yield f"the turnover is {turnover:.2%}, beyond publish.max_turnover {config.max_turnover:.2%}"
-    yield from _impossible(results(run).load("metrics")["strategy"])
-    yield from _old_sleeves(run.record)
+    yield from _impossible(run.load("metrics")["strategy"])
+    yield from _old_sleeves(run)
 
 
-def doubts(run: RunStatus) -> Iterator[str]:
-    """Yield why the weights of a complete run are not such as become its profile's book as they are."""
-    record = run.record
+def doubts(run: Run) -> Iterator[str]:
+    """Yield why the weights of a complete run would not become its profile's book as they are."""
     if run.degraded:
-        yield "the run is degraded: it ended well, but not as asked"
-    if _is_experiment(record):
+        yield "the run is degraded: it completed with fallbacks"
+    if _is_experiment(run):
         yield "the run is an experiment: made with settings that are not its profile's"
-    for reason in held_back(run, _config(record), current(record.workspace, record.header["profile"])):
+    for reason in held_back(run, _config(run), current(run.workspace, run.profile)):
         yield f"the run would not be published: {reason}"
 
 
-def _impossible(figures: Mapping[str, Any]) -> Iterator[str]:
+def _impossible(figures: Mapping[str, float | None]) -> Iterator[str]:
     for name, value in figures.items():
         if isinstance(value, float) and not math.isfinite(value):
             yield f"its {name} is {value}"
@@ -160,24 +152,18 @@ def _impossible(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"its largest drawdown is {figures['max_drawdown']:.2%}"
 
 
-def _old_sleeves(record: RunRecord) -> Iterator[str]:
-    if record.header["kind"] != "meta":
-        return
-    for link in links(record):
-        found = result_of(link, record.workspace)
-        if found is not None and found.as_of < record.header["as_of"]:
-            yield f"sleeve {link.id} is of {found.as_of}"
+def _old_sleeves(run: Run) -> Iterator[str]:
+    for sleeve in run.sleeves:
+        if (found := sleeve.result) is not None and found.as_of < run.as_of.isoformat():
+            yield f"sleeve {sleeve.name} is of {found.as_of}"
 
 
-def _config(record: RunRecord) -> PublishConfig:
-    return PublishConfig(**record.header["settings"].get("publish", {}))
+def _config(run: Run) -> PublishConfig:
+    return PublishConfig(**run.header.settings.get("publish", {}))
 
 
-def _is_experiment(record: RunRecord) -> bool:
-    """Whether the run, or a sleeve of it, was made with other settings than its profile's; how it is run is not one."""
-    sources = record.header["sources"].items()
-    if any(Source(**source).is_override for name, source in sources if not name.startswith(HOW)):
-        return True
-    if record.header["kind"] != "meta":
-        return False
-    return any(_is_experiment(RunRecord(record.workspace, link.run_id)) for link in links(record) if not link.pinned)
+def _is_experiment(run: Run) -> bool:
+    """Whether the run, or a sleeve of it, was made with other settings than its profile's, all but those of ``HOW``."""
+    sources = run.header.sources.items()
+    own = any(source.is_override for name, source in sources if not name.startswith(HOW))
+    return own or any(_is_experiment(sleeve.run) for sleeve in run.sleeves if not sleeve.link.pinned)

@@ -6,14 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from quantflow.config.documents import check_name
 from quantflow.desk.publish import doubts
 from quantflow.errors import ConfigError, DataError, DegradedError, unknown_name
 from quantflow.runs.book import books, broken, current, stale
-from quantflow.runs.results import weights_of
-from quantflow.runs.status import RunStatus, find_run
+from quantflow.runs.find import find_run
+from quantflow.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Target:
         notes: Why the weights of a run that is asked for are not such as become a book.
     """
 
-    run: RunStatus
+    run: Run
     weights: Mapping[str, float]
     book: bool
     stale: str | None = None
@@ -36,10 +35,10 @@ class Target:
 
 
 def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale_ok: bool = False) -> Target:
-    """Return what is to be held: the weights of a run, or a profile's current book; the only book when neither is said.
+    """Return what is to be held: the weights of a run, or a profile's book; the only book when neither is given.
 
     Raises:
-        ConfigError: If there is no such run or book, *profile* can be no name of one, the run is not complete, or it is
+        ConfigError: If there is no such run or book, *profile* is not a valid name, the run is not complete, or it is
             not said which of several books.
         DataError: If there are no weights, or not all are finite.
         DegradedError: If a newer run did not replace the book, unless that is in order.
@@ -48,8 +47,8 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
         if profile is not None:
             raise ConfigError("A run and --profile are both given.", hint="Give one: a run, or the book of a profile.")
         run = _complete(find_run(workspace, run_id))
-        run_id = run.record.run_id
-        weights = _sound(weights_of(run), f"Run {run_id}", f"quantflow inspect {run_id}")
+        run_id = run.id
+        weights = _sound(run.weights, f"Run {run_id}", f"quantflow inspect {run_id}")
         return Target(run, weights, book=False, notes=tuple(doubts(run)))
     if profile is not None:
         check_name(profile, "A profile")
@@ -65,20 +64,20 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
     if said is not None and not stale_ok:
         raise DegradedError(
             f"The book of {name} is stale. {' '.join(said.split())}",
-            hint="Mend that and run again, or take the old book as it is with --stale-ok.",
+            hint="Fix that and run again, or take the old book as it is with --stale-ok.",
         )
     run = _run_of(workspace, name, book.run_id)
     weights = _sound(book.weights, f"The book of {name}", "Run the profile again, with --force.")
     return Target(run, weights, book=True, stale=said)
 
 
-def _sound(weights: Mapping[str, Any], whose: str, hint: str) -> Mapping[str, float]:
+def _sound(weights: Mapping[str, float], whose: str, hint: str) -> Mapping[str, float]:
     if not weights or not all(isinstance(weight, int | float) and math.isfinite(weight) for weight in weights.values()):
         raise DataError(f"{whose} has no weights, or not all are finite numbers.", hint=hint)
     return weights
 
 
-def _run_of(workspace: Path, name: str, run_id: str) -> RunStatus:
+def _run_of(workspace: Path, name: str, run_id: str) -> Run:
     try:
         return _complete(find_run(workspace, run_id))
     except ConfigError as error:
@@ -96,8 +95,8 @@ def _only(workspace: Path) -> str:
     raise ConfigError(f"There is no book in {workspace}.", hint="Make one: quantflow select --profile demo")
 
 
-def _complete(run: RunStatus) -> RunStatus:
+def _complete(run: Run) -> Run:
     if run.state != "completed":
-        name = run.record.run_id
+        name = run.id
         raise ConfigError(f"Run {name} is {run.state}, not complete.", hint=f"quantflow resume {name}")
     return run

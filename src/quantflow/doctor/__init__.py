@@ -1,1 +1,1 @@
-"""What is wrong with this machine or workspace, and the command that mends it."""
+"""What is wrong with this machine or workspace, and the command that fixes it."""

@@ -23,31 +23,31 @@ def api(place: Place) -> Iterator[Finding]:
     state = running(home) if home.is_dir() else None
     if state is None:
         kept = (home / "kept").exists()
-        mend = "quantflow server start, or quantflow server stop to let it go" if kept else ""
+        fix = "quantflow server start, or quantflow server stop to let it go" if kept else ""
         said = "a server is to be kept, but none runs" if kept else "none runs: each run starts its own"
-        yield Finding("api server", Result.WARN if kept else Result.OK, said, mend)
+        yield Finding("api server", Result.WARN if kept else Result.OK, said, fix)
     else:
-        mend = f"quantflow server stop, else: kill {state['pid']}"
-        yield from _answering(state["url"], f"{state['url']}, the workspace's own", place, mend)
+        fix = f"quantflow server stop, else: kill {state['pid']}"
+        yield from _answering(state["url"], f"{state['url']}, the workspace's own", place, fix)
 
 
-def _answering(url: str, about: str, place: Place, mend: str) -> Iterator[Finding]:
+def _answering(url: str, about: str, place: Place, fix: str) -> Iterator[Finding]:
     import httpx
 
     from quantflow.server.url import first_line, trouble_at
 
     trouble = trouble_at(url)
     try:
-        told = None if trouble else httpx.get(f"{url.rstrip('/')}/admin/version", timeout=SECONDS)
+        answer = None if trouble else httpx.get(f"{url.rstrip('/')}/admin/version", timeout=SECONDS)
     except httpx.HTTPError as error:
         trouble = first_line(error)
-    if trouble or told is None:
-        yield Finding("api server", Result.BLOCKS, f"{about}, does not answer: {trouble}", mend)
+    if trouble or answer is None:
+        yield Finding("api server", Result.BLOCKS, f"{about}, does not answer: {trouble}", fix)
         return
-    if not told.is_success:  # a server that asks who is there tells strangers only that it lives
+    if not answer.is_success:  # a server that asks who is there tells strangers only that it is alive
         yield Finding("api server", Result.OK, f"{about}, answers")
         return
-    version, ours = str(told.json()), place.version_of("prefect") or ""
+    version, ours = str(answer.json()), place.version_of("prefect") or ""
     if version.split(".")[:2] == ours.split(".")[:2]:
         yield Finding("api server", Result.OK, f"{about}, answers; Prefect {version}")
     else:

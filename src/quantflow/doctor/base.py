@@ -1,4 +1,4 @@
-"""What a check looks at, and what it says."""
+"""What a check examines, and what it reports."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from enum import StrEnum
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.catalogue import Entry, entries, load
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.errors import ConfigError
+from quantflow.types import Json
 
 
 class Result(StrEnum):
@@ -28,19 +29,23 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check says.
+    """What a check reports.
 
     Attributes:
         check: The check's name.
         result: How it ended.
         detail: What was found, one line.
-        mend: The command or edit that mends it; empty when nothing is to be done.
+        fix: The command or edit that fixes it; empty when nothing is to be done.
     """
 
     check: str
     result: Result
     detail: str
-    mend: str = ""
+    fix: str = ""
+
+    def json(self) -> Json:
+        """Return the finding as ``doctor --json`` has it."""
+        return {"check": self.check, "result": self.result.value, "detail": self.detail, "mend": self.fix}
 
 
 def installed(package: str) -> str | None:
@@ -60,7 +65,7 @@ def _home() -> Path:
 
 @dataclass(frozen=True)
 class Place:
-    """The machine and the workspace that are looked at.
+    """The machine and the workspace to check.
 
     Attributes:
         workspace: The folder of ``quantflow.toml``.
@@ -83,14 +88,12 @@ class Place:
     @cached_property
     def profiles(self) -> tuple[Profile | MetaProfile, ...]:
         """The profiles and meta profiles of ``quantflow.toml`` that load; the demo where it has none."""
-        from quantflow.config.catalogue import Entry, entries, load
-        from quantflow.errors import ConfigError
 
         def loaded(entry: Entry) -> Profile | MetaProfile | None:
             try:
                 return load(entry, self.workspace)
             except ConfigError:
-                return None  # that is for the check of profiles to tell
+                return None  # the check of profiles reports it
 
         try:
             every = entries(self.workspace)
@@ -103,8 +106,6 @@ class Place:
     @property
     def leaves(self) -> tuple[Profile, ...]:
         """The profiles among them."""
-        from quantflow.config.profile import Profile
-
         return tuple(profile for profile in self.profiles if isinstance(profile, Profile))
 
 

@@ -28,7 +28,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def checkup(place: Place, checks: Sequence[Check] = CHECKS) -> list[Finding]:
-    """Return what all checks say; one that itself breaks says so, and the others go on."""
+    """Return what all checks find; one that breaks is a finding itself, and the others go on."""
     return [finding for check in checks for finding in _looked(check, place)]
 
 
@@ -36,6 +36,6 @@ def _looked(check: Check, place: Place) -> list[Finding]:
     name = check.__name__.replace("_", " ")
     try:
         return list(check(place))
-    except Exception as error:  # noqa: BLE001  # the machine is sick, and this is what is to be told
-        detail = f"cannot be looked at: {type(error).__name__}: {error}"
-        return [Finding(name, Result.BLOCKS, detail, "mend what is above, then quantflow doctor again")]
+    except Exception as error:  # noqa: BLE001  # a check that breaks is itself a finding
+        detail = f"the check failed: {type(error).__name__}: {error}"
+        return [Finding(name, Result.BLOCKS, detail, "fix the problems above, then run quantflow doctor again")]

@@ -10,7 +10,11 @@ from datetime import datetime, timedelta
 from importlib.metadata import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
 from quantflow.doctor.base import Finding, Place, Result
+from quantflow.errors import InfrastructureError
 
 LEAST_YEAR = 2024
 SHARED_MEMORY = Path("/dev/shm")
@@ -20,8 +24,6 @@ LEAST_SHARED = 256 * 2**20
 
 def python(place: Place) -> Iterator[Finding]:
     """Is this a Python that quantflow was tested with?"""
-    from packaging.specifiers import SpecifierSet
-
     wanted = str(metadata("quantflow")["Requires-Python"])
     if SpecifierSet(wanted).contains(place.python):
         yield Finding("python", Result.OK, place.python)
@@ -30,9 +32,7 @@ def python(place: Place) -> Iterator[Finding]:
 
 
 def packages(place: Place) -> Iterator[Finding]:
-    """Is each package that quantflow needs there, in a version that it works with?"""
-    from packaging.requirements import Requirement
-
+    """Is each package that quantflow needs installed, in a version that it works with?"""
     every = [Requirement(text) for text in metadata("quantflow").get_all("Requires-Dist") or ()]
     needed = [each for each in every if each.marker is None or each.marker.evaluate({"extra": ""})]
     wrong = [(each, place.version_of(each.name)) for each in needed]
@@ -47,15 +47,15 @@ def packages(place: Place) -> Iterator[Finding]:
 
 def clock(place: Place) -> Iterator[Finding]:
     """Is the time of day possible: not before this program, and not before the newest run?"""
-    from quantflow.runs.status import list_runs
+    from quantflow.runs.find import list_runs
 
-    headers = [run.record.header for run in list_runs(place.workspace) if run.state != "unreadable"]
-    newest = max((datetime.fromisoformat(header["created"]) for header in headers), default=None)
-    mend = "timedatectl set-ntp true"
+    headers = [run.header for run in list_runs(place.workspace) if run.state != "unreadable"]
+    newest = max((datetime.fromisoformat(header.created) for header in headers), default=None)
+    fix = "timedatectl set-ntp true"
     if place.now.year < LEAST_YEAR:
-        yield Finding("clock", Result.BLOCKS, f"it says {place.now:%Y-%m-%d %H:%M} UTC", mend)
+        yield Finding("clock", Result.BLOCKS, f"it says {place.now:%Y-%m-%d %H:%M} UTC", fix)
     elif newest and newest > place.now + timedelta(minutes=1):
-        yield Finding("clock", Result.WARN, f"a run was created {newest - place.now} from now", mend)
+        yield Finding("clock", Result.WARN, f"a run was created {newest - place.now} from now", fix)
     else:
         yield Finding("clock", Result.OK, f"{place.now:%Y-%m-%d %H:%M} UTC")
 
@@ -72,8 +72,8 @@ def ray(place: Place) -> Iterator[Finding]:
 
 def _shared_memory() -> Iterator[Finding]:
     if SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(SHARED_MEMORY).free) < LEAST_SHARED:
-        mend = "quantflow meta … --runner local, or a container with --shm-size=1g"
-        yield Finding("ray", Result.WARN, f"{SHARED_MEMORY} has {free / 2**20:.0f} MiB free, Ray wants 256", mend)
+        fix = "quantflow meta … --runner local, or a container with --shm-size=1g"
+        yield Finding("ray", Result.WARN, f"{SHARED_MEMORY} has {free / 2**20:.0f} MiB free, Ray wants 256", fix)
 
 
 def _token(place: Place) -> Iterator[Finding]:
@@ -84,7 +84,6 @@ def _token(place: Place) -> Iterator[Finding]:
 
 
 def _address(address: str) -> Iterator[Finding]:
-    from quantflow.errors import InfrastructureError
     from quantflow.execution.ray import probe
 
     try:

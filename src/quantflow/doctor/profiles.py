@@ -1,4 +1,4 @@
-"""What is wrong with profiles, told of all of them at once."""
+"""What is wrong with profiles, of all of them at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from quantflow.config.catalogue import Entry, load
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.data.providers import provider_names
 from quantflow.errors import ConfigError, unknown_name
-from quantflow.runs.request import check_stages
+from quantflow.runs.create import check_stages
 
 
 def problem_of(entry: Entry, workspace: Path) -> ConfigError | None:
@@ -32,13 +32,13 @@ def _check_providers(loaded: Profile | MetaProfile) -> None:
 
 
 def all_in_one(wrong: Sequence[tuple[Entry, ConfigError]], checked: int) -> ConfigError:
-    """Return the error that tells every problem.
+    """Return the error that lists every problem.
 
     Args:
         wrong: What is wrong with which.
-        checked: How many were looked at.
+        checked: How many were checked.
     """
-    told = "".join(
+    listed = "".join(
         f"\n  {entry.name}: {error.message}{f' {error.hint}' if error.hint else ''}" for entry, error in wrong
     )
-    return ConfigError(f"{len(wrong)} of {checked} cannot be used:{told}")
+    return ConfigError(f"{len(wrong)} of {checked} cannot be used:{listed}")

@@ -7,39 +7,41 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quantflow.config.credentials import VARIABLE
 from quantflow.doctor.base import Finding, Place, Result
+from quantflow.errors import QuantflowError
 
 if TYPE_CHECKING:
-    from quantflow.runs.status import RunStatus
+    from quantflow.runs.run import Run
 
 AT_MOST = 5
-"""Runs that are told of; of older ones only how many there are."""
+"""Runs that are listed; older ones are only counted."""
 
 CRON_HAS = frozenset({"HOME", "LOGNAME", "USER", "SHELL", "PATH", "PWD", "LANG", "MAILTO"})
 
 
 def runs(place: Place) -> Iterator[Finding]:
     """Is a run unfinished, with none after it that has done the same session?"""
-    from quantflow.runs.status import list_runs
+    from quantflow.runs.find import list_runs
 
     every = list_runs(place.workspace)
-    newest: dict[tuple[str, str], RunStatus] = {}
+    newest: dict[tuple[str, str], Run] = {}
     for run in every:
         if run.state == "unreadable":
-            mend = f"quantflow inspect {run.record.run_id}, then run that session again"
-            yield Finding("runs", Result.WARN, f"{run.record.run_id}: its record is damaged", mend)
+            fix = f"quantflow inspect {run.id}, then run that session again"
+            yield Finding("runs", Result.WARN, f"{run.id}: its record is damaged", fix)
         else:
-            newest[run.record.header["profile"], run.record.header["as_of"]] = run
+            newest[run.profile, run.as_of.isoformat()] = run
     due = [run for run in newest.values() if run.state in ("failed", "interrupted")]
     for run in due[-AT_MOST:]:
-        mend = f"quantflow resume {run.record.run_id}"
-        yield Finding("runs", Result.WARN, f"{run.record.run_id} {run.state}", mend)
+        fix = f"quantflow resume {run.id}"
+        yield Finding("runs", Result.WARN, f"{run.id} {run.state}", fix)
     if len(due) > AT_MOST:
         yield Finding("runs", Result.WARN, f"and {len(due) - AT_MOST} older ones", "quantflow catchup")
     if not due:
-        live = [run.record.run_id for run in every if run.state == "running"]
+        live = [run.id for run in every if run.state == "running"]
         at_work = f"; at work: {', '.join(live)}" if live else ""
-        yield Finding("runs", Result.OK, f"none of {len(every)} is unfinished{at_work}")
+        yield Finding("runs", Result.OK, f"no unfinished runs ({len(every)} in all){at_work}")
 
 
 def books(place: Place) -> Iterator[Finding]:
@@ -58,8 +60,7 @@ def books(place: Place) -> Iterator[Finding]:
 
 
 def _unstale(text: str, workspace: Path) -> str:
-    from quantflow.errors import QuantflowError
-    from quantflow.runs.status import find_run
+    from quantflow.runs.find import find_run
 
     found = re.search(r"^Run (\S+) did not replace it", text, re.MULTILINE)
     if not found:
@@ -78,13 +79,11 @@ def cron(place: Place) -> Iterator[Finding]:
         detail = f"{', '.join(lost)}: set here, but not for a job of cron"
         yield Finding("cron", Result.WARN, detail, f"crontab -e: a line {lost[0]}=… above the job's, and so on")
     else:
-        yield Finding("cron", Result.OK, "nothing that is set here would be missing")
+        yield Finding("cron", Result.OK, "cron jobs will see every variable that is set here")
 
 
 def _that_matter(place: Place) -> Iterator[str]:
     """Yield the variables of this environment that change what a run does."""
-    from quantflow.config.credentials import VARIABLE
-
     named = set(VARIABLE.findall(str([profile.settings() for profile in place.profiles])))
     places = [path for p in place.leaves for path in (getattr(p.data, "path", None), p.execution.store)]
     remote = any("://" in str(path) for path in places)

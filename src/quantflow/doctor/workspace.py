@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import shutil
@@ -11,14 +10,15 @@ import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from quantflow.config.catalogue import entries
+from quantflow.config.credentials import VARIABLE
 from quantflow.config.data import FilesOptions
-from quantflow.config.workspaces import OURS
+from quantflow.config.profile import Profile
+from quantflow.config.workspaces import FILE, OURS
 from quantflow.doctor.base import Finding, Place, Result
-
-if TYPE_CHECKING:
-    from quantflow.config.profile import Profile
+from quantflow.errors import ConfigError, QuantflowError
+from quantflow.locks import FileLock
 
 LEAST_FREE, LITTLE_FREE = 100 * 2**20, 2 * 2**30
 """Free bytes below which a run most likely fails; below which it is worth knowing."""
@@ -40,37 +40,32 @@ def folder(place: Place) -> Iterator[Finding]:
         detail = f"{', '.join(path.name for path in others)}: another user's"
         yield Finding("folder", Result.BLOCKS, detail, f"sudo chown -R $USER {quoted}")
     elif open_ := [path.name for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077]:
-        mend = f"chmod go-rwx {' '.join(shlex.quote(str(place.workspace / name)) for name in open_)}"
-        yield Finding("folder", Result.WARN, f"{', '.join(open_)}: others can look into it", mend)
+        fix = f"chmod go-rwx {' '.join(shlex.quote(str(place.workspace / name)) for name in open_)}"
+        yield Finding("folder", Result.WARN, f"{', '.join(open_)}: readable by other users", fix)
     else:
         yield Finding("folder", Result.OK, str(place.workspace))
 
 
 def file_system(place: Place) -> Iterator[Finding]:
     """Does the file system have what locks and whole files rest on: flock, rename over a file, symbolic links?"""
-    mend = "move the workspace to a local disk, or mount with locks (nfs: local_lock=none, v4)"
+    fix = "move the workspace to a local disk, or mount with locks (nfs: local_lock=none, v4)"
     try:
         with tempfile.TemporaryDirectory(prefix=".quantflow-doctor-", dir=place.workspace) as name:
             problems = [what for what, works in (("flock", _locks), ("rename", _renames)) if not works(Path(name))]
             (Path(name) / "link").symlink_to("nowhere")
     except OSError as error:
-        yield Finding("file system", Result.BLOCKS, f"it refused a lock, rename or link: {error}", mend)
+        yield Finding("file system", Result.BLOCKS, f"it refused a lock, rename or link: {error}", fix)
         return
     if problems:
-        yield Finding("file system", Result.BLOCKS, f"{' and '.join(problems)} do not work here", mend)
+        yield Finding("file system", Result.BLOCKS, f"{' and '.join(problems)} do not work here", fix)
     else:
         yield Finding("file system", Result.OK, "locks, atomic renames and links work")
 
 
 def _locks(there: Path) -> bool:
     """Whether a second holder of an exclusive lock is refused."""
-    with (there / "lock").open("w") as first, (there / "lock").open("w") as second:
-        fcntl.flock(first, fcntl.LOCK_EX)
-        try:
-            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    with FileLock(there / "lock") as first, FileLock(there / "lock") as second:
+        return first.take() and not second.take()
 
 
 def _renames(there: Path) -> bool:
@@ -86,16 +81,13 @@ def disk(place: Place) -> Iterator[Finding]:
     """Is there room for a run?"""
     free = shutil.disk_usage(place.workspace).free
     result = Result.BLOCKS if free < LEAST_FREE else Result.WARN if free < LITTLE_FREE else Result.OK
-    mend = "" if result is Result.OK else "quantflow gc --keep 30"
-    yield Finding("disk", result, f"{free / 2**30:.1f} GiB free", mend)
+    fix = "" if result is Result.OK else "quantflow gc --keep 30"
+    yield Finding("disk", result, f"{free / 2**30:.1f} GiB free", fix)
 
 
 def profiles(place: Place) -> Iterator[Finding]:
     """Can every profile and meta profile of quantflow.toml be used?"""
-    from quantflow.config.catalogue import entries
-    from quantflow.config.workspaces import FILE
     from quantflow.doctor.profiles import problem_of
-    from quantflow.errors import ConfigError
 
     try:
         own = [entry for entry in entries(place.workspace) if entry.source != "built in"]
@@ -137,19 +129,16 @@ def _data_of(profile: Profile, place: Place) -> Iterator[Finding]:
 
 def _files(path: str) -> Iterator[Finding]:
     from quantflow.data.providers.locations import list_files
-    from quantflow.errors import QuantflowError
 
     try:
         with Path(list_files(path)[0]).open("rb") as file:
             file.read(1)
     except (QuantflowError, OSError) as error:
         detail = f"{path} cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-        yield _missing(detail, f"ls -l {shlex.quote(str(Path(path).parent))}, or mend data.path in quantflow.toml")
+        yield _missing(detail, f"ls -l {shlex.quote(str(Path(path).parent))}, or correct data.path in quantflow.toml")
 
 
 def _url(url: str, place: Place) -> Iterator[Finding]:
-    from quantflow.config.credentials import VARIABLE
-
     scheme = url.partition("://")[0]
     if scheme in ("s3", "s3a") and place.version_of("s3fs") is None:
         yield _missing("addresses with s3:// need the package s3fs", f"{place.pip} s3fs")
@@ -158,14 +147,13 @@ def _url(url: str, place: Place) -> Iterator[Finding]:
             yield _missing(f"{scheme}://… needs the variable {name}, which is not set", f"export {name}=…")
 
 
-def _missing(detail: str, mend: str) -> Finding:
-    return Finding("data", Result.BLOCKS, detail, mend)
+def _missing(detail: str, fix: str) -> Finding:
+    return Finding("data", Result.BLOCKS, detail, fix)
 
 
 def calendar(place: Place) -> Iterator[Finding]:
     """Does each exchange calendar know the coming session?"""
     from quantflow.data import calendars
-    from quantflow.errors import ConfigError
 
     today = place.now.date()
     for name in sorted({profile.calendar.name for profile in place.profiles} or {"XNYS"}):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -14,22 +13,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import psutil
 
 from quantflow.errors import InfrastructureError, last_line
 from quantflow.execution.garbage import look_seldom
 from quantflow.execution.ray_folder import ray_folder
-
-if TYPE_CHECKING:
-    from ray.job_config import JobConfig
+from quantflow.execution.ray_internals import LOOPBACK, job_without_current_folder, on_loopback, token_shown
+from quantflow.locks import FileLock
 
 R = TypeVar("R")
 
@@ -41,8 +39,6 @@ ASK_SECONDS = 30.0
 HEAD_SECONDS = 8.0
 PREFIX = "qf-ray-"
 _COMMON: Mapping[str, Any] = {"namespace": "quantflow", "log_to_driver": False, "logging_level": logging.ERROR}
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Ray's way to say that there is one machine only: all its processes then listen on loopback alone."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +91,9 @@ def _begin(address: str | None, workers: int | None, environment: Mapping[str, s
             token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
             folder = stack.enter_context(_private_folder())
             options = {"folder": str(folder), "cpus": workers or os.cpu_count() or 1}
-            began = stack.enter_context(_began(options, {**token, **_LOOPBACK}, "on this machine"))
-            stack.enter_context(_shown(token))
-            stack.enter_context(_on_loopback())
+            began = stack.enter_context(_began(options, {**token, **LOOPBACK}, "on this machine"))
+            stack.enter_context(token_shown(token))
+            stack.enter_context(on_loopback())
             _join(began)
         stack.callback(ray.shutdown)  # of a cluster that was joined, this only leaves it
         return stack.pop_all()
@@ -232,64 +228,10 @@ def _join(began: _Began, **options: Any) -> None:
     import ray
 
     try:
-        ray.init(address=began.address, job_config=_without_current_folder(), **options, **_COMMON)
+        ray.init(address=began.address, job_config=job_without_current_folder(), **options, **_COMMON)
     except Exception as error:  # Ray raises anything
         raise _unusable(began.where, last_line(error)) from error
     began.joined()
-
-
-class _Unchanged(list[str]):
-    """A list that stays as it is."""
-
-    def extend(self, _: Iterable[str]) -> None:
-        """Change nothing."""
-
-
-def _without_current_folder() -> JobConfig:
-    """Return a job whose workers import nothing from the folders in which this process was started and lies.
-
-    Ray puts both before all that is installed, where a file of anybody's that is called like a library would be run.
-    """
-    from ray.job_config import JobConfig
-
-    job = JobConfig()
-    job._py_driver_sys_path = _Unchanged()
-    return job
-
-
-@contextmanager
-def _shown(token: Mapping[str, str]) -> Iterator[None]:
-    """Show a token to Ray within the block, and to nobody after it."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-
-    def read() -> None:
-        Config.initialize("")  # Ray has read both variables when it was imported
-        AuthenticationTokenLoader.instance().reset_cache()
-
-    before = {name: os.environ.get(name) for name in token}
-    os.environ.update(token)
-    read()
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-        read()
-
-
-@contextmanager
-def _on_loopback() -> Iterator[None]:
-    """Let Ray take loopback for this machine's address within the block; it has read the variable when imported."""
-    from ray._private import ray_constants
-
-    before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager
@@ -300,31 +242,27 @@ def _private_folder() -> Iterator[Path]:
         _remove_abandoned(left)
     try:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))  # short: Ray's sockets lie in it
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = FileLock(folder / "lock")
     except OSError as error:
         why = f"{place} (RAY_TMPDIR, TMPDIR) cannot hold its files: {error.strerror}"
         raise _unusable("on this machine", why) from error
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
-        yield folder / "r"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+    with lock:
+        lock.take()
+        try:
+            yield folder / "r"
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove the folder of a run that was killed: the kernel has freed its lock."""
     try:
-        lock = os.open(folder / "lock", os.O_RDWR)
+        lock = FileLock(folder / "lock", create=False)
     except OSError:  # another user's, or one that is just being made or removed
         return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        pass
-    finally:
-        os.close(lock)
+    with lock:
+        if lock.take():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cpus() -> int:

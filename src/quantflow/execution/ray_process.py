@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from quantflow.errors import last_line
+from quantflow.execution.ray_internals import start
 
 JOIN_SECONDS = 25.0
 """For the run to join, once its Ray was found to answer."""
@@ -51,8 +52,7 @@ def _begin(options: dict[str, Any]) -> str:
 
     common = {"namespace": "quantflow", "log_to_driver": False, "logging_level": logging.ERROR}
     if "folder" in options:
-        own = {"address": "local", "num_cpus": options["cpus"], "include_dashboard": False}
-        ray.init(**own, _temp_dir=options["folder"], **common)
+        start(options["folder"], options["cpus"], **common)
         return str(ray.get_runtime_context().gcs_address)
     ray.init(address=options["address"], runtime_env=options["runtime_env"], **common)
     ray.shutdown()

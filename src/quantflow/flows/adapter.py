@@ -11,7 +11,6 @@ from typing import Any
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.context import TaskRunContext
-from prefect.results import get_result_store
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
 
@@ -23,6 +22,7 @@ from quantflow.pipeline.stage import Kind, SelectionContext, Stage, Step, note_s
 from quantflow.runs.layout import Layout
 from quantflow.runs.record import RunRecord
 from quantflow.sdk import QuantSDK
+from quantflow.server.prefect_internals import use_result_storage
 
 RETRIES = 3
 BACKOFF_SECONDS = 2
@@ -88,7 +88,7 @@ def task_options(kind: Kind, layout: Layout) -> dict[str, Any]:
 
 def use_cache(layout: Layout) -> None:
     """Make the workspace's cache the result storage of the flow run that this is called in."""
-    get_result_store().result_storage = CacheStorage(cache_uri=layout.cache, store_uri=layout.store)
+    use_result_storage(CacheStorage(cache_uri=layout.cache, store_uri=layout.store))
 
 
 def may_heal(task: Any, task_run: Any, state: Any) -> bool:

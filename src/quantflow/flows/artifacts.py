@@ -16,16 +16,15 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 
 from quantflow.data.store import is_local
 from quantflow.runs.outcome import Outcome, outcome
-from quantflow.runs.record import RunRecord
-from quantflow.runs.request import layout_of
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.run import Run, open_run
+from quantflow.server.prefect_internals import data_of
 from quantflow.server.server import is_own
 
 PATIENCE_SECONDS = 5.0
 _PLAIN = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 
 
-def show_in_prefect(record: RunRecord) -> None:
+def show_in_prefect(record: Run) -> None:
     """Attach the results of a run whose stages are done to the flow run that this is called in.
 
     Nothing is attached on the workspace's own server, which has no UI. A server that refuses them, or is slow, costs
@@ -39,13 +38,13 @@ def show_in_prefect(record: RunRecord) -> None:
             temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
             get_client(sync_client=True, httpx_settings={"timeout": PATIENCE_SECONDS}) as client,
         ):
-            for made in artifacts_of(status(RunRecord(record.workspace, record.run_id))):
+            for made in artifacts_of(record):
                 client.create_artifact(
                     ArtifactCreate(
                         type=made.type,
                         key=made.key,
                         description=made.description,
-                        data=made.format(_sync=True),  # type: ignore[call-arg]
+                        data=data_of(made),
                         flow_run_id=context.flow_run.id,
                     )
                 )
@@ -55,19 +54,19 @@ def show_in_prefect(record: RunRecord) -> None:
         logging.getLogger("prefect").warning("the API server did not take the run's artifacts: %s", told)
 
 
-def artifacts_of(run: RunStatus) -> Iterator[Artifact]:
+def artifacts_of(run: Run) -> Iterator[Artifact]:
     """Yield what is to be seen of a complete run; keys are the profile's, so that its runs line up."""
-    record, found = run.record, outcome(run)
-    about = f"Run {record.run_id}, as-of {record.header['as_of']}."
+    found = outcome(run)
+    about = f"Run {run.id}, as-of {run.as_of}."
     for name, rows in _tables(found).items():
         if rows:
-            yield TableArtifact(key=key_of(record, name), description=about, table=rows)
+            yield TableArtifact(key=key_of(run, name), description=about, table=rows)
     if "report.html" in found.files:
         yield LinkArtifact(
-            key=key_of(record, "report"),
+            key=key_of(run, "report"),
             description=f"{about} {found.files['report.html']}",
             link=_report(run),
-            link_text=f"report of {record.run_id}",
+            link_text=f"report of {run.id}",
         )
 
 
@@ -81,24 +80,24 @@ def _tables(found: Outcome) -> dict[str, list[dict[str, Any]]]:
     return {"funnel": found.funnel, "winners": found.winners, "sleeves": found.sleeves, "weights": net or found.weights}
 
 
-def _report(run: RunStatus) -> str:
+def _report(run: Run) -> str:
     """Return where the report lies: in a store that others reach by its URL, else in the run's folder."""
-    store = layout_of(run.record).store
+    store = run.layout.store
     made = [stage.outputs["report"] for stage in run.stages.values() if stage and "report" in stage.outputs]
     if is_local(store) or not made:
-        return (run.record.folder / "report.html").absolute().as_uri()
+        return (run.folder / "report.html").absolute().as_uri()
     return f"{store}/{made[-1].uri}"
 
 
-def key_of(record: RunRecord, name: str) -> str:
+def key_of(record: Run, name: str) -> str:
     """Return an artifact's key, as ``us-core-weights``: Prefect allows small letters, digits and dashes.
 
     A sleeve's is ``all-weather-sleeve-us-core-weights``. A name that other names could be taken for has a mark.
     """
-    parent = record.header.get("parent")
+    parent = record.header.parent
     if parent is None:
-        return f"{_slug(record.header['profile'])}-{name}"
-    return key_of(RunRecord(record.workspace, parent["run_id"]), f"sleeve-{_slug(parent['sleeve'])}-{name}")
+        return f"{_slug(record.profile)}-{name}"
+    return key_of(open_run(record.workspace, parent.run_id), f"sleeve-{_slug(parent.sleeve)}-{name}")
 
 
 def _slug(name: str) -> str:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +10,8 @@ from prefect.locking.protocol import LockManager
 
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactStore, private_folder
+from quantflow.locks import FileLock
+from quantflow.server.prefect_internals import as_result_record, from_result_record
 
 
 class CacheStorage(WritableFileSystem):
@@ -35,12 +33,11 @@ class CacheStorage(WritableFileSystem):
 
     def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
         """Return the record *path* (a cache key) in Prefect's form."""
-        metadata = {"storage_key": path, "serializer": {"type": "json"}}
-        return json.dumps({"metadata": metadata, "result": json.dumps(self._cache().read(path))}).encode()
+        return as_result_record(path, self._cache().read(path))
 
     def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:  # type: ignore[override]
         """Store the result that Prefect's record *content* carries."""
-        self._cache().write(path, json.loads(json.loads(content)["result"]))
+        self._cache().write(path, from_result_record(content))
 
 
 class KernelLocks(LockManager):
@@ -52,7 +49,7 @@ class KernelLocks(LockManager):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._held: dict[tuple[str, str], int] = {}
+        self._held: dict[tuple[str, str], FileLock] = {}
 
     def acquire_lock(
         self, key: str, holder: str, acquire_timeout: float | None = None, hold_timeout: float | None = None
@@ -61,11 +58,11 @@ class KernelLocks(LockManager):
         if (key, holder) in self._held:
             return True
         private_folder(self.folder)
-        fd = os.open(self._path(key), os.O_RDWR | os.O_CREAT, 0o600)
-        if not _flock(fd, acquire_timeout):
-            os.close(fd)
+        lock = FileLock(self._path(key))
+        if not lock.take(seconds=acquire_timeout):
+            lock.close()
             return False
-        self._held[key, holder] = fd
+        self._held[key, holder] = lock
         return True
 
     async def aacquire_lock(
@@ -79,9 +76,9 @@ class KernelLocks(LockManager):
 
         Prefect releases a committed transaction's lock again when the transaction around it commits.
         """
-        fd = self._held.pop((key, holder), None)
-        if fd is not None:
-            os.close(fd)
+        lock = self._held.pop((key, holder), None)
+        if lock is not None:
+            lock.close()
 
     def is_locked(self, key: str) -> bool:
         """Whether anybody holds the lock of *key*."""
@@ -95,11 +92,8 @@ class KernelLocks(LockManager):
         """Wait until nobody holds the lock of *key*; False when *timeout* seconds were not enough."""
         if not self._path(key).exists():
             return True
-        fd = os.open(self._path(key), os.O_RDWR)
-        try:
-            return _flock(fd, timeout)
-        finally:
-            os.close(fd)
+        with FileLock(self._path(key), create=False) as lock:
+            return lock.take(seconds=timeout)
 
     async def await_for_lock(self, key: str, timeout: float | None = None) -> bool:
         """Wait, as ``wait_for_lock``."""
@@ -110,16 +104,3 @@ class KernelLocks(LockManager):
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder, "_held": {}}
-
-
-def _flock(fd: int, timeout: float | None) -> bool:
-    until = None if timeout is None else time.monotonic() + timeout
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if until is not None and time.monotonic() >= until:
-                return False
-            time.sleep(0.05)  # short naps rather than one blocking call, so that a signal is acted on
-        else:
-            return True

@@ -11,9 +11,8 @@ from quantflow.errors import InfrastructureError
 from quantflow.execution.ray import ask_each_node
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.code_version import NUMERIC_PACKAGES, code_version, package_version
-from quantflow.runs.record import RunRecord, versions
-from quantflow.runs.request import pipeline
-from quantflow.runs.sleeves import Leaf, due
+from quantflow.runs.record import versions
+from quantflow.runs.run import Run, Sleeve
 
 SHOWN = 3
 HINT = "Install the same versions on all nodes of the cluster, then resume the run."
@@ -35,13 +34,13 @@ def code_here(workspace: str, settings: Sequence[Mapping[str, Any]]) -> dict[str
     return found
 
 
-def refuse_other_versions(record: RunRecord) -> None:
+def refuse_other_versions(record: Run) -> None:
     """Compare this process's code with that of each node of the cluster that it is connected to.
 
     Raises:
         InfrastructureError: Naming the node and both versions where one differs, or a node that has no quantflow.
     """
-    settings = [RunRecord(leaf.workspace, leaf.link.run_id).settings for leaf in due(record)]
+    settings = [leaf.run.settings for leaf in record.due()]
     here = code_here(str(record.workspace), settings)
     for node, there in ask_each_node(code_here, str(record.workspace), settings).items():
         if differing := differences(here, there):
@@ -57,16 +56,16 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:
     return "; ".join(parts[:SHOWN]) + more
 
 
-def refuse_foreign_results(sleeves: Sequence[Leaf]) -> None:
+def refuse_foreign_results(sleeves: Sequence[Sleeve]) -> None:
     """Check by the records of sleeves that were just run that this process's code has made each stage.
 
     Raises:
         InfrastructureError: Naming sleeve, stage and both versions.
     """
     for leaf in sleeves:
-        record = RunRecord(leaf.workspace, leaf.link.run_id)
-        for stage in pipeline(record):
-            made = record.stage(stage.id)
+        run = leaf.run
+        for stage in run.pipeline():
+            made = run.stages[stage.id]
             if made is None or made.state != "done":
                 continue
             code = made.fingerprint.get("code") or ""

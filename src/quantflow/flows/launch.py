@@ -17,14 +17,13 @@ from uuid import UUID
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows.runners import crew
-from quantflow.flows.worker import api_lost, flush, logged, tags_of, words_of
+from quantflow.flows.worker import api_lost, logged, tags_of, words_of
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
-from quantflow.runs.record import RunRecord, now
-from quantflow.runs.request import layout_of
-from quantflow.runs.sleeves import links
-from quantflow.runs.status import FAILED, INTERRUPTED, RunStatus, status
+from quantflow.runs.record import FAILED, INTERRUPTED, now
+from quantflow.runs.run import Meta, Run
+from quantflow.server.prefect_internals import api_errors, flush, is_unreachable
 from quantflow.server.server import ApiServer
 from quantflow.server.url import reachable
 
@@ -39,9 +38,7 @@ QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_INTERNAL
 Listener = Callable[["Snapshot"], None]
 
 
-def execute(
-    record: RunRecord, server: ApiServer, *, forced: Sequence[str] = (), listener: Listener | None = None
-) -> RunStatus:
+def execute(record: Run, server: ApiServer, *, forced: Sequence[str] = (), listener: Listener | None = None) -> Run:
     """Run or continue a created run on *server*; return what it did.
 
     Args:
@@ -55,46 +52,40 @@ def execute(
         QuantflowError: What ended the run.
     """
     recall(record)
-    tag = record.tag(len(record.header["flow_runs"]) + 1)
-    workers = crew(record, server, tag) if _is_meta(record) else nullcontext()
+    tag = record.tag(len(record.header.flow_runs) + 1)
+    workers = crew(record, server, tag) if isinstance(record, Meta) else nullcontext()
     with owned(record.folder), client_environment(server), workers as runner, _loaded_settings(server):
         clean_up(record)
         with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors(record):
             _call_flow(record, tag, forced, runner)
-    return status(RunRecord(record.workspace, record.run_id))
+    return record.again()
 
 
-def clean_up(record: RunRecord) -> None:
+def clean_up(record: Run) -> None:
     """Remove what processes that died in the middle of a write have left behind."""
-    root = Path(layout_of(record).root)
+    root = Path(record.layout.root)
     artifacts = root / "artifacts"
     folders = list(artifacts.iterdir()) if artifacts.is_dir() else []
     sweep([record.folder, record.folder / "stages", record.folder / "sleeves", root / "cache", *folders])
 
 
 @contextmanager
-def _api_errors(record: RunRecord) -> Iterator[None]:
+def _api_errors(record: Run) -> Iterator[None]:
     """Turn what Prefect's client raises when its server is gone into an error of ours."""
-    import httpx
-    from prefect.exceptions import PrefectHTTPStatusError
-
     try:
         yield
-    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+    except api_errors() as error:
         raise api_lost(error, record.workspace) from error
     except RuntimeError as error:
-        if "reach API" not in str(error):
+        if not is_unreachable(error):
             raise
         raise api_lost(error, record.workspace) from error
 
 
-def _call_flow(
-    record: RunRecord, tag: str, forced: Sequence[str], runner: Callable[[], TaskRunner[Any]] | None
-) -> None:
+def _call_flow(record: Run, tag: str, forced: Sequence[str], runner: Callable[[], TaskRunner[Any]] | None) -> None:
     from prefect import tags
 
-    header = record.header
-    arguments = (header["profile"], record.run_id, str(record.workspace), list(forced))
+    arguments = (record.profile, record.id, str(record.workspace), list(forced))
     with tags(tag, *tags_of(record)):
         if runner is not None:
             from quantflow.flows.meta import meta_flow
@@ -107,10 +98,10 @@ def _call_flow(
 
 
 @contextmanager
-def _recorded(record: RunRecord, server: ApiServer) -> Iterator[None]:
+def _recorded(record: Run, server: ApiServer) -> Iterator[None]:
     """Write down how the run ended, whatever ended it."""
     record.event("run.started", pid=os.getpid())
-    before = len(record.header["flow_runs"])
+    before = len(record.header.flow_runs)
     try:
         yield
     except BaseException as error:  # a signal ends a run as well as an error does; both are written down
@@ -125,20 +116,19 @@ def _recorded(record: RunRecord, server: ApiServer) -> Iterator[None]:
     record.event("run.completed")
 
 
-def _mark_interrupted(record: RunRecord, before: int) -> None:
+def _mark_interrupted(record: Run, before: int) -> None:
     """Tell the API that the flow run was interrupted, where Prefect itself only sees a crash; not those *before* it."""
-    import httpx
     from prefect.client.orchestration import get_client
     from prefect.states import Cancelled
 
-    flow_runs = RunRecord(record.workspace, record.run_id).header["flow_runs"]
-    with contextlib.suppress(httpx.HTTPError, RuntimeError), get_client(sync_client=True) as client:
+    flow_runs = record.again().header.flow_runs
+    with contextlib.suppress(*api_errors(), RuntimeError), get_client(sync_client=True) as client:
         for flow_run in flow_runs[before:]:
             client.set_flow_run_state(UUID(flow_run), Cancelled(name="Interrupted", message="by a signal"), force=True)
 
 
 @contextmanager
-def _watched(tag: str, record: RunRecord, server: ApiServer, listener: Listener | None) -> Iterator[None]:
+def _watched(tag: str, record: Run, server: ApiServer, listener: Listener | None) -> Iterator[None]:
     from quantflow.flows.watch import Watcher
 
     watcher = Watcher(tag, listener) if listener else None
@@ -193,12 +183,12 @@ def _loaded_settings(server: ApiServer) -> AbstractContextManager[Any]:
     return settings.temporary_settings(wanted)
 
 
-def drain(tag: str, record: RunRecord, since: str) -> None:
+def drain(tag: str, record: Run, since: str) -> None:
     """Wait until the API knows the end of each stage that ended *since*; give up, and say so, after ten seconds."""
     from quantflow.flows.watch import asking, fetch
 
     flush()
-    ended = _ended(record, since)
+    ended = _ended(record.again(), since)
     until = time.monotonic() + DRAIN_SECONDS
     with contextlib.suppress(InfrastructureError), asking() as client:
         while time.monotonic() < until:
@@ -208,13 +198,8 @@ def drain(tag: str, record: RunRecord, since: str) -> None:
         record.event("server.drain_incomplete")
 
 
-def _ended(record: RunRecord, since: str) -> Counter[str]:
+def _ended(record: Run, since: str) -> Counter[str]:
     """Return which stages of this run and of its sleeves ended since then: as many task runs must the API know."""
-    sleeves = [RunRecord(record.workspace, link.run_id) for link in links(record)] if _is_meta(record) else []
-    found = (record.stage(name) for name in record.stages)
-    own = Counter(stage.stage for stage in found if stage and stage.ended and stage.ended >= since)
-    return sum((_ended(sleeve, since) for sleeve in sleeves if sleeve.exists), own)
-
-
-def _is_meta(record: RunRecord) -> bool:
-    return bool(record.header["kind"] == "meta")
+    stages = record.stages.values()
+    own = Counter(stage.stage for stage in stages if stage and stage.ended and stage.ended >= since)
+    return sum((_ended(sleeve.run, since) for sleeve in record.sleeves), own)

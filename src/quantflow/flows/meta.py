@@ -7,90 +7,59 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from datetime import date
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, tags, task
 from prefect.cache_policies import NO_CACHE
-from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
-from quantflow.config.load import find_workspace, load_meta
 from quantflow.errors import QuantflowError, StageError, last_line
 from quantflow.execution import ray as ray_cluster
 from quantflow.execution.processes import end_with_parent
-from quantflow.flows.adapter import use_cache
-from quantflow.flows.artifacts import show_in_prefect
+from quantflow.flows.entry import META, at_flow
 from quantflow.flows.handshake import refuse_foreign_results
 from quantflow.flows.runners import dismiss, task_name
-from quantflow.flows.selection import advance, selection_flow
-from quantflow.flows.worker import at_work, bound_last_words, tags_of
+from quantflow.flows.selection import flow_run_name, play, selection_flow
+from quantflow.flows.worker import at_work, tags_of
 from quantflow.runs import stopping
-from quantflow.runs.begin import begun, taken_up
-from quantflow.runs.record import RunRecord, now
-from quantflow.runs.request import (
-    context_of,
-    layout_of,
-    pipeline,
-    planner_of,
-    resolve_meta_as_of,
-)
-from quantflow.runs.sleeves import Leaf, SleeveFailure, due, failure_of, links, result_of
-from quantflow.runs.status import FAILED, INTERRUPTED, RunStatus, status
+from quantflow.runs.header import SleeveFailure
+from quantflow.runs.record import FAILED, INTERRUPTED, RunRecord, now
+from quantflow.runs.run import Meta, Run, Sleeve
+from quantflow.server.prefect_internals import handle_of, limit_last_events
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS, SILENCE_SECONDS = 5.0, 30.0
 COMPLETED = "run.completed"
+LEFT = "it did not complete"
+LAST_EVENTS_SECONDS = 5.0
 WORKER_LOSSES = 2
 """How often a sleeve whose worker died is started again before it counts as failed; it goes on where it was."""
 
 
-def run_meta_flow(
-    meta_profile: str,
-    run_id: str,
-    *,
-    as_of: date | None = None,
-    workspace: Path | None = None,
-    overrides: Sequence[str] = (),
-) -> RunStatus:
-    """Run a meta profile as a Prefect flow, or continue the run of that id.
-
-    Args:
-        meta_profile: The meta profile's name.
-        run_id: The run's name.
-        as_of: The last session to be seen; None for the last one that all sleeves have completed.
-        workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
-        overrides: ``meta.key=value`` or ``section.key=value`` lines.
-
-    Returns:
-        What the run did.
-
-    Raises:
-        QuantflowError: What ended the run; it can be resumed.
-    """
-    from quantflow.flows.launch import execute
-    from quantflow.server.server import api_server
-
-    home = find_workspace(Path.cwd(), workspace)
-    owning = taken_up(RunRecord(home, run_id))
-    if not RunRecord(home, run_id).exists:
-        loaded = load_meta(meta_profile, workspace=home, overrides=overrides)
-        owning = begun(loaded, home, resolve_meta_as_of(loaded, as_of), run_id)
-    with owning as record, api_server(home) as server:
-        return execute(record, server)
-
-
-@flow(name="Meta Flow", flow_run_name="{run_id}", validate_parameters=False, persist_result=False)
+@flow(
+    name="Meta Flow",
+    flow_run_name=flow_run_name,
+    task_runner=cast(TaskRunner[Any], ProcessPoolTaskRunner()),
+    validate_parameters=False,
+    persist_result=False,
+)
 def meta_flow(
-    meta_profile: str, run_id: str, workspace: str, forced: Sequence[str] = (), run_sleeves: bool = True
+    meta_profile: str,
+    run_id: str | None = None,
+    workspace: str | None = None,
+    forced: Sequence[str] = (),
+    run_sleeves: bool = True,
 ) -> str:
-    """Run the sleeves of a created meta run that are not complete, then the stages that make one portfolio of them.
+    """Run the sleeves of a meta run that are not complete, then the stages that make one portfolio of them.
+
+    Called by itself (or served, or deployed), it creates the run if it is missing, and runs sleeves in processes
+    unless it is given a ``RayTaskRunner`` by ``meta_flow.with_options``.
 
     Args:
-        meta_profile: The meta profile's name, to be seen in Prefect; the record's frozen settings are what counts.
-        run_id: The run.
-        workspace: The folder that holds its record.
+        meta_profile: The meta profile's name; it must be that of the run, if the run exists.
+        run_id: The run; None for a new one with a generated id.
+        workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
         forced: Stages to run whatever is there.
         run_sleeves: Whether the sleeves are still to be run; those of a nested meta profile have run by then.
 
@@ -98,27 +67,21 @@ def meta_flow(
         The run id.
 
     Raises:
+        ConfigError: If the run exists and is of another meta profile.
         SleevesFailedError: If sleeves failed, after all have ended, unless the meta profile allows partial results.
         QuantflowError: What a stage raises.
     """
     stopping.reclaim()
-    record = RunRecord(Path(workspace), run_id)
-    if run := FlowRunContext.get():
-        record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
-    use_cache(layout_of(record))
-    failures = _scattered(due(record)) if run_sleeves else _not_complete(record)
-    failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
-    refuse_partial(record, failures)
-    record.update(failed=[vars(failure) for failure in failures])
-    context = context_of(record)
-    planner = planner_of(record, forced)
-    for stage in pipeline(record):
-        context = advance(stage, context, record, planner)
-    show_in_prefect(record)
-    return run_id
+    with at_flow(META, meta_profile, run_id, workspace) as record:
+        failures = _scattered(record.due()) if run_sleeves else [leaf.failure(LEFT) for leaf in record.due()]
+        failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
+        refuse_partial(record, failures)
+        record.update(failed=[vars(failure) for failure in failures])
+        play(record, forced)
+    return record.id
 
 
-def _scattered(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
+def _scattered(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
     try:
         failures = scatter(sleeves)
     finally:
@@ -127,7 +90,7 @@ def _scattered(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
     return failures
 
 
-def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
+def scatter(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
     """Run sleeves, as many at a time as there are workers; return those that failed."""
     began = now()
     with _worker_losses():
@@ -142,19 +105,19 @@ def scatter(sleeves: Sequence[Leaf]) -> list[SleeveFailure]:
 
 
 @task(name="sleeve", cache_policy=NO_CACHE, persist_result=False)
-def run_sleeve_task(leaf: Leaf) -> str:
+def run_sleeve_task(leaf: Sleeve) -> str:
     """Run one sleeve, in a worker: a whole selection flow, with a record of its own; return its run id."""
     if end_with_parent():
-        bound_last_words()
-    record = RunRecord(leaf.workspace, leaf.link.run_id)
+        limit_last_events(LAST_EVENTS_SECONDS)
+    record = leaf.run
     try:
         with at_work(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):
-            selection_flow(leaf.link.profile, record.run_id, str(record.workspace))
+            selection_flow(leaf.link.profile, record.id, str(record.workspace))
     except QuantflowError:
         raise
     except BaseException as error:  # noqa: BLE001  # any other may not survive the way back, or end the pool there
         raise StageError(f"{type(error).__name__}: {error}") from None
-    return record.run_id
+    return record.id
 
 
 @contextmanager
@@ -168,12 +131,12 @@ def _worker_losses() -> Iterator[None]:
         yield
 
 
-def _wait(futures: Sequence[PrefectFuture[Any]], sleeves: Sequence[Leaf], began: str) -> None:
+def _wait(futures: Sequence[PrefectFuture[Any]], sleeves: Sequence[Sleeve], began: str) -> None:
     """Wait for all, in naps: a wait inside the runner would swallow a signal.
 
     A sleeve whose record says that it is over, while nothing comes from its worker for half a minute, is given up.
     """
-    pending = {future.wrapped_future: leaf for future, leaf in zip(futures, sleeves, strict=True)}  # type: ignore[attr-defined]
+    pending = {handle_of(future): leaf for future, leaf in zip(futures, sleeves, strict=True)}
     watch = ray_cluster.HeadWatch() if pending and not _is_local(next(iter(pending))) else None
     silent_since: dict[Any, float] = {}
     looked = time.monotonic()
@@ -190,7 +153,7 @@ def _wait(futures: Sequence[PrefectFuture[Any]], sleeves: Sequence[Leaf], began:
         time.sleep(POLL_SECONDS if pending else 0)
 
 
-def _is_over(leaf: Leaf, began: str) -> bool:
+def _is_over(leaf: Sleeve, began: str) -> bool:
     """Whether a sleeve's record tells of an end since then."""
     events = RunRecord(leaf.workspace, leaf.link.run_id).events()
     return any(event["event"] in (COMPLETED, FAILED, INTERRUPTED) and event["at"] >= began for event in events)
@@ -205,7 +168,7 @@ def _finished(waits: list[Any]) -> list[Any]:
 
 
 def _cancel(futures: Sequence[PrefectFuture[Any]]) -> None:
-    waits = [future.wrapped_future for future in futures]  # type: ignore[attr-defined]
+    waits = [handle_of(future) for future in futures]
     if waits and _is_local(waits[0]):
         for wait in waits:
             wait.cancel()
@@ -213,11 +176,11 @@ def _cancel(futures: Sequence[PrefectFuture[Any]]) -> None:
         ray_cluster.cancel(waits)
 
 
-def _failure(leaf: Leaf, future: PrefectFuture[Any]) -> SleeveFailure | None:
+def _failure(leaf: Sleeve, future: PrefectFuture[Any]) -> SleeveFailure | None:
     """Return why the sleeve has no result; what counts is its record, not what the worker said last."""
-    if result_of(leaf.link, leaf.workspace) is not None:
+    if leaf.run.state == "completed":
         return None
-    wait: Any = future.wrapped_future  # type: ignore[attr-defined]
+    wait = handle_of(future)
     try:
         if _is_local(wait) and not wait.done():
             error = "nothing came from its worker any more"
@@ -226,27 +189,21 @@ def _failure(leaf: Leaf, future: PrefectFuture[Any]) -> SleeveFailure | None:
             error = future.state.message or str(future.state.name)
     except BrokenExecutor:
         error = "its worker process died"
-    return failure_of(leaf.name, status(RunRecord(leaf.workspace, leaf.link.run_id)), last_line(error))
+    return leaf.failure(last_line(error))
 
 
-def _not_complete(record: RunRecord) -> list[SleeveFailure]:
-    """Return which sleeves have run and are not complete, by what their own records say."""
-    runs = {leaf.name: RunRecord(leaf.workspace, leaf.link.run_id) for leaf in due(record)}
-    return [failure_of(name, status(run), "it did not complete") for name, run in runs.items()]
-
-
-def _nested(record: RunRecord) -> list[SleeveFailure]:
+def _nested(record: Run) -> list[SleeveFailure]:
     """Finish the nested meta profiles, whose own sleeves have run by now."""
     failures: list[SleeveFailure] = []
-    for link in links(record):
-        if link.kind != "meta" or result_of(link, record.workspace) is not None:
+    for sleeve in record.sleeves:
+        inner = sleeve.run
+        if not isinstance(inner, Meta) or inner.state == "completed":
             continue
-        inner = RunRecord(record.workspace, link.run_id)
         try:
-            with at_work(inner), tags(f"sleeve:{link.id}", *tags_of(inner)):
-                meta_flow(link.profile, link.run_id, str(record.workspace), run_sleeves=False)
+            with at_work(inner), tags(f"sleeve:{sleeve.name}", *tags_of(inner)):
+                meta_flow(inner.profile, inner.id, str(record.workspace), run_sleeves=False)
         except QuantflowError as error:
-            failures.append(failure_of(link.id, status(inner), error.message))
+            failures.append(sleeve.failure(error.message))
     return failures
 
 
@@ -254,7 +211,7 @@ class SleevesFailedError(StageError):
     """Sleeves failed, and the meta profile does not allow to go on without them."""
 
 
-def refuse_partial(record: RunRecord, failures: Sequence[SleeveFailure]) -> None:
+def refuse_partial(record: Run, failures: Sequence[SleeveFailure]) -> None:
     """Refuse to make a portfolio of fewer sleeves than the meta profile allows.
 
     Raises:
@@ -262,15 +219,15 @@ def refuse_partial(record: RunRecord, failures: Sequence[SleeveFailure]) -> None
     """
     if not failures:
         return
-    settings = record.header["settings"]
+    settings = record.header.settings
     top = {failure.sleeve.partition("/")[0] for failure in failures}
-    left = len(record.header["sleeves"]) - len(top)
+    left = len(record.header.sleeves) - len(top)
     if settings["allow_partial"] and left >= settings["min_sleeves"]:
         return
     told = "".join(f"\n  {f.sleeve}: {f.stage or 'worker'}: {f.message} (log: {f.log})" for f in failures)
     rule = f"; min_sleeves is {settings['min_sleeves']}" if settings["allow_partial"] else ""
     raise SleevesFailedError(
-        f"{len(failures)} of {len(record.header['sleeves'])} sleeves failed{rule}:{told}",
-        hint=f"Mend the cause, then: quantflow resume {record.run_id} (finished sleeves are kept).",
+        f"{len(failures)} of {len(record.header.sleeves)} sleeves failed{rule}:{told}",
+        hint=f"Mend the cause, then: quantflow resume {record.id} (finished sleeves are kept).",
         failures=[vars(failure) for failure in failures],
     )

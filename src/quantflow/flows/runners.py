@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from quantflow.errors import InfrastructureError
 from quantflow.execution import ray as ray_cluster
 from quantflow.execution.background import InBackground
 from quantflow.execution.ray import Cluster
 from quantflow.flows.handshake import refuse_other_versions
-from quantflow.runs import stopping
-from quantflow.runs.record import RunRecord
-from quantflow.runs.sleeves import Leaf, due
+from quantflow.runs.run import Run, Sleeve
 from quantflow.server.server import ApiServer
 
 if TYPE_CHECKING:
@@ -27,12 +23,11 @@ if TYPE_CHECKING:
 NEEDED_BY_SLEEVES = ("quantflow.flows.meta", "quantflow.stages.validation", "skfolio", "numba", "pyarrow.parquet")
 """What every worker of a Ray that is started imports at once, while the flow run is made known to the API."""
 
-SETTLE_SECONDS, INTERRUPTED_SECONDS = 5.0, 1.0
 _crew: ContextVar[_AtWork | None] = ContextVar("crew", default=None)
 
 
 @contextmanager
-def crew(record: RunRecord, server: ApiServer, tag: str) -> Iterator[Callable[[], TaskRunner[Any]]]:
+def crew(record: Run, server: ApiServer, tag: str) -> Iterator[Callable[[], TaskRunner[Any]]]:
     """Have those who will run the sleeves of a meta run that are not complete; yield what gives their task runner.
 
     Entering returns at once, while Ray starts; the task runner can be had once it is up. Where no sleeve is left to
@@ -48,13 +43,13 @@ def crew(record: RunRecord, server: ApiServer, tag: str) -> Iterator[Callable[[]
         InfrastructureError: From what is yielded: if Ray cannot be used, or its workers could not reach the server, or
             have other versions than this process.
     """
-    chosen = record.header["settings"]["execution"]
-    if chosen["runner"] == "local" or not due(record):
+    chosen = record.header.settings["execution"]
+    if chosen["runner"] == "local" or not record.due():
         yield lambda: _processes(chosen["workers"])
         return
     with suppress(InfrastructureError):  # comes again where it is looked at
         ray_cluster.imported()  # here, since two threads that import much at once can meet half-made modules
-    names = frozenset(task_name(leaf) for leaf in due(record))
+    names = frozenset(task_name(leaf) for leaf in record.due())
     with InBackground(_ray(record, server)) as starting:
         at_work = _AtWork(starting, tag, names)
         token = _crew.set(at_work)
@@ -95,6 +90,8 @@ class _AtWork:
             self._leaving.join()
 
     def _leave(self) -> None:
+        from quantflow.flows.watch import settle  # with Prefect, which is being imported while Ray starts
+
         try:
             settle(self._tag, self._names)
         finally:
@@ -102,19 +99,19 @@ class _AtWork:
 
 
 @contextmanager
-def _ray(record: RunRecord, server: ApiServer) -> Iterator[Cluster]:
-    chosen = record.header["settings"]["execution"]
-    sleeves = due(record)
+def _ray(record: Run, server: ApiServer) -> Iterator[Cluster]:
+    chosen = record.header.settings["execution"]
+    sleeves = record.due()
     with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], server.environment) as found:
         if found.started:
             ray_cluster.warm(min(found.cpus, len(sleeves)), NEEDED_BY_SLEEVES)
         yield found
 
 
-def _on_ray_or_without(starting: InBackground[Cluster], record: RunRecord, server: ApiServer) -> TaskRunner[Any]:
+def _on_ray_or_without(starting: InBackground[Cluster], record: Run, server: ApiServer) -> TaskRunner[Any]:
     import skfolio  # noqa: F401  # what the portfolio's own stages need, while there is nothing to do but wait
 
-    chosen = record.header["settings"]["execution"]
+    chosen = record.header.settings["execution"]
     try:
         return _on_ray(starting.result(), record, server)
     except InfrastructureError as error:
@@ -125,7 +122,7 @@ def _on_ray_or_without(starting: InBackground[Cluster], record: RunRecord, serve
         return _processes(chosen["workers"])
 
 
-def _on_ray(found: Cluster, record: RunRecord, server: ApiServer) -> TaskRunner[Any]:
+def _on_ray(found: Cluster, record: Run, server: ApiServer) -> TaskRunner[Any]:
     from prefect_ray import RayTaskRunner
 
     if server.embedded and ray_cluster.spans_machines():
@@ -139,33 +136,9 @@ def _on_ray(found: Cluster, record: RunRecord, server: ApiServer) -> TaskRunner[
     return runner
 
 
-def task_name(leaf: Leaf) -> str:
+def task_name(leaf: Sleeve) -> str:
     """Return the name of the task run that runs a sleeve."""
     return f"sleeve {leaf.name}"
-
-
-def settle(tag: str, names: Collection[str]) -> None:
-    """Wait until the API knows that tasks have ended; after some seconds tell it of those of which it does not.
-
-    The last events of a worker that is ended at once would be lost, and its task run shown as running for ever.
-
-    Args:
-        tag: What the task runs carry.
-        names: The names of the task runs.
-    """
-    import httpx
-    from prefect.states import Crashed
-
-    from quantflow.flows.watch import asking, fetch
-
-    until = time.monotonic() + (SETTLE_SECONDS if stopping.received() is None else INTERRUPTED_SECONDS)
-    with suppress(InfrastructureError, httpx.HTTPError), asking() as client:
-        while open_ := [task for task in fetch(tag, client) if task.name in names and not task.final]:
-            if time.monotonic() > until:
-                for task in open_:
-                    client.set_task_run_state(UUID(task.id), Crashed(message="its worker is gone"), force=True)
-                return
-            time.sleep(0.1)
 
 
 def _processes(workers: int | None) -> TaskRunner[Any]:

@@ -15,17 +15,16 @@ from prefect.states import Cancelled, Completed, Failed
 
 from quantflow.config import catalogue
 from quantflow.config.printable import CleanStream
-from quantflow.config.profile import MetaProfile
 from quantflow.data.store import private_folder
 from quantflow.desk.publish import publish, stale_when_it_fails
 from quantflow.errors import ConfigError, Interrupted, LockedError, QuantflowError
 from quantflow.flows.launch import execute
 from quantflow.runs import stopping
 from quantflow.runs.begin import begun_unless_done
+from quantflow.runs.create import resolve_as_of
 from quantflow.runs.done import AlreadyDone
 from quantflow.runs.lock import owned, owner
-from quantflow.runs.record import RunRecord
-from quantflow.runs.request import resolve_as_of, resolve_meta_as_of
+from quantflow.runs.run import Run
 from quantflow.server.server import ApiServer, inherited_server
 
 
@@ -83,12 +82,12 @@ def _run(home: Path, name: str) -> State[Any]:
     """Run the profile, or find it done; publish its book."""
     loaded = catalogue.load(catalogue.find(name, home), home)
     server = inherited_server(home)
-    as_of = resolve_meta_as_of(loaded, None) if isinstance(loaded, MetaProfile) else resolve_as_of(loaded, None)
+    as_of = resolve_as_of(loaded, None)
     with begun_unless_done(loaded, home, as_of) as found:
         if isinstance(found, AlreadyDone):
             publish(found.run)
-            return Completed(name="AlreadyDone", message=f"already done: {found.run.record.run_id} (as-of {as_of})")
-        sys.stderr.write(f"{name}: {found.run_id} is running\n")
+            return Completed(name="AlreadyDone", message=f"already done: {found.run.id} (as-of {as_of})")
+        sys.stderr.write(f"{name}: {found.id} is running\n")
         return _executed(found, server)
 
 
@@ -96,19 +95,19 @@ def _interrupted(message: str) -> State[Any]:
     return Cancelled(name="Interrupted", message=message)
 
 
-def _executed(record: RunRecord, server: ApiServer) -> State[Any]:
+def _executed(record: Run, server: ApiServer) -> State[Any]:
     """Execute the run and publish its book; the states of one that does not complete say how to go on."""
-    way_on = f"go on with: quantflow resume {record.run_id}"
+    way_on = f"go on with: quantflow resume {record.id}"
     try:
         with stale_when_it_fails(record):
             run = execute(record, server)
     except Interrupted as error:
-        return _interrupted(f"{record.run_id} was interrupted, exit code {error.exit_code}; {way_on}")
+        return _interrupted(f"{record.id} was interrupted, exit code {error.exit_code}; {way_on}")
     except QuantflowError as error:
-        told = f"{record.run_id} failed, exit code {error.exit_code}: {error.message}"
+        told = f"{record.id} failed, exit code {error.exit_code}: {error.message}"
         return Failed(message=f"{told} {error.hint or ''}".rstrip() + f"\n{way_on}")
     publish(run)
-    return Completed(message=f"{record.run_id} is complete{', but degraded' if run.degraded else ''}")
+    return Completed(message=f"{record.id} is complete{', but degraded' if run.degraded else ''}")
 
 
 @contextmanager

@@ -6,94 +6,75 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from pathlib import Path
 from typing import Any, cast
 
 from prefect import State, Task, flow
 from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
 from prefect.transactions import CommitMode, transaction
 from prefect.utilities.annotations import quote
 
-from quantflow.config.load import find_workspace, load_profile
 from quantflow.data.cache import refs
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import QuantflowError, StageError, refused_by_machine
 from quantflow.flows.adapter import Order, attempts, stage_task, use_cache
 from quantflow.flows.artifacts import show_in_prefect
+from quantflow.flows.entry import SELECTION, at_flow
 from quantflow.flows.worker import api_lost
 from quantflow.pipeline.code_version import package_version
 from quantflow.pipeline.keys import fingerprint
-from quantflow.pipeline.stage import SelectionContext, Stage, Summary
+from quantflow.pipeline.stage import BasePipelineStage, SelectionContext, Summary
 from quantflow.review.facts import facts_of
 from quantflow.runs import stopping
-from quantflow.runs.begin import begun, taken_up
 from quantflow.runs.exports import export
 from quantflow.runs.plan import Planner, Reason
-from quantflow.runs.record import RunRecord, StageRecord, now, peak_rss_mb
-from quantflow.runs.request import context_of, layout_of, pipeline, planner_of, resolve_as_of
-from quantflow.runs.status import RunStatus
+from quantflow.runs.record import StageRecord, now, peak_rss_mb
+from quantflow.runs.run import Run
 
 
-def run_selection_flow(
-    profile: str,
-    run_id: str,
-    *,
-    as_of: date | None = None,
-    workspace: Path | None = None,
-    overrides: Sequence[str] = (),
-) -> RunStatus:
-    """Run a profile as a Prefect flow, or continue the run of that id.
+def flow_run_name() -> str:
+    """Return the name of the flow run in Prefect: the run id, or the profile where the id is still to be generated."""
+    given = flow_run.parameters
+    return str(given.get("run_id") or given.get("profile") or given.get("meta_profile"))
+
+
+@flow(name="Selection Flow", flow_run_name=flow_run_name, validate_parameters=False, persist_result=False)
+def selection_flow(
+    profile: str, run_id: str | None = None, workspace: str | None = None, forced: Sequence[str] = ()
+) -> str:
+    """Run the stages of a run, in order; what is complete is reused.
+
+    Called by itself (or served, or deployed), it creates the run if it is missing.
 
     Args:
-        profile: The profile's name.
-        run_id: The run's name.
-        as_of: The last session to be seen; None for the last completed one. A run that exists keeps its own.
+        profile: The profile's name; it must be that of the run, if the run exists.
+        run_id: The run; None for a new one with a generated id.
         workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
-        overrides: ``section.key=value`` lines that win over the profile. A run that exists keeps its own settings.
-
-    Returns:
-        What the run did.
-
-    Raises:
-        QuantflowError: What ended the run; it can be resumed.
-    """
-    from quantflow.flows.launch import execute
-    from quantflow.server.server import api_server
-
-    home = find_workspace(Path.cwd(), workspace)
-    owning = taken_up(RunRecord(home, run_id))
-    if not RunRecord(home, run_id).exists:
-        loaded = load_profile(profile, workspace=home, overrides=overrides)
-        owning = begun(loaded, home, resolve_as_of(loaded, as_of), run_id)
-    with owning as record, api_server(home) as server:
-        return execute(record, server)
-
-
-@flow(name="Selection Flow", flow_run_name="{run_id}", validate_parameters=False, persist_result=False)
-def selection_flow(profile: str, run_id: str, workspace: str, forced: Sequence[str] = ()) -> str:
-    """Run the stages of a created run, in order; what is complete is reused.
-
-    Args:
-        profile: The profile's name, to be seen in Prefect; the record's frozen settings are what counts.
-        run_id: The run.
-        workspace: The folder that holds its record.
         forced: Stages to run whatever is there.
 
     Returns:
         The run id.
+
+    Raises:
+        ConfigError: If the run exists and is of another profile.
+        QuantflowError: What a stage raises.
     """
     stopping.reclaim()
-    record = RunRecord(Path(workspace), run_id)
+    with at_flow(SELECTION, profile, run_id, workspace) as record:
+        play(record, forced)
+    return record.id
+
+
+def play(record: Run, forced: Sequence[str]) -> None:
+    """Run the stages of an owned run as tasks of the flow run that this is called in."""
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
-    use_cache(layout_of(record))
-    context = context_of(record)
-    planner = planner_of(record, forced)
-    for stage in pipeline(record):
+    use_cache(record.layout)
+    context = record.context()
+    planner = record.planner(forced)
+    for stage in record.pipeline():
         context = advance(stage, context, record, planner)
     show_in_prefect(record)
-    return run_id
 
 
 @dataclass
@@ -106,7 +87,9 @@ class _Timer:
         return round(time.monotonic() - self.zero, 3)
 
 
-def advance(stage: Stage, context: SelectionContext, record: RunRecord, planner: Planner) -> SelectionContext:
+def advance(
+    stage: BasePipelineStage[Any], context: SelectionContext, record: Run, planner: Planner
+) -> SelectionContext:
     """Run one stage as its task, and write down what came of it.
 
     Args:
@@ -131,7 +114,7 @@ def advance(stage: Stage, context: SelectionContext, record: RunRecord, planner:
     record.write_stage(entry)
     if planned.reason is Reason.COMPLETE and before is not None:
         planner.cache.write(mark.key, {"outputs": _json(before.outputs), "summary": vars(before.summary)})
-    job = stage_task(stage, layout_of(record), refresh=planned.reason is Reason.FORCED)
+    job = stage_task(stage, record.layout, refresh=planned.reason is Reason.FORCED)
     state = _attempted(job, Order(stage, mark.key, context, record.workspace))
     try:
         result: Mapping[str, Any] = state.result()

@@ -18,6 +18,7 @@ from quantflow.config.credentials import without_credentials
 from quantflow.errors import ConfigError, InfrastructureError
 from quantflow.ops.schedule import Time
 from quantflow.runs import stopping
+from quantflow.server.prefect_internals import api_errors, leave_signals_alone, next_of
 from quantflow.server.server import ApiServer
 from quantflow.server.url import first_line, without_secrets
 
@@ -39,17 +40,13 @@ def next_times(plan: Plan) -> dict[str, datetime]:
 
 
 def _next(name: str, time: Time) -> datetime:
-    from prefect.server.schemas.schedules import CronSchedule
-
     try:
-        schedule = CronSchedule(cron=time.cron, timezone=time.zone)
-        (found,) = asyncio.run(schedule.get_dates(1))
+        return asyncio.run(next_of(time.cron, time.zone))
     except ValueError as error:
         raise ConfigError(
             f"{name}: schedule.cron {time.cron!r} in {time.zone} is no time that ever comes.",
             hint='Write it as a crontab\'s five fields: minute, hour, day, month, weekday, as "30 18 * * 1-5".',
         ) from error
-    return found
 
 
 def deployment_name(home: Path, profile: str) -> str:
@@ -97,12 +94,9 @@ def serve(home: Path, plan: Plan, server: ApiServer, ready: Callable[[], None]) 
 
 def _api_error(error: Exception) -> Exception | None:
     """Return what went wrong with the API server, the first thing if several did; None if it is something else."""
-    import httpx
-    from prefect.exceptions import PrefectHTTPStatusError
-
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    kinds = (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError, ConnectionError, TimeoutError)
+    kinds = (*api_errors(), RuntimeError, ConnectionError, TimeoutError)
     return error if isinstance(error, kinds) else None
 
 
@@ -123,7 +117,7 @@ async def _serve(home: Path, wanted: Sequence[Mapping[str, Any]], ready: Callabl
     for options in wanted:  # flows of this process: what runs is not for the server to say
         await runner.add_flow(**options)  # type: ignore[misc]
     stopped = _on_signal()
-    runner.handle_sigterm = lambda *_: None  # type: ignore[method-assign]  # its own leaves at once while it starts
+    leave_signals_alone(runner)
     work: asyncio.Future[Any] = asyncio.ensure_future(runner.start())
     await _until_started(runner, work)
     ready()

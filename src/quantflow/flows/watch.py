@@ -1,26 +1,36 @@
-"""What Prefect's API says of a run's tasks, live: the event stream, mended by polling, since the stream is lossy."""
+"""What Prefect's API knows of a run's tasks, live: the event stream, and polling, since the stream is lossy."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterTags
+from prefect.events.clients import get_events_subscriber
+from prefect.events.filters import EventAnyResourceFilter, EventFilter
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Crashed
 
 from quantflow.errors import InfrastructureError
-
-if TYPE_CHECKING:
-    from prefect.client.orchestration import SyncPrefectClient
+from quantflow.runs import stopping
 
 POLL_SECONDS = 1.0
 ASK_EVERY = 3
 """Polls to one question to the API: with a thousand tasks it is what costs, and the stream is seldom late."""
 ASK_SECONDS = 10.0
 PAGE = 200
+SETTLE_SECONDS, INTERRUPTED_SECONDS = 5.0, 1.0
 FINAL_TYPES = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
 
 
@@ -140,9 +150,6 @@ class Watcher:
         await self._subscribe()
 
     async def _subscribe(self) -> None:
-        from prefect.events.clients import get_events_subscriber
-        from prefect.events.filters import EventAnyResourceFilter, EventFilter
-
         wanted = EventFilter(any_resource=EventAnyResourceFilter(id=[f"prefect.tag.{self._tag}"]))
         with contextlib.suppress(Exception):  # any end of the stream leaves polling, which alone is enough
             async with get_events_subscriber(filter=wanted, reconnect_on_clean_close=True) as stream:
@@ -173,9 +180,6 @@ def _from_event(event: Any) -> TaskState:
 @contextlib.contextmanager
 def asking() -> Iterator[SyncPrefectClient]:
     """Have a client of the API for several questions: to make one costs more than to ask. It gives up soon."""
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-
     with (
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
         get_client(sync_client=True, httpx_settings={"timeout": ASK_SECONDS}) as client,
@@ -189,10 +193,6 @@ def fetch(tag: str, client: SyncPrefectClient) -> list[TaskState]:
     Raises:
         InfrastructureError: If the API does not answer.
     """
-    import httpx
-    from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterTags
-    from prefect.exceptions import PrefectHTTPStatusError
-
     found: list[TaskState] = []
     wanted = TaskRunFilter(tags=TaskRunFilterTags(all_=[tag]))
     try:
@@ -218,3 +218,22 @@ def _from_run(run: Any) -> TaskState:
         message=(state.message or "") if state else "",
         tags=frozenset(run.tags),
     )
+
+
+def settle(tag: str, names: Collection[str]) -> None:
+    """Wait until the API knows that tasks have ended; after some seconds report as crashed those that it does not.
+
+    The last events of a worker that is ended at once would be lost, and its task run shown as running for ever.
+
+    Args:
+        tag: The tag of the task runs.
+        names: The names of the task runs.
+    """
+    until = time.monotonic() + (SETTLE_SECONDS if stopping.received() is None else INTERRUPTED_SECONDS)
+    with contextlib.suppress(InfrastructureError, httpx.HTTPError), asking() as client:
+        while open_ := [task for task in fetch(tag, client) if task.name in names and not task.final]:
+            if time.monotonic() > until:
+                for task in open_:
+                    client.set_task_run_state(UUID(task.id), Crashed(message="its worker is gone"), force=True)
+                return
+            time.sleep(0.1)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 from quantflow.config.credentials import scrubbed_logs
@@ -16,8 +13,9 @@ from quantflow.errors import InfrastructureError, last_line
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
-from quantflow.runs.record import RunRecord
-from quantflow.runs.status import FAILED, INTERRUPTED
+from quantflow.runs.record import FAILED, INTERRUPTED
+from quantflow.runs.run import Run
+from quantflow.server.prefect_internals import flush, set_up_logging
 
 
 def words_of(error: BaseException) -> dict[str, str | None]:
@@ -26,17 +24,13 @@ def words_of(error: BaseException) -> dict[str, str | None]:
     return {"error": type(error).__name__, "message": str(error)[:500], "hint": hint and str(hint)[:500]}
 
 
-LAST_WORDS_SECONDS = 5.0
-
-
-def tags_of(record: RunRecord) -> tuple[str, ...]:
+def tags_of(record: Run) -> tuple[str, ...]:
     """Return the tags by which people find the run's flow run and task runs in Prefect."""
-    header = record.header
-    return f"run:{record.run_id}", f"profile:{header['profile']}", f"as-of:{header['as_of']}"
+    return f"run:{record.id}", f"profile:{record.profile}", f"as-of:{record.as_of}"
 
 
 @contextmanager
-def at_work(record: RunRecord) -> Iterator[None]:
+def at_work(record: Run) -> Iterator[None]:
     """Own a run, log into its folder, write down how it ended, and tell the API all before returning."""
     recall(record)
     with owned(record.folder), logged(record):
@@ -48,7 +42,7 @@ def at_work(record: RunRecord) -> Iterator[None]:
                 record.event(FAILED, **words_of(error))
             else:
                 record.event(INTERRUPTED)
-            logging.getLogger("prefect").exception("run %s failed", record.run_id)
+            logging.getLogger("prefect").exception("run %s failed", record.id)
             raise
         else:
             record.event("run.completed")
@@ -57,9 +51,9 @@ def at_work(record: RunRecord) -> Iterator[None]:
 
 
 @contextmanager
-def logged(record: RunRecord) -> Iterator[None]:
+def logged(record: Run) -> Iterator[None]:
     """Send Prefect's log lines and whatever is printed to the run's ``log.txt``: the terminal is the view's."""
-    _set_up_logging()
+    set_up_logging()
     with scrubbed_logs(), (record.folder / "log.txt").open("a", buffering=1) as file:
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
@@ -72,14 +66,6 @@ def logged(record: RunRecord) -> Iterator[None]:
         finally:
             logger.removeHandler(handler)
             logger.propagate, logging.raiseExceptions = before, complains
-
-
-@cache
-def _set_up_logging() -> None:
-    """Have Prefect's loggers in place before a handler is added: a flow run sets them up too, and changes nothing."""
-    from prefect.logging.configuration import setup_logging
-
-    setup_logging()
 
 
 def api_lost(cause: object, workspace: Path) -> InfrastructureError:
@@ -104,29 +90,3 @@ def api_lost(cause: object, workspace: Path) -> InfrastructureError:
         f"The API server does not answer: {last_line(cause if isinstance(cause, BaseException) else str(cause))}",
         hint="What is complete is kept: resume the run. If it happens again, look at .quantflow/server/server.log.",
     )
-
-
-@cache
-def bound_last_words() -> None:
-    """Let this process, a pool's worker, wait for its last events some seconds at most, where Prefect has no limit.
-
-    A server that lives and fails, on a disk that is gone, would hold up the run for ever.
-    """
-    from prefect.events.worker import EventsWorker
-
-    def wait_until_empty(self: EventsWorker) -> None:
-        until = time.monotonic() + LAST_WORDS_SECONDS
-        while self._queue.unfinished_tasks and time.monotonic() < until:
-            time.sleep(0.02)
-
-    EventsWorker.wait_until_empty = wait_until_empty  # type: ignore[method-assign, assignment]
-
-
-def flush() -> None:
-    """Send what is queued for the API: log lines and events."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogHandler
-
-    with contextlib.suppress(TimeoutError, RuntimeError):
-        APILogHandler().flush()
-        EventsWorker.drain_all(timeout=5)

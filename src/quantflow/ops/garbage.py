@@ -13,10 +13,10 @@ from pathlib import Path
 from quantflow.data.store import sweep, temporary_folder
 from quantflow.errors import IntegrityError, QuantflowError
 from quantflow.runs.book import books, current
+from quantflow.runs.find import list_runs
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owned, owner
-from quantflow.runs.sleeves import links
-from quantflow.runs.status import RunStatus, list_runs
+from quantflow.runs.run import Run, Unreadable
 
 _QUOTED = re.compile(rb'"([A-Za-z0-9._-]+)"')
 _ARTIFACT = re.compile(r"[0-9a-f]{64}\.[a-z.]+")
@@ -73,7 +73,7 @@ def find_garbage(workspace: Path, keep: int, older_than: timedelta | None, now: 
         older_than: Runs younger than this stay too; None for no such rule.
         now: The time; the clock's when None.
     """
-    runs = {run.record.run_id: run for run in list_runs(workspace, sleeves=True)}
+    runs = {run.id: run for run in list_runs(workspace, sleeves=True)}
     live = {name for name in runs if owner(workspace / "runs" / name)}
     held = {book.run_id for name in books(workspace) if (book := current(workspace, name))}
     limit = (now or datetime.now(UTC)) - (older_than or timedelta(0))
@@ -135,24 +135,23 @@ def _remove_folder(folder: Path) -> None:
     shutil.rmtree(away)
 
 
-def _is_top(run: RunStatus, runs: Mapping[str, RunStatus]) -> bool:
-    """Whether a run is no sleeve, or one whose meta run is not there: its creation was cut short."""
-    parent = run.record.header.get("parent")
-    return not parent or parent.get("run_id") not in runs
+def _is_top(run: Run, runs: Mapping[str, Run]) -> bool:
+    """Whether a run is not a sleeve, or its meta run is missing: its creation was cut short."""
+    return run.header.parent is None or run.header.parent.run_id not in runs
 
 
-def _beyond(keep: int, top: Collection[str], runs: Mapping[str, RunStatus]) -> list[str]:
+def _beyond(keep: int, top: Collection[str], runs: Mapping[str, Run]) -> list[str]:
     """Return the runs that are not among the newest *keep*; a sleeve without its meta run is never among these."""
-    own = [name for name in top if not runs[name].record.header.get("parent")]
+    own = [name for name in top if runs[name].header.parent is None]
     newest = set(own[max(0, len(own) - keep) :])
     return [name for name in top if name not in newest]
 
 
-def _created(run: RunStatus) -> datetime:
-    return datetime.fromisoformat(run.record.header["created"])
+def _created(run: Run) -> datetime:
+    return datetime.fromisoformat(run.header.created)
 
 
-def _family(name: str, runs: Mapping[str, RunStatus]) -> tuple[str, ...]:
+def _family(name: str, runs: Mapping[str, Run]) -> tuple[str, ...]:
     """Return a run after all that it is made of, pinned runs included, as far as they are there."""
     found: dict[str, None] = {}
 
@@ -167,18 +166,16 @@ def _family(name: str, runs: Mapping[str, RunStatus]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _sleeves(run: RunStatus, runs: Mapping[str, RunStatus]) -> list[str]:
+def _sleeves(run: Run, runs: Mapping[str, Run]) -> list[str]:
     """Return the runs that a run is made of; where its links cannot be read, those that name it as their parent."""
-    if run.state == "unreadable" or run.record.header["kind"] != "meta":
-        return []
     try:
-        return [link.run_id for link in links(run.record)]
+        return [sleeve.link.run_id for sleeve in run.sleeves]
     except IntegrityError:
-        named = {name: each.record.header.get("parent") for name, each in runs.items() if each.state != "unreadable"}
-        return [name for name, parent in named.items() if parent and parent.get("run_id") == run.record.run_id]
+        named = {name: each.header.parent for name, each in runs.items() if not isinstance(each, Unreadable)}
+        return [name for name, parent in named.items() if parent and parent.run_id == run.id]
 
 
-def _odd(workspace: Path, family: tuple[str, ...], runs: Mapping[str, RunStatus]) -> str:
+def _odd(workspace: Path, family: tuple[str, ...], runs: Mapping[str, Run]) -> str:
     """Return why a family of runs cannot be removed as a whole; empty when it can."""
     for name in family:
         if (workspace / "runs" / name).is_symlink():
@@ -186,7 +183,7 @@ def _odd(workspace: Path, family: tuple[str, ...], runs: Mapping[str, RunStatus]
         if runs[name].state == "unreadable":
             return f"the record of {name} cannot be read"
         try:
-            links(runs[name].record) if runs[name].record.header["kind"] == "meta" else ()
+            _ = runs[name].sleeves
         except IntegrityError as error:
             return error.message
     return ""
@@ -226,7 +223,7 @@ def _unused(workspace: Path, gone: Collection[str]) -> tuple[list[Path], list[Le
 
 
 def _referred(workspace: Path, gone: Collection[str]) -> set[str]:
-    """Return all that could be a cache key or a hash in the remaining stage records, whatever shape these are in."""
+    """Return all that could be a cache key or a hash in the remaining stage records, of any shape."""
     found = set[str]()
     for run in _entries(workspace / "runs"):
         for path in _entries(run / "stages") if run.name not in gone else ():

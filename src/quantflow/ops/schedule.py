@@ -22,7 +22,7 @@ _CRON = """# {name}: {said}
 CRON_TZ={zone}
 {cron}  cd {home} && {program} {command} --no-progress >> {log} 2>&1
 """
-_NO_TIMER = """# No systemd timer can be told these fields; quantflow serve runs the profile without cron.
+_NO_TIMER = """# No systemd timer has these fields; quantflow serve runs the profile without cron.
 """
 _SYSTEMD = """# ~/.config/systemd/user/quantflow-{name}.timer
 [Unit]
@@ -129,10 +129,10 @@ def crontab(home: Path, name: str, program: Path, after: str | None = None) -> s
         home: The workspace.
         name: The profile or meta profile.
         program: What is run.
-        after: How long after the close, as ``close+45m``, whatever its schedule says.
+        after: How long after the close, as ``close+45m``, in place of its schedule.
 
     Raises:
-        ConfigError: If there is no such profile, or if a time is none that a crontab can have.
+        ConfigError: If there is no such profile, or if a crontab cannot express the time.
     """
     plan, exchange = _loaded(home, name).schedule, schedule_of(home, name, after)
     if after or not plan.cron:

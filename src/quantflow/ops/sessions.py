@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from quantflow.config.load import load_meta, load_profile
-from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.sections import CalendarConfig
 from quantflow.data import calendars
 from quantflow.errors import ConfigError, QuantflowError
-from quantflow.runs.request import resolve_as_of, resolve_meta_as_of
-from quantflow.runs.status import RunStatus, list_runs
+from quantflow.runs.create import resolve_as_of
+from quantflow.runs.find import list_runs
+from quantflow.runs.run import Run
+from quantflow.types import Json
 
 
 class Mark(StrEnum):
@@ -66,7 +66,7 @@ class Nights:
         """The sessions that have no complete run and are not at work, oldest first."""
         return tuple(night for night in self.nights if night.mark in (Mark.MISSED, Mark.FAILED))
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Return the sessions as JSON values."""
         nights = [
             {"day": night.day.isoformat(), "mark": night.mark.value, "run_id": night.run_id} for night in self.nights
@@ -89,11 +89,10 @@ def nights_of(workspace: Path, count: int, profiles: Sequence[str] = (), since: 
     Raises:
         ConfigError: If one of *profiles* was never run, and *since* does not say where to begin.
     """
-    runs: dict[tuple[str, str], list[RunStatus]] = {}
+    runs: dict[tuple[str, str], list[Run]] = {}
     for run in list_runs(workspace):
         if run.state != "unreadable":
-            header = run.record.header
-            runs.setdefault((header["kind"], header["profile"]), []).append(run)
+            runs.setdefault((run.header.kind, run.profile), []).append(run)
     for name in profiles:
         if not any(name == profile for _, profile in runs):
             raise ConfigError(
@@ -103,32 +102,25 @@ def nights_of(workspace: Path, count: int, profiles: Sequence[str] = (), since: 
     return [_nights(workspace, kind, profile, runs[kind, profile], count, since) for kind, profile in wanted]
 
 
-def _nights(
-    workspace: Path, kind: str, profile: str, runs: Sequence[RunStatus], count: int, since: date | None
-) -> Nights:
-    calendar = CalendarConfig(**runs[-1].record.header["settings"]["calendar"]).name
+def _nights(workspace: Path, kind: str, profile: str, runs: Sequence[Run], count: int, since: date | None) -> Nights:
+    calendar = CalendarConfig(**runs[-1].header.settings["calendar"]).name
     over = calendars.last_completed(calendar, datetime.now(UTC))
     last, note = _last_session(workspace, kind, profile, over)
-    first = since or min(run.record.as_of for run in runs)
-    last = max(last, *(run.record.as_of for run in runs))
+    first = since or min(run.as_of for run in runs)
+    last = max(last, *(run.as_of for run in runs))
     days = [day.item() for day in calendars.sessions(calendar, first, last)][-count:]
-    found = {day: _night(day, [run for run in runs if run.record.as_of == day], calendar) for day in days}
+    found = {day: _night(day, [run for run in runs if run.as_of == day], calendar) for day in days}
     shown = _weekdays(days[0], last) if days else []
     return Nights(profile, kind, tuple(found.get(day, Night(day, Mark.CLOSED)) for day in shown), note)
 
 
 def _last_session(workspace: Path, kind: str, profile: str, over: date) -> tuple[date, str]:
-    """Return the last session that a run could see now, and what is to be said of later ones."""
+    """Return the last session that a run could see now, and a note on later ones."""
     try:
-        loaded: Profile | MetaProfile
-        if kind == "meta":
-            loaded = load_meta(profile, workspace=workspace)
-            last = resolve_meta_as_of(loaded, None)
-        else:
-            loaded = load_profile(profile, workspace=workspace)
-            last = resolve_as_of(loaded, None)
+        load = load_meta if kind == "meta" else load_profile
+        last = resolve_as_of(load(profile, workspace=workspace), None)
     except QuantflowError as error:
-        return over, f"its data cannot be asked: {error.message}"
+        return over, f"its provider cannot be asked: {error.message}"
     return last, "" if last >= over else f"no data after {last}; the last completed session is {over}"
 
 
@@ -137,19 +129,19 @@ def _weekdays(first: date, last: date) -> list[date]:
     return [day for day in days if day.weekday() < 5]
 
 
-def _night(day: date, runs: Sequence[RunStatus], calendar: str) -> Night:
+def _night(day: date, runs: Sequence[Run], calendar: str) -> Night:
     complete = [run for run in runs if run.state == "completed"]
     if complete:
-        return Night(day, _quality(day, complete, calendar), complete[-1].record.run_id)
+        return Night(day, _quality(day, complete, calendar), complete[-1].id)
     if not runs:
         return Night(day, Mark.MISSED)
     mark = Mark.RUNNING if runs[-1].state == "running" else Mark.FAILED
-    return Night(day, mark, runs[-1].record.run_id)
+    return Night(day, mark, runs[-1].id)
 
 
-def _quality(day: date, complete: Sequence[RunStatus], calendar: str) -> Mark:
+def _quality(day: date, complete: Sequence[Run], calendar: str) -> Mark:
     """Return late when the first complete run was begun after the next session had closed."""
     if complete[-1].degraded:
         return Mark.DEGRADED
-    begun = datetime.fromisoformat(complete[0].record.header["created"])
+    begun = datetime.fromisoformat(complete[0].header.created)
     return Mark.LATE if calendars.last_completed(calendar, begun) > day else Mark.DONE

@@ -1,4 +1,4 @@
-"""A workspace to begin with: a commented ``quantflow.toml``, prices that it reads, and what git leaves alone."""
+"""A workspace to begin with: a commented ``quantflow.toml``, its prices, and a ``.gitignore``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from quantflow.config.sections import Section, UniverseConfig
 from quantflow.config.workspaces import FILE
 from quantflow.data.providers.sample import SampleProvider
 from quantflow.data.store import write_atomic
 from quantflow.errors import ConfigError, InfrastructureError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROFILE = "core"
 """The profile that is meant to be run first."""
@@ -60,14 +63,14 @@ def start_workspace(folder: Path) -> Started:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             write_atomic(folder / name, text.encode())
     except OSError as error:
-        raise InfrastructureError(f"{folder} cannot be written: {error}.", hint="Mend its permissions.") from error
+        raise InfrastructureError(f"{folder} cannot be written: {error}.", hint="Correct its permissions.") from error
     return Started(tuple(sorted(texts)), missing or ())
 
 
 def prices() -> str:
     """Return the sample's adjusted closes as CSV: date, and a column per symbol."""
     sample = SampleProvider(Section())
-    bars = sample.bars(list(_listed(sample).index), FIRST, sample.last_date())
+    bars = sample.bars(list(sample.instruments(UniverseConfig()).index), FIRST, sample.last_date())
     text: str = bars.pivot(index="date", columns="symbol", values="close").to_csv(float_format="%.4f")
     return text
 
@@ -75,25 +78,21 @@ def prices() -> str:
 def instruments() -> str:
     """Return the sample's stocks as CSV: what they are, and how they trade."""
     sample = SampleProvider(Section())
-    listed = _listed(sample)
+    listed: pd.DataFrame = sample.instruments(UniverseConfig())
     facts = sample.facts(list(listed.index))
     text: str = listed.join(facts[[name for name in facts if name not in listed]]).to_csv()
     return text
 
 
-def _listed(sample: SampleProvider) -> Any:
-    return sample.instruments(UniverseConfig())
-
-
 def _not_ignored(path: Path) -> tuple[str, ...] | None:
-    """Return which lines a file that is there lacks; None when it is not there."""
+    """Return the lines missing from a file; None when the file does not exist."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise InfrastructureError(
-            f"{path} cannot be read: {error.strerror}.", hint="Mend its permissions, or move it away."
+            f"{path} cannot be read: {error.strerror}.", hint="Correct its permissions, or move it away."
         ) from error
     lines = {line.strip().rstrip("/") for line in text.splitlines()}
     return tuple(line for line in IGNORED if line.rstrip("/") not in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ class Rebalance:
     @property
     def worth(self) -> float:
         """What the account is worth before any trade."""
-        return float(self.cash + self.units @ self.prices)
+        return self.cash + math.fsum(self.units * self.prices)
 
     def costs(self, trades: FloatArray) -> FloatArray:
         """Return what each trade costs, shape (N,)."""
@@ -55,7 +56,7 @@ class Rebalance:
 
     def cash_after(self, trades: FloatArray) -> float:
         """Return the cash when *trades* (units, negative for sales, shape (N,)) are done and paid."""
-        return float(self.cash - trades @ self.prices - self.costs(trades).sum())
+        return self.cash - math.fsum(trades * self.prices) - math.fsum(self.costs(trades))
 
     def capital_after(self, cost: float) -> float:
         """Return the money that the weights are fractions of when *cost* is paid."""
@@ -125,7 +126,7 @@ def _trades(book: Rebalance) -> tuple[FloatArray, float]:
     for _ in range(_ROUNDS):
         more = _affordable(book, trades, _wanted(book, trades, capital))
         trades = trades + more
-        before, capital = capital, book.capital_after(float(book.costs(trades).sum()))
+        before, capital = capital, book.capital_after(math.fsum(book.costs(trades)))
         if not more.any() and capital == before:
             break
     return trades, capital
@@ -136,7 +137,7 @@ def _anticipated(book: Rebalance) -> float:
     none, cost = np.zeros_like(book.units), 0.0
     for _ in range(_ROUNDS):
         trades = _affordable(book, none, _wanted(book, none, book.capital_after(cost)))
-        before, cost = cost, float(book.costs(trades).sum())
+        before, cost = cost, math.fsum(book.costs(trades))
         if cost == before:
             break
     return cost
@@ -155,19 +156,21 @@ def _wanted(book: Rebalance, trades: FloatArray, capital: float) -> FloatArray:
 def _affordable(book: Rebalance, trades: FloatArray, more: FloatArray) -> FloatArray:
     """Return *more* with its purchases, but for shorts that go, cut in proportion to the cash that sales leave.
 
-    A name whose part does not make an order leaves it to the others, those that need most first.
+    A name whose part does not make an order leaves it to the others: those that need most first, and of these the one
+    that wants least. Sums are exact (``fsum``), so that the order of names does not matter.
     """
     buys = (more > 0.0) & (book.targets != 0.0)
     bill = more * book.prices * (1.0 + book.rate)
     left = max(0.0, book.cash_after(trades + np.where(buys, 0.0, more)))
     need = np.maximum(book.lots * book.prices, book.least)
-    while bill[buys].sum() > left:
-        cut = np.floor(more * (left / bill[buys].sum()) / book.lots) * book.lots
+    while (wanted := math.fsum(bill[buys])) > left:
+        cut = np.floor(more * (left / wanted) / book.lots) * book.lots
         stuck = buys & ((cut == 0.0) | _below_least(book, trades, cut))
         if not stuck.any():
             more = np.where(buys, cut, more)
             break
-        buys[np.argmax(np.where(stuck, need, -1.0))] = False
+        neediest = stuck & (need == need[stuck].max())
+        buys[np.argmin(np.where(neediest, bill, np.inf))] = False
     return np.where(buys | (book.targets == 0.0), more, np.minimum(more, 0.0))
 
 

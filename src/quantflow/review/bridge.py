@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+
+import numpy as np
 
 from quantflow.errors import ConfigError, QuantflowError
+from quantflow.quant.turnover import contributions, turnover
 from quantflow.review.hybrids import Book, Step, Tell, ways
-from quantflow.runs.results import results, weights_of
-from quantflow.runs.status import RunStatus
+from quantflow.runs.run import Meta, Run
+from quantflow.types import Json
 
 BETWEEN = "between sleeves"
 
@@ -55,39 +57,35 @@ class Bridge:
     mostly: Mapping[str, str] = field(default_factory=dict)
     unknown: str = ""
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Return the bridge as JSON values."""
         return asdict(self)
 
 
-def bridge_of(before: RunStatus, after: RunStatus, tell: Tell) -> Bridge:
-    """Return the bridge between two runs of one kind; what cannot be replayed is said in ``unknown``.
+def bridge_of(before: Run, after: Run, tell: Tell) -> Bridge:
+    """Return the bridge between two runs of one kind; ``unknown`` says what cannot be replayed.
 
     Nothing is written: stages that the cache has are taken from there, the others are run in memory.
 
     Args:
         before: The one run.
         after: The other.
-        tell: Told of each step.
+        tell: Called with a line per step.
     """
     try:
         for run in (before, after):
             _check_has_weights(run)
-        path = _meta_path(before, after) if before.record.header["kind"] == "meta" else ways(before, after, tell)
+        path = _meta_path(before, after) if isinstance(before, Meta) else ways(before, after, tell)
     except QuantflowError as error:
         return Bridge(unknown=error.message)
-    except Exception as error:  # noqa: BLE001  # a stage may be anyone's, and the comparison itself is there
+    except Exception as error:  # noqa: BLE001  # a third-party stage raises anything, and the comparison itself is there
         return Bridge(unknown=f"{type(error).__name__}: {error}")
-    ends = [("code", "", weights_of(before)), *path, ("code", "", weights_of(after))]
+    ends = [("code", "", before.weights), *path, ("code", "", after.weights)]
     return joined(ends)
 
 
 def joined(path: Sequence[Step]) -> Bridge:
     """Return the bridge over books, each with the term and detail of the step that led to it; the first has none."""
-    import numpy as np
-
-    from quantflow.quant.turnover import contributions, turnover
-
     names = sorted({name for _, _, book in path for name in book})
     books = np.array([[book.get(name, 0.0) for name in names] for _, _, book in path])
     parts = contributions(books)
@@ -106,12 +104,12 @@ def joined(path: Sequence[Step]) -> Bridge:
     )
 
 
-def _check_has_weights(run: RunStatus) -> None:
+def _check_has_weights(run: Run) -> None:
     if "weights" not in run.outputs:
-        raise ConfigError(f"run {run.record.run_id} has no weights")
+        raise ConfigError(f"run {run.id} has no weights")
 
 
-def _meta_path(before: RunStatus, after: RunStatus) -> list[Step]:
+def _meta_path(before: Run, after: Run) -> list[Step]:
     """Return the way between two portfolios of sleeves: the books of those in both, one by one, then the capital."""
     old, new = _Sleeves.of(before), _Sleeves.of(after)
     path: list[Step] = [("code", "", old.book())]
@@ -131,9 +129,8 @@ class _Sleeves:
     books: Mapping[str, Book]
 
     @classmethod
-    def of(cls, run: RunStatus) -> _Sleeves:
-        context = results(run)
-        capital, rows = context.load("sleeve_weights")["weight"], context.load("sleeve_books")
+    def of(cls, run: Run) -> _Sleeves:
+        capital, rows = run.load("sleeve_weights")["weight"], run.load("sleeve_books")
         books = {
             str(name): dict(zip(own["symbol"], own["weight"], strict=True)) for name, own in rows.groupby("sleeve")
         }

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from quantflow.errors import ConfigError
-from quantflow.pipeline.stage import SelectionContext
-from quantflow.runs.request import layout_of
-from quantflow.runs.sleeves import leaves
-from quantflow.runs.status import RunStatus
+from quantflow.runs.run import Meta, Run
+from quantflow.types import Json
 
 ARTIFACT = "checks"
 
 
-def checks_of(run: RunStatus) -> dict[str, Any]:
+def checks_of(run: Run) -> Json:
     """Return the record of the run's data checks; see ``quantflow.data.checks.checks_record``.
 
     Args:
@@ -22,21 +18,15 @@ def checks_of(run: RunStatus) -> dict[str, Any]:
     Raises:
         ConfigError: If it has none: a meta run, or one whose data were not checked.
     """
-    record = run.record
-    if run.state != "unreadable" and record.header["kind"] == "meta":
-        sleeves = leaves(record)
-        raise ConfigError(
-            f"{record.run_id} is a meta run; its sleeves have the checks.",
-            hint=f"For example: quantflow checks {sleeves[0].link.run_id}" if sleeves else None,
-        )
-    for stage in run.stages.values():
-        if stage is not None and ARTIFACT in stage.outputs:
-            refs = {ARTIFACT: stage.outputs[ARTIFACT]}
-            context = SelectionContext(record.run_id, "", record.as_of, {}, layout_of(record).store, refs)
-            return dict(context.load(ARTIFACT))
-        if stage is not None and stage.error and (found := (stage.error.get("context") or {}).get(ARTIFACT)):
-            return dict(found)
+    if isinstance(run, Meta):
+        example = next((f"For example: quantflow checks {leaf.link.run_id}" for leaf in run.leaves()), None)
+        raise ConfigError(f"{run.id} is a meta run; its sleeves have the checks.", hint=example)
+    if ARTIFACT in run.outputs:
+        return dict(run.load(ARTIFACT))
+    found = ((run.failed.error or {}).get("context") or {}).get(ARTIFACT) if run.failed else None
+    if isinstance(found, dict):
+        return found
     raise ConfigError(
-        f"The data of run {record.run_id} were not checked: it is {run.state}.",
-        hint=f"quantflow inspect {record.run_id} shows how far it came.",
+        f"The data of run {run.id} were not checked: it is {run.state}.",
+        hint=f"quantflow inspect {run.id} shows how far it came.",
     )

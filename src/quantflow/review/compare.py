@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 
 from quantflow.errors import ConfigError
-from quantflow.runs.results import results, weights_of
-from quantflow.runs.status import RunStatus, list_runs
+from quantflow.runs.find import list_runs
+from quantflow.runs.run import Meta, Run
+from quantflow.types import Json
 
-Pair = tuple[Any, Any]
+Pair: TypeAlias = tuple[Any, Any]  # values of a kind: texts, numbers or JSON
+
+
+class Data(TypedDict):
+    """How the data of two runs differ: the as-of, the names that came and went, and whether prices are the same bytes.
+
+    Of meta runs it is the sleeves' streams that are the same or not.
+    """
+
+    as_of: tuple[str, str]
+    came: list[str]
+    went: list[str]
+    same_prices: bool
 
 
 @dataclass(frozen=True)
@@ -21,8 +34,7 @@ class Comparison:
         before: The one run.
         after: The other.
         settings: By dotted key.
-        data: ``as_of``, the names that came and went, and whether the prices are the same bytes; of meta
-            runs, the sleeves' streams.
+        data: How their data differ.
         environment: By package, and ``cpu``.
         counts: By stage: symbols left over.
         weights: By symbol: signed fractions of capital, largest change first.
@@ -34,7 +46,7 @@ class Comparison:
     before: str
     after: str
     settings: Mapping[str, Pair]
-    data: Mapping[str, Any]
+    data: Data
     environment: Mapping[str, Pair]
     counts: Mapping[str, Pair]
     weights: Mapping[str, Pair]
@@ -42,52 +54,49 @@ class Comparison:
     first: str
     because: str
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Return the comparison as JSON values."""
         return asdict(self)
 
 
-def previous(run: RunStatus) -> RunStatus:
+def previous(run: Run) -> Run:
     """Return the complete run of the same profile before *run*.
 
     Raises:
         ConfigError: If there is none.
     """
-    header = run.record.header
     same = [
         each
-        for each in list_runs(run.record.workspace)
-        if each.state == "completed"
-        and each.record.header["profile"] == header["profile"]
-        and each.record.header["sequence"] < header["sequence"]
+        for each in list_runs(run.workspace)
+        if each.state == "completed" and each.profile == run.profile and each.header.sequence < run.header.sequence
     ]
     if not same:
         raise ConfigError(
-            f"There is no complete run of {header['profile']} before {run.record.run_id}.",
+            f"There is no complete run of {run.profile} before {run.id}.",
             hint="Name both runs: quantflow diff A B",
         )
     return same[-1]
 
 
-def compare(before: RunStatus, after: RunStatus) -> Comparison:
+def compare(before: Run, after: Run) -> Comparison:
     """Return what differs from *before* to *after*.
 
     Raises:
         ConfigError: If one is a meta run and the other is not.
     """
-    one, two = before.record.header, after.record.header
-    if one["kind"] != two["kind"]:
-        raise ConfigError(f"{before.record.run_id} and {after.record.run_id} are runs of different kinds.")
-    left, right = weights_of(before), weights_of(after)
+    one, two = before.header, after.header
+    if one.kind != two.kind:
+        raise ConfigError(f"{before.id} and {after.id} are runs of different kinds.")
+    left, right = before.weights, after.weights
     moved = {name: (left.get(name), right.get(name)) for name in left | right if left.get(name) != right.get(name)}
     sizes = {name: abs((new or 0.0) - (old or 0.0)) for name, (old, new) in moved.items()}
     first = _first(before, after)
     return Comparison(
-        before=before.record.run_id,
-        after=after.record.run_id,
-        settings=_differing(_flat(one["settings"]), _flat(two["settings"])),
+        before=before.id,
+        after=after.id,
+        settings=_differing(_flat(one.settings), _flat(two.settings)),
         data=_data(before, after),
-        environment=_differing({**one["versions"], "cpu": one["cpu"]}, {**two["versions"], "cpu": two["cpu"]}),
+        environment=_differing({**one.versions, "cpu": one.cpu}, {**two.versions, "cpu": two.cpu}),
         counts=_differing(_left(before), _left(after)),
         weights={name: moved[name] for name in sorted(moved, key=lambda name: (-sizes[name], name))},
         turnover=sum(sizes.values()) / 2,
@@ -96,41 +105,41 @@ def compare(before: RunStatus, after: RunStatus) -> Comparison:
     )
 
 
-def _differing(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Pair]:
+def _differing(left: Mapping[str, object], right: Mapping[str, object]) -> dict[str, Pair]:
     names = [*left, *(name for name in right if name not in left)]
     return {name: (left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)}
 
 
-def _flat(settings: Any, path: str = "") -> dict[str, Any]:
+def _flat(settings: object, path: str = "") -> Json:
     if not isinstance(settings, Mapping):
         return {path: settings}
-    found: dict[str, Any] = {}
+    found: Json = {}
     for key, value in settings.items():
         found |= _flat(value, f"{path}.{key}" if path else key)
     return found
 
 
-def _left(run: RunStatus) -> dict[str, Any]:
+def _left(run: Run) -> Json:
     return {name: stage.summary.left for name, stage in run.stages.items() if stage is not None}
 
 
-def _data(before: RunStatus, after: RunStatus) -> dict[str, Any]:
+def _data(before: Run, after: Run) -> Data:
     old, new = _symbols(before), _symbols(after)
-    source = "sleeve_streams" if after.record.header["kind"] == "meta" else "prices"
+    source = "sleeve_streams" if isinstance(after, Meta) else "prices"
     shas = [run.outputs[source].sha256 if source in run.outputs else None for run in (before, after)]
     return {
-        "as_of": (before.record.header["as_of"], after.record.header["as_of"]),
+        "as_of": (before.as_of.isoformat(), after.as_of.isoformat()),
         "came": sorted(new - old),
         "went": sorted(old - new),
         "same_prices": shas[0] == shas[1],
     }
 
 
-def _symbols(run: RunStatus) -> set[str]:
-    return set(results(run).load("features").index) if "features" in run.outputs else set()
+def _symbols(run: Run) -> set[str]:
+    return set(run.load("features").index) if "features" in run.outputs else set()
 
 
-def _first(before: RunStatus, after: RunStatus) -> str:
+def _first(before: Run, after: Run) -> str:
     """Return the first stage whose results differ; a report names its own run, and is left out."""
     for name in after.stages:
         one, two = before.stages.get(name), after.stages[name]
@@ -143,7 +152,7 @@ def _first(before: RunStatus, after: RunStatus) -> str:
     return ""
 
 
-def _because(before: RunStatus, after: RunStatus, first: str) -> str:
+def _because(before: Run, after: Run, first: str) -> str:
     one, two = before.stages.get(first), after.stages.get(first)
     if not one or not two:
         return "one of the runs did not come so far" if first else ""

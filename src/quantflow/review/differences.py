@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from quantflow.data.panel import Panel
+from quantflow.pipeline.stage import Artifact
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Day = np.datetime64
-Array = npt.NDArray[Any]
+Array = npt.NDArray[Any]  # of any type: dates, bits, objects
 
 _DATE = "date"
 
@@ -39,14 +43,14 @@ class Mismatch:
     columns: int = 1
 
 
-def is_dated(value: Any) -> bool:
+def is_dated(value: Artifact) -> bool:
     """Whether the artifact has a date axis: a panel, or a table with a column or index level of dates."""
     if isinstance(value, Panel):
         return True
     return type(value).__name__ == "DataFrame" and _dates(_flat(value)) is not None
 
 
-def up_to(value: Any, last: Day) -> Any:
+def up_to(value: Artifact, last: Day) -> Artifact:
     """Return the artifact without the rows dated after *last*; all of one without dates."""
     if isinstance(value, Panel):
         return value.up_to(last)
@@ -54,7 +58,7 @@ def up_to(value: Any, last: Day) -> Any:
     return value if days is None else value[days <= last]
 
 
-def mismatch(left: Any, right: Any) -> Mismatch | None:
+def mismatch(left: Artifact, right: Artifact) -> Mismatch | None:
     """Return where two artifacts differ first; None when they are the same to the bit.
 
     Args:
@@ -70,7 +74,7 @@ def mismatch(left: Any, right: Any) -> Mismatch | None:
     return _records(left, right)
 
 
-def within(left: Any, right: Any, tolerance: float) -> bool:
+def within(left: Artifact, right: Artifact, tolerance: float) -> bool:
     """Whether two artifacts differ in nothing but real numbers, and these by *tolerance* at most.
 
     Args:
@@ -87,7 +91,7 @@ def within(left: Any, right: Any, tolerance: float) -> bool:
     return _near(left, right, tolerance)
 
 
-def _near_tables(left: Any, right: Any, tolerance: float) -> bool:
+def _near_tables(left: pd.DataFrame, right: pd.DataFrame, tolerance: float) -> bool:
     if list(left.columns) != list(right.columns) or len(left) != len(right):
         return False
     for name in left.columns:
@@ -100,7 +104,7 @@ def _near_tables(left: Any, right: Any, tolerance: float) -> bool:
     return True
 
 
-def _near(left: Any, right: Any, tolerance: float) -> bool:
+def _near(left: object, right: object, tolerance: float) -> bool:
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(_near(left[key], right[key], tolerance) for key in left)
     if isinstance(left, list) and isinstance(right, list):
@@ -110,14 +114,14 @@ def _near(left: Any, right: Any, tolerance: float) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
-def _flat(frame: Any) -> Any:
+def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with its index as columns, a nameless one too."""
     names = [name or ("index" if level == 0 else f"level_{level}") for level, name in enumerate(frame.index.names)]
     index = frame.index.set_names(names)
     return frame.set_axis(index).reset_index() if not set(names) & set(frame.columns) else frame
 
 
-def _long(panel: Panel) -> Any:
+def _long(panel: Panel) -> pd.DataFrame:
     import pandas as pd
 
     n, t = panel.close.shape
@@ -138,7 +142,7 @@ def _axes(left: Panel, right: Panel) -> Mismatch | None:
     return None
 
 
-def _dates(flat: Any) -> Array | None:
+def _dates(flat: pd.DataFrame) -> Array | None:
     """Return the dates of a flat frame's rows (``datetime64[D]``), its first column of dates; None without one."""
     for name in flat.columns:
         if flat[name].dtype.kind == "M":
@@ -148,14 +152,14 @@ def _dates(flat: Any) -> Array | None:
     return None
 
 
-def _tables(left: Any, right: Any) -> Mismatch | None:
+def _tables(left: pd.DataFrame, right: pd.DataFrame) -> Mismatch | None:
     only = [str(name) for name in [*left.columns, *right.columns] if (name in left) != (name in right)]
     if only:
         mine, theirs = ("there", "missing") if only[0] in left else ("missing", "there")
         return Mismatch(only[0], "", None, mine, theirs, len(only))
     if len(left) != len(right):
         return _rows(left, right)
-    first: list[tuple[Any, int, int, Any]] = []
+    first: list[tuple[int | Day, int, int, str]] = []
     days = _dates(left)
     for place, name in enumerate(left.columns):
         unequal = np.flatnonzero(_unequal(left[name], right[name]))
@@ -172,7 +176,7 @@ def _tables(left: Any, right: Any) -> Mismatch | None:
     return Mismatch(str(name), _name(left, row), day, mine, theirs, len(first))
 
 
-def _rows(left: Any, right: Any) -> Mismatch:
+def _rows(left: pd.DataFrame, right: pd.DataFrame) -> Mismatch:
     """Return the first row that only one of two tables has."""
     from pandas.util import hash_pandas_object
 
@@ -191,12 +195,12 @@ def _rows(left: Any, right: Any) -> Mismatch:
     return Mismatch("rows", "", None, str(len(left)), str(len(right)))
 
 
-def _keys(frame: Any) -> list[Any]:
+def _keys(frame: pd.DataFrame) -> list[str]:
     """Return the columns that tell rows apart: text and dates, else all."""
     return [name for name in frame.columns if frame[name].dtype.kind in "MOTU"] or list(frame.columns)
 
 
-def _unequal(left: Any, right: Any) -> Array:
+def _unequal(left: pd.Series, right: pd.Series) -> Array:
     """Return at which rows two columns differ: everywhere when they are of different types."""
     mine, theirs = left.to_numpy(), right.to_numpy()
     if (mine.dtype.kind, mine.dtype.itemsize) != (theirs.dtype.kind, theirs.dtype.itemsize):
@@ -213,18 +217,18 @@ def _bits(values: Array) -> Array:
     return np.array([repr(value) for value in values], dtype=object)
 
 
-def _name(frame: Any, row: int) -> str:
+def _name(frame: pd.DataFrame, row: int) -> str:
     if "symbol" in frame.columns:
         return str(frame["symbol"].iloc[row])
     first = frame[frame.columns[0]]
     return "" if first.dtype.kind == "M" else str(first.iloc[row])
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return repr(float(value)) if isinstance(value, float) else str(value)
 
 
-def _records(left: Any, right: Any) -> Mismatch | None:
+def _records(left: object, right: object) -> Mismatch | None:
     flat = [dict(_leaves(value)) for value in (left, right)]
     for key in sorted({*flat[0], *flat[1]}):
         mine, theirs = (found.get(key, "missing") for found in flat)
@@ -233,7 +237,7 @@ def _records(left: Any, right: Any) -> Mismatch | None:
     return None
 
 
-def _leaves(value: Any, path: str = "") -> list[tuple[str, str]]:
+def _leaves(value: object, path: str = "") -> list[tuple[str, str]]:
     if isinstance(value, dict) and value:
         return [leaf for key in sorted(value) for leaf in _leaves(value[key], f"{path}.{key}" if path else str(key))]
     return [(path or "text", value if isinstance(value, str) else json.dumps(value, default=str))]

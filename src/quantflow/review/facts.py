@@ -1,38 +1,37 @@
-"""What a run's own report says of the run: profile, timings, counts, provenance."""
+"""What a run's own report reads of the run: profile, timings, counts, provenance."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from quantflow.review.restated import restatement
 from quantflow.runs.book import current
-from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.sleeves import links, result_of
+from quantflow.runs.run import Meta, Run
+from quantflow.types import Json
 
 
-def facts_of(record: RunRecord) -> dict[str, Any]:
+def facts_of(run: Run) -> Json:
     """Return the record that control stages read under the artifact name ``run``."""
-    header = record.header
-    stages = [found for name in record.stages if (found := record.stage(name)) is not None and found.state == "done"]
+    header = run.header
+    stages = [stage for stage in run.stages.values() if stage is not None and stage.state == "done"]
+    restated = restatement(run)
     return {
-        "run_id": record.run_id,
-        "profile": header["profile"],
-        "as_of": header["as_of"],
-        "created": header["created"],
-        "kind": header["kind"],
-        **(_sleeves(record) if header["kind"] == "meta" else {}),
-        "parent": (header.get("parent") or {}).get("run_id"),
+        "run_id": run.id,
+        "profile": run.profile,
+        "as_of": run.as_of.isoformat(),
+        "created": header.created,
+        "kind": header.kind,
+        **(_sleeves(run) if isinstance(run, Meta) else {}),
+        "parent": header.parent.run_id if header.parent else None,
         "degraded": any(stage.summary.degraded for stage in stages),
         "notes": [
             *(f"{stage.stage}: {stage.summary.note}" for stage in stages if stage.summary.degraded),
-            *_restated(record, stages),
+            *([f"restated history: {restated.line}"] if restated else []),
         ],
-        "former": _former(record),
-        "versions": header["versions"],
-        "cpu": header["cpu"],
-        "config": header["settings"],
+        "former": _former(run),
+        "versions": header.versions,
+        "cpu": header.cpu,
+        "config": header.settings,
         "stages": [
             {
                 "id": stage.stage,
@@ -50,37 +49,30 @@ def facts_of(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _former(record: RunRecord) -> dict[str, Any] | None:
+def _former(run: Run) -> Json | None:
     """Return the book that the run's weights are to replace; None when it is the run's own, or of a later session."""
-    book = current(record.workspace, record.header["profile"])
-    if book is None or book.run_id == record.run_id or book.as_of > record.header["as_of"]:
+    book = current(run.workspace, run.profile)
+    if book is None or book.run_id == run.id or book.as_of > run.as_of.isoformat():
         return None
     return {"run_id": book.run_id, "as_of": book.as_of, "weights": dict(book.weights)}
 
 
-def _restated(record: RunRecord, stages: Sequence[StageRecord]) -> list[str]:
-    found = restatement(record, {name: ref for stage in stages for name, ref in stage.outputs.items()})
-    return [f"restated history: {found.line}"] if found else []
-
-
-def _sleeves(record: RunRecord) -> dict[str, Any]:
+def _sleeves(run: Run) -> Json:
     """Return the sleeves that have a result, each with its link, and those that have none."""
-    found = [(link, result_of(link, record.workspace)) for link in links(record)]
     return {
         "sleeves": [
             {
-                **vars(link),
+                **vars(sleeve.link),
                 "sleeve": result.sleeve,
                 "made_under": result.config_hash,
                 "as_of": result.as_of,
                 "degraded": result.degraded,
                 "outputs": {name: asdict(ref) for name, ref in result.outputs.items()},
             }
-            for link, result in found
-            if result is not None
+            for sleeve in run.sleeves
+            if (result := sleeve.result) is not None
         ],
         "failed": [
-            {"id": failure["sleeve"], "stage": failure["stage"], "message": failure["message"]}
-            for failure in record.header.get("failed", [])
+            {"id": failure.sleeve, "stage": failure.stage, "message": failure.message} for failure in run.header.failed
         ],
     }

@@ -2,10 +2,10 @@
 
 The way from run A to run B has these steps, each on top of those before it:
 
-1. *universe*: the names that B lacks are taken out.
+1. *universe*: the names that B does not have are removed.
 2. *data*: the stages are given B's prices of the names that are left, and B's as-of: those that the scores come from
    first, then those of the clusters, of the winners, and of the weights.
-3. *universe*: the names that A lacks come in, and all instruments are B's.
+3. *universe*: the names that A does not have come in, and all instruments are B's.
 4. *scores*, *clusters*, *constraints*, *allocation*: the stages up to the scores, the clusters, the winners and the
    weights take the settings that they have in B.
 
@@ -21,7 +21,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
 
 from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef, ArtifactStore
@@ -29,10 +28,9 @@ from quantflow.errors import ConfigError, StageError
 from quantflow.pipeline.keys import fingerprint
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.replay import ancestors
-from quantflow.pipeline.stage import Kind, Stage
-from quantflow.runs.request import layout_of, pipeline
-from quantflow.runs.results import results
-from quantflow.runs.status import RunStatus
+from quantflow.pipeline.stage import Artifact, Kind, Stage
+from quantflow.runs.run import Run
+from quantflow.types import Settings
 
 GROUPS: Mapping[str, str] = {
     "scores": "scores",
@@ -60,11 +58,11 @@ class Held:
     """
 
     token: str
-    load: Callable[[], Any]
+    load: Callable[[], Artifact]
     ref: ArtifactRef | None = None
 
     @cached_property
-    def value(self) -> Any:
+    def value(self) -> Artifact:
         """The artifact, loaded once."""
         return self.load()
 
@@ -87,7 +85,7 @@ class Move:
     data: Data | None = None
 
 
-def ways(before: RunStatus, after: RunStatus, tell: Tell) -> list[Step]:
+def ways(before: Run, after: Run, tell: Tell) -> list[Step]:
     """Return the books on the way from one selection run to another, the two ends replayed as well.
 
     Raises:
@@ -103,19 +101,19 @@ def ways(before: RunStatus, after: RunStatus, tell: Tell) -> list[Step]:
         tell(" ".join(word for word in ("replaying", move.term, move.through) if word))
         try:
             path.append((move.term, move.through, replays.book(state)))
-        except Exception as error:  # whatever a stage, maybe anyone's, raises on a mixture
+        except Exception as error:  # a third-party stage may raise anything on a mixture
             done = f"{move.term}{f' ({move.through})' if move.through else ''}"
-            raise StageError(f"a stage fails on the way, with {done} of {after.record.run_id}: {error}") from error
+            raise StageError(f"a stage fails on the way, with {done} of {after.id}: {error}") from error
     return path
 
 
 class _Replays:
     """The stages of two runs up to the weights, and what they make of what they are given."""
 
-    def __init__(self, before: RunStatus, after: RunStatus) -> None:
+    def __init__(self, before: Run, after: Run) -> None:
         runs = (before, after)
-        self._stages = [{stage.id: stage for stage in pipeline(run.record)} for run in runs]
-        self._settings = [run.record.settings for run in runs]
+        self._stages = [{stage.id: stage for stage in run.pipeline()} for run in runs]
+        self._settings = [run.settings for run in runs]
         found = [ancestors(list(stages.values()), "weights", GIVEN) for stages in self._stages]
         ids = [[stage.id for stage in chain] for chain, _ in found]
         if ids[0] != ids[1]:
@@ -160,7 +158,7 @@ class _Replays:
             made |= self._made(stage, {**self._settings[side], "as_of": data.as_of}, inputs)
         return {str(symbol): float(weight) for symbol, weight in made["weights"].value["weight"].items()}
 
-    def _made(self, stage: Stage, settings: Mapping[str, Any], inputs: Mapping[str, Held]) -> Mapping[str, Held]:
+    def _made(self, stage: Stage, settings: Settings, inputs: Mapping[str, Held]) -> Mapping[str, Held]:
         config = stage.configured(settings)
         tokens = sorted((name, held.token) for name, held in inputs.items())
         kind = f"{type(stage).__module__}.{type(stage).__qualname__}"
@@ -169,9 +167,7 @@ class _Replays:
             self._memo[token] = self._cached(stage, settings, inputs) or _played(stage, settings, inputs, token)
         return self._memo[token]
 
-    def _cached(
-        self, stage: Stage, settings: Mapping[str, Any], inputs: Mapping[str, Held]
-    ) -> Mapping[str, Held] | None:
+    def _cached(self, stage: Stage, settings: Settings, inputs: Mapping[str, Held]) -> Mapping[str, Held] | None:
         stored = {name: held.ref for name, held in inputs.items() if held.ref is not None}
         if stage.kind is not Kind.COMPUTE or len(stored) < len(inputs):
             return None
@@ -180,26 +176,26 @@ class _Replays:
         return result and {name: Held(ref.sha256, partial(store.get, ref), ref) for name, ref in refs(result).items()}
 
 
-def _played(stage: Stage, settings: Mapping[str, Any], inputs: Mapping[str, Held], token: str) -> Mapping[str, Held]:
+def _played(stage: Stage, settings: Settings, inputs: Mapping[str, Held], token: str) -> Mapping[str, Held]:
     values = {name: held.value for name, held in inputs.items()}
     with in_the_background():
         made = play([stage], values, settings, replay=Kind.NETWORK)
     return {name: Held(f"{token}.{name}", partial(_same, made[name])) for name in stage.makes}
 
 
-def _same(value: Any) -> Any:
+def _same(value: Artifact) -> Artifact:
     return value
 
 
-def _data_of(run: RunStatus, names: Sequence[str]) -> Data:
-    store = results(run).store()
+def _data_of(run: Run, names: Sequence[str]) -> Data:
+    store = run.store
     if missing := [name for name in names if name not in run.outputs]:
-        raise ConfigError(f"run {run.record.run_id} has no {missing[0]}")
+        raise ConfigError(f"run {run.id} has no {missing[0]}")
     held = {name: run.outputs[name] for name in names}
     if lost := [name for name, ref in held.items() if not store.verify(ref)]:
-        raise ConfigError(f"the stored {', '.join(lost)} of run {run.record.run_id} is missing or damaged")
+        raise ConfigError(f"the stored {', '.join(lost)} of run {run.id} is missing or damaged")
     artifacts = {name: Held(ref.sha256, partial(store.get, ref), ref) for name, ref in held.items()}
-    return Data(run.record.header["as_of"], artifacts)
+    return Data(run.as_of.isoformat(), artifacts)
 
 
 def _of(data: Data, symbols: Sequence[str]) -> Data:
@@ -217,7 +213,7 @@ def _of(data: Data, symbols: Sequence[str]) -> Data:
     return replace(data, artifacts={**data.artifacts, **fewer})
 
 
-def _cache_of(runs: Sequence[RunStatus]) -> StageCache:
+def _cache_of(runs: Sequence[Run]) -> StageCache:
     """Return the cache of the second run's store, which hands out what either run may see."""
-    layout = layout_of(runs[1].record)
-    return StageCache(layout.cache, ArtifactStore(layout.store, as_of=max(run.record.as_of for run in runs)))
+    layout = runs[1].layout
+    return StageCache(layout.cache, ArtifactStore(layout.store, as_of=max(run.as_of for run in runs)))

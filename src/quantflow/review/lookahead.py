@@ -3,17 +3,16 @@
 At each probe the stages between ingestion and the winners run three times. *Cut*: on a panel that holds nothing after
 the probe, while every provider ends there too. *Walk-forward*: as ``validation`` replays them at that date, with the
 whole history at hand. *History*: once, on the whole history; of what has a date axis, the rows up to the probe.
-All cuts come first, in the order of time, so that no stage can remember what it must not know yet. What differs from
+All cuts come first, in the order of time, so that no stage can remember later data. What differs from
 the cut in a single bit looked ahead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import pairwise, takewhile
-from typing import Any
 
 import numpy as np
 
@@ -24,12 +23,12 @@ from quantflow.errors import DataError, QuantflowError, StageError
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.play import in_the_background, play, played
 from quantflow.pipeline.replay import seen
-from quantflow.pipeline.stage import Kind, Stage, check_wiring
+from quantflow.pipeline.stage import Artifact, Artifacts, Kind, Stage, check_wiring
 from quantflow.review.differences import Day, Mismatch, is_dated, mismatch, up_to
+from quantflow.types import Json, Settings
 
-Values = Mapping[str, Any]
 Tell = Callable[[str], None]
-"""Told what is going on, one short line at a time."""
+"""Called with one short line at a time on what is going on."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Difference:
     """What one stage made of other data than there was at a probe.
 
     Attributes:
-        probe: The session at which it was asked.
+        probe: The session.
         stage: The first stage that differs; those after it build on it.
         artifact: What it made; empty when it raised an error in one of the two.
         column: The first column or key that differs.
@@ -105,7 +104,7 @@ class Lookahead:
         """All differences, in the order of the probes."""
         return tuple(found for probe in self.probes for found in probe.differences)
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Return the result as JSON values."""
         return {**asdict(self), "differences": len(self.differences)}
 
@@ -118,11 +117,11 @@ def check_lookahead(profile: Profile, as_of: date, probes: int, seed: int, tell:
         as_of: The last session of the whole history.
         probes: How many past dates; fewer when there are not so many.
         seed: Draws one session from each of *probes* equal stretches of the eligible ones.
-        tell: Told of the progress.
+        tell: Called with the progress.
 
     Raises:
         DataError: If no session has enough history before it.
-        StageError: If a stage is broken: it raises what is no error of the pipeline, on full history too.
+        StageError: If a stage is broken: it raises an unexpected error, on full history too.
         QuantflowError: What ingestion raises.
     """
     settings = {**profile.settings(), "as_of": as_of.isoformat()}
@@ -133,10 +132,10 @@ def check_lookahead(profile: Profile, as_of: date, probes: int, seed: int, tell:
     positions = probe_positions(len(prices.sessions), profile.validation.min_history, probes, seed)
     found = _Probes(checked, settings, given)
     with in_the_background():
-        cuts = [found.cut(position) for position in _told(positions, prices, "cut", tell)]
+        cuts = [found.cut(position) for position in _announced(positions, prices, "cut", tell)]
         results = [
             found.compared(position, cut)
-            for position, cut in zip(_told(positions, prices, "compared", tell), cuts, strict=True)
+            for position, cut in zip(_announced(positions, prices, "compared", tell), cuts, strict=True)
         ]
     eligible = len(prices.sessions) - profile.validation.min_history
     names = tuple(stage.id for stage in checked)
@@ -162,7 +161,7 @@ def probe_positions(sessions: int, min_history: int, probes: int, seed: int) -> 
     return [int(rng.integers(low, high)) for low, high in pairwise(edges)]
 
 
-def _told(positions: Sequence[int], prices: Panel, what: str, tell: Tell) -> Iterator[int]:
+def _announced(positions: Sequence[int], prices: Panel, what: str, tell: Tell) -> Iterator[int]:
     for number, position in enumerate(positions, start=1):
         tell(f"{what} {number}/{len(positions)}  {prices.sessions[position]}")
         yield position
@@ -184,11 +183,11 @@ class _Step:
     """What one stage made of what it was given; or the error that it raised, after which there is no other step."""
 
     stage: Stage
-    outputs: Values
+    outputs: Artifacts
     error: Exception | None = None
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         """The error in words; ``ran`` when there is none."""
         if self.error is None:
             return "ran"
@@ -199,7 +198,7 @@ class _Step:
 class _Probes:
     """Runs the checked stages on what can be seen at a date."""
 
-    def __init__(self, stages: Stages, settings: Values, given: Values) -> None:
+    def __init__(self, stages: Stages, settings: Settings, given: Artifacts) -> None:
         self._stages, self._settings, self._given = stages, settings, given
         self._prices: Panel = given["prices"]
         self._histories: dict[tuple[str, ...], list[_Step]] = {}
@@ -224,32 +223,32 @@ class _Probes:
         found = [entry for view, full in views for entry in _differences(view, day, cut, full)]
         winners = cut[-1].outputs.get("winners")
         count = None if winners is None else len(winners)
-        return Probe(str(day), len(symbols), count, "" if winners is not None else cut[-1].told, tuple(found))
+        return Probe(str(day), len(symbols), count, "" if winners is not None else cut[-1].words, tuple(found))
 
     def _day(self, position: int) -> Day:
         return np.datetime64(self._prices.sessions[position], "D")
 
-    def _seen(self, position: int, last: Day) -> dict[str, Any]:
+    def _seen(self, position: int, last: Day) -> dict[str, Artifact]:
         """Return what ingestion gave, up to *last*, of the symbols with a price at *position*."""
         alive = np.isfinite(self._prices.close[:, position])
         symbols = [symbol for symbol, there in zip(self._prices.symbols, alive, strict=True) if there]
         values = {name: up_to(value, last) for name, value in self._given.items()}
         return {**values, "prices": values["prices"].select(symbols), "instruments": values["instruments"].loc[symbols]}
 
-    def _steps(self, values: dict[str, Any], day: Day, *, replay: bool) -> list[_Step]:
+    def _steps(self, values: dict[str, Artifact], day: Day, *, replay: bool) -> list[_Step]:
         settings = {**self._settings, "as_of": str(day)}
         values["run"] = {"as_of": str(day), "config": settings}
         steps: list[_Step] = []
         try:
             for stage, outputs in played(self._stages, values, settings, replay=replay or Kind.NETWORK):
                 steps.append(_Step(stage, outputs))
-        except Exception as error:  # noqa: BLE001  # a stage may be anyone's; what it raises is compared too
+        except Exception as error:  # noqa: BLE001  # what a third-party stage raises is compared too
             steps.append(_Step(self._stages[len(steps)], {}, error))
         return steps
 
 
 def _refuse_broken(cut: list[_Step], history: list[_Step], day: str) -> None:
-    """Refuse a stage that raises the same unexpected error on whatever it is given.
+    """Refuse a stage that raises the same unexpected error on any data.
 
     Raises:
         StageError: Naming it.
@@ -258,8 +257,8 @@ def _refuse_broken(cut: list[_Step], history: list[_Step], day: str) -> None:
     unexpected = mine.error is not None and not isinstance(mine.error, QuantflowError)
     if unexpected and mine.stage.id == other.stage.id and type(mine.error) is type(other.error):
         raise StageError(
-            f"Stage {mine.stage.id!r} fails on data up to {day}, and on all of it: {mine.told}.",
-            hint="Mend the stage, then check again.",
+            f"Stage {mine.stage.id!r} fails on data up to {day}, and on all of it: {mine.words}.",
+            hint="Fix the stage, then check again.",
         ) from mine.error
 
 
@@ -270,9 +269,11 @@ def _differences(view: str, day: Day, cut: list[_Step], full: list[_Step]) -> li
     """
     for mine, other in zip(cut, full, strict=False):
         if mine.error or other.error:
-            if mine.told == other.told or (view == "history" and isinstance(mine.error or other.error, QuantflowError)):
+            if mine.words == other.words or (
+                view == "history" and isinstance(mine.error or other.error, QuantflowError)
+            ):
                 return []
-            return [Difference(str(day), mine.stage.id, "", "error", "", str(day), view, mine.told, other.told)]
+            return [Difference(str(day), mine.stage.id, "", "error", "", str(day), view, mine.words, other.words)]
         found = [
             (name, first)
             for name in mine.stage.makes
@@ -283,7 +284,7 @@ def _differences(view: str, day: Day, cut: list[_Step], full: list[_Step]) -> li
     return []
 
 
-def _first(view: str, day: Day, cut: Any, full: Any) -> Mismatch | None:
+def _first(view: str, day: Day, cut: Artifact, full: Artifact) -> Mismatch | None:
     """Return where two artifacts differ first.
 
     On the whole history only rows with a date can be told apart.

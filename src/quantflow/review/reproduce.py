@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from quantflow.data.store import ArtifactRef, ArtifactStore, exists, read_bytes, sweep, temporary_folder, write_bytes
 from quantflow.errors import ConfigError, DataUnavailableError, IntegrityError
@@ -24,18 +23,16 @@ from quantflow.review.cause import likely_cause
 from quantflow.review.differences import Mismatch, mismatch, within
 from quantflow.review.facts import facts_of
 from quantflow.review.reproduction import BROKEN, Reproduction, Row, Verdict
-from quantflow.runs.exports import text_of
+from quantflow.runs.exports import EXPORTS, text_of
 from quantflow.runs.record import StageRecord, cpu_kernel, private_folder_of
-from quantflow.runs.request import context_of, layout_of, pipeline
-from quantflow.runs.sleeves import with_sleeves
-from quantflow.runs.status import EXPORTS, RunStatus
+from quantflow.runs.run import Meta, Run
 
 TOLERANCE = 1e-9
 """What numbers may differ by on another CPU than the run's; relative where they are beyond 1."""
 WEIGHTS = "weights.csv"
 
 Tell = Callable[[str], None]
-"""Told which stage is at work, in a few words."""
+"""Called with a few words on the stage that is executed."""
 
 
 @contextmanager
@@ -54,82 +51,76 @@ def scratch_folder(workspace: Path, *, keep: bool) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def parts_of(run: RunStatus) -> tuple[list[RunStatus], list[str]]:
+def parts_of(run: Run) -> tuple[list[Run], list[str]]:
     """Return the runs that a run is made of, each once, with itself last; and the sleeves that it was made without."""
-    runs = {each.record.run_id: each for each in with_sleeves(run)}
-    failed = [failure for each in runs.values() for failure in each.record.header.get("failed", ())]
-    without = [failure["sleeve"] for failure in failed if runs.pop(failure["run_id"], None)]
+    runs = {each.id: each for each in run.parts()}
+    failed = [failure for each in runs.values() for failure in each.header.failed]
+    without = [failure.sleeve for failure in failed if runs.pop(failure.run_id, None)]
     return list(runs.values()), without
 
 
-def reproduce(run: RunStatus, scratch: Path, *, refetch: bool, tell: Tell) -> Reproduction:
+def reproduce(run: Run, scratch: Path, *, refetch: bool, tell: Tell) -> Reproduction:
     """Execute the stages of a complete run again, and compare.
 
     Args:
         run: The run; a meta run's sleeves are taken as recorded.
         scratch: An empty folder, for what the stages make.
         refetch: Whether to fetch the data anew; a provider's cache of this machine is not used then.
-        tell: Told which stage is at work.
+        tell: Called with a few words on the stage that is executed.
 
     Raises:
         ConfigError: If the run is not complete, or its stages are not there any more.
         IntegrityError: If what it fetched, or a sleeve's result, is missing or damaged.
         DataUnavailableError: If a provider does not answer now.
     """
-    record = run.record
     if run.state != "completed":
         raise ConfigError(
-            f"Run {record.run_id} is {run.state}: only a complete run can be reproduced.",
-            hint=f"Finish it first: quantflow resume {record.run_id}",
+            f"Run {run.id} is {run.state}: only a complete run can be reproduced.",
+            hint=f"Finish it first: quantflow resume {run.id}",
         )
-    bench = _Bench(run, pipeline(record), ArtifactStore(scratch, as_of=record.as_of), refetch)
+    bench = _Bench(run, run.pipeline(), ArtifactStore(scratch, as_of=run.as_of), refetch)
     rows, cause = bench.rows(tell)
     first = next((row.stage for row in rows if row.verdict in BROKEN), "")
     return Reproduction(
-        run_id=record.run_id,
-        profile=record.header["profile"],
-        as_of=record.header["as_of"],
+        run_id=run.id,
+        profile=run.profile,
+        as_of=run.as_of.isoformat(),
         exact=bench.exact,
-        cpu=(record.header["cpu"], cpu_kernel()),
+        cpu=(run.header.cpu, cpu_kernel()),
         refetched=refetch,
         stages=tuple(rows),
         first=first,
         cause=cause,
-        sleeves=tuple(sleeve["run_id"] for sleeve in bench.sleeves),
+        sleeves=tuple(sleeve.run_id for sleeve in bench.sleeves),
     )
 
 
 class _Bench:
     """Where the stages are executed, one after the other."""
 
-    def __init__(self, run: RunStatus, stages: Sequence[Stage], scratch: ArtifactStore, refetch: bool) -> None:
-        self._run, self._record, self._stages, self._refetch = run, run.record, stages, refetch
-        self._store = ArtifactStore(layout_of(run.record).store, as_of=run.record.as_of)
+    def __init__(self, run: Run, stages: Sequence[Stage], scratch: ArtifactStore, refetch: bool) -> None:
+        self._run, self._stages, self._refetch = run, stages, refetch
+        self._store = run.store
         self._scratch = scratch
-        self._facts = facts_of(run.record) if run.record.header["kind"] == "meta" else {}
+        self._facts = facts_of(run) if isinstance(run, Meta) else {}
+        self.sleeves = [result for sleeve in run.sleeves if (result := sleeve.result) is not None]
         self._read = {name for stage in stages if not self._is_left_out(stage) for name in stage.needs}
-        self.exact = run.record.header["cpu"] == cpu_kernel()
-
-    @property
-    def sleeves(self) -> Sequence[Mapping[str, Any]]:
-        """The sleeves whose results are given."""
-        found: Sequence[Mapping[str, Any]] = self._facts.get("sleeves", ())
-        return found
+        self.exact = run.header.cpu == cpu_kernel()
 
     def rows(self, tell: Tell) -> tuple[list[Row], str]:
         """Return a row per stage, one for ``weights.csv``, and the likely cause of the first difference."""
         for sleeve in self.sleeves:
-            for ref in sleeve["outputs"].values():
-                hint = f"Resume its run, which makes it again: quantflow resume {sleeve['run_id']}"
-                self._copy(ArtifactRef(**ref), f"sleeve {sleeve['id']!r}", hint)
-        context = replace(context_of(self._record), store_uri=self._scratch.uri, facts=self._facts)
+            for ref in sleeve.outputs.values():
+                hint = f"Resume its run, which makes it again: quantflow resume {sleeve.run_id}"
+                self._copy(ref, f"sleeve {sleeve.sleeve!r}", hint)
+        context = replace(self._run.context(), store_uri=self._scratch.uri, facts=self._facts)
         rows: list[Row] = []
         cause = ""
         for stage in self._stages:
             tell(f"reproducing {stage.id}")
             after, row = self._row(stage, context, {row.verdict for row in rows})
             if row.verdict in BROKEN and not cause:
-                cause = likely_cause(self._record, stage, context, row, refetched=self._refetch)
+                cause = likely_cause(self._run, stage, context, row, refetched=self._refetch)
             rows.append(row)
             context = after
         file = self._weights_file(context)
@@ -147,7 +138,7 @@ class _Bench:
         recorded = {name: ref.sha256 for name, ref in found.outputs.items()}
         if self._is_left_out(stage):
             verdict, detail = self._stored(found, Verdict.NOT_COMPARED)
-            why = "not compared, since it tells the run's own timings"
+            why = "not compared, since it has the run's own timings"
             return context, Row(stage.id, recorded, {}, verdict, detail or why)
         if Verdict.FAILED in before:
             return context, Row(stage.id, recorded, {}, Verdict.NOT_RUN)
@@ -157,7 +148,7 @@ class _Bench:
             after = self._executed(stage, context)
         except DataUnavailableError:
             raise
-        except Exception as error:  # noqa: BLE001  # a stage may be anyone's, and what it raises is an answer
+        except Exception as error:  # noqa: BLE001  # what a third-party stage raises is an answer
             return context, Row(stage.id, recorded, {}, Verdict.FAILED, f"{type(error).__name__}: {error}")
         made = {name: after.artifacts[name].sha256 for name in stage.makes}
         return after, Row(stage.id, recorded, made, *self._judged(stage, after, found))
@@ -176,8 +167,8 @@ class _Bench:
     def _given(self, stage: Stage, context: SelectionContext, found: StageRecord) -> tuple[SelectionContext, Row]:
         for name in stage.makes:
             if name in self._read:
-                hint = f"Fetch it anew: quantflow reproduce {self._record.run_id} --refetch"
-                self._copy(found.outputs[name], f"run {self._record.run_id}", hint)
+                hint = f"Fetch it anew: quantflow reproduce {self._run.id} --refetch"
+                self._copy(found.outputs[name], f"run {self._run.id}", hint)
         recorded = {name: ref.sha256 for name, ref in found.outputs.items()}
         verdict, detail = self._stored(found, Verdict.GIVEN)
         return self._with(context, found.outputs), Row(stage.id, recorded, {}, verdict, detail)
@@ -241,7 +232,7 @@ class _Bench:
     def _weights_file(self, context: SelectionContext) -> Row:
         """Return whether the file that people read still has the weights of the record."""
         own, made = self._run.outputs["weights"], context.artifacts.get("weights")
-        path = self._record.folder / EXPORTS["weights"]
+        path = self._run.folder / EXPORTS["weights"]
         bytes_now = path.read_bytes()
         row = Row(WEIGHTS, {WEIGHTS: sha256(bytes_now).hexdigest()}, {}, Verdict.NOT_COMPARED)
         if made is not None and made.sha256 == own.sha256:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+
+from quantflow.types import Json
 
 
 class Verdict(StrEnum):
@@ -20,7 +21,7 @@ class Verdict(StrEnum):
     GIVEN = "given"
     """Not executed: what the run fetched was handed on, undamaged."""
     NOT_COMPARED = "not compared"
-    """A report: it tells the run's own timings."""
+    """A report: it has the run's own timings."""
     DIFFERS = "differs"
     """Other values, or the stored file is damaged."""
     FAILED = "failed"
@@ -30,7 +31,7 @@ class Verdict(StrEnum):
 
 
 BROKEN = frozenset({Verdict.DIFFERS, Verdict.FAILED, Verdict.NOT_RUN})
-"""Verdicts with which there is no certificate."""
+"""Verdicts that refuse the certificate."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,6 @@ class Reproduction:
         """Whether the run is certified."""
         return not self.first
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Return the reproduction as JSON values."""
         return {**asdict(self), "same": self.same}

@@ -1,17 +1,19 @@
-"""What it meant for a run that its provider had rewritten history: what would have been chosen before."""
+"""What a provider's changes of past bars mean for a run: what would have been selected without them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 from quantflow.data.restated import as_it_was
-from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.play import in_the_background, play
-from quantflow.pipeline.stage import SelectionContext
-from quantflow.runs.record import RunRecord
-from quantflow.runs.request import context_of, pipeline
+from quantflow.pipeline.stage import Artifact, SelectionContext
+from quantflow.runs.run import Run
+from quantflow.types import Json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ARTIFACT = "former"
 
@@ -36,7 +38,7 @@ class Restatement:
     moved: float | None = None
     unknown: str = ""
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Return it as JSON values."""
         return asdict(self)
 
@@ -61,18 +63,15 @@ class Restatement:
         return f"the selection would be {' and '.join(parts)}{moved}"
 
 
-def restatement(record: RunRecord, artifacts: Mapping[str, ArtifactRef]) -> Restatement | None:
+def restatement(run: Run) -> Restatement | None:
     """Return how the run's selection differs from that with the bars as they were; None when none has changed.
 
     The stages after ingestion, up to the one that makes the weights, are run again on the same symbols.
-
-    Args:
-        record: A selection run.
-        artifacts: What it has made so far.
     """
+    artifacts = run.outputs
     if ARTIFACT not in artifacts or not artifacts[ARTIFACT].rows:
         return None
-    context = SelectionContext(**{**vars(context_of(record)), "artifacts": artifacts})
+    context = replace(run.context(), artifacts=artifacts)
     former = context.load(ARTIFACT)
     days = {
         str(symbol): tuple(str(day)[:10] for day in rows["date"].to_numpy().astype("datetime64[D]"))
@@ -81,8 +80,8 @@ def restatement(record: RunRecord, artifacts: Mapping[str, ArtifactRef]) -> Rest
     if missing := [name for name in ("winners", "weights") if name not in artifacts]:
         return Restatement(days, unknown=f"the run has no {missing[0]} yet")
     try:
-        before = _made(record, context, former)
-    except Exception as error:  # noqa: BLE001  # a stage, maybe anyone's, fails on those bars: no reason to fail now
+        before = _made(run, context, former)
+    except Exception as error:  # noqa: BLE001  # a stage that fails on those bars is no reason to fail now
         return Restatement(days, unknown=str(error))
     now, then = set(context.load("winners").index), set(before["winners"].index)
     weights = context.load("weights")["weight"].sub(before["weights"]["weight"], fill_value=0.0)
@@ -90,8 +89,8 @@ def restatement(record: RunRecord, artifacts: Mapping[str, ArtifactRef]) -> Rest
     return Restatement(days, len(now), entered, left, float(weights.abs().max()))
 
 
-def _made(record: RunRecord, context: SelectionContext, former: Any) -> dict[str, Any]:
-    stages = pipeline(record)
+def _made(run: Run, context: SelectionContext, former: pd.DataFrame) -> dict[str, Artifact]:
+    stages = run.pipeline()
     first = next(i for i, stage in enumerate(stages) if ARTIFACT in stage.makes)
     values = {name: context.load(name) for name in stages[first].makes}
     values["prices"] = as_it_was(values["prices"], former)

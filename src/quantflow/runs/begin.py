@@ -10,16 +10,15 @@ from pathlib import Path
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.data.store import private_folder
 from quantflow.errors import ConfigError
+from quantflow.runs.create import create_run, default_run_id
 from quantflow.runs.done import AlreadyDone, find_done
 from quantflow.runs.lock import no_removal, owned
 from quantflow.runs.record import RunRecord
-from quantflow.runs.request import create_meta_run, create_run, default_run_id
+from quantflow.runs.run import Run, open_run
 
 
 @contextmanager
-def begun_unless_done(
-    profile: Profile | MetaProfile, workspace: Path, as_of: date
-) -> Iterator[RunRecord | AlreadyDone]:
+def begun_unless_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> Iterator[Run | AlreadyDone]:
     """Yield a new run, as ``begun``; or the complete one that makes it needless, which stays until the block ends.
 
     Raises:
@@ -30,19 +29,17 @@ def begun_unless_done(
         if (done := find_done(profile, workspace, as_of)) is not None:
             yield AlreadyDone(done)
             return
-        with begun(profile, workspace, as_of) as record:
+        with begun(profile, workspace, as_of) as run:
             choosing.close()
-            yield record
+            yield run
 
 
 @contextmanager
-def begun(
-    profile: Profile | MetaProfile, workspace: Path, as_of: date, run_id: str | None = None
-) -> Iterator[RunRecord]:
+def begun(profile: Profile | MetaProfile, workspace: Path, as_of: date, run_id: str | None = None) -> Iterator[Run]:
     """Create a run, or a meta run with its sleeves, and own it until the block ends.
 
     Publish within the block: until then nothing else keeps the run from being removed. The lock of a meta run
-    covers its sleeves, each of which is owned by the worker that is at it.
+    covers its sleeves, each of which is owned by the worker that runs it.
 
     Args:
         profile: What to run.
@@ -60,34 +57,27 @@ def begun(
             private_folder(record.folder)
             owning.enter_context(owned(record.folder))
             try:
-                _create(profile, record, as_of)
+                run = create_run(profile, workspace, as_of, record.id)
             except BaseException:
                 _remove_empty(record.folder)
                 raise
-        yield record
+        yield run
 
 
 @contextmanager
-def taken_up(record: RunRecord) -> Iterator[RunRecord]:
+def taken_up(record: RunRecord) -> Iterator[Run]:
     """Own a run that exists until the block ends: to continue it, and to publish it.
 
     Raises:
-        ConfigError: If there is no such run any more.
+        ConfigError: If the run was removed.
         LockedError: If a live process works on it.
     """
     with ExitStack() as owning:
         with no_removal(record.workspace):
             if not record.exists:
-                raise ConfigError(f"Run {record.run_id} was removed.", hint="Run the profile again.")
+                raise ConfigError(f"Run {record.id} was removed.", hint="Run the profile again.")
             owning.enter_context(owned(record.folder))
-        yield record
-
-
-def _create(profile: Profile | MetaProfile, record: RunRecord, as_of: date) -> None:
-    if isinstance(profile, MetaProfile):
-        create_meta_run(profile, record.workspace, as_of, record.run_id)
-    else:
-        create_run(profile, record.workspace, as_of, record.run_id)
+        yield open_run(record.workspace, record.id)
 
 
 def _free_id(profile: str, workspace: Path, as_of: date) -> str:

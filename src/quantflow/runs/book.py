@@ -15,8 +15,9 @@ from pathlib import Path
 
 from quantflow.data.store import fsync_folder, private_folder, sweep, write_atomic
 from quantflow.errors import InfrastructureError
+from quantflow.runs.exports import EXPORTS
+from quantflow.runs.find import list_runs
 from quantflow.runs.lock import waited_for
-from quantflow.runs.status import EXPORTS, list_runs
 
 FACTS = "book.json"
 FILES: tuple[str, ...] = (FACTS, *EXPORTS.values())
@@ -96,8 +97,7 @@ def broken(workspace: Path) -> list[Broken]:
 
 
 def _fix(workspace: Path, profile: str) -> str:
-    complete = [run for run in list_runs(workspace) if run.state == "completed"]
-    own = [run.record.run_id for run in complete if run.record.header["profile"] == profile]
+    own = [run.id for run in list_runs(workspace) if run.state == "completed" and run.profile == profile]
     return f"quantflow publish {own[-1]}" if own else "quantflow catchup"
 
 
@@ -108,7 +108,7 @@ def place_of(workspace: Path, profile: str) -> Path:
 
 @contextmanager
 def publishing(workspace: Path, profile: str) -> Iterator[None]:
-    """Be the only one to read and change a profile's book, and what is said of it, until the block ends.
+    """Be the only one to read and change a profile's book, and its mark, until the block ends.
 
     Raises:
         LockedError: If another publisher did not end in two minutes.
@@ -146,7 +146,7 @@ def put(workspace: Path, profile: str, run_id: str, files: Mapping[str, bytes]) 
         write_atomic(folder / name, data)
     fsync_folder(folders)
     if former := _live(place, folders):
-        (former / REPLACED).touch()  # before, so that a kill here leaves no folder that was a book and does not say so
+        (former / REPLACED).touch()  # before, so that a kill here leaves no former book without its mark
     link = folders / ".link"
     link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(folder, place.parent))
@@ -168,7 +168,7 @@ def tidy(workspace: Path, profile: str) -> None:
 
 
 def _live(place: Path, folders: Path) -> Path | None:
-    """Return the folder that is the book; None when there is none of ours."""
+    """Return the folder that is the book; None when quantflow made none."""
     found = place.resolve()
     return found if found.parent == folders.resolve() and found.is_dir() else None
 
@@ -206,5 +206,5 @@ def write_stale(workspace: Path, profile: str, book: Book, run_id: str, reasons:
 
 
 def stale_file(workspace: Path, profile: str) -> Path:
-    """Return where it is said that a profile's book is stale."""
+    """Return the place of the file that marks a profile's book as stale."""
     return workspace / "current" / f"{profile}.STALE"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import QuantflowError
-from quantflow.runs.record import RunRecord
-from quantflow.runs.request import plan_of, source_of
-from quantflow.runs.sleeves import complete_sleeves, config_hash, links
-from quantflow.runs.status import RunStatus, list_runs
+from quantflow.runs.create import source_of
+from quantflow.runs.find import list_runs
+from quantflow.runs.run import Run
+from quantflow.runs.sleeves import config_hash
 
 
 @dataclass(frozen=True)
@@ -21,13 +19,13 @@ class AlreadyDone:
     """There is nothing to run.
 
     Attributes:
-        run: The complete run that has what was asked for.
+        run: The complete run of this profile, session, code and data.
     """
 
-    run: RunStatus
+    run: Run
 
 
-def find_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> RunStatus | None:
+def find_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> Run | None:
     """Return the newest complete run that makes a new one needless; None when there is none.
 
     That is one of the same profile, settings and session, whose stages would all be reused, and whose source data
@@ -41,31 +39,28 @@ def find_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> R
     return None
 
 
-def same_sleeves(record: RunRecord, meta: MetaProfile) -> bool:
+def same_sleeves(run: Run, meta: MetaProfile) -> bool:
     """Whether the sleeves of a meta run, at any depth, had the settings that their profiles have now."""
-    for link in links(record):
-        if link.pinned:  # its run is named in the meta profile's own settings
+    for sleeve in run.sleeves:
+        if sleeve.link.pinned:  # its run is named in the meta profile's own settings
             continue
-        profile, run = meta.resolved[link.id], RunRecord(record.workspace, link.run_id)
-        if link.config_hash != config_hash(profile.settings(), record.header["as_of"]):
+        profile = meta.resolved[sleeve.name]
+        if sleeve.link.config_hash != config_hash(profile.settings(), run.as_of.isoformat()):
             return False
-        if isinstance(profile, MetaProfile) and not same_sleeves(run, profile):
+        if isinstance(profile, MetaProfile) and not same_sleeves(sleeve.run, profile):
             return False
     return True
 
 
-def _is(run: RunStatus, name: str, wanted: str, source: str | None) -> bool:
-    header: Mapping[str, Any] = run.record.header
-    same = header["profile"] == name and config_hash(header["settings"], header["as_of"]) == wanted
-    return same and header.get("source") == source
+def _is(run: Run, profile: str, wanted: str, source: str | None) -> bool:
+    return run.profile == profile and run.config_hash == wanted and run.header.source == source
 
 
-def _stands(run: RunStatus, profile: Profile | MetaProfile) -> bool:
+def _stands(run: Run, profile: Profile | MetaProfile) -> bool:
     """Whether a resume of the run would do nothing: same code, sound artifacts, all sleeves there, as they would be."""
     try:
-        if isinstance(profile, MetaProfile) and not same_sleeves(run.record, profile):
+        if isinstance(profile, MetaProfile) and not same_sleeves(run, profile):
             return False
-        kept = all(line.action == "reuse" for line in plan_of(run.record))
-        return kept and len(complete_sleeves(run.record)) == len(run.record.header.get("sleeves", ()))
+        return all(line.action == "reuse" for line in run.plan()) and all(sleeve.result for sleeve in run.sleeves)
     except QuantflowError:
         return False

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from quantflow.data.cells import table_cells
 from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.stage import SelectionContext
 from quantflow.runs.record import RunRecord
-from quantflow.runs.status import EXPORTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXPORTS: Mapping[str, str] = {"weights": "weights.csv", "report": "report.html", "brief": "brief.txt"}
+"""Artifacts that are also written as files for people, by artifact name."""
 
 
 def export(record: RunRecord, context: SelectionContext, made: Mapping[str, ArtifactRef]) -> None:
@@ -23,8 +28,6 @@ def export(record: RunRecord, context: SelectionContext, made: Mapping[str, Arti
             record.write_file(file, text_of(context.load(name)))
 
 
-def text_of(value: Any) -> str:
+def text_of(value: str | pd.DataFrame) -> str:
     """Return an artifact as it is written for people; a table as CSV that a spreadsheet computes nothing of."""
-    if isinstance(value, str):
-        return value
-    return str(table_cells(value).to_csv(lineterminator="\n"))
+    return value if isinstance(value, str) else str(table_cells(value).to_csv(lineterminator="\n"))

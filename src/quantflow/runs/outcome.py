@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from quantflow.pipeline.stage import SelectionContext
-from quantflow.runs.request import layout_of
-from quantflow.runs.status import RunStatus
+from quantflow.runs.exports import EXPORTS
+from quantflow.runs.run import Run
+from quantflow.types import Json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row: TypeAlias = dict[str, Any]
+"""A row of a table as JSON values, by column."""
 
 
 @dataclass(frozen=True)
@@ -26,67 +32,63 @@ class Outcome:
         files: Paths of weights, report and brief.
     """
 
-    funnel: list[dict[str, Any]]
-    winners: list[dict[str, Any]]
-    weights: list[dict[str, Any]]
-    metrics: dict[str, Any]
-    sleeves: list[dict[str, Any]]
-    contributions: list[dict[str, Any]]
+    funnel: list[Row]
+    winners: list[Row]
+    weights: list[Row]
+    metrics: Row
+    sleeves: list[Row]
+    contributions: list[Row]
     files: dict[str, str]
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Return the outcome as JSON values."""
         return asdict(self)
 
 
-def outcome(run: RunStatus) -> Outcome:
+def outcome(run: Run) -> Outcome:
     """Return what *run* found; parts that it did not reach are empty."""
-    record = run.record
-    artifacts = {name: ref for stage in run.stages.values() if stage for name, ref in stage.outputs.items()}
-    store = layout_of(record).store
-    context = SelectionContext(record.run_id, "", record.as_of, {}, store, artifacts)
-    files = {name: record.folder / name for name in ("weights.csv", "report.html", "brief.txt")}
+    artifacts = run.outputs
+    files = {name: run.folder / name for name in EXPORTS.values()}
     return Outcome(
         funnel=[
             {"stage": name, "entered": s.summary.entered, "left": s.summary.left, "note": s.summary.note}
             for name, s in run.stages.items()
             if s is not None and s.state == "done"
         ],
-        winners=_winners(context) if {"winners", "scores"} <= set(artifacts) else [],
-        weights=_rows(context.load("weights"), ("weight", "cluster", "sector")) if "weights" in artifacts else [],
-        metrics=dict(context.load("metrics")) if "metrics" in artifacts else {},
-        sleeves=_sleeves(context) if "sleeve_weights" in artifacts else [],
-        contributions=_contributions(context) if "contributions" in artifacts else [],
+        winners=_winners(run) if {"winners", "scores"} <= set(artifacts) else [],
+        weights=_rows(run.load("weights"), ("weight", "cluster", "sector")) if "weights" in artifacts else [],
+        metrics=dict(run.load("metrics")) if "metrics" in artifacts else {},
+        sleeves=_sleeves(run) if "sleeve_weights" in artifacts else [],
+        contributions=_contributions(run) if "contributions" in artifacts else [],
         files={name: str(path) for name, path in files.items() if path.is_file()},
     )
 
 
-def _rows(frame: Any, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    picked = frame[[c for c in columns if c in frame.columns]].reset_index()
-    rows: list[dict[str, Any]] = picked.to_dict("records")
+def _rows(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Row]:
+    rows: list[Row] = frame[[c for c in columns if c in frame.columns]].reset_index().to_dict("records")
     return rows
 
 
-def _sleeves(context: SelectionContext) -> list[dict[str, Any]]:
-    weights = context.load("sleeve_weights")["weight"]
+def _sleeves(run: Run) -> list[Row]:
+    weights = run.load("sleeve_weights")["weight"]
     picked = ("id", "run_id", "as_of", "reused")
     return [
         {**{key: sleeve[key] for key in picked}, "weight": float(weights.loc[sleeve["id"]])}
-        for sleeve in context.load("sleeves")["sleeves"]
+        for sleeve in run.load("sleeves")["sleeves"]
     ]
 
 
-def _contributions(context: SelectionContext) -> list[dict[str, Any]]:
-    parts = context.load("contributions").pivot(index="symbol", columns="sleeve", values="weight")
-    weights = context.load("weights")["weight"]
+def _contributions(run: Run) -> list[Row]:
+    parts = run.load("contributions").pivot(index="symbol", columns="sleeve", values="weight")
+    weights = run.load("weights")["weight"]
     return [
         {"symbol": symbol, "weight": weight, "by_sleeve": {k: v for k, v in parts.loc[symbol].items() if v == v}}
         for symbol, weight in weights.items()
     ]
 
 
-def _winners(context: SelectionContext) -> list[dict[str, Any]]:
-    winners, scores = context.load("winners"), context.load("scores")
+def _winners(run: Run) -> list[Row]:
+    winners, scores = run.load("winners"), run.load("scores")
     rows = _rows(winners, ("direction", "cluster", "sector", "alpha_score", "rank", "level"))
     parts = scores[[c for c in scores.columns if c.startswith("c_")]]
     return [{**row, "why": why(dict(parts.loc[row["symbol"]]))} for row in rows]

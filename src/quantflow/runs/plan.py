@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.keys import Fingerprint, fingerprint
 from quantflow.pipeline.stage import Kind, Stage
 from quantflow.runs.record import StageRecord
+from quantflow.types import Json, Settings
 
 
 class Reason(StrEnum):
@@ -48,7 +48,7 @@ class Planned:
     detail: str = ""
     outputs: Mapping[str, ArtifactRef] | None = None
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Return the line as JSON values."""
         return {"stage": self.stage, "action": self.action, "reason": self.reason.value, "detail": self.detail}
 
@@ -62,11 +62,11 @@ class Planner:
         settings: The profile's sections and ``as_of``.
         cache: The cache of results.
         records: What this run's record holds, by stage id.
-        forced: Stages to run whatever is there.
+        forced: Stages to run in any case.
     """
 
     scope: str
-    settings: Mapping[str, Any]
+    settings: Settings
     cache: StageCache
     records: Mapping[str, StageRecord | None]
     forced: frozenset[str] = frozenset()

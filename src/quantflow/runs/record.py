@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
@@ -13,20 +12,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from quantflow.config.credentials import scrubbed
 from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import ArtifactRef, private_folder, write_atomic
 from quantflow.errors import ConfigError, InfrastructureError, IntegrityError
+from quantflow.locks import FileLock
 from quantflow.pipeline.code_version import NUMERIC_PACKAGES
 from quantflow.pipeline.stage import Summary
+from quantflow.runs.header import Header
+from quantflow.types import Json
 
-SCHEMA_VERSION = 1
+FAILED, INTERRUPTED = "run.failed", "run.interrupted"
+BEGUN: tuple[str, ...] = ("run.created", "run.started")
+ENDED: tuple[str, ...] = ("run.completed", FAILED, INTERRUPTED)
+"""The events of a run's life: after the last of ``ENDED`` its owner only drains, shows and publishes."""
+
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -56,13 +62,39 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+class Event(TypedDict, total=False):
+    """A line of ``events.jsonl``: when, what, and facts as the event has them."""
+
+    at: str
+    event: str
+    run_id: str
+    stage: str
+    attempt: int
+    cached: bool
+    header: Json
+    error: str
+    message: str
+    hint: str | None
+
+
+class Failure(TypedDict, total=False):
+    """Why a stage failed."""
+
+    type: str
+    message: str
+    hint: str | None
+    exit_code: int
+    context: Json
+    traceback: str
+
+
 @dataclass(frozen=True)
 class StageRecord:
     """What is known of one stage of a run.
 
     Attributes:
         stage: The stage's id.
-        state: ``running``, ``done`` or ``failed``. Whether a running one is alive is the lock's to say.
+        state: ``running``, ``done`` or ``failed``; only the lock shows whether a running one is alive.
         key: The cache key under which it ran.
         fingerprint: What the key was made of.
         attempt: 1 for the first try.
@@ -73,7 +105,7 @@ class StageRecord:
         ended: ISO time; None while running.
         seconds: Wall time; None while running.
         max_rss_mb: Peak memory of the process when the stage ended, MiB.
-        error: type, message, hint, exit_code and traceback of a failure.
+        error: Why it failed.
         made_by: The quantflow that ran it: version and hash of its sources.
     """
 
@@ -89,10 +121,10 @@ class StageRecord:
     ended: str | None = None
     seconds: float | None = None
     max_rss_mb: float | None = None
-    error: Mapping[str, Any] | None = None
+    error: Failure | None = None
     made_by: str = ""
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Return the record as JSON values."""
         return {
             **{name: getattr(self, name) for name in self.__dataclass_fields__},
@@ -113,7 +145,7 @@ class StageRecord:
 
 
 class RunRecord:
-    """The folder ``runs/<run_id>`` of a workspace.
+    """The folder ``runs/<run_id>`` of a workspace, to be written; ``quantflow.runs.run.Run`` says what is in it.
 
     Args:
         workspace: The folder that holds ``runs/``.
@@ -125,7 +157,7 @@ class RunRecord:
 
     def __init__(self, workspace: Path, run_id: str) -> None:
         self.workspace = workspace
-        self.run_id = check_run_id(run_id)
+        self.id = check_run_id(run_id)
         self.folder = workspace / "runs" / run_id
 
     @property
@@ -133,83 +165,54 @@ class RunRecord:
         """Whether the run has been created."""
         return (self.folder / "run.json").is_file()
 
-    def create(self, header: Mapping[str, Any]) -> None:
-        """Write ``run.json``: what was asked for, frozen.
-
-        Args:
-            header: kind, profile, as_of, settings, sources, stages, store, and for a sleeve its parent.
+    def create(self, header: Header) -> None:
+        """Write ``run.json``: what was asked for, frozen, with its id, number and environment.
 
         Raises:
             InfrastructureError: If the folder cannot be written.
         """
         private_folder(self.folder / "stages")
         number = _next_number(private_folder_of(self.workspace) / "sequence")
-        environment = {"versions": versions(), "cpu": cpu_kernel(), "created": now(), "sequence": number}
-        environment["token"] = secrets.token_hex(4)
-        full = {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, **header, **environment, "flow_runs": []}
-        self._write_header(full, "run.created")
+        token = secrets.token_hex(4)
+        made = replace(header, run_id=self.id, created=now(), sequence=number, token=token)
+        self._write_header(replace(made, versions=versions(), cpu=cpu_kernel()).json(), "run.created")
 
     @cached_property
-    def header(self) -> dict[str, Any]:
+    def header(self) -> Header:
         """The contents of ``run.json``.
 
         Raises:
             IntegrityError: If it cannot be read.
         """
-        return self._read_header()
+        return Header.from_json(self._header_json())
 
-    def _read_header(self) -> dict[str, Any]:
+    def _header_json(self) -> Json:
         path = self.folder / "run.json"
         try:
             return _checked_header(json.loads(path.read_bytes()))
-        except (OSError, ValueError, KeyError, RecursionError) as error:
+        except _DAMAGE as error:
             if found := self._header_from_events():
                 return found
             raise IntegrityError(
                 f"The record {path} cannot be read: {error}.", hint="Start the run again with a new --run-id."
             ) from error
 
-    def _header_from_events(self) -> dict[str, Any] | None:
-        """Return the header as the events tell it, for a ``run.json`` that was damaged; None when they cannot."""
+    def _header_from_events(self) -> Json | None:
+        """Return the header as the events have it, for a ``run.json`` that was damaged; None when they do not."""
         for event in reversed(self.events()):
-            with suppress(ValueError, KeyError, RecursionError):
+            with suppress(*_DAMAGE):
                 return _checked_header(event.get("header"))
         return None
 
-    @property
-    def as_of(self) -> date:
-        """The last session that the run may see."""
-        return date.fromisoformat(self.header["as_of"])
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The ids of the run's stages, in order."""
-        return tuple(self.header["stages"])
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The frozen profile sections, and ``as_of``."""
-        return {**self.header["settings"], "as_of": self.header["as_of"]}
-
-    @property
-    def scope(self) -> str:
-        """The run that network stages fetch for: a sleeve's portfolio, so that its sleeves fetch once."""
-        return str(self.header.get("scope") or self.run_id)
-
-    def tag(self, attempt: int) -> str:
-        """Return the tag that all task runs of the run's *attempt*-th flow run carry, in any workspace's API."""
-        return f"quantflow:{self.run_id}#{attempt}:{self.header.get('token', '')}"
-
     def add_flow_run(self, flow_run_id: str) -> None:
-        """Remember which flow run in Prefect's API works on this run."""
-        self.update(flow_runs=[*self.header["flow_runs"], flow_run_id])
+        """Record which flow run in Prefect's API works on this run."""
+        self.update(flow_runs=[*self.header.flow_runs, flow_run_id])
 
-    def update(self, **changes: Any) -> None:
+    def update(self, **changes: object) -> None:
         """Change the header, atomically."""
-        self._write_header({**self._read_header(), **changes}, "run.updated")
-        self.__dict__.pop("header", None)
+        self._write_header({**self._header_json(), **changes}, "run.updated")
 
-    def _write_header(self, header: Mapping[str, Any], event: str) -> None:
+    def _write_header(self, header: Json, event: str) -> None:
         self.event(event, header=self._write("run.json", header))
 
     def write_stage(self, record: StageRecord) -> None:
@@ -228,31 +231,28 @@ class RunRecord:
         try:
             found = json.loads((self.folder / self._stage_file(stage_id)).read_bytes())
             return StageRecord.from_json(unsealed(found))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except _DAMAGE:
             return None
 
-    def drop_stage(self, stage_id: str) -> None:
-        """Forget a stage, so that it is not taken as done."""
-        (self.folder / self._stage_file(stage_id)).unlink(missing_ok=True)
-
     def _stage_file(self, stage_id: str) -> str:
-        return f"stages/{self.stages.index(stage_id) + 1}-{stage_id}.json"
+        return f"stages/{self.header.stages.index(stage_id) + 1}-{stage_id}.json"
 
-    def event(self, name: str, **facts: Any) -> None:
+    def event(self, name: str, **facts: object) -> None:
         """Append one line to ``events.jsonl``."""
-        line = scrubbed(json.dumps({"at": now(), "event": name, "run_id": self.run_id, **facts})) + "\n"
+        line = scrubbed(json.dumps({"at": now(), "event": name, "run_id": self.id, **facts})) + "\n"
         try:
             fd = os.open(self.folder / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 os.write(fd, line.encode())
             finally:
                 os.close(fd)
+            self._forget()
         except OSError as error:
             raise InfrastructureError(
                 f"{self.folder} cannot be written: {error.strerror}.", hint="Free space, then resume."
             ) from error
 
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[Event]:
         """Return the events, oldest first; a torn last line is left out."""
         try:
             lines = (self.folder / "events.jsonl").read_text(errors="replace").splitlines()
@@ -264,16 +264,25 @@ class RunRecord:
         """Write a file that people open, atomically."""
         write_atomic(self.folder / name, text.encode())
 
-    def _write(self, name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    def _forget(self) -> None:
+        """Drop what was read from the folder, since that changes."""
+        for name in vars(self).keys() - {"workspace", "id", "folder"}:
+            vars(self).pop(name, None)
+
+    def _write(self, name: str, value: Json) -> Json:
         full = sealed(json.loads(scrubbed(json.dumps(value, default=str))))
         write_atomic(self.folder / name, json.dumps(full, indent=1, sort_keys=True).encode())
+        self._forget()
         return full
 
 
-def _checked_header(found: Any) -> dict[str, Any]:
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a damaged record may raise."""
+
+
+def _checked_header(found: object) -> Json:
     header = unsealed(found)
-    if header["schema_version"] != SCHEMA_VERSION:
-        raise ValueError("it is not a run record of this version")
+    Header.from_json(header)
     return header
 
 
@@ -284,24 +293,21 @@ def private_folder_of(workspace: Path) -> Path:
 
 
 def _next_number(path: Path) -> int:
-    """Return a number larger than any before in this workspace, whatever the clock says."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        text = os.read(fd, 32)
+    """Return a number larger than any before in this workspace, independent of the clock."""
+    with FileLock(path) as lock:
+        lock.take(seconds=None)
+        text = lock.read()
         number = int(text) + 1 if text.isdigit() else 1
-        os.pwrite(fd, str(number).encode(), 0)
+        lock.write(str(number).encode())
         return number
-    finally:
-        os.close(fd)
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def _parsed(line: str) -> Event | None:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return cast(Event, found) if isinstance(found, dict) else None
 
 
 def versions() -> dict[str, str]:
@@ -313,7 +319,7 @@ def versions() -> dict[str, str]:
 def cpu_kernel() -> str:
     """Return the CPU's model and the kernel that linear algebra takes on it: the last bits of a result depend on both.
 
-    One model may have several kernels: OpenBLAS chooses by what the CPU can do, or as it is told.
+    One model may have several kernels: OpenBLAS chooses by what the CPU can do, or as configured.
     """
     from threadpoolctl import threadpool_info
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the process stops in order, whatever code the signal happens to hit."""
+"""SIGINT and SIGTERM: the process stops in order, in any code that the signal happens to hit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def reclaim() -> None:
 def received() -> int | None:
     """Return the first signal that came; None when none did.
 
-    ``Interrupted`` may be raised inside code that turns it into an error of its own: this tells what it was.
+    ``Interrupted`` may be raised inside code that turns it into an error of its own: this is the signal behind it.
     """
     return _received[0] if _received else None
 

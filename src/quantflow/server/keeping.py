@@ -6,10 +6,11 @@ such process is orphaned. While the file ``kept`` there names it, it is a user i
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from pathlib import Path
+
+from quantflow.locks import FileLock
 
 POLL_SECONDS = 0.25
 
@@ -26,18 +27,14 @@ def keep(home: Path, pid: int) -> bool:
 
 def wait_until_unused(home: Path) -> None:
     """Return once nobody uses or keeps this process; the users' lock stays taken, so a newcomer waits for its end."""
-    fd = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+    users = FileLock(home / "users")
     while True:
         kept = named(home / "kept") == os.getpid()
-        try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if kept else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(POLL_SECONDS)
-            continue
-        if not kept:
-            return
-        if named(home / "keeping") != os.getpid():  # from here on nobody is the last user
-            (home / "keeping").write_text(str(os.getpid()))
+        if users.take(shared=kept):
+            if not kept:
+                return
+            if named(home / "keeping") != os.getpid():  # from here on nobody is the last user
+                (home / "keeping").write_text(str(os.getpid()))
         time.sleep(POLL_SECONDS)
 
 

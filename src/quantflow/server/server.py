@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -19,6 +18,7 @@ from typing import IO, Any
 from quantflow.config.user_files import fault_at
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
+from quantflow.locks import FileLock
 from quantflow.server.keeping import keep, named
 from quantflow.server.proxies import refuse_unusable_proxy, without_proxy
 from quantflow.server.url import configured_url, trouble_at, without_secrets
@@ -96,27 +96,24 @@ def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServe
         yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url, **without_proxy(url)})
         return
     home = home_of(workspace)
-    users = _opened(home / "users")
-    try:
+    with _opened(home / "users") as users:
         state = _joined_scheduling(home, users) if schedules else _joined(home, users)
         try:
             yield _embedded(home, state)
         finally:
             _stop_if_last(users, home, state["pid"])
-    finally:
-        os.close(users)
 
 
-def _joined(home: Path, users: int, *, schedules: bool = False) -> dict[str, Any]:
-    fcntl.flock(users, fcntl.LOCK_SH)
+def _joined(home: Path, users: FileLock, *, schedules: bool = False) -> dict[str, Any]:
+    users.take(shared=True, seconds=None)
     return join_or_start(home, schedules=schedules)
 
 
-def _joined_scheduling(home: Path, users: int) -> dict[str, Any]:
+def _joined_scheduling(home: Path, users: FileLock) -> dict[str, Any]:
     """Use a server that runs what is scheduled; one that does not is replaced, and so is one that a run starts then."""
     kept = _made_room(home)
     while not (state := _joined(home, users, schedules=True)).get("schedules"):
-        fcntl.flock(users, fcntl.LOCK_UN)
+        users.free()
         kept |= _made_room(home)
     if kept:
         keep(home, state["pid"])
@@ -161,11 +158,11 @@ def inherited_server(workspace: Path) -> ApiServer:
         raise InfrastructureError("No API server is configured.", hint="Set PREFECT_API_URL.")
     home = home_of(workspace)
     users = _opened(home / "users")
-    fcntl.flock(users, fcntl.LOCK_SH)
+    users.take(shared=True, seconds=None)
     state = running(home)
     if state is not None and state["url"] == url:
         return _embedded(home, state)  # the lock goes with the process
-    os.close(users)
+    users.close()
     return ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url, **without_proxy(url)})
 
 
@@ -180,9 +177,9 @@ def home_of(workspace: Path) -> Path:
     return home
 
 
-def _opened(path: Path) -> int:
+def _opened(path: Path) -> FileLock:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        return FileLock(path)
     except OSError as error:
         raise InfrastructureError(
             f"{path} cannot be written: {error.strerror}.", hint="Mend the folder's permissions, or use --workspace."
@@ -239,12 +236,9 @@ def join_or_start(home: Path, *, schedules: bool = False) -> dict[str, Any]:
     Raises:
         InfrastructureError: If it cannot be started.
     """
-    guard = os.open(home / "starting", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+    with FileLock(home / "starting") as guard:
+        guard.take(seconds=None)
         return running(home) or _start(home, schedules)
-    finally:
-        os.close(guard)
 
 
 def running(home: Path) -> dict[str, Any] | None:
@@ -305,11 +299,9 @@ def _log(home: Path) -> IO[bytes]:
     return os.fdopen(os.open(home / "server.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
-def _stop_if_last(users: int, home: Path, pid: int) -> None:
+def _stop_if_last(users: FileLock, home: Path, pid: int) -> None:
     """Stop the server when this was its last user; what the run had to say has been drained before."""
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not users.take():
         return
     (home / "state.json").unlink(missing_ok=True)
     for signal_number, patience in ((15, 5.0), (9, 2.0)):

@@ -1,22 +1,28 @@
-"""How the data checks of a run look."""
+"""How checks look, of a run's data and of a profile for look-ahead, and what is written while they go on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
+from quantflow.review.lookahead import Lookahead
 from quantflow.review.restated import Restatement
-from quantflow.runs.status import RunStatus
+from quantflow.runs.run import Run
+from quantflow.ui.screen import Screen
 from quantflow.ui.tables import new_table, out, show
 
 _STYLES = {"passed": "green", "warn": "yellow", "quarantined": "bold red", "blocked": "bold red"}
 _NAMED = 5
+SECONDS_BETWEEN_LINES = 5.0
 
 
-def print_checks(run: RunStatus, record: Mapping[str, Any], changed: Restatement | None) -> None:
+def print_checks(run: Run, record: Mapping[str, Any], changed: Restatement | None) -> None:
     """Print a line per check, then how many symbols are left, then what the provider has changed since.
 
     Args:
@@ -37,7 +43,7 @@ def print_checks(run: RunStatus, record: Mapping[str, Any], changed: Restatement
             f"[dim]{row['about']}[/]",
         )
     console = out()
-    console.print(f"[bold]{escape(run.record.run_id)}[/]  as-of {run.record.as_of}")
+    console.print(f"[bold]{escape(run.id)}[/]  as-of {run.as_of}")
     show(console, table)
     console.print(f"{record['kept']} of {record['asked']} symbols kept")
     if changed is not None:
@@ -56,3 +62,64 @@ def _restated(changed: Restatement) -> Table:
 def _names(symbols: list[str]) -> str:
     more = f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else ""
     return " ".join(symbols[:_NAMED]) + more
+
+
+@contextmanager
+def telling(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Yield what must be called with each new line of progress.
+
+    On a terminal the line is redrawn in place; elsewhere one is written every few seconds; *quiet* shows none.
+    """
+    console = Screen(stderr=True, highlight=False)
+    if quiet:
+        yield lambda _: None
+    elif console.is_terminal:
+        with console.status("") as status:
+            yield lambda line: status.update(escape(line))
+    else:
+        yield _Throttled().tell
+
+
+class _Throttled:
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def tell(self, line: str) -> None:
+        """Write the line, unless one was written just now."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SECONDS_BETWEEN_LINES
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+
+def print_lookahead(found: Lookahead) -> None:
+    """Print a line per probe, the differences, and their number."""
+    table = new_table("PROBE", ">SYMBOLS", ">WINNERS", "RESULT")
+    for probe in found.probes:
+        first = next((f"differs from {entry.stage} on" for entry in probe.differences), "")
+        style, words = ("bold red", first) if first else ("green", "same to the bit")
+        won = "-" if probe.winners is None else str(probe.winners)
+        ended = f", ends with: {escape(probe.ended)}" if probe.ended else ""
+        table.add_row(probe.date, str(probe.symbols), won, f"[{style}]{words}[/]{ended}")
+    console = out()
+    show(console, table)
+    if found.differences:
+        console.print()
+        show(console, _differences(found))
+    console.print()
+    many = len(found.differences)
+    console.print(f"{many} difference{'' if many == 1 else 's'}", style="bold red" if many else "bold green", end="")
+    console.print(
+        f"  {escape(found.profile)} up to {found.as_of}: {', '.join(found.stages)} at {len(found.probes)} of "
+        f"{found.eligible} sessions (seed {found.seed})",
+        soft_wrap=True,
+    )
+
+
+def _differences(found: Lookahead) -> Table:
+    table = new_table("STAGE", "ARTIFACT", "COLUMN", "SYMBOL", "DATE", "PROBE", "VIEW", ">CUT", ">FULL")
+    for entry in found.differences:
+        column = entry.column if entry.columns == 1 else f"{entry.column} (+{entry.columns - 1})"
+        words = (entry.stage, entry.artifact, column, entry.symbol, entry.date, entry.probe, entry.view)
+        table.add_row(*(escape(word) for word in (*words, entry.cut, entry.full)))
+    return table

@@ -24,10 +24,10 @@ def print_checkup(findings: Sequence[Finding]) -> None:
     if not console.is_terminal:
         console = Screen(highlight=False, width=200)
     console.print(table)
-    todo = [each for each in findings if each.mend and each.result is not Result.OK]
+    todo = [each for each in findings if each.fix and each.result is not Result.OK]
     if not todo:
         return
     console.print()
-    console.print("MEND", style="dim")
+    console.print("FIX", style="dim")
     for each in todo:
-        console.print(f"[{_STYLES[each.result]}]{each.check:<11}[/]  {escape(each.mend)}", soft_wrap=True)
+        console.print(f"[{_STYLES[each.result]}]{each.check:<11}[/]  {escape(each.fix)}", soft_wrap=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from quantflow.config.printable import escaped
-from quantflow.runs.record import RunRecord
-from quantflow.runs.sleeves import leaf_stages
+from quantflow.runs.run import Run
+from quantflow.ui.emit import emit
 from quantflow.ui.grid import TAG, grid, sleeve_rows
-from quantflow.ui.log import JsonLog, about, log
+from quantflow.ui.log import about, log
 from quantflow.ui.marks import MARKS, STYLES
 from quantflow.ui.rows import Row, changed, rows, utc_now
 from quantflow.ui.screen import Screen
@@ -31,15 +29,15 @@ Snapshot = Mapping[str, "TaskState"]
 
 
 @contextmanager
-def progress(record: RunRecord, mode: str) -> Iterator[Callable[[Snapshot], None] | None]:
+def progress(record: Run, mode: str) -> Iterator[Callable[[Snapshot], None] | None]:
     """Show a run while it goes on; yield what must be called with each new picture.
 
     Args:
         record: The run.
         mode: ``live``, ``lines``, ``log``, ``json`` or ``none``.
     """
-    about(record.run_id, record.as_of)
-    log("info", "run.started", f"{record.run_id} is started or continued", profile=record.header["profile"])
+    about(record.id, record.as_of)
+    log("info", "run.started", f"{record.id} is started or continued", profile=record.profile)
     if mode == "live":
         with LiveView(record) as view:
             yield view.update
@@ -47,24 +45,12 @@ def progress(record: RunRecord, mode: str) -> Iterator[Callable[[Snapshot], None
         yield None
     else:
         if mode == "lines":
-            sys.stderr.write(f"{record.run_id}  as-of {record.as_of}\n")
+            sys.stderr.write(f"{record.id}  as-of {record.as_of}\n")
         lines = Lines(record, {"json": _json_line, "log": _log_line, "lines": _plain_line}[mode])
         try:
             yield lines.update
         finally:
             lines.close()
-
-
-def default_mode(*, no_progress: bool, as_json: bool) -> str:
-    """Return the mode that fits where the output goes."""
-    if as_json:
-        return "json"
-    if no_progress:
-        return "none"
-    if isinstance(sys.stderr, JsonLog):
-        return "log"
-    interactive = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return "live" if interactive and os.environ.get("TTY_INTERACTIVE", "1") != "0" else "lines"
 
 
 class LiveView:
@@ -76,12 +62,10 @@ class LiveView:
         clock: What time it is.
     """
 
-    def __init__(
-        self, record: RunRecord, console: Console | None = None, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, record: Run, console: Console | None = None, clock: Callable[[], datetime] = utc_now) -> None:
         self._record, self._clock = record, clock
         self._console = console or Screen(stderr=True)
-        self._stages = leaf_stages(record)
+        self._stages = {leaf.name: leaf.run.header.stages for leaf in record.leaves()}
         self._sleeves = list(self._stages)
         self._tasks: Snapshot = {}
         self._live = Live(
@@ -106,7 +90,7 @@ class LiveView:
         """Return the view as it stands now: the stages, below the sleeves where there are any."""
         if not self._sleeves:
             return self.table()
-        room = max(3, self._console.height - len(self._record.stages) - 6)
+        room = max(3, self._console.height - len(self._record.header.stages) - 6)
         return Group(grid(sleeve_rows(self._sleeves, self._tasks, self._stages), room), Text(), self.table())
 
     def table(self) -> Table:
@@ -121,7 +105,7 @@ class LiveView:
                 min_width=14 if title in ("STAGE", "STATE") else None,
                 ratio=1 if title == "NOTE" else None,
             )
-        table.title = f"{self._record.run_id}   as-of {self._record.as_of}"
+        table.title = f"{self._record.id}   as-of {self._record.as_of}"
         table.title_justify, table.title_style = "left", "bold"
         table.caption = None if self._tasks else "waiting for the API server"
         table.caption_justify = "left"
@@ -160,15 +144,15 @@ class Lines:
 
     def __init__(
         self,
-        record: RunRecord,
-        write: Callable[[RunRecord, Row], None],
+        record: Run,
+        write: Callable[[Run, Row], None],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._record, self._write, self._clock = record, write, clock
         self._noted: dict[str, datetime] = {}
         self._tasks: dict[str, TaskState] = {}
         self._told: dict[str, TaskState] = {}
-        self._stages = leaf_stages(record)
+        self._stages = {leaf.name: leaf.run.header.stages for leaf in record.leaves()}
         self._sleeves = list(self._stages)
         self._shown: list[Row] = []
 
@@ -186,7 +170,7 @@ class Lines:
         self._tell(self._tasks)
 
     def _recorded(self, task: TaskState) -> bool:
-        if task.name not in self._record.stages:
+        if task.name not in self._record.header.stages:
             return True
         stage = self._record.stage(task.name)
         return stage is not None and stage.state != "running"
@@ -217,7 +201,7 @@ class Lines:
         ]
 
 
-def _plain_line(record: RunRecord, row: Row) -> None:
+def _plain_line(record: Run, row: Row) -> None:
     attempt = f"try {row.attempt}" if row.attempt > 1 else ""
     seconds = "" if row.seconds is None else f"{row.seconds:.1f}s"
     parts = (f"{row.name:<16}", f"{row.state:<13}", attempt, seconds, row.flow, row.note)
@@ -229,7 +213,7 @@ BAD: Mapping[str, str] = {"AwaitingRetry": "warning", "Failed": "error", "Interr
 """How bad it is that a stage is in a state; all others are news."""
 
 
-def _log_line(record: RunRecord, row: Row) -> None:
+def _log_line(record: Run, row: Row) -> None:
     sleeve, _, stage = row.name.rpartition(":")
     words = (row.name, row.state, f"try {row.attempt}" if row.attempt > 1 else "", row.flow, row.note)
     log(
@@ -244,11 +228,5 @@ def _log_line(record: RunRecord, row: Row) -> None:
     )
 
 
-def _json_line(record: RunRecord, row: Row) -> None:
-    write_json_line("task", run_id=record.run_id, **vars(row))
-
-
-def write_json_line(event: str, **facts: Any) -> None:
-    """Write one line of ``--json`` output: its ``schema_version`` and ``event`` first."""
-    sys.stdout.write(json.dumps({"schema_version": 1, "event": event, **facts}, default=str) + "\n")
-    sys.stdout.flush()
+def _json_line(record: Run, row: Row) -> None:
+    emit("task", run_id=record.id, **vars(row))

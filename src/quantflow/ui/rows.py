@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.record import StageRecord
+from quantflow.runs.run import Run
 from quantflow.ui.marks import shown
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Row:
     part: bool = False
 
 
-def rows(record: RunRecord, tasks: Mapping[str, TaskState], now: datetime) -> list[Row]:
+def rows(record: Run, tasks: Mapping[str, TaskState], now: datetime) -> list[Row]:
     """Return a row per stage in the run's order, each followed by its parts.
 
     Args:
@@ -48,7 +49,7 @@ def rows(record: RunRecord, tasks: Mapping[str, TaskState], now: datetime) -> li
     own = [task for task in tasks.values() if not any(tag.startswith("sleeve:") for tag in task.tags)]
     latest = {task.name: task for task in sorted(own, key=lambda t: t.at)}
     out: list[Row] = []
-    for stage in record.stages:
+    for stage in record.header.stages:
         out.append(_row(stage, latest.get(stage), record.stage(stage), now))
         parts = sorted(name for name in latest if name.startswith(f"{stage} "))
         out += [Row(name, shown(latest[name].state), part=True) for name in parts]

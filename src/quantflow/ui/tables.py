@@ -11,7 +11,7 @@ from rich.table import Table
 
 from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned
-from quantflow.runs.status import RunStatus
+from quantflow.runs.run import Run
 from quantflow.ui.rows import counts
 from quantflow.ui.screen import Screen
 
@@ -57,7 +57,7 @@ def _styled(state: str) -> str:
     return f"[{style}]{state}[/]" if style else state
 
 
-def print_outcome(run: RunStatus, found: Outcome) -> None:
+def print_outcome(run: Run, found: Outcome) -> None:
     """Print what a run found: funnel, winners and why, weights, out-of-sample figures, files."""
     console = out()
     for table in (_funnel(found), _winners(found), _sleeves(found), _contributions(found), _metrics(found)):
@@ -155,29 +155,29 @@ def print_plan(lines: Sequence[Planned]) -> None:
     console.print(f"{reused} to reuse, {len(lines) - reused} to run")
 
 
-def print_runs(runs: Sequence[RunStatus]) -> None:
+def print_runs(runs: Sequence[Run]) -> None:
     """Print one line per run, newest last."""
     table = new_table("RUN", "STATE", "PROFILE", "AS-OF", ">STAGES", "CREATED")
     for run in runs:
-        header: Mapping[str, Any] = {} if run.state == "unreadable" else run.record.header
+        header = run.header if run.state != "unreadable" else None
         state = _styled(run.state) + (" (degraded)" if run.degraded else "")
         done = f"{len(run.done)}/{len(run.stages)}"
         facts = (
-            str(header.get("profile", "")),
-            str(header.get("as_of", "")),
+            header.profile if header else "",
+            str(header.as_of) if header else "",
             done,
-            str(header.get("created", ""))[:19],
+            header.created[:19] if header else "",
         )
-        table.add_row(escape(run.record.run_id), state, *(escape(fact) for fact in facts))
+        table.add_row(escape(run.id), state, *(escape(fact) for fact in facts))
     show(out(), table)
 
 
-def print_run(run: RunStatus) -> None:
+def print_run(run: Run) -> None:
     """Print one run: its state, then a line per stage, then what to do next."""
     console = out()
-    header: Mapping[str, Any] = {} if run.state == "unreadable" else run.record.header
+    as_of = "?" if run.state == "unreadable" else run.as_of
     state = _styled(run.state) + (" (degraded)" if run.degraded else "")
-    console.print(f"[bold]{escape(run.record.run_id)}[/]  {state}  as-of {header.get('as_of', '?')}")
+    console.print(f"[bold]{escape(run.id)}[/]  {state}  as-of {as_of}")
     if run.owner:
         console.print(f"owner: process {run.owner['pid']} on {run.owner['host']} since {run.owner['since']}")
     table = new_table("STAGE", "STATE", ">TRY", ">TIME", ">SYMBOLS", "NOTE")
@@ -190,20 +190,20 @@ def print_run(run: RunStatus) -> None:
         symbols = counts(stage.summary.entered, stage.summary.left)
         table.add_row(name, _styled(run.stage_state(name)), str(stage.attempt), seconds, symbols, escape(note))
     show(console, table)
-    console.print(f"folder  {escape(str(run.record.folder))}", soft_wrap=True)
+    console.print(f"folder  {escape(str(run.folder))}", soft_wrap=True)
     if run.error and not run.failed:  # a stage that failed has its reason in its line
         console.print(f"[red]error[/]   {escape(str(run.error['message']))}", soft_wrap=True)
         if run.error["hint"]:
             console.print(f"hint    {escape(str(run.error['hint']))}", soft_wrap=True)
     if run.state in ("failed", "interrupted"):
-        console.print(f"resume  quantflow resume {escape(run.record.run_id)}", soft_wrap=True)
+        console.print(f"resume  quantflow resume {escape(run.id)}", soft_wrap=True)
 
 
-def print_stage(run: RunStatus, stage_id: str) -> None:
+def print_stage(run: Run, stage_id: str) -> None:
     """Print one stage of a run: attempts, key, inputs, outputs, error."""
     stage = run.stages[stage_id]
     console = out()
-    console.print(f"[bold]{escape(run.record.run_id)} / {stage_id}[/]  {_styled(run.stage_state(stage_id))}")
+    console.print(f"[bold]{escape(run.id)} / {stage_id}[/]  {_styled(run.stage_state(stage_id))}")
     if stage is None:
         return
     facts = {

@@ -88,4 +88,4 @@ def test_an_empty_workspace_has_no_runs(tmp_path: Path) -> None:
     """Listing nothing is not an error, and its JSON has the documented form."""
     found = quantflow("inspect", "--json", cwd=tmp_path)
     assert found.returncode == 0
-    assert json.loads(found.stdout) == {"schema_version": 1, "runs": []}
+    assert json.loads(found.stdout) == {"schema_version": 1, "event": "runs", "runs": []}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from quantflow.runs.record import RunRecord
+from recorded import created
 
 BASH = shutil.which("bash") or "bash"
 PROGRAM = Path(sys.executable).with_name("quantflow")
@@ -32,9 +32,7 @@ def workspace(tmp_path: Path) -> Path:
     """A workspace with profiles, a portfolio and three runs."""
     (tmp_path / "quantflow.toml").write_text("[profiles.mine]\nextends = 'demo'\n[meta.ours]\nsleeves = []\n")
     for number, run_id in enumerate(["20221227-b", "20221228-a", "20221228-a.mine"]):
-        record = RunRecord(tmp_path, run_id)
-        header = {"kind": "selection", "profile": "mine", "as_of": "2022-12-28", "settings": {}}
-        record.create({**header, "stages": ["ingestion", "breadth"]})
+        record = created(tmp_path, run_id, "mine", stages=("ingestion", "breadth"))
         os.utime(record.folder / "run.json", (number, number))
     (tmp_path / "runs" / "20221228-a" / "weights.csv").write_text("symbol,weight\nKO,0.5\nKR,0.5\n")
     return tmp_path

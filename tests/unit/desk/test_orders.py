@@ -18,7 +18,7 @@ from quantflow.desk.target import Target, target_of
 from quantflow.errors import ConfigError, DataError, DegradedError
 from quantflow.pipeline.stage import Summary
 from quantflow.runs.record import StageRecord
-from recorded import Name, recorded, recorded_meta
+from recorded import Name, recorded, recorded_meta, without_stage
 
 NAMES = {"AAA": Name([90, 95, 100]), "BBB": Name([55, 52, 50]), "CCC": Name([10, 11, 20]), "DDD": Name([7, 8, 9])}
 WEIGHTS = {"AAA": 0.5, "BBB": 0.3, "CCC": 0.2}
@@ -36,7 +36,7 @@ def book(home: Path, run_id: str, weights: dict[str, float], profile: str = "dem
 def of_run(home: Path, holdings: Holdings, *overrides: str, names: dict[str, Name] = NAMES) -> Orders:
     """The orders of a run of these names."""
     run = recorded(home, names, WEIGHTS, *overrides)
-    return orders_of(target_of(home, run.record.run_id, None), holdings)
+    return orders_of(target_of(home, run.id, None), holdings)
 
 
 def amounts(found: Orders) -> dict[str, float]:
@@ -138,13 +138,13 @@ def test_a_run_without_sound_weights_is_refused(weights: dict[str, float], tmp_p
     """No weights would sell everything, and a weight that is no number anything."""
     run = recorded(tmp_path, NAMES, weights)
     with pytest.raises(DataError, match="not all are finite"):
-        target_of(tmp_path, run.record.run_id, None)
+        target_of(tmp_path, run.id, None)
 
 
 def test_capital_is_what_the_weights_are_fractions_of(tmp_path: Path) -> None:
     """Beside a row of cash it scales the book; without one, cash is what the positions leave of it."""
     run = recorded(tmp_path, NAMES, WEIGHTS, *FREE)
-    target = target_of(tmp_path, run.record.run_id, None)
+    target = target_of(tmp_path, run.id, None)
     some = orders_of(target, Holdings({}, 20_000), capital=10_000)
     assert amounts(some) == {"AAA": 50, "BBB": 60, "CCC": 100}
     assert some.cash_after == 10_000
@@ -173,7 +173,7 @@ def test_a_short_that_is_bought_back_may_leave_cash_short_and_says_so(tmp_path: 
     """With what it takes; the account that is left is taken again, and has no more orders."""
     names = {**NAMES, "AAA": Name([1, 1, 100], lot=100)}
     run = recorded(tmp_path, names, {"AAA": 1.0}, *FREE)
-    target = target_of(tmp_path, run.record.run_id, None)
+    target = target_of(tmp_path, run.id, None)
     found = orders_of(target, Holdings({"AAA": Position(50), "CCC": Position(-35)}, 0.0))
     assert (amounts(found), found.cash_after) == ({"CCC": 35}, -700)
     assert found.notes == [
@@ -195,7 +195,7 @@ def test_a_portfolio_of_sleeves_takes_prices_and_facts_from_them(tmp_path: Path)
     """Flattened weights, a short among them; a name that several sleeves hold, and one that only one does."""
     sleeves = {"one": {"AAA": NAMES["AAA"], "BBB": NAMES["BBB"]}, "two": {"AAA": NAMES["AAA"], "CCC": NAMES["CCC"]}}
     run = recorded_meta(tmp_path, sleeves, {"AAA": 0.5, "CCC": -0.2}, "meta.validation.slippage_bps=0")
-    found = orders_of(target_of(tmp_path, run.record.run_id, None), Holdings({"BBB": Position(20)}, 9000))
+    found = orders_of(target_of(tmp_path, run.id, None), Holdings({"BBB": Position(20)}, 9000))
     assert [(o.symbol, o.side, o.quantity, o.reason) for o in found.orders] == [
         ("BBB", "SELL", 20, "exit"),
         ("CCC", "SELL", 99, "enter"),
@@ -208,8 +208,8 @@ def test_sleeves_that_differ_on_a_price_are_refused(tmp_path: Path) -> None:
     """Unless the holdings decide."""
     sleeves = {"one": {"AAA": NAMES["AAA"]}, "two": {"AAA": Name([1, 1, 101])}}
     run = recorded_meta(tmp_path, sleeves, {"AAA": 1.0})
-    target = target_of(tmp_path, run.record.run_id, None)
-    with pytest.raises(DataError, match=r"different things of AAA: price 100\.0 and 101\.0"):
+    target = target_of(tmp_path, run.id, None)
+    with pytest.raises(DataError, match=r"disagree on AAA: price 100\.0 and 101\.0"):
         orders_of(target, Holdings({}, 1000))
     assert orders_of(target, Holdings({"AAA": Position(0, 100)}, 1000)).orders[0].price == 100
 
@@ -238,10 +238,10 @@ def test_the_book_is_found(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="There is no book"):
         target_of(tmp_path, None, None)
     run = recorded(tmp_path, NAMES, WEIGHTS)
-    book(tmp_path, run.record.run_id, {"AAA": 1.0})
+    book(tmp_path, run.id, {"AAA": 1.0})
     assert target_of(tmp_path, None, None).weights == {"AAA": 1.0}
     assert target_of(tmp_path, "latest", None).weights == WEIGHTS
-    book(tmp_path, run.record.run_id, {"BBB": 1.0}, "other")
+    book(tmp_path, run.id, {"BBB": 1.0}, "other")
     with pytest.raises(ConfigError, match="several books"):
         target_of(tmp_path, None, None)
     assert target_of(tmp_path, None, "other").weights == {"BBB": 1.0}
@@ -255,8 +255,8 @@ def test_the_book_is_found(tmp_path: Path) -> None:
 def test_a_stale_book_is_refused_until_it_is_wanted(tmp_path: Path) -> None:
     """With exit code 23 and what the file beside it says; --stale-ok takes it, and the orders still say so."""
     run = recorded(tmp_path, NAMES, WEIGHTS)
-    book(tmp_path, run.record.run_id, WEIGHTS)
-    mark_stale(run.record, ["the turnover is too large"])
+    book(tmp_path, run.id, WEIGHTS)
+    mark_stale(run, ["the turnover is too large"])
     with pytest.raises(DegradedError, match="the turnover is too large") as caught:
         target_of(tmp_path, None, "demo")
     assert caught.value.exit_code == 23
@@ -267,10 +267,10 @@ def test_a_stale_book_is_refused_until_it_is_wanted(tmp_path: Path) -> None:
 def test_runs_that_are_not_complete_or_gone_are_refused(tmp_path: Path) -> None:
     """Each with the way on."""
     run = recorded(tmp_path, NAMES, WEIGHTS)
-    run.record.drop_stage("report")
+    without_stage(run, "report")
     with pytest.raises(ConfigError, match="not complete") as caught:
         target_of(tmp_path, "latest", None)
-    assert caught.value.hint == f"quantflow resume {run.record.run_id}"
+    assert caught.value.hint == f"quantflow resume {run.id}"
     book(tmp_path, "gone", WEIGHTS)
     with pytest.raises(ConfigError, match=r"The book of demo has no prices: No run named 'gone'\."):
         target_of(tmp_path, None, "demo")
@@ -279,23 +279,23 @@ def test_runs_that_are_not_complete_or_gone_are_refused(tmp_path: Path) -> None:
 def test_weights_that_would_be_no_book_are_told(tmp_path: Path) -> None:
     """Of a run that is asked for by name: degraded, or held back by a gate; of the book itself nothing."""
     run = recorded(tmp_path, NAMES, WEIGHTS)
-    book(tmp_path, run.record.run_id, WEIGHTS)
+    book(tmp_path, run.id, WEIGHTS)
     assert orders_of(target_of(tmp_path, "latest", None), Holdings({}, 1000)).notes == []
-    run.record.update(settings={**run.record.header["settings"], "publish": {"max_weight": 0.4}})
+    run.update(settings={**run.header.settings, "publish": {"max_weight": 0.4}})
     assert orders_of(target_of(tmp_path, "latest", None), Holdings({}, 1000)).notes == [
         "the run would not be published: the weight of AAA is 50.00%, beyond publish.max_weight 40.00%"
     ]
     report = StageRecord("report", "done", summary=Summary(degraded=True))
-    run.record.write_stage(replace(report, outputs=run.outputs))
+    run.write_stage(replace(report, outputs=run.outputs))
     notes = orders_of(target_of(tmp_path, "latest", None), Holdings({}, 1000)).notes
-    assert notes[0] == "the run is degraded: it ended well, but not as asked"
+    assert notes[0] == "the run is degraded: it completed with fallbacks"
     assert orders_of(target_of(tmp_path, None, "demo"), Holdings({}, 1000)).notes == []
 
 
 @pytest.mark.parametrize("weights", [{"AAA": "half"}, {"AAA": None}, {"AAA": math.nan}, {}])
 def test_a_book_whose_weights_are_no_numbers_is_refused(weights: dict[str, float], tmp_path: Path) -> None:
     """It is named, with the way to another."""
-    book(tmp_path, recorded(tmp_path, NAMES, WEIGHTS).record.run_id, weights)
+    book(tmp_path, recorded(tmp_path, NAMES, WEIGHTS).id, weights)
     with pytest.raises(DataError, match="The book of demo has no weights, or not all are finite numbers") as caught:
         target_of(tmp_path, None, "demo")
     assert caught.value.hint == "Run the profile again, with --force."
@@ -304,6 +304,6 @@ def test_a_book_whose_weights_are_no_numbers_is_refused(weights: dict[str, float
 def test_a_profile_that_is_no_name_is_refused(tmp_path: Path) -> None:
     """No book is looked for outside of the workspace."""
     home = tmp_path / "home"
-    book(tmp_path, recorded(home, NAMES, WEIGHTS).record.run_id, WEIGHTS, "../outside")
+    book(tmp_path, recorded(home, NAMES, WEIGHTS).id, WEIGHTS, "../outside")
     with pytest.raises(ConfigError, match="A profile cannot be"):
         target_of(home, None, "../../outside")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from quantflow.doctor import api, machine, workspace
 from quantflow.doctor import sessions as nights
 from quantflow.doctor.base import Check, Finding, Place, Result, installed
 from quantflow.doctor.checkup import CHECKS, checkup
-from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.record import StageRecord
+from quantflow.runs.run import Run
+from recorded import created
 
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 
@@ -55,10 +57,9 @@ def has(**versions: str | None) -> Callable[[str], str | None]:
     return lambda name: versions[name] if name in versions else installed(name)
 
 
-def planted(home: Path, run_id: str, state: str, as_of: str = "2022-12-28") -> RunRecord:
+def planted(home: Path, run_id: str, state: str, as_of: str = "2022-12-28") -> Run:
     """A run of one stage that ended so."""
-    record = RunRecord(home, run_id)
-    record.create({"kind": "selection", "profile": "demo", "as_of": as_of, "settings": {}, "stages": ["ingestion"]})
+    record = created(home, run_id, as_of=date.fromisoformat(as_of))
     record.write_stage(StageRecord("ingestion", state))
     return record
 
@@ -87,7 +88,7 @@ def test_a_package_that_does_not_fit_is_named(name: str, version: str | None, sa
     found = one(machine.packages, place(tmp_path, version_of=has(**{name: version}), pip="pip install"))
     assert found.result is Result.BLOCKS
     assert says in found.detail
-    assert found.mend.startswith(f"pip install '{name}")
+    assert found.fix.startswith(f"pip install '{name}")
 
 
 def test_a_wrong_clock_is_named(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_a_ray_token_that_others_can_read_is_named(tmp_path: Path) -> None:
     token.touch(mode=0o600)
     assert one(machine.ray, place(tmp_path)).result is Result.OK
     token.chmod(0o644)
-    assert one(machine.ray, place(tmp_path)).mend == f"chmod 600 {token}"
+    assert one(machine.ray, place(tmp_path)).fix == f"chmod 600 {token}"
 
 
 def test_a_ray_cluster_that_does_not_answer_is_named(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_too_little_shared_memory_is_named(tmp_path: Path, monkeypatch: pytest.M
     """As in a container that was given none."""
     monkeypatch.setattr(machine, "LEAST_SHARED", 2**60)
     found = one(machine.ray, place(tmp_path))
-    assert (found.result, "--runner local" in found.mend) == (Result.WARN, True)
+    assert (found.result, "--runner local" in found.fix) == (Result.WARN, True)
 
 
 def test_a_folder_that_cannot_be_written_is_named() -> None:
@@ -137,7 +138,7 @@ def test_open_folders_are_named(tmp_path: Path) -> None:
         (tmp_path / name).mkdir(mode=0o755)
     found = one(workspace.folder, place(tmp_path))
     assert found.result is Result.WARN
-    subprocess.run(found.mend, shell=True, check=True)
+    subprocess.run(found.fix, shell=True, check=True)
     assert one(workspace.folder, place(tmp_path)).result is Result.OK
 
 
@@ -172,7 +173,7 @@ def test_wrong_profiles_are_named(tmp_path: Path) -> None:
     assert [each.result for each in found] == [Result.BLOCKS, Result.BLOCKS]
     assert "profiles.a" in found[0].detail
     assert "top_n = -3" in found[1].detail
-    assert "'demo'" in found[0].mend
+    assert "'demo'" in found[0].fix
     assert one(workspace.profiles, settings(tmp_path, "[profiles")).result is Result.BLOCKS
 
 
@@ -186,7 +187,7 @@ def test_missing_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert one(workspace.data, place(tmp_path)).result is Result.OK
     crypto = '[profiles.a.data]\nprovider = "ccxt"\nexchange = "binance"\n'
     settings(tmp_path, crypto)
-    assert "ccxt" in one(workspace.data, place(tmp_path, version_of=has(ccxt=None))).mend
+    assert "ccxt" in one(workspace.data, place(tmp_path, version_of=has(ccxt=None))).fix
     settings(tmp_path, '[profiles.a.data]\nprovider = "files"\npath = "s3://${LOGIN}@host/x.csv"\n')
     told = [each.detail for each in workspace.data(place(tmp_path, version_of=has(s3fs=None)))]
     assert ["s3fs" in told[0], "LOGIN" in told[1]] == [True, True]
@@ -196,7 +197,7 @@ def test_a_calendar_that_ends_is_named(tmp_path: Path) -> None:
     """Of an exchange whose holidays follow the moon, an outdated package knows no coming session."""
     shanghai = settings(tmp_path, '[profiles.p]\nextends = "demo"\ncalendar = { name = "XSHG" }\n').workspace
     far = one(workspace.calendar, place(shanghai, now=NOW.replace(year=2060)))
-    assert (far.result, "exchange-calendars" in far.mend) == (Result.BLOCKS, True)
+    assert (far.result, "exchange-calendars" in far.fix) == (Result.BLOCKS, True)
     (shanghai / "quantflow.toml").unlink()
     near = one(workspace.calendar, place(tmp_path, now=NOW))
     assert near.detail == "XNYS: last completed session 2026-03-02, next 2026-03-03"
@@ -238,7 +239,7 @@ def test_the_api_server_and_its_version_are_told(
     assert "hunter2" not in one(api.api, at).detail
     version[0] = "2.20.1"
     old = one(api.api, at)
-    assert (old.result, "2.20.1" in old.detail, "prefect==2.20.1" in old.mend) == (Result.WARN, True, True)
+    assert (old.result, "2.20.1" in old.detail, "prefect==2.20.1" in old.fix) == (Result.WARN, True, True)
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     assert one(api.api, at).result is Result.BLOCKS
 
@@ -248,7 +249,7 @@ def test_the_address_of_a_prefect_profile_is_told(tmp_path: Path, monkeypatch: p
     (tmp_path / "profiles.toml").write_text('active = "p"\n[profiles.p]\nPREFECT_API_URL = "http://127.0.0.1:9/api"\n')
     code = (
         "from pathlib import Path\nfrom quantflow.doctor.base import Place\nfrom quantflow.doctor.api import api\n"
-        "print(*[(f.result.value, f.detail, f.mend) for f in api(Place(Path('.')))])"
+        "print(*[(f.result.value, f.detail, f.fix) for f in api(Place(Path('.')))])"
     )
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path)}
     command = [sys.executable, "-c", code]
@@ -266,20 +267,20 @@ def test_a_kept_server_that_died_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     (home / "state.json").write_text(json.dumps({"pid": 99999999, "port": 9, "url": "http://127.0.0.1:9/api"}))
     monkeypatch.setattr("quantflow.server.url.configured_url", lambda: None)
     found = one(api.api, place(tmp_path))
-    assert (found.result, "quantflow server start" in found.mend) == (Result.WARN, True)
+    assert (found.result, "quantflow server start" in found.fix) == (Result.WARN, True)
 
 
 def test_unfinished_runs_are_named(tmp_path: Path) -> None:
     """With the command that goes on; not when a later run has done their session."""
     planted(tmp_path, "gone", "running", "2022-12-27")
     planted(tmp_path, "broken", "failed")
-    told = [(each.detail, each.mend) for each in nights.runs(place(tmp_path))]
+    told = [(each.detail, each.fix) for each in nights.runs(place(tmp_path))]
     assert told == [
         ("gone interrupted", "quantflow resume gone"),
         ("broken failed", "quantflow resume broken"),
     ]
     planted(tmp_path, "good", "done")
-    assert [each.mend for each in nights.runs(place(tmp_path))] == ["quantflow resume gone"]
+    assert [each.fix for each in nights.runs(place(tmp_path))] == ["quantflow resume gone"]
     (tmp_path / "runs" / "good" / "run.json").write_text("{")
     (tmp_path / "runs" / "good" / "events.jsonl").unlink()
     assert "good: its record is damaged" in [each.detail for each in nights.runs(place(tmp_path))]
@@ -292,10 +293,10 @@ def test_a_stale_book_is_named(tmp_path: Path) -> None:
     stale.write_text("The book is of 2022-12-27 (run a).\nRun b did not replace it:\nthe turnover is 80.00%\n")
     planted(tmp_path, "b", "failed")
     found = one(nights.books, place(tmp_path))
-    assert (found.result, found.mend, "80.00%" in found.detail) == (Result.WARN, "quantflow resume b", True)
+    assert (found.result, found.fix, "80.00%" in found.detail) == (Result.WARN, "quantflow resume b", True)
     planted(tmp_path, "c", "done")
     stale.write_text("Run c did not replace it:\n")
-    assert one(nights.books, place(tmp_path)).mend == "quantflow publish c"
+    assert one(nights.books, place(tmp_path)).fix == "quantflow publish c"
 
 
 def test_a_broken_book_is_named(tmp_path: Path) -> None:
@@ -305,7 +306,7 @@ def test_a_broken_book_is_named(tmp_path: Path) -> None:
     planted(tmp_path, "good", "done")
     (tmp_path / "current" / "demo").symlink_to(".books/demo/gone")
     found = one(nights.books, place(tmp_path))
-    assert (found.result, found.mend) == (Result.WARN, "quantflow publish good")
+    assert (found.result, found.fix) == (Result.WARN, "quantflow publish good")
     assert found.detail == "demo: current/demo is a link to nothing"
 
 
@@ -343,7 +344,7 @@ def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "quantflow.toml").write_text("[profiles.a]\nextends = 'dmo'\n")
     sick = run_cli("doctor", cwd=tmp_path)
     assert sick.returncode == 1
-    assert "edit quantflow.toml: Did you mean 'demo'?" in sick.stdout.split("MEND")[1]
+    assert "edit quantflow.toml: Did you mean 'demo'?" in sick.stdout.split("FIX")[1]
     told = json.loads(run_cli("doctor", "--json", cwd=tmp_path).stdout)
     assert told["blocked"]
     assert [each["check"] for each in told["findings"] if each["result"] == "blocks"] == ["profiles"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import socket
 import stat
 import subprocess
@@ -133,10 +132,3 @@ def test_a_package_that_cannot_be_imported_is_told_in_words(error: BaseException
     mocker.patch.object(ours, "import_module", side_effect=error)
     with pytest.raises(InfrastructureError, match="its package cannot be imported"):
         ours.imported()
-
-
-def test_workers_are_told_of_no_folder() -> None:
-    """Ray's own code adds the current one, and the program's, to the job: to a list that stays empty."""
-    job = ours._without_current_folder()
-    job._py_driver_sys_path.extend([os.getcwd()])  # noqa: PTH109  # as Ray does
-    assert list(job._py_driver_sys_path) == []

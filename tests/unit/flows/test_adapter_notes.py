@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from quantflow.flows import adapter
-from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.record import StageRecord
+from recorded import created
 
 
 def test_notes_are_written_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of notes in quick succession the one that is due is written; the record stays that of a running stage."""
-    record = RunRecord(tmp_path, "one")
-    record.create({"kind": "selection", "profile": "demo", "as_of": "2022-12-28", "settings": {}, "stages": ["a"]})
+    record = created(tmp_path, stages=("a",))
     record.write_stage(StageRecord("a", "running"))
     clock = [0.0]
     monkeypatch.setattr(adapter.time, "monotonic", lambda: clock[0])

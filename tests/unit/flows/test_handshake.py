@@ -13,9 +13,10 @@ from quantflow.errors import InfrastructureError
 from quantflow.flows.handshake import code_here, differences, refuse_foreign_results
 from quantflow.pipeline.code_version import code_version, package_version
 from quantflow.pipeline.stage import Kind
+from quantflow.runs.create import create_run
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.request import create_meta_run, pipeline
-from quantflow.runs.sleeves import Leaf, leaves
+from quantflow.runs.run import Sleeve
+from recorded import without_stage
 
 
 def test_the_same_code_has_no_differences(tmp_path: Path) -> None:
@@ -36,21 +37,21 @@ def test_what_differs_is_named_with_both_versions() -> None:
 
 
 @pytest.fixture
-def sleeves(tmp_path: Path) -> list[Leaf]:
+def sleeves(tmp_path: Path) -> list[Sleeve]:
     """The sleeves of a meta run whose stages are done, as their records say by this process's code."""
-    meta = create_meta_run(load_meta("demo_meta", workspace=tmp_path), tmp_path, date(2022, 12, 28), "m")
-    found = leaves(meta)
+    meta = create_run(load_meta("demo_meta", workspace=tmp_path), tmp_path, date(2022, 12, 28), "m")
+    found = meta.leaves()
     for leaf in found:
-        record = RunRecord(tmp_path, leaf.link.run_id)
-        for stage in pipeline(record):
+        record = leaf.run
+        for stage in record.pipeline():
             code = "" if stage.kind is Kind.NETWORK else code_version(stage)
             record.write_stage(StageRecord(stage.id, "done", fingerprint={"code": code}, made_by=package_version()))
     return found
 
 
-def test_results_of_this_code_are_taken(sleeves: list[Leaf]) -> None:
+def test_results_of_this_code_are_taken(sleeves: list[Sleeve]) -> None:
     """Also where a stage is not done: that is for others to judge."""
-    RunRecord(sleeves[0].workspace, sleeves[0].link.run_id).drop_stage("report")
+    without_stage(sleeves[0].run, "report")
     refuse_foreign_results(sleeves)
 
 
@@ -58,7 +59,7 @@ def test_results_of_this_code_are_taken(sleeves: list[Leaf]) -> None:
     ("stage", "changes"),
     [("ingestion", {"made_by": "0.0.9+000000000000"}), ("policy", {"fingerprint": {"code": "f" * 64}})],
 )
-def test_a_result_of_other_code_is_refused(sleeves: list[Leaf], stage: str, changes: dict[str, object]) -> None:
+def test_a_result_of_other_code_is_refused(sleeves: list[Sleeve], stage: str, changes: dict[str, object]) -> None:
     """By the package that ran a stage, or by the stage's own code, as that of a plug-in."""
     record = RunRecord(sleeves[1].workspace, sleeves[1].link.run_id)
     made = record.stage(stage)

@@ -17,9 +17,9 @@ from quantflow.config.load import load_meta, load_profile
 from quantflow.errors import InfrastructureError, Interrupted, StageError
 from quantflow.flows import launch as ours
 from quantflow.flows.watch import TaskState
+from quantflow.runs.create import create_run
 from quantflow.runs.record import RunRecord, StageRecord, now
-from quantflow.runs.request import create_meta_run, create_run
-from quantflow.runs.sleeves import leaves
+from quantflow.runs.run import Run
 from quantflow.server.server import ApiServer
 
 SERVER = ApiServer("http://127.0.0.1:9/api", embedded=True, environment={"PREFECT_API_URL": "x"}, credential="a:b")
@@ -27,23 +27,23 @@ BEFORE, AFTER = "2000-01-01T00:00:00.000+00:00", "2100-01-01T00:00:00.000+00:00"
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> RunRecord:
+def record(tmp_path: Path) -> Run:
     """A run that has just been created."""
     return create_run(load_profile("demo", workspace=tmp_path), tmp_path, date(2022, 12, 28), "r")
 
 
-def names(record: RunRecord) -> list[str]:
+def names(record: Run) -> list[str]:
     return [event["event"] for event in record.events()]
 
 
-def test_a_run_that_ends_well_says_so(record: RunRecord) -> None:
+def test_a_run_that_ends_well_says_so(record: Run) -> None:
     """From its start to its end."""
     with ours._recorded(record, SERVER):
         pass
     assert names(record)[-2:] == ["run.started", "run.completed"]
 
 
-def test_an_error_is_written_down_and_goes_on(record: RunRecord) -> None:
+def test_an_error_is_written_down_and_goes_on(record: Run) -> None:
     """With its words and its hint."""
     with pytest.raises(StageError), ours._recorded(record, SERVER):
         raise StageError("no such table", hint="make one")
@@ -53,7 +53,7 @@ def test_an_error_is_written_down_and_goes_on(record: RunRecord) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("a library made this of the signal")])
 def test_a_signal_is_an_interruption_whatever_it_became(
-    error: BaseException, record: RunRecord, mocker: MockerFixture
+    error: BaseException, record: Run, mocker: MockerFixture
 ) -> None:
     """Foreign code makes errors of signals; a server that cannot be reached is not told."""
     mocker.patch.object(ours.stopping, "received", return_value=signal.SIGTERM)
@@ -70,7 +70,7 @@ def test_a_signal_is_an_interruption_whatever_it_became(
         (RuntimeError("Failed to reach API at http://x"), "Failed to reach API"),
     ],
 )
-def test_a_lost_server_is_an_error_of_the_infrastructure(error: Exception, said: str, record: RunRecord) -> None:
+def test_a_lost_server_is_an_error_of_the_infrastructure(error: Exception, said: str, record: Run) -> None:
     """With what to do; any other error of that type is left as it is."""
     with pytest.raises(InfrastructureError, match=said), ours._api_errors(record):
         raise error
@@ -92,7 +92,7 @@ def done(stage: str, ended: str) -> StageRecord:
     return StageRecord(stage, "done", started=BEFORE, ended=ended)
 
 
-def test_what_ended_in_this_execution_is_waited_for(record: RunRecord) -> None:
+def test_what_ended_in_this_execution_is_waited_for(record: Run) -> None:
     """Not what was kept of a former one, nor what has not ended."""
     record.write_stage(done("ingestion", BEFORE))
     record.write_stage(done("features", AFTER))
@@ -102,8 +102,8 @@ def test_what_ended_in_this_execution_is_waited_for(record: RunRecord) -> None:
 
 def test_sleeves_count_too(tmp_path: Path) -> None:
     """Each of their stages, by name."""
-    meta = create_meta_run(load_meta("demo_meta", workspace=tmp_path), tmp_path, date(2022, 12, 28), "m")
-    for leaf in leaves(meta)[:2]:
+    meta = create_run(load_meta("demo_meta", workspace=tmp_path), tmp_path, date(2022, 12, 28), "m")
+    for leaf in meta.leaves()[:2]:
         RunRecord(tmp_path, leaf.link.run_id).write_stage(done("policy", AFTER))
     assert ours._ended(meta, now()) == {"policy": 2}
 
@@ -124,7 +124,7 @@ class Api:
         return [TaskState(str(uuid4()), name, "Completed", "COMPLETED", at) for name in ended]
 
 
-def test_the_end_of_each_stage_is_waited_for(record: RunRecord, mocker: MockerFixture) -> None:
+def test_the_end_of_each_stage_is_waited_for(record: Run, mocker: MockerFixture) -> None:
     """Parts of stages may be known before; they do not count."""
     record.write_stage(done("policy", AFTER))
     api = Api(mocker, [], ["policy level 1"], ["policy level 1", "policy"])
@@ -134,7 +134,7 @@ def test_the_end_of_each_stage_is_waited_for(record: RunRecord, mocker: MockerFi
 
 
 def test_a_server_that_does_not_hear_is_given_up(
-    record: RunRecord, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
+    record: Run, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run's events say so; its result does not wait."""
     monkeypatch.setattr(ours, "DRAIN_SECONDS", 0.2)

@@ -16,27 +16,28 @@ from pytest_mock import MockerFixture
 from quantflow.config.load import load_meta
 from quantflow.errors import InfrastructureError, StageError
 from quantflow.flows import meta as ours
+from quantflow.runs.create import create_run
+from quantflow.runs.header import SleeveFailure
 from quantflow.runs.record import RunRecord, now
-from quantflow.runs.request import create_meta_run
-from quantflow.runs.sleeves import Leaf, SleeveFailure, leaves
+from quantflow.runs.run import Run, Sleeve
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> RunRecord:
+def record(tmp_path: Path) -> Run:
     """A meta run of four sleeves, none of which has run."""
-    return create_meta_run(load_meta("demo_meta", workspace=tmp_path), tmp_path, date(2022, 12, 28), "m")
+    return create_run(load_meta("demo_meta", workspace=tmp_path), tmp_path, date(2022, 12, 28), "m")
 
 
 def failure(sleeve: str) -> SleeveFailure:
     return SleeveFailure(sleeve, f"m.{sleeve}", "policy", "no winners", "log.txt")
 
 
-def test_nothing_is_refused_where_nothing_failed(record: RunRecord) -> None:
+def test_nothing_is_refused_where_nothing_failed(record: Run) -> None:
     """The portfolio is made of all sleeves."""
     ours.refuse_partial(record, [])
 
 
-def test_every_failure_is_listed_with_the_command_that_goes_on(record: RunRecord) -> None:
+def test_every_failure_is_listed_with_the_command_that_goes_on(record: Run) -> None:
     """By default none may fail; a sleeve that failed between stages has no stage."""
     between = SleeveFailure("demo_low_vol", "m.demo_low_vol", "", "its worker process died", "log.txt")
     with pytest.raises(ours.SleevesFailedError) as raised:
@@ -49,9 +50,9 @@ def test_every_failure_is_listed_with_the_command_that_goes_on(record: RunRecord
 
 
 @pytest.mark.parametrize(("least", "refused"), [(3, False), (4, True)])
-def test_as_many_as_the_profile_allows_may_fail(least: int, refused: bool, record: RunRecord) -> None:
+def test_as_many_as_the_profile_allows_may_fail(least: int, refused: bool, record: Run) -> None:
     """A nested portfolio counts as one, however many of its own sleeves failed."""
-    settings = {**record.header["settings"], "allow_partial": True, "min_sleeves": least}
+    settings = {**record.header.settings, "allow_partial": True, "min_sleeves": least}
     record.update(settings=settings)
     failures = [failure("demo/inner"), failure("demo/other")]
     if not refused:
@@ -102,8 +103,8 @@ def test_none_to_wait_for_is_no_wait() -> None:
     ours._wait([], [], now())
 
 
-def leaf(record: RunRecord) -> Leaf:
-    return leaves(record)[0]
+def leaf(record: Run) -> Sleeve:
+    return record.leaves()[0]
 
 
 class Ended:
@@ -127,20 +128,20 @@ class Ended:
         (Ended(error=BrokenProcessPool("x")), "its worker process died"),
     ],
 )
-def test_a_sleeve_without_result_says_why(future: Ended, said: str, record: RunRecord) -> None:
+def test_a_sleeve_without_result_says_why(future: Ended, said: str, record: Run) -> None:
     """In the last line of what its worker said, where its own record knows nothing."""
     found = ours._failure(leaf(record), future)  # type: ignore[arg-type]
     assert found is not None
     assert (found.sleeve, found.stage, found.message) == ("demo", "", said)
 
 
-def test_what_counts_is_the_record(record: RunRecord, mocker: MockerFixture) -> None:
+def test_what_counts_is_the_record(record: Run, mocker: MockerFixture) -> None:
     """Whatever a worker said last: a sleeve that is complete has not failed."""
-    mocker.patch.object(ours, "result_of", return_value=object())
+    mocker.patch.object(Run, "state", "completed")
     assert ours._failure(leaf(record), Ended(error=BrokenProcessPool("x"))) is None  # type: ignore[arg-type]
 
 
-def test_a_worker_that_falls_silent_is_not_waited_for(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_falls_silent_is_not_waited_for(record: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the sleeve's own record tells of an end in this execution; one that told of a former one is waited for."""
     monkeypatch.setattr(ours, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(ours, "SILENCE_SECONDS", 0.2)
@@ -156,7 +157,7 @@ def test_a_worker_that_falls_silent_is_not_waited_for(record: RunRecord, monkeyp
 
 @pytest.mark.parametrize("error", [Abort("the API says so"), SystemExit(3), ValueError("no")])
 def test_whatever_ends_a_sleeve_comes_back_as_an_error(
-    error: BaseException, record: RunRecord, mocker: MockerFixture
+    error: BaseException, record: Run, mocker: MockerFixture
 ) -> None:
     """What is no Exception would end the pool's own thread, and with it all news of all workers."""
     mocker.patch.object(ours, "selection_flow", side_effect=error)

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from quantflow.cli.running import run_and_show
+from quantflow.cli.run import running, start
+from quantflow.cli.run.start import run_and_show
 from quantflow.config.load import load_profile
+from quantflow.flows import run as flows
 from quantflow.flows import scheduled
-from quantflow.flows.meta import run_meta_flow
-from quantflow.flows.selection import run_selection_flow
+from quantflow.flows.run import run_meta_flow, run_selection_flow
 from quantflow.ops.garbage import find_garbage
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
+from quantflow.runs.find import list_runs
 from quantflow.runs.lock import owner
-from quantflow.runs.record import RunRecord
-from quantflow.runs.status import RunStatus, list_runs, status
+from quantflow.runs.run import Run, open_run
 from recorded import AS_OF, recorded, written
 
 
@@ -27,7 +28,7 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Take the place of server and flow; return the moments at which the run was owned and ``gc`` would spare it."""
     seen: list[str] = []
 
-    def look(moment: str, record: RunRecord) -> None:
+    def look(moment: str, record: Run) -> None:
         if owner(record.folder) and not find_garbage(tmp_path, keep=0, older_than=None).runs:
             seen.append(moment)
 
@@ -35,32 +36,34 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def no_server(*arguments: Any, **options: Any) -> Iterator[None]:
         yield
 
-    def execute(record: RunRecord, server: None, **options: Any) -> RunStatus:
+    def execute(record: Run, server: None, **options: Any) -> Run:
         look("executed", record)
         written(record, {}, {"KO": 1.0})
         record.event("run.completed")
-        return status(RunRecord(record.workspace, record.run_id))
+        return open_run(record.workspace, record.id)
 
-    def publish(run: RunStatus) -> None:
-        look("published", run.record)
+    def publish(run: Run) -> None:
+        look("published", run)
         assert run.state == "completed"
 
-    monkeypatch.setattr("quantflow.server.server.api_server", no_server)
-    monkeypatch.setattr("quantflow.flows.launch.execute", execute)
-    monkeypatch.setattr("quantflow.desk.publish.publish", publish)
+    monkeypatch.setattr(start, "api_server", no_server)
+    monkeypatch.setattr(flows, "api_server", no_server)
+    monkeypatch.setattr(running, "execute", execute)
+    monkeypatch.setattr(flows, "execute", execute)
+    monkeypatch.setattr(running, "move_book", publish)
     monkeypatch.setattr(scheduled, "inherited_server", lambda home: None)
     monkeypatch.setattr(scheduled, "execute", execute)
     monkeypatch.setattr(scheduled, "publish", publish)
     return seen
 
 
-@pytest.mark.parametrize(("start", "profile"), [(run_selection_flow, "demo"), (run_meta_flow, "demo_meta")])
+@pytest.mark.parametrize(("call", "profile"), [(run_selection_flow, "demo"), (run_meta_flow, "demo_meta")])
 def test_the_entry_points_own_what_they_run(
-    start: Callable[..., RunStatus], profile: str, moments: list[str], tmp_path: Path
+    call: Callable[..., Run], profile: str, moments: list[str], tmp_path: Path
 ) -> None:
     """A new run, and one that is continued; what they return is what the run did, and nobody owns it any more."""
     for _ in range(2):
-        assert start(profile, "one", as_of=AS_OF, workspace=tmp_path).state == "completed"
+        assert call(profile, "one", as_of=AS_OF, workspace=tmp_path).state == "completed"
     assert moments == ["executed", "executed"]
     assert owner(tmp_path / "runs" / "one") is None
 
@@ -74,11 +77,11 @@ def test_the_commands_own_a_run_until_it_is_published(way: str, moments: list[st
     elif way == "begun_unless_done":
         run_and_show(tmp_path, lambda: begun_unless_done(demo, tmp_path, AS_OF), "none")
     else:
-        record = recorded(tmp_path, {}, {"KO": 1.0}).record
+        record = recorded(tmp_path, {}, {"KO": 1.0})
         run_and_show(tmp_path, lambda: taken_up(record), "none")
     assert moments == ["executed", "published"]
     (run,) = list_runs(tmp_path)
-    assert owner(run.record.folder) is None
+    assert owner(run.folder) is None
 
 
 def test_a_run_is_published_when_nobody_reads_its_result(
@@ -86,10 +89,10 @@ def test_a_run_is_published_when_nobody_reads_its_result(
 ) -> None:
     """``quantflow select | head -1`` leaves a book as any other ``select`` does."""
 
-    def closed(run: RunStatus, mode: str) -> None:
+    def closed(run: Run, mode: str) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("quantflow.cli.running._show", closed)
+    monkeypatch.setattr(running, "_show", closed)
     demo = load_profile("demo", workspace=tmp_path)
     with pytest.raises(BrokenPipeError):
         run_and_show(tmp_path, lambda: begun(demo, tmp_path, AS_OF), "none")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from datetime import UTC, date, datetime
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 from prefect.task_runners import ProcessPoolTaskRunner
@@ -19,9 +18,8 @@ from quantflow.config.load import load_meta
 from quantflow.errors import InfrastructureError
 from quantflow.execution.ray import Cluster
 from quantflow.flows import runners as ours
-from quantflow.flows.watch import TaskState
-from quantflow.runs.record import RunRecord
-from quantflow.runs.request import create_meta_run
+from quantflow.runs.create import create_run
+from quantflow.runs.run import Run
 from quantflow.server.server import ApiServer
 
 EMBEDDED = ApiServer("http://127.0.0.1:1/api", embedded=True, environment={})
@@ -29,9 +27,9 @@ ELSEWHERE = ApiServer("https://prefect.example/api", embedded=False, environment
 BROKEN = InfrastructureError("Ray on this machine cannot be used: no room.")
 
 
-def meta(workspace: Path, *overrides: str) -> RunRecord:
+def meta(workspace: Path, *overrides: str) -> Run:
     loaded = load_meta("demo_meta", workspace=workspace, overrides=overrides)
-    return create_meta_run(loaded, workspace, date(2022, 12, 28), "m")
+    return create_run(loaded, workspace, date(2022, 12, 28), "m")
 
 
 class Rays:
@@ -122,7 +120,7 @@ def test_other_machines_need_a_server_that_they_reach(tmp_path: Path, mocker: Mo
 def test_ray_is_let_go_of_once_its_last_words_have_arrived(tmp_path: Path, mocker: MockerFixture) -> None:
     """While the block goes on; what the API has heard by then is asked for by the names of the sleeves."""
     rays = Rays(mocker, Cluster(2, started=True))
-    asked = mocker.patch.object(ours, "settle")
+    asked = mocker.patch("quantflow.flows.watch.settle")
     with ours.crew(meta(tmp_path), EMBEDDED, "tag") as task_runner:
         task_runner()
         ours.dismiss()
@@ -133,49 +131,3 @@ def test_ray_is_let_go_of_once_its_last_words_have_arrived(tmp_path: Path, mocke
     (tag, names), _ = asked.call_args
     assert tag == "tag"
     assert names == {f"sleeve {name}" for name in ("demo", "demo_momentum", "demo_low_vol", "demo_steady")}
-
-
-class Api:
-    """Stands for the API: each answer once, the last one for ever."""
-
-    def __init__(self, mocker: MockerFixture, *answers: list[TaskState]) -> None:
-        self.answers, self.told = list(answers), dict[UUID, str]()
-        mocker.patch("quantflow.flows.watch.asking", return_value=nullcontext(self))
-        mocker.patch("quantflow.flows.watch.fetch", side_effect=self.answer)
-
-    def answer(self, *_: Any) -> list[TaskState]:
-        """Answer a question."""
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-
-    def set_task_run_state(self, task: UUID, state: Any, *, force: bool) -> None:
-        """Note what is told."""
-        assert force
-        self.told[task] = state.name
-
-
-def task(name: str, kind: str) -> TaskState:
-    return TaskState(str(uuid4()), name, kind.title(), kind, datetime(2026, 1, 1, tzinfo=UTC))
-
-
-def test_what_arrives_late_is_waited_for(mocker: MockerFixture) -> None:
-    """The API is told nothing that it will hear from the worker."""
-    api = Api(mocker, [task("sleeve a", "RUNNING")], [task("sleeve a", "RUNNING")], [task("sleeve a", "COMPLETED")])
-    ours.settle("t", {"sleeve a"})
-    assert api.told == {}
-    assert len(api.answers) == 1
-
-
-def test_what_never_arrives_is_told_for_the_worker(mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task whose worker was killed would be running for ever; tasks of other names are not touched."""
-    monkeypatch.setattr(ours, "SETTLE_SECONDS", 0.0)
-    lost, other = task("sleeve a", "RUNNING"), task("features", "RUNNING")
-    api = Api(mocker, [lost, other, task("sleeve b", "COMPLETED")])
-    ours.settle("t", {"sleeve a", "sleeve b"})
-    assert api.told == {UUID(lost.id): "Crashed"}
-
-
-def test_an_api_that_is_gone_is_not_waited_for(mocker: MockerFixture) -> None:
-    """What it knows does not matter any more."""
-    Api(mocker, [])
-    mocker.patch("quantflow.flows.watch.fetch", side_effect=InfrastructureError("no answer"))
-    ours.settle("t", {"sleeve a"})

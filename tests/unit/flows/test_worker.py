@@ -10,42 +10,38 @@ import pytest
 from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows import scheduled
 from quantflow.flows.worker import at_work
-from quantflow.runs.record import RunRecord
-from quantflow.runs.status import status
-from recorded import recorded
+from quantflow.runs.run import Run
+from recorded import created
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> RunRecord:
+def record(tmp_path: Path) -> Run:
     """A run none of whose stages is done."""
-    found = recorded(tmp_path, {}, {"KO": 1.0}).record
-    for stage in found.stages:
-        found.drop_stage(stage)
-    return found
+    return created(tmp_path)
 
 
 @pytest.mark.parametrize("error", [Interrupted(signal.SIGTERM), KeyboardInterrupt()])
-def test_a_sleeve_that_a_signal_ends_is_interrupted(error: BaseException, record: RunRecord) -> None:
+def test_a_sleeve_that_a_signal_ends_is_interrupted(error: BaseException, record: Run) -> None:
     """As any other run; it did not fail."""
     with pytest.raises(type(error)), at_work(record):
         raise error
-    assert (status(record).state, record.events()[-1]["event"]) == ("interrupted", "run.interrupted")
+    assert (record.again().state, record.events()[-1]["event"]) == ("interrupted", "run.interrupted")
 
 
-def test_a_sleeve_that_an_error_ends_failed(record: RunRecord) -> None:
+def test_a_sleeve_that_an_error_ends_failed(record: Run) -> None:
     """With the error's words and hint in its record."""
     with pytest.raises(InfrastructureError), at_work(record):
         raise InfrastructureError("no disk", hint="buy one")
-    assert status(record).error == {"type": "InfrastructureError", "message": "no disk", "hint": "buy one"}
+    assert record.again().error == {"type": "InfrastructureError", "message": "no disk", "hint": "buy one"}
 
 
-def test_a_scheduled_run_that_a_signal_ends_is_interrupted(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduled_run_that_a_signal_ends_is_interrupted(record: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """In Prefect it is a cancelled flow run of that name."""
 
-    def interrupted(record: RunRecord, server: None) -> None:
+    def interrupted(record: Run, server: None) -> None:
         raise Interrupted(signal.SIGINT)
 
     monkeypatch.setattr(scheduled, "execute", interrupted)
     state = scheduled._executed(record, None)  # type: ignore[arg-type]
     assert (state.name, state.is_cancelled()) == ("Interrupted", True)
-    assert f"{record.run_id} was interrupted, exit code 130" in str(state.message)
+    assert f"{record.id} was interrupted, exit code 130" in str(state.message)

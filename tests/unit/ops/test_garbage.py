@@ -15,22 +15,13 @@ import pytest
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactStore
 from quantflow.ops.garbage import Garbage, find_garbage, remove
+from quantflow.runs.find import list_runs
+from quantflow.runs.header import Parent
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owned
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.runs.sleeves import SleeveLink
-from quantflow.runs.status import list_runs
-
-HEADER = {
-    "kind": "selection",
-    "profile": "demo",
-    "as_of": "2022-12-28",
-    "settings": {},
-    "sources": {},
-    "stages": ["ingestion"],
-    "store": None,
-    "parent": None,
-}
+from recorded import created
 
 
 def make(workspace: Path, run_id: str, value: int, **header: object) -> Path:
@@ -38,8 +29,7 @@ def make(workspace: Path, run_id: str, value: int, **header: object) -> Path:
     layout = Layout.of(workspace)
     store = ArtifactStore(layout.store)
     ref = store.put("metrics", {"value": value})
-    record = RunRecord(workspace, run_id)
-    record.create({**HEADER, **header})
+    record = created(workspace, run_id, **header)
     record.write_stage(StageRecord("ingestion", "done", key=f"key-{value}", outputs={"metrics": ref}))
     StageCache(layout.cache, store).write(f"key-{value}", {"outputs": {"metrics": ref.json()}, "summary": {}})
     return Path(store.path(ref))
@@ -62,7 +52,7 @@ def test_the_newest_stay_and_the_others_go_with_their_files(tmp_path: Path) -> N
     assert found.runs == ("old", "older")
     assert old.exists()
     remove(tmp_path, found)
-    assert [run.record.run_id for run in list_runs(tmp_path)] == ["new", "newest"]
+    assert [run.id for run in list_runs(tmp_path)] == ["new", "newest"]
     assert (old.exists(), shared.exists(), new.exists()) == (False, True, True)
     assert {path.stem for path in (tmp_path / ".quantflow" / "cache").iterdir()} == {"key-2", "key-3"}
 
@@ -88,11 +78,20 @@ def test_young_runs_stay(tmp_path: Path) -> None:
 def test_sleeves_stay_and_go_with_their_portfolio(keep: int, tmp_path: Path) -> None:
     """A kept meta run keeps its sleeves, pinned runs too; a removed one takes its own sleeves with it."""
     make(tmp_path, "pinned", 1)
-    make(tmp_path, "meta.one", 2, parent={"run_id": "meta", "sleeve": "one"})
-    make(tmp_path, "meta", 3, kind="meta", sleeves=["one", "two"])
+    make(tmp_path, "meta.one", 2, parent=Parent("meta", "one", "meta"))
+    make(
+        tmp_path,
+        "meta",
+        3,
+        kind="meta",
+        sleeves=(
+            "one",
+            "two",
+        ),
+    )
     meta = RunRecord(tmp_path, "meta")
-    SleeveLink("one", "meta.one", "demo", "profile", "hash").write(meta)
-    SleeveLink("two", "pinned", "demo", "profile", "hash", pinned=True).write(meta)
+    SleeveLink("one", "meta.one", "demo", "profile", "hash").write(meta.folder)
+    SleeveLink("two", "pinned", "demo", "profile", "hash", pinned=True).write(meta.folder)
     gone = find_garbage(tmp_path, keep=keep, older_than=None).runs
     assert gone == (("meta", "meta.one", "pinned") if keep == 0 else ())
 
@@ -115,9 +114,9 @@ def test_one_odd_run_does_not_keep_the_others(tmp_path: Path) -> None:
     linked = make(elsewhere, "linked", 1)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "linked").symlink_to(elsewhere / "runs" / "linked")
-    make(tmp_path, "meta.one", 2, parent={"run_id": "meta", "sleeve": "one"})
-    make(tmp_path, "meta", 3, kind="meta", sleeves=["one"])
-    SleeveLink("one", "meta.one", "demo", "profile", "hash").write(RunRecord(tmp_path, "meta"))
+    make(tmp_path, "meta.one", 2, parent=Parent("meta", "one", "meta"))
+    make(tmp_path, "meta", 3, kind="meta", sleeves=("one",))
+    SleeveLink("one", "meta.one", "demo", "profile", "hash").write(tmp_path / "runs" / "meta")
     (tmp_path / "runs" / "meta" / "sleeves" / "one.json").write_text("{" * 100_000)
     nested = make(tmp_path, "nested", 4)
     (tmp_path / "runs" / "nested" / "stages" / "1-ingestion.json").write_text("[" * 100_000)
@@ -148,9 +147,9 @@ def test_a_damaged_stage_record_still_says_what_it_refers_to(text: str, tmp_path
 
 def test_a_run_that_is_taken_after_the_look_stays(tmp_path: Path) -> None:
     """Each run is removed under its lock, with its sleeves or not at all; where one stays, its files stay too."""
-    make(tmp_path, "meta.one", 1, parent={"run_id": "meta", "sleeve": "one"})
-    make(tmp_path, "meta", 2, kind="meta", sleeves=["one"])
-    SleeveLink("one", "meta.one", "demo", "profile", "hash").write(RunRecord(tmp_path, "meta"))
+    make(tmp_path, "meta.one", 1, parent=Parent("meta", "one", "meta"))
+    make(tmp_path, "meta", 2, kind="meta", sleeves=("one",))
+    SleeveLink("one", "meta.one", "demo", "profile", "hash").write(tmp_path / "runs" / "meta")
     make(tmp_path, "free", 3)
     found = find_garbage(tmp_path, keep=0, older_than=None)
     assert found.runs == ("free", "meta", "meta.one")
@@ -165,9 +164,9 @@ def test_a_run_that_is_taken_after_the_look_stays(tmp_path: Path) -> None:
 
 def test_a_sleeve_at_work_keeps_its_portfolio(tmp_path: Path) -> None:
     """A worker that outlived its driver owns its sleeve: the whole meta run stays, its other sleeves too."""
-    make(tmp_path, "meta.one", 1, parent={"run_id": "meta", "sleeve": "one"})
-    make(tmp_path, "meta", 2, kind="meta", sleeves=["one"])
-    SleeveLink("one", "meta.one", "demo", "profile", "hash").write(RunRecord(tmp_path, "meta"))
+    make(tmp_path, "meta.one", 1, parent=Parent("meta", "one", "meta"))
+    make(tmp_path, "meta", 2, kind="meta", sleeves=("one",))
+    SleeveLink("one", "meta.one", "demo", "profile", "hash").write(tmp_path / "runs" / "meta")
     with owned(tmp_path / "runs" / "meta.one"):
         assert find_garbage(tmp_path, keep=0, older_than=None).runs == ()
 
@@ -175,8 +174,8 @@ def test_a_sleeve_at_work_keeps_its_portfolio(tmp_path: Path) -> None:
 def test_what_a_live_portfolio_is_pinned_to_stays(tmp_path: Path) -> None:
     """A meta run at work reads the runs that its profile names."""
     make(tmp_path, "pinned", 1)
-    make(tmp_path, "meta", 2, kind="meta", sleeves=["two"])
-    SleeveLink("two", "pinned", "demo", "profile", "hash", pinned=True).write(RunRecord(tmp_path, "meta"))
+    make(tmp_path, "meta", 2, kind="meta", sleeves=("two",))
+    SleeveLink("two", "pinned", "demo", "profile", "hash", pinned=True).write(tmp_path / "runs" / "meta")
     with owned(tmp_path / "runs" / "meta"):
         assert swept(tmp_path).families == ()
     assert swept(tmp_path).runs == ("meta", "pinned")
@@ -188,7 +187,7 @@ def test_what_a_killed_creation_left_goes(tmp_path: Path) -> None:
     (tmp_path / "runs" / "bare" / "lock").touch()
     (tmp_path / "runs" / "notes").mkdir()
     (tmp_path / "runs" / "notes" / "mine.txt").touch()
-    make(tmp_path, "meta.one", 1, parent={"run_id": "meta", "sleeve": "one"})
+    make(tmp_path, "meta.one", 1, parent=Parent("meta", "one", "meta"))
     make(tmp_path, "newest", 2)
     assert swept(tmp_path, keep=1).runs == ("bare", "meta.one")
     assert runs_of(tmp_path) == {"notes", "newest"}

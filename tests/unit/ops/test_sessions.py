@@ -11,9 +11,9 @@ from quantflow.config.load import load_profile
 from quantflow.errors import ConfigError
 from quantflow.ops.sessions import Mark, nights_of
 from quantflow.pipeline.stage import Summary
+from quantflow.runs.create import create_run
 from quantflow.runs.lock import owned
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.request import create_run
 
 
 def run(workspace: Path, day: str, state: str = "done", *, created: str | None = None, degraded: bool = False) -> str:
@@ -21,10 +21,10 @@ def run(workspace: Path, day: str, state: str = "done", *, created: str | None =
     profile = load_profile("demo", workspace=workspace)
     record = create_run(profile, workspace, date.fromisoformat(day))
     record.update(created=created or f"{day}T23:00:00.000+00:00")
-    stages = record.stages if state == "done" else record.stages[:1]
+    stages = record.header.stages if state == "done" else record.header.stages[:1]
     for name in stages:
         record.write_stage(StageRecord(name, state, summary=Summary(degraded=degraded)))
-    return record.run_id
+    return record.id
 
 
 def marks(workspace: Path, **options: object) -> dict[str, str]:

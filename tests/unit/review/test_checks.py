@@ -10,37 +10,29 @@ from quantflow.data.store import ArtifactStore
 from quantflow.errors import ConfigError
 from quantflow.review.checks import checks_of
 from quantflow.runs.layout import Layout
-from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.status import status
+from quantflow.runs.record import StageRecord
+from recorded import created
 
 CHECKS = {"asked": 2, "kept": 2, "checks": []}
 
 
-def run(folder: Path, kind: str = "selection") -> RunRecord:
-    """A run that has been created and no more."""
-    record = RunRecord(folder, "one")
-    header = {"kind": kind, "profile": "demo", "as_of": "2022-12-28", "settings": {}, "sources": {}, "sleeves": []}
-    record.create({**header, "stages": ["ingestion"], "store": None, "parent": None})
-    return record
-
-
 def test_checks_come_from_the_artifact(tmp_path: Path) -> None:
     """A run whose ingestion is done has them in its store."""
-    record = run(tmp_path)
+    record = created(tmp_path)
     ref = ArtifactStore(Layout.of(tmp_path, None).store).put("checks", CHECKS)
     record.write_stage(StageRecord("ingestion", "done", outputs={"checks": ref}))
-    assert checks_of(status(record)) == CHECKS
+    assert checks_of(record) == CHECKS
 
 
 def test_checks_come_from_the_error_that_they_caused(tmp_path: Path) -> None:
     """A run that they stopped has no artifact; its error carries them."""
-    record = run(tmp_path)
+    record = created(tmp_path)
     record.write_stage(StageRecord("ingestion", "failed", error={"message": "x", "context": {"checks": CHECKS}}))
-    assert checks_of(status(record)) == CHECKS
+    assert checks_of(record) == CHECKS
 
 
 @pytest.mark.parametrize(("kind", "says"), [("selection", "were not checked"), ("meta", "is a meta run")])
 def test_a_run_without_checks_says_why(tmp_path: Path, kind: str, says: str) -> None:
     """A run that did not come that far, and a meta run, have none."""
     with pytest.raises(ConfigError, match=says):
-        checks_of(status(run(tmp_path, kind)))
+        checks_of(created(tmp_path, kind=kind))

@@ -21,35 +21,36 @@ from quantflow.data.store import ArtifactRef, ArtifactStore, write_bytes
 from quantflow.errors import ConfigError, IntegrityError
 from quantflow.review.reproduce import parts_of, reproduce, scratch_folder
 from quantflow.review.reproduction import Reproduction, Verdict
-from quantflow.runs.record import RunRecord, StageRecord, versions
-from quantflow.runs.request import create_meta_run, layout_of
-from quantflow.runs.sleeves import links, with_sleeves
-from quantflow.runs.status import RunStatus, status
+from quantflow.runs.create import create_run
+from quantflow.runs.header import SleeveFailure
+from quantflow.runs.record import StageRecord, versions
+from quantflow.runs.run import Run, open_run
 from ran import AS_OF, executed, ran, ran_meta
+from recorded import without_stage
 
 COMPUTED = ("features", "inference", "clustering", "policy", "allocation", "validation")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> RunStatus:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of the demo."""
     return ran(tmp_path_factory.mktemp("made"), "data.start=2019-01-01")
 
 
 @pytest.fixture
-def run(made: RunStatus, tmp_path: Path) -> RunStatus:
+def run(made: Run, tmp_path: Path) -> Run:
     """A copy of it that a test may spoil."""
-    home = shutil.copytree(made.record.workspace, tmp_path / "home")
-    return status(RunRecord(home, made.record.run_id))
+    home = shutil.copytree(made.workspace, tmp_path / "home")
+    return open_run(home, made.id)
 
 
-def again(run: RunStatus, *, refetch: bool = False) -> Reproduction:
+def again(run: Run, *, refetch: bool = False) -> Reproduction:
     told: list[str] = []
-    fresh = status(RunRecord(run.record.workspace, run.record.run_id))
-    with scratch_folder(run.record.workspace, keep=False) as folder:
+    fresh = open_run(run.workspace, run.id)
+    with scratch_folder(run.workspace, keep=False) as folder:
         found = reproduce(fresh, folder, refetch=refetch, tell=told.append)
     assert not folder.exists()
-    assert told == [f"reproducing {name}" for name in run.record.stages]
+    assert told == [f"reproducing {name}" for name in run.stages]
     assert json.loads(json.dumps(found.json()))["same"] is found.same
     return found
 
@@ -58,17 +59,17 @@ def verdicts(found: Reproduction) -> dict[str, str]:
     return {row.stage: row.verdict for row in found.stages}
 
 
-def stored(run: RunStatus, name: str) -> Path:
-    return Path(ArtifactStore(layout_of(run.record).store).path(run.outputs[name]))
+def stored(run: Run, name: str) -> Path:
+    return Path(ArtifactStore(run.layout.store).path(run.outputs[name]))
 
 
-def stage(run: RunStatus, name: str) -> StageRecord:
-    found = run.record.stage(name)
+def stage(run: Run, name: str) -> StageRecord:
+    found = run.stage(name)
     assert found is not None
     return found
 
 
-def test_an_honest_run_is_certified(run: RunStatus) -> None:
+def test_an_honest_run_is_certified(run: Run) -> None:
     """What it fetched is given, every stage that computes gives the same bytes, and so does the file of weights."""
     found = again(run)
     assert (found.same, found.exact, found.first, found.cause) == (True, True, "", "")
@@ -82,7 +83,7 @@ def test_an_honest_run_is_certified(run: RunStatus) -> None:
     assert all(row.recorded == row.reproduced for row in found.stages if row.verdict is Verdict.SAME)
 
 
-def test_nothing_comes_from_what_is_stored(run: RunStatus) -> None:
+def test_nothing_comes_from_what_is_stored(run: Run) -> None:
     """With all that was computed gone from the store, the hashes alone certify it; what is gone is said."""
     for name in ("features", "scores", "clusters", "winners", "oos_returns"):
         stored(run, name).unlink()
@@ -94,16 +95,16 @@ def test_nothing_comes_from_what_is_stored(run: RunStatus) -> None:
     assert details["allocation"] == ""
 
 
-def test_without_the_prices_they_must_be_fetched(run: RunStatus) -> None:
+def test_without_the_prices_they_must_be_fetched(run: Run) -> None:
     """What the stages start from cannot be made up: the error says how to fetch it, and that works."""
     stored(run, "prices").unlink()
     with pytest.raises(IntegrityError, match="The prices of run") as caught:
         again(run)
-    assert caught.value.hint == f"Fetch it anew: quantflow reproduce {run.record.run_id} --refetch"
+    assert caught.value.hint == f"Fetch it anew: quantflow reproduce {run.id} --refetch"
     assert verdicts(again(run, refetch=True))["ingestion"] == "same"
 
 
-def test_a_damaged_artifact_is_named(run: RunStatus) -> None:
+def test_a_damaged_artifact_is_named(run: Run) -> None:
     """A stored file with other bytes is no certificate, though the stage gives what the record says."""
     path = stored(run, "clusters")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
@@ -113,15 +114,15 @@ def test_a_damaged_artifact_is_named(run: RunStatus) -> None:
     assert verdicts(found)["policy"] == "same"
 
 
-def test_a_damaged_artifact_is_named_whatever_the_verdict(run: RunStatus) -> None:
+def test_a_damaged_artifact_is_named_whatever_the_verdict(run: Run) -> None:
     """Also of a stage whose other artifact has other bytes for the same values."""
     record, own = stage(run, "validation"), run.outputs["oos_returns"]
     laid_out = BytesIO()
     parquet.write_table(parquet.read_table(stored(run, "oos_returns")), laid_out, compression="gzip")
     sha = sha256(laid_out.getvalue()).hexdigest()
     other = replace(own, sha256=sha, uri=own.uri.replace(own.sha256, sha).replace(own.sha256[:2], sha[:2]))
-    write_bytes(ArtifactStore(layout_of(run.record).store).path(other), laid_out.getvalue())
-    run.record.write_stage(replace(record, outputs={**record.outputs, "oos_returns": other}))
+    write_bytes(ArtifactStore(run.layout.store).path(other), laid_out.getvalue())
+    run.write_stage(replace(record, outputs={**record.outputs, "oos_returns": other}))
     stored(run, "metrics").write_bytes(b"{}")
     (row,) = [row for row in again(run).stages if row.stage == "validation"]
     assert (row.verdict, row.detail) == ("differs", "the stored metrics has other bytes than were written")
@@ -130,12 +131,12 @@ def test_a_damaged_artifact_is_named_whatever_the_verdict(run: RunStatus) -> Non
     assert (row.verdict, row.detail) == ("same values", "the stored metrics is gone")
 
 
-def test_a_damaged_report_is_named(run: RunStatus) -> None:
+def test_a_damaged_report_is_named(run: Run) -> None:
     """It is not compared, but what is stored of it has to be what was written."""
     sha = sha256(b"a page").hexdigest()
     ref = ArtifactRef("report", f"{sha[:2]}/{sha}.txt", sha)
-    run.record.write_stage(replace(stage(run, "report"), outputs={"report": ref}))
-    write_bytes(ArtifactStore(layout_of(run.record).store).path(ref), b"another page")
+    run.write_stage(replace(stage(run, "report"), outputs={"report": ref}))
+    write_bytes(ArtifactStore(run.layout.store).path(ref), b"another page")
     found = again(run)
     assert (found.first, found.cause) == (
         "report",
@@ -143,10 +144,10 @@ def test_a_damaged_report_is_named(run: RunStatus) -> None:
     )
 
 
-def test_a_changed_setting_is_named(run: RunStatus) -> None:
+def test_a_changed_setting_is_named(run: Run) -> None:
     """Settings of the record that are not those that it ran with: the first stage that reads them, and why."""
-    settings = run.record.header["settings"]
-    run.record.update(settings={**settings, "policy": {**settings["policy"], "top_n": 1}})
+    settings = run.header.settings
+    run.update(settings={**settings, "policy": {**settings["policy"], "top_n": 1}})
     found = again(run)
     assert found.first == "policy"
     assert found.cause == "settings: those of the run are not those that this stage ran with"
@@ -156,28 +157,28 @@ def test_a_changed_setting_is_named(run: RunStatus) -> None:
     assert verdicts(found)["weights.csv"] == "same"  # the file still has what the record's weights are
 
 
-def test_a_result_that_no_code_gives_is_named(run: RunStatus) -> None:
+def test_a_result_that_no_code_gives_is_named(run: Run) -> None:
     """Weights that were put into the record by hand: nothing that is recorded explains them."""
     record = stage(run, "allocation")
-    weights = ArtifactStore(layout_of(run.record).store).get(run.outputs["weights"])
-    store = ArtifactStore(layout_of(run.record).store)
+    weights = ArtifactStore(run.layout.store).get(run.outputs["weights"])
+    store = ArtifactStore(run.layout.store)
     outputs = {**record.outputs, "weights": store.put("weights", weights.assign(weight=weights["weight"] * 1.001))}
-    run.record.write_stage(replace(record, outputs=outputs))
+    run.write_stage(replace(record, outputs=outputs))
     found = again(run)
     assert found.first == "allocation"
     assert found.cause.startswith("nothing that is recorded differs, and the stage gives the same twice")
 
 
-def test_other_code_and_other_packages_are_named(run: RunStatus) -> None:
+def test_other_code_and_other_packages_are_named(run: Run) -> None:
     """A stage that ran under other code; where the record names another package version, that one."""
     record = stage(run, "features")
-    features = ArtifactStore(layout_of(run.record).store).get(run.outputs["features"])
-    other = ArtifactStore(layout_of(run.record).store).put("features", features + 1.0)
+    features = ArtifactStore(run.layout.store).get(run.outputs["features"])
+    other = ArtifactStore(run.layout.store).put("features", features + 1.0)
     mark = {**record.fingerprint, "code": "of old"}
-    run.record.write_stage(replace(record, outputs={"features": other}, fingerprint=mark))
+    run.write_stage(replace(record, outputs={"features": other}, fingerprint=mark))
     found = again(run)
     assert (found.first, found.cause) == ("features", "code: of the stage, or of what it imports")
-    run.record.update(versions={**run.record.header["versions"], "numpy": "1.0.0"})
+    run.update(versions={**run.header.versions, "numpy": "1.0.0"})
     assert again(run).cause == f"packages: numpy 1.0.0 → {versions()['numpy']}"
 
 
@@ -185,14 +186,12 @@ def test_other_code_and_other_packages_are_named(run: RunStatus) -> None:
     ("size", "cpu", "verdict"),
     [(1e-11, "", "differs"), (1e-11, "Another CPU", "within 1e-9"), (1e-7, "Another CPU", "differs")],
 )
-def test_on_another_cpu_numbers_may_differ_in_their_last_digits(
-    run: RunStatus, size: float, cpu: str, verdict: str
-) -> None:
+def test_on_another_cpu_numbers_may_differ_in_their_last_digits(run: Run, size: float, cpu: str, verdict: str) -> None:
     """Within 1e-9 and said so; beyond that it differs, and the CPU is named; on the same CPU every bit counts."""
-    record, store = stage(run, "features"), ArtifactStore(layout_of(run.record).store)
+    record, store = stage(run, "features"), ArtifactStore(run.layout.store)
     near = store.put("features", store.get(run.outputs["features"]) * (1 + size))
-    run.record.write_stage(replace(record, outputs={"features": near}))
-    run.record.update(cpu=cpu or run.record.header["cpu"])
+    run.write_stage(replace(record, outputs={"features": near}))
+    run.update(cpu=cpu or run.header.cpu)
     found = again(run)
     assert verdicts(found)["features"] == verdict
     assert found.exact is not bool(cpu)
@@ -200,34 +199,34 @@ def test_on_another_cpu_numbers_may_differ_in_their_last_digits(
     assert ("CPU: Another CPU → " in found.cause) is (bool(cpu) and verdict == "differs")
 
 
-def test_last_digits_do_not_part_what_was_fetched_from_what_it_was_fetched_for(run: RunStatus) -> None:
+def test_last_digits_do_not_part_what_was_fetched_from_what_it_was_fetched_for(run: Run) -> None:
     """On another CPU the winners' scores differ in their last digits: the fetched atoms are given all the same."""
-    record, store = stage(run, "policy"), ArtifactStore(layout_of(run.record).store)
+    record, store = stage(run, "policy"), ArtifactStore(run.layout.store)
     winners = store.get(run.outputs["winners"])
     near = store.put("winners", winners.assign(alpha_score=winners["alpha_score"] * (1 + 1e-12)))
-    run.record.write_stage(replace(record, outputs={**record.outputs, "winners": near}))
+    run.write_stage(replace(record, outputs={**record.outputs, "winners": near}))
     mark = stage(run, "synthesis").fingerprint
     inputs = {**mark["inputs"], "winners": near.sha256}
-    run.record.write_stage(replace(stage(run, "synthesis"), fingerprint={**mark, "inputs": inputs}))
-    run.record.update(cpu="Another CPU")
+    run.write_stage(replace(stage(run, "synthesis"), fingerprint={**mark, "inputs": inputs}))
+    run.update(cpu="Another CPU")
     found = again(run)
     assert (found.same, verdicts(found)["policy"], verdicts(found)["synthesis"]) == (True, "within 1e-9", "given")
 
 
-def test_an_edited_file_of_weights_is_named(run: RunStatus) -> None:
+def test_an_edited_file_of_weights_is_named(run: Run) -> None:
     """The file that people take the weights from is part of what is certified."""
-    file = run.record.folder / "weights.csv"
+    file = run.folder / "weights.csv"
     file.write_text(file.read_text().replace("0.", "0.1", 1))
     found = again(run)
     assert (found.first, found.cause) == ("weights.csv", "the file was changed after the run had written it")
 
 
-def test_an_unfinished_run_is_refused(run: RunStatus) -> None:
+def test_an_unfinished_run_is_refused(run: Run) -> None:
     """Only what is complete can be certified; the hint finishes it."""
-    run.record.drop_stage("validation")
+    without_stage(run, "validation")
     with pytest.raises(ConfigError, match="only a complete run") as caught:
         again(run)
-    assert caught.value.hint == f"Finish it first: quantflow resume {run.record.run_id}"
+    assert caught.value.hint == f"Finish it first: quantflow resume {run.id}"
 
 
 FILES = """
@@ -243,9 +242,9 @@ rebalance = "quarterly"
 """
 
 
-def test_a_vendor_that_restates_is_found_by_fetching_anew(made: RunStatus, tmp_path: Path) -> None:
+def test_a_vendor_that_restates_is_found_by_fetching_anew(made: Run, tmp_path: Path) -> None:
     """As stored, the run is certified; fetched anew, the bar that the vendor has changed is named."""
-    prices = ArtifactStore(layout_of(made.record).store).get(made.outputs["prices"])
+    prices = ArtifactStore(made.layout.store).get(made.outputs["prices"])
     table = prices.frame().reset_index().melt("date", var_name="symbol", value_name="close")
     (tmp_path / "quantflow.toml").write_text(FILES)
     table.to_csv(tmp_path / "prices.csv", index=False)
@@ -304,23 +303,23 @@ def test_a_stage_that_is_not_deterministic_is_told_so(tmp_path: Path) -> None:
     assert {"policy", "allocation", "validation"} <= after
 
 
-def test_what_was_made_is_kept_when_that_is_asked_for(run: RunStatus) -> None:
+def test_what_was_made_is_kept_when_that_is_asked_for(run: Run) -> None:
     """The folder then holds what the stages made, to be looked at."""
-    with scratch_folder(run.record.workspace, keep=True) as folder:
+    with scratch_folder(run.workspace, keep=True) as folder:
         reproduce(run, folder, refetch=False, tell=lambda line: None)
     features = ArtifactStore(folder).get(run.outputs["features"])
-    assert features.equals(ArtifactStore(layout_of(run.record).store).get(run.outputs["features"]))
+    assert features.equals(ArtifactStore(run.layout.store).get(run.outputs["features"]))
 
 
-def test_the_folder_of_a_killed_process_is_removed(run: RunStatus) -> None:
+def test_the_folder_of_a_killed_process_is_removed(run: Run) -> None:
     """By the next one that reproduces here."""
-    parent = run.record.workspace / ".quantflow"
+    parent = run.workspace / ".quantflow"
     imports = "import os, sys; from pathlib import Path; from quantflow.review.reproduce import scratch_folder"
     code = f"{imports}\nwith scratch_folder(Path(sys.argv[1]), keep=False): os.kill(os.getpid(), 9)"
     before = set(parent.iterdir())
-    subprocess.run([sys.executable, "-c", code, str(run.record.workspace)], check=False)
+    subprocess.run([sys.executable, "-c", code, str(run.workspace)], check=False)
     assert len({*parent.iterdir()} - before) == 1
-    with scratch_folder(run.record.workspace, keep=False) as folder:
+    with scratch_folder(run.workspace, keep=False) as folder:
         assert {*parent.iterdir()} - before == {folder}
 
 
@@ -337,14 +336,14 @@ def test_a_meta_run_is_reproduced_on_its_sleeves_as_recorded(tmp_path: Path) -> 
         "meta.report": "not compared",
         "weights.csv": "same",
     }
-    sleeves = [link.run_id for link in links(run.record)]
+    sleeves = [sleeve.link.run_id for sleeve in run.sleeves]
     assert list(found.sleeves) == sleeves
-    assert [each.record.run_id for each in with_sleeves(run)] == [*sleeves, run.record.run_id]
-    one = status(RunRecord(tmp_path, sleeves[0]))
-    record, store = stage(one, "allocation"), ArtifactStore(layout_of(one.record).store)
+    assert [each.id for each in run.parts()] == [*sleeves, run.id]
+    one = open_run(tmp_path, sleeves[0])
+    record, store = stage(one, "allocation"), ArtifactStore(one.layout.store)
     weights = store.get(one.outputs["weights"])
     outputs = {**record.outputs, "weights": store.put("weights", weights.iloc[::-1].assign(weight=1 / len(weights)))}
-    one.record.write_stage(replace(record, outputs=outputs))
+    one.write_stage(replace(record, outputs=outputs))
     spoilt = again(run)
     assert (spoilt.first, spoilt.cause[:39]) == ("meta.gather", "data: a sleeve has other results than w")
 
@@ -353,20 +352,20 @@ def test_a_sleeve_that_failed_is_left_out_and_one_that_is_there_twice_is_once(tm
     """Of a portfolio that was made without it; the sleeve is named, and the rest is reproduced."""
     partial = 'allow_partial = true\nrenormalise = "proportional"\nsleeves ='
     (tmp_path / "quantflow.toml").write_text(META.replace("sleeves =", partial))
-    record = create_meta_run(load_meta("both", workspace=tmp_path), tmp_path, AS_OF)
-    steady, few = links(record)
-    executed(RunRecord(tmp_path, steady.run_id))
-    record.update(failed=[{"sleeve": "few", "run_id": few.run_id, "stage": "policy", "message": "no names"}])
+    record = create_run(load_meta("both", workspace=tmp_path), tmp_path, AS_OF)
+    steady, few = record.sleeves
+    executed(steady.run)
+    record.update(failed=[vars(SleeveFailure("few", few.link.run_id, "policy", "no names", "log.txt"))])
     run = executed(record)
     assert run.state == "completed"
     runs, without = parts_of(run)
-    assert ([each.record.run_id for each in runs], without) == ([steady.run_id, record.run_id], ["few"])
-    shown = run_cli("reproduce", record.run_id, "--sleeves", cwd=tmp_path)
+    assert ([each.id for each in runs], without) == ([steady.link.run_id, record.id], ["few"])
+    shown = run_cli("reproduce", record.id, "--sleeves", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "sleeve few is left out: it failed" in shown.stderr
     record.update(failed=[])
-    replace(few, run_id=steady.run_id).write(record)
-    assert [each.record.run_id for each in parts_of(run)[0]] == [steady.run_id, record.run_id]
+    replace(few.link, run_id=steady.link.run_id).write(record.folder)
+    assert [each.id for each in parts_of(run)[0]] == [steady.link.run_id, record.id]
 
 
 META = """

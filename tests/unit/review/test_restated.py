@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,10 @@ from quantflow.data.restated import as_it_was, former_bars
 from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.stage import SelectionContext
 from quantflow.review.facts import facts_of
-from quantflow.review.restated import restatement
-from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.request import context_of, create_run, resolve_as_of
+from quantflow.review.restated import Restatement, restatement
+from quantflow.runs.create import create_run, resolve_as_of
+from quantflow.runs.record import StageRecord
+from quantflow.runs.run import Run
 from quantflow.sdk import QuantSDK
 
 CHOSEN = ("ingestion", "features", "inference", "clustering", "policy", "synthesis", "allocation")
@@ -27,7 +29,7 @@ CHOSEN = ("ingestion", "features", "inference", "clustering", "policy", "synthes
 class Made:
     """A run that came up to its weights, and the context that it came to."""
 
-    record: RunRecord
+    record: Run
     context: SelectionContext
 
     def former(self, **factors: Any) -> dict[str, ArtifactRef]:
@@ -41,19 +43,25 @@ class Made:
         return {**self.context.artifacts, "former": ref}
 
 
+def restated(made: Made, artifacts: Mapping[str, ArtifactRef]) -> Restatement | None:
+    """What is found of the run, were these its artifacts."""
+    made.record.write_stage(StageRecord("ingestion", "done", outputs=artifacts))
+    return restatement(made.record)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """The demo on six years."""
     home = tmp_path_factory.mktemp("restated")
     profile = load_profile("demo", workspace=home, overrides=("data.start=2017-01-01",))
     record = create_run(profile, home, resolve_as_of(profile, None), "one")
-    return Made(record, QuantSDK.run_pipeline(context_of(record), CHOSEN))
+    return Made(record, QuantSDK.run_pipeline(record.context(), CHOSEN))
 
 
 def test_without_a_change_there_is_nothing_to_tell(made: Made) -> None:
     """A run whose bars are what they were has no restatement, nor has one without ingestion."""
-    assert restatement(made.record, made.context.artifacts) is None
-    assert restatement(made.record, {}) is None
+    assert restated(made, made.context.artifacts) is None
+    assert restated(made, {}) is None
 
 
 def test_the_selection_with_the_former_bars_is_that_of_a_run_on_them(made: Made) -> None:
@@ -67,7 +75,7 @@ def test_the_selection_with_the_former_bars_is_that_of_a_run_on_them(made: Made)
     )
     now, then = set(made.context.load("winners").index), set(before.load("winners").index)
     moved = made.context.load("weights")["weight"].sub(before.load("weights")["weight"], fill_value=0).abs().max()
-    found = restatement(made.record, artifacts)
+    found = restated(made, artifacts)
     assert found is not None
     assert best in found.entered
     assert (set(found.entered), set(found.left)) == (now - then, then - now)
@@ -79,7 +87,7 @@ def test_the_selection_with_the_former_bars_is_that_of_a_run_on_them(made: Made)
 
 def test_a_change_that_changes_nothing_says_so(made: Made) -> None:
     """Bars that are the same again leave the names and weights as they are."""
-    found = restatement(made.record, made.former(AAPL=1.0))
+    found = restated(made, made.former(AAPL=1.0))
     assert found is not None
     assert (found.entered, found.left, found.moved) == ((), (), 0.0)
     assert "would win, and weights differ by up to 0.00%" in found.line
@@ -88,11 +96,11 @@ def test_a_change_that_changes_nothing_says_so(made: Made) -> None:
 def test_what_cannot_be_compared_is_told_without_failing(made: Made) -> None:
     """Former bars on which nobody wins, and a run without weights, leave the days and a reason."""
     symbols = made.context.load("prices").symbols
-    lost = restatement(made.record, made.former(**dict.fromkeys(symbols, np.resize([0.2, 5.0], 300))))
+    lost = restated(made, made.former(**dict.fromkeys(symbols, np.resize([0.2, 5.0], 300))))
     assert lost is not None
     assert "the selection before is not known: None of 20 symbols" in lost.line
     early = {name: ref for name, ref in made.former(AAPL=2.0).items() if name != "weights"}
-    unfinished = restatement(made.record, early)
+    unfinished = restated(made, early)
     assert unfinished is not None
     assert unfinished.unknown == "the run has no weights yet"
 

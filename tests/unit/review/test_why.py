@@ -9,22 +9,21 @@ import pytest
 from quantflow.errors import ConfigError
 from quantflow.review.compare import compare, previous
 from quantflow.review.why import path_of
-from quantflow.runs.request import context_of
-from quantflow.runs.status import RunStatus
+from quantflow.runs.run import Run
 from ran import ran
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStatus, RunStatus, RunStatus]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, Run]:
     """The demo, the demo with one winner per cluster, and the first again."""
     home = tmp_path_factory.mktemp("why")
     return ran(home), ran(home, "policy.top_n=1"), ran(home)
 
 
-def test_every_name_has_a_path_that_ends_in_its_weight(runs: tuple[RunStatus, ...]) -> None:
+def test_every_name_has_a_path_that_ends_in_its_weight(runs: tuple[Run, ...]) -> None:
     """All twenty: held ones end with their weight, others with the rule that stopped them, its limit and margin."""
     run = runs[0]
-    store = context_of(run.record)
+    store = run.context()
     weights = store.store().get(run.outputs["weights"])["weight"]
     decisions = store.store().get(run.outputs["decisions"])
     for symbol in decisions.index:
@@ -36,17 +35,17 @@ def test_every_name_has_a_path_that_ends_in_its_weight(runs: tuple[RunStatus, ..
         assert (policy.value, policy.limit, policy.margin) == (row["value"], row["limit"], row["margin"])
         held = path.steps[-1].stage == "allocation"
         assert held == (symbol in weights.index)
-        assert held == path.change.startswith("Its ")
+        assert held == path.change.startswith("It would drop out if its ")
 
 
-def test_an_unknown_name_is_answered_with_the_nearest(runs: tuple[RunStatus, ...]) -> None:
+def test_an_unknown_name_is_answered_with_the_nearest(runs: tuple[Run, ...]) -> None:
     """A typo is named, with what it may have meant."""
     with pytest.raises(ConfigError, match="AAPLE") as caught:
         path_of(runs[0], "AAPLE")
     assert "'AAPL'" in str(caught.value.hint)
 
 
-def test_what_differs_is_told_and_nothing_else(runs: tuple[RunStatus, ...]) -> None:
+def test_what_differs_is_told_and_nothing_else(runs: tuple[Run, ...]) -> None:
     """One changed setting: that setting, no data, the policy first; the turnover is half of what moved."""
     found = compare(runs[0], runs[1])
     assert found.settings == {"policy.top_n": (2, 1)}
@@ -59,10 +58,10 @@ def test_what_differs_is_told_and_nothing_else(runs: tuple[RunStatus, ...]) -> N
     assert found.counts["policy"][0] > found.counts["policy"][1]
 
 
-def test_the_same_twice_differs_in_nothing(runs: tuple[RunStatus, ...]) -> None:
+def test_the_same_twice_differs_in_nothing(runs: tuple[Run, ...]) -> None:
     """Two runs of the same settings have the same weights to the bit, and no stage that differs."""
     found = compare(runs[0], runs[2])
     assert (found.weights, found.turnover, found.first, found.settings, found.counts) == ({}, 0.0, "", {}, {})
-    assert previous(runs[2]).record.run_id == runs[1].record.run_id
+    assert previous(runs[2]).id == runs[1].id
     with pytest.raises(ConfigError, match="no complete run"):
         previous(runs[0])

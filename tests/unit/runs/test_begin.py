@@ -15,9 +15,10 @@ from quantflow.ops.garbage import find_garbage, remove
 from quantflow.runs import begin
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
 from quantflow.runs.done import AlreadyDone
+from quantflow.runs.header import Header
 from quantflow.runs.lock import owner, removal
 from quantflow.runs.record import RunRecord
-from quantflow.runs.status import status
+from quantflow.runs.run import open_run
 from recorded import AS_OF, recorded
 
 
@@ -39,8 +40,8 @@ def test_a_run_is_owned_from_its_first_file_to_the_end_of_the_block(
     locked: dict[str, bool] = {}
     create = RunRecord.create
 
-    def watched(record: RunRecord, header: dict[str, object]) -> None:
-        locked[record.run_id] = owner(tmp_path / "runs" / "one") is not None
+    def watched(record: RunRecord, header: Header) -> None:
+        locked[record.id] = owner(tmp_path / "runs" / "one") is not None
         create(record, header)
 
     monkeypatch.setattr(RunRecord, "create", watched)
@@ -57,23 +58,23 @@ def test_a_run_is_owned_from_its_first_file_to_the_end_of_the_block(
 def test_a_run_that_ended_is_kept_while_its_owner_is_at_it(tmp_path: Path) -> None:
     """Between its last stage and its publication a run says that it is complete, and cannot be removed."""
     run = recorded(tmp_path, {}, {"KO": 1.0})
-    with taken_up(run.record):
-        run.record.event("run.completed")
-        found = status(RunRecord(tmp_path, run.record.run_id))
+    with taken_up(run):
+        run.event("run.completed")
+        found = open_run(tmp_path, run.id)
         assert (found.state, found.owner) == ("completed", None)
         assert swept(tmp_path) == ()
-        run.record.event("run.started")
-        assert status(run.record).state == "running"
-    assert swept(tmp_path) == (run.record.run_id,)
+        run.event("run.started")
+        assert run.again().state == "running"
+    assert swept(tmp_path) == (run.id,)
 
 
 def test_a_run_that_was_removed_is_not_continued(tmp_path: Path) -> None:
     """Continuing it would make half a run of it."""
     run = recorded(tmp_path, {}, {"KO": 1.0})
-    assert swept(tmp_path) == (run.record.run_id,)
-    with pytest.raises(ConfigError, match="was removed"), taken_up(run.record):
+    assert swept(tmp_path) == (run.id,)
+    with pytest.raises(ConfigError, match="was removed"), taken_up(run):
         pass
-    assert not run.record.folder.exists()
+    assert not run.folder.exists()
 
 
 def test_a_run_that_is_owned_is_not_begun_or_continued(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_refused_run_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.Monk
     def refuse(settings: object) -> None:
         raise ConfigError("no")
 
-    monkeypatch.setattr("quantflow.runs.request.pipeline_of", refuse)
+    monkeypatch.setattr("quantflow.runs.create.pipeline_of", refuse)
     with pytest.raises(ConfigError), begun(load_profile("demo", workspace=tmp_path), tmp_path, AS_OF):
         pass
     assert list((tmp_path / "runs").iterdir()) == []
@@ -114,7 +115,7 @@ def test_two_runs_never_get_the_same_generated_name(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(begin, "default_run_id", lambda profile, as_of: next(drawn))
     demo = load_profile("demo", workspace=tmp_path)
     with begun(demo, tmp_path, AS_OF) as first, begun(demo, tmp_path, AS_OF) as second:
-        assert (first.run_id, second.run_id) == ("one", "two")
+        assert (first.id, second.id) == ("one", "two")
 
 
 def test_a_run_that_is_done_stays_until_it_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,8 +129,8 @@ def test_a_run_that_is_done_stays_until_it_is_published(tmp_path: Path, monkeypa
             assert found == AlreadyDone(run)
             with pytest.raises(TimeoutError):
                 gone.result(timeout=0.2)
-            assert run.record.exists
-        assert gone.result(timeout=10) == (run.record.run_id,)
+            assert run.exists
+        assert gone.result(timeout=10) == (run.id,)
     with begun_unless_done(demo, tmp_path, date(2022, 1, 3) + timedelta(1)) as found:
         assert isinstance(found, RunRecord)
         assert swept(tmp_path) == ()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from quantflow.config.load import load_meta
+from quantflow.runs.create import create_run
 from quantflow.runs.done import same_sleeves
-from quantflow.runs.request import create_meta_run
 
 PROFILES = """
 [profiles.a]
@@ -28,7 +28,7 @@ def test_a_changed_sleeve_is_another_portfolio(name: str, tmp_path: Path) -> Non
     """A setting of a sleeve's profile, at any depth, makes a run of the meta profile differ from what is asked for."""
     settings = tmp_path / "quantflow.toml"
     settings.write_text(PROFILES.format(top=2))
-    record = create_meta_run(load_meta(name, workspace=tmp_path), tmp_path, date(2022, 12, 28))
+    record = create_run(load_meta(name, workspace=tmp_path), tmp_path, date(2022, 12, 28))
     assert same_sleeves(record, load_meta(name, workspace=tmp_path))
     settings.write_text(PROFILES.format(top=3))
     assert not same_sleeves(record, load_meta(name, workspace=tmp_path))

@@ -13,10 +13,10 @@ import pytest
 
 from quantflow.errors import ConfigError, DataError
 from quantflow.flows.watch import TaskState
-from quantflow.runs.record import RunRecord
 from quantflow.ui.errors import print_error
 from quantflow.ui.log import ABOUT, JsonLog, log, start_json_log
-from quantflow.ui.progress import default_mode, progress
+from quantflow.ui.progress import progress
+from recorded import created
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -101,11 +101,10 @@ def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_state_changes_say_what_they_are_about(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Stage, sleeve, attempt and as-of of each change; a retry is a warning, a failure an error."""
     told = json_log(monkeypatch)
-    record = RunRecord(tmp_path, "run-1")
-    record.create({"kind": "selection", "profile": "p", "as_of": "2022-12-28", "settings": {}, "stages": ["ingestion"]})
+    record = created(tmp_path, "run-1", "p")
     waiting = TaskState("a", "ingestion", "AwaitingRetry", "SCHEDULED", NOW, 2, due=NOW + timedelta(seconds=7))
     failed = TaskState("a", "ingestion", "Failed", "FAILED", NOW, 3)
-    with progress(record, default_mode(no_progress=False, as_json=False)) as update:
+    with progress(record, "log") as update:
         assert update is not None
         update({"a": waiting})
         update({"a": failed})

@@ -12,34 +12,33 @@ from rich.console import Console
 
 from quantflow.flows.watch import TaskState
 from quantflow.pipeline.stage import Summary
-from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.record import StageRecord
+from quantflow.runs.run import Run
 from quantflow.ui.grid import sleeve_rows
-from quantflow.ui.progress import NOTE_EVERY, Lines, LiveView, default_mode, progress
+from quantflow.ui.progress import NOTE_EVERY, Lines, LiveView, progress
 from quantflow.ui.rows import Row, changed, rows
+from recorded import created
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 STAGES = ["ingestion", "features", "policy"]
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> RunRecord:
-    found = RunRecord(tmp_path, "run-1")
-    header = {"kind": "selection", "profile": "demo", "as_of": "2022-12-28", "settings": {}, "stages": STAGES}
-    found.create(header)
-    return found
+def record(tmp_path: Path) -> Run:
+    return created(tmp_path, "run-1", stages=tuple(STAGES))
 
 
 def task(name: str, state: str, kind: str, **more: object) -> TaskState:
     return TaskState(f"id-{name}", name, state, kind, NOW, **more)  # type: ignore[arg-type]
 
 
-def test_every_stage_has_a_row_from_the_start(record: RunRecord) -> None:
+def test_every_stage_has_a_row_from_the_start(record: Run) -> None:
     """Before the API knows anything, all stages are pending, in order."""
     assert [(row.name, row.state) for row in rows(record, {}, NOW)] == [(name, "Pending") for name in STAGES]
 
 
 @pytest.mark.parametrize(("state", "kind"), [("Crashed", "CRASHED"), ("Cancelled", "CANCELLED")])
-def test_what_a_signal_ends_is_called_interrupted(state: str, kind: str, record: RunRecord) -> None:
+def test_what_a_signal_ends_is_called_interrupted(state: str, kind: str, record: Run) -> None:
     """As everywhere else, whichever name Prefect has for it; of a stage, of a part of one and of a sleeve."""
     tasks = {name: task(name, state, kind) for name in ("policy", "policy level 1", "sleeve a")}
     found = {row.name: row.state for row in rows(record, tasks, NOW)}
@@ -47,7 +46,7 @@ def test_what_a_signal_ends_is_called_interrupted(state: str, kind: str, record:
     assert sleeve_rows(["a"], tasks)[0].state == "Interrupted"
 
 
-def test_a_retry_counts_down(record: RunRecord) -> None:
+def test_a_retry_counts_down(record: Run) -> None:
     """An awaited retry shows its attempt and the seconds that are left."""
     waiting = task("ingestion", "AwaitingRetry", "SCHEDULED", attempt=2, due=NOW + timedelta(seconds=7))
     row = rows(record, {"a": waiting}, NOW)[0]
@@ -55,7 +54,7 @@ def test_a_retry_counts_down(record: RunRecord) -> None:
     assert rows(record, {"a": waiting}, NOW + timedelta(seconds=9))[0].note == "tries again in 0 s"
 
 
-def test_a_finished_stage_shows_symbols_time_and_note(record: RunRecord) -> None:
+def test_a_finished_stage_shows_symbols_time_and_note(record: Run) -> None:
     """In, out and note come from the run's record, once the API says that the task is over."""
     record.write_stage(
         StageRecord("features", "done", started=NOW.isoformat(), seconds=1.25, summary=Summary(20, 18, "ok"))
@@ -64,7 +63,7 @@ def test_a_finished_stage_shows_symbols_time_and_note(record: RunRecord) -> None
     assert row == Row("features", "Completed", 1, 1.25, "20 → 18", "ok")
 
 
-def test_a_running_stage_shows_how_far_it_has_come(record: RunRecord) -> None:
+def test_a_running_stage_shows_how_far_it_has_come(record: Run) -> None:
     """What a stage notes is on its row while it runs; the record that comes after it has only its own note."""
     record.write_stage(StageRecord("ingestion", "running", started=NOW.isoformat()))
     record.note("ingestion", "1,234 / 5,000 symbols")
@@ -75,7 +74,7 @@ def test_a_running_stage_shows_how_far_it_has_come(record: RunRecord) -> None:
     assert rows(record, {"a": task("ingestion", "Completed", "COMPLETED")}, NOW)[0].note == ""
 
 
-def test_lines_tell_now_and_then_how_far_a_stage_has_come(record: RunRecord) -> None:
+def test_lines_tell_now_and_then_how_far_a_stage_has_come(record: Run) -> None:
     """A note gets a line of its own every few seconds and no more often, and none when the stage is over."""
     told: list[tuple[str, str]] = []
     times = iter([NOW, NOW, NOW + NOTE_EVERY / 2, NOW + NOTE_EVERY, NOW + NOTE_EVERY * 1.5, NOW + NOTE_EVERY * 3])
@@ -89,19 +88,19 @@ def test_lines_tell_now_and_then_how_far_a_stage_has_come(record: RunRecord) -> 
     assert told == [("Running", ""), ("Running", "2 / 5 symbols"), ("Completed", "all")]
 
 
-def test_parts_of_a_stage_follow_it(record: RunRecord) -> None:
+def test_parts_of_a_stage_follow_it(record: Run) -> None:
     """Relaxation levels are rows below their stage."""
     tasks = {str(n): task(f"policy level {n}", "Completed", "COMPLETED") for n in (2, 1)}
     assert [row.name for row in rows(record, tasks, NOW)] == [*STAGES, "policy level 1", "policy level 2"]
 
 
-def test_a_failure_shows_its_message(record: RunRecord) -> None:
+def test_a_failure_shows_its_message(record: Run) -> None:
     """The error's message is the note of a failed row."""
     record.write_stage(StageRecord("ingestion", "failed", started=NOW.isoformat(), error={"message": "no exchange"}))
     assert rows(record, {"a": task("ingestion", "Failed", "FAILED")}, NOW)[0].note == "no exchange"
 
 
-def test_the_last_picture_is_what_stays_on_the_screen(record: RunRecord) -> None:
+def test_the_last_picture_is_what_stays_on_the_screen(record: Run) -> None:
     """When the view closes, it has drawn the newest picture, however late that came."""
     console = Console(file=StringIO(), width=90, force_terminal=True, color_system=None)
     with LiveView(record, console, clock=lambda: NOW) as view:
@@ -112,7 +111,7 @@ def test_the_last_picture_is_what_stays_on_the_screen(record: RunRecord) -> None
     assert last.count("· Pending") == 2
 
 
-def test_lines_tell_each_change_once(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_tell_each_change_once(record: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """Off a terminal there is one line per change, and none for news that is not new."""
     with progress(record, "lines") as update:
         assert update is not None
@@ -128,7 +127,7 @@ def test_lines_tell_each_change_once(record: RunRecord, capsys: pytest.CaptureFi
     assert out.out == ""
 
 
-def test_a_line_waits_for_the_numbers_of_its_stage(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_waits_for_the_numbers_of_its_stage(record: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """The API may be faster than the record: what a stage's line says is complete, and never goes back."""
     with progress(record, "lines") as update:
         assert update is not None
@@ -142,7 +141,7 @@ def test_a_line_waits_for_the_numbers_of_its_stage(record: RunRecord, capsys: py
     assert "3 → 2" in lines[-1]
 
 
-def test_json_lines_are_machine_readable(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_are_machine_readable(record: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """Each line of ``--json`` is a document with a schema version, on stdout."""
     with progress(record, "json") as update:
         assert update is not None
@@ -153,19 +152,10 @@ def test_json_lines_are_machine_readable(record: RunRecord, capsys: pytest.Captu
     ]
 
 
-def test_no_progress_is_silent(record: RunRecord) -> None:
+def test_no_progress_is_silent(record: Run) -> None:
     """``--no-progress`` listens to nothing."""
     with progress(record, "none") as update:
         assert update is None
-
-
-@pytest.mark.parametrize(
-    ("flags", "mode"),
-    [((True, False), "none"), ((False, True), "json"), ((True, True), "json"), ((False, False), "lines")],
-)
-def test_the_mode_follows_flags_and_terminal(flags: tuple[bool, bool], mode: str) -> None:
-    """A test's stderr is no terminal, so without flags there are plain lines."""
-    assert default_mode(no_progress=flags[0], as_json=flags[1]) == mode
 
 
 def test_only_changed_rows_are_changed() -> None:

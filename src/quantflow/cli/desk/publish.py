@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,15 +15,6 @@ def publish(
     workspace: Workspace = None,
 ) -> None:
     """Make a run's weights its profile's current book; select, meta and resume do it by themselves."""
-    from quantflow.config.load import find_workspace
-    from quantflow.desk.publish import publish as move
-    from quantflow.errors import ConfigError
-    from quantflow.runs.status import find_run
+    from quantflow.cli.desk import actions
 
-    found = find_run(find_workspace(Path.cwd(), workspace), run)
-    if found.state != "completed":
-        raise ConfigError(
-            f"Run {found.record.run_id} is {found.state}, not complete.", hint=f"quantflow resume {found.record.run_id}"
-        )
-    book = move(found)
-    typer.echo(str(book) if book else "left alone: a newer book is there, or the run is not of the profile as it is")
+    actions.publish(run, workspace)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,22 +18,6 @@ def gc(
     workspace: Workspace = None,
 ) -> None:
     """Remove old runs, and the cached results and artifacts that no remaining run refers to."""
-    from datetime import timedelta
+    from quantflow.cli.ops import actions
 
-    from quantflow.config.load import find_workspace
-    from quantflow.ops.garbage import find_garbage, remove
-    from quantflow.runs.lock import removal
-
-    home = find_workspace(Path.cwd(), workspace)
-    with removal(home):
-        found = find_garbage(home, keep, timedelta(days=older_than) if older_than is not None else None)
-        if not dry_run:
-            found = remove(home, found)
-    for name in found.runs:
-        typer.echo(name)
-    verb, size = "would remove" if dry_run else "removed", found.bytes / 2**20
-    typer.echo(f"{verb} {len(found.runs)} runs and {len(found.files)} files ({size:.1f} MiB)", err=True)
-    for each in found.left:
-        typer.echo(f"left alone: {each.name}: {each.why}", err=True)
-    if found.live:
-        typer.echo(f"Skipping files while runs are in progress: {', '.join(found.live)}", err=True)
+    actions.gc(keep, older_than, workspace, dry_run=dry_run)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +12,6 @@ from quantflow.cli.options import AsJson, Workspace
 app = typer.Typer(
     help="List and show stages; run one on a run's artifacts.", no_args_is_help=True, rich_markup_mode=None
 )
-SCHEMA_VERSION = 1
 OfProfile = Annotated[
     str | None,
     typer.Option(
@@ -29,21 +26,9 @@ OfProfile = Annotated[
 @app.command("list")
 def list_(profile: OfProfile = None, workspace: Workspace = None, json: AsJson = False) -> None:
     """List stages: the built-in ones and those that installed packages register, or those of a profile."""
-    from quantflow.config.load import find_workspace, load_profile
-    from quantflow.pipeline.arrange import pipeline_of
-    from quantflow.pipeline.describe import described, known_stages
+    from quantflow.cli.pipeline import actions
 
-    if profile is None:
-        found = known_stages()
-    else:
-        loaded = load_profile(profile, workspace=find_workspace(Path.cwd(), workspace))
-        found = described(pipeline_of(loaded.settings()))
-    if json:
-        _write(stages=[stage.json() for stage in found])
-        return
-    from quantflow.ui.stages import print_stages
-
-    print_stages(found)
+    actions.list_stages(profile, workspace, as_json=json)
 
 
 @app.command("show")
@@ -57,26 +42,9 @@ def show(
     json: AsJson = False,
 ) -> None:
     """Show what a stage does, what it needs and makes, and the settings that it reads, with their defaults."""
-    from quantflow.config.load import find_workspace, load_profile
-    from quantflow.errors import unknown_name
-    from quantflow.pipeline.arrange import pipeline_of
-    from quantflow.pipeline.describe import describe, keys_of
-    from quantflow.pipeline.registry import StageRegistry
+    from quantflow.cli.pipeline import actions
 
-    if profile is None:
-        found = StageRegistry.get(stage)
-    else:
-        loaded = load_profile(profile, workspace=find_workspace(Path.cwd(), workspace))
-        own = {each.id: each for each in pipeline_of(loaded.settings())}
-        if stage not in own:
-            raise unknown_name("stage", stage, own)
-        found = own[stage]
-    if json:
-        _write(**describe(found).json(), settings=[vars(key) for key in keys_of(found)])
-        return
-    from quantflow.ui.stages import print_stage_definition
-
-    print_stage_definition(describe(found), keys_of(found))
+    actions.show_stage(stage, profile, workspace, as_json=json)
 
 
 @app.command("run")
@@ -89,24 +57,6 @@ def run(
     json: AsJson = False,
 ) -> None:
     """Run one stage on a run's artifacts and print what it made; the run's record stays as it is."""
-    from quantflow.config.load import find_workspace
-    from quantflow.review.single import made_by, stage_and_context
-    from quantflow.runs.status import find_run
-    from quantflow.sdk import QuantSDK
+    from quantflow.cli.pipeline import actions
 
-    record = find_run(find_workspace(Path.cwd(), workspace), run).record
-    found, context = stage_and_context(record, stage)
-    after = QuantSDK.run_stage(found, context)
-    made = made_by(record, found, after)
-    summary = after.summaries[found.id]
-    if json:
-        facts = {"run_id": record.run_id, "stage": found.id, "summary": vars(summary)}
-        _write(**facts, artifacts=[item.json() for item in made])
-        return
-    from quantflow.ui.stages import print_made
-
-    print_made(found.id, record.run_id, summary, made)
-
-
-def _write(**facts: object) -> None:
-    typer.echo(jsonlib.dumps({"schema_version": SCHEMA_VERSION, **facts}))
+    actions.run_stage(stage, run, workspace, as_json=json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,34 +35,9 @@ def lookahead(
     Exits with 1 when anything differs. Needs no server and leaves nothing behind.
     """
     asked = parse_date(as_of)
-    from quantflow.config.load import find_workspace, load_profile, meta_names, profile_names
-    from quantflow.errors import ConfigError
+    from quantflow.cli.review import actions
 
-    home = find_workspace(Path.cwd(), workspace)
-    if profile in meta_names(home) and profile not in profile_names(home):
-        raise ConfigError(
-            f"{profile!r} is a meta profile; the check is for a profile.",
-            hint=f"Check each of its sleeves: quantflow check lookahead --profile {_first_sleeve(profile, home)}",
-        )
-    loaded = load_profile(profile, workspace=home, overrides=sets or ())
-    from quantflow.review.lookahead import check_lookahead
-    from quantflow.runs.request import resolve_as_of
-    from quantflow.ui.check import print_lookahead, telling
-    from quantflow.ui.progress import write_json_line
-
-    with telling(quiet=no_progress or json) as tell:
-        found = check_lookahead(loaded, resolve_as_of(loaded, asked), probes, seed, tell)
-    if json:
-        write_json_line("lookahead", **found.json())
-    else:
-        print_lookahead(found)
-    if found.differences:
+    if not actions.lookahead(
+        profile, workspace, sets or (), asked, probes, seed, quiet=no_progress or json, as_json=json
+    ):
         raise typer.Exit(1)
-
-
-def _first_sleeve(meta: str, home: Path) -> str:
-    from quantflow.config.load import load_meta
-    from quantflow.config.profile import Profile
-
-    found = load_meta(meta, workspace=home).resolved.values()
-    return next((sleeve.name for sleeve in found if isinstance(sleeve, Profile)), "PROFILE")

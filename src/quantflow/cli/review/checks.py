@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,18 +16,6 @@ def checks(
     json: AsJson = False,
 ) -> None:
     """Show the data checks of a run: limits, the worst that was met, and the symbols that failed."""
-    from quantflow.config.load import find_workspace
-    from quantflow.review.checks import checks_of
-    from quantflow.review.restated import restatement
-    from quantflow.runs.status import find_run
-    from quantflow.ui.checks import print_checks
-    from quantflow.ui.progress import write_json_line
+    from quantflow.cli.review import actions
 
-    found = find_run(find_workspace(Path.cwd(), workspace), run)
-    record = checks_of(found)
-    changed = restatement(found.record, found.outputs)
-    if json:
-        told = None if changed is None else changed.json()
-        write_json_line("checks", run_id=found.record.run_id, **record, restated=told)
-    else:
-        print_checks(found, record, changed)
+    actions.checks(run, workspace, as_json=json)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,35 +23,9 @@ def inspect(
     json: AsJson = False,
 ) -> None:
     """List runs, or show one: reads the folder only, so it needs no server and works on a killed run."""
-    from quantflow.config.load import find_workspace
-    from quantflow.errors import ConfigError, unknown_name
-    from quantflow.runs.status import SCHEMA_VERSION, find_run, list_runs
-    from quantflow.ui import tables
+    from quantflow.cli.review import actions
 
-    home = find_workspace(Path.cwd(), workspace)
     if run is None:
-        if stage is not None:
-            raise ConfigError("--stage needs a run.", hint="quantflow inspect latest --stage " + stage)
-        runs = list_runs(home, sleeves=every)
-        if json:
-            brief = [{k: r.json()[k] for k in _BRIEF} for r in runs]
-            typer.echo(jsonlib.dumps({"schema_version": SCHEMA_VERSION, "runs": brief}))
-        elif runs:
-            tables.print_runs(runs)
-        else:
-            typer.echo(f"no runs in {home}", err=True)
-        return
-    found = find_run(home, run)
-    if stage is not None and stage not in found.stages:
-        raise unknown_name("stage", stage, found.stages)
-    if json:
-        whole = found.json()
-        picked = whole if stage is None else next(s for s in whole["stages"] if s["stage"] == stage)
-        typer.echo(jsonlib.dumps({"schema_version": SCHEMA_VERSION, **picked}))
-    elif stage is not None:
-        tables.print_stage(found, stage)
+        actions.list_runs(workspace, stage, every=every, as_json=json)
     else:
-        tables.print_run(found)
-
-
-_BRIEF = ("run_id", "state", "degraded", "kind", "profile", "as_of", "created", "folder")
+        actions.inspect(run, workspace, stage, as_json=json)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from quantflow.cli import complete
 from quantflow.cli.options import AsJson, NoProgress, Workspace
-
-if TYPE_CHECKING:
-    from quantflow.runs.status import RunStatus
 
 
 def reproduce(
@@ -33,44 +28,8 @@ def reproduce(
     Exits with 0 when all is the same, with 1 when anything differs: the first stage that does is named, and the likely
     cause. Needs no server; the run is not touched.
     """
-    from quantflow.config.load import find_workspace
-    from quantflow.errors import ConfigError
-    from quantflow.review.reproduce import parts_of
-    from quantflow.runs.recall import recall
-    from quantflow.runs.status import find_run
-    from quantflow.ui.check import telling
+    from quantflow.cli.review import actions
 
-    home = find_workspace(Path.cwd(), workspace)
-    chosen = find_run(home, run)
-    if refetch and not sleeves and chosen.record.header["kind"] == "meta":
-        raise ConfigError(
-            f"{chosen.record.run_id} is a meta run: only its sleeves fetch data.",
-            hint=f"quantflow reproduce {chosen.record.run_id} --sleeves --refetch",
-        )
-    differs = False
-    runs, without = parts_of(chosen) if sleeves else ([chosen], [])
-    for name in without:
-        typer.echo(f"sleeve {name} is left out: it failed, and the portfolio was made without it", err=True)
-    for each in runs:
-        recall(each.record)
-        with telling(quiet=no_progress or json) as tell:
-            differs |= not _one(each, refetch=refetch, sleeves=sleeves, keep=keep, json=json, tell=tell)
-    if differs:
+    how = actions.Reproducing(refetch, sleeves, keep, quiet=no_progress or json, as_json=json)
+    if not actions.reproduce(run, workspace, how):
         raise typer.Exit(1)
-
-
-def _one(run: RunStatus, *, refetch: bool, sleeves: bool, keep: bool, json: bool, tell: Callable[[str], None]) -> bool:
-    """Reproduce one run, show what came of it, and return whether all is the same."""
-    from quantflow.review.reproduce import reproduce as execute_again
-    from quantflow.review.reproduce import scratch_folder
-    from quantflow.ui.progress import write_json_line
-    from quantflow.ui.reproduce import print_reproduction
-
-    with scratch_folder(run.record.workspace, keep=keep) as folder:
-        found = execute_again(run, folder, refetch=refetch, tell=tell)
-    kept = str(folder) if keep else None
-    if json:
-        write_json_line("reproduce", **found.json(), kept=kept)
-    else:
-        print_reproduction(found, with_sleeves=sleeves, kept=kept)
-    return found.same

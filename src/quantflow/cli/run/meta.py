@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from quantflow.cli import complete
-from quantflow.cli.options import (
-    AsJson,
-    AsOf,
-    Force,
-    NewRunId,
-    NoProgress,
-    Sets,
-    Strict,
-    Workspace,
-    parse_date,
-)
-from quantflow.cli.unattended import Deadline, Ping, unattended
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from quantflow.runs.done import AlreadyDone
+from quantflow.cli.options import AsJson, AsOf, Force, NewRunId, NoProgress, Sets, Strict, Workspace
+from quantflow.cli.unattended import Deadline, Ping
 
 
 class Runner(StrEnum):
@@ -61,38 +45,11 @@ def meta(
     json: AsJson = False,
 ) -> None:
     """Run the sleeves of a meta profile in parallel, and combine them into one portfolio."""
-    from quantflow.config.load import find_workspace, load_meta
-    from quantflow.runs.record import RunRecord, check_run_id
-    from quantflow.runs.taken import refuse_taken
+    from quantflow.cli.run import start
 
-    asked = parse_date(as_of)
-    home = find_workspace(Path.cwd(), workspace)
+    asked = start.Asked(run_id, as_of, force, strict, deadline, ping, start.mode(no_progress, json))
     chosen = [*(sets or ()), *_execution("runner", runner and runner.value), *_execution("ray_address", ray_address)]
-    loaded = load_meta(meta_profile, workspace=home, overrides=chosen)
-    if loaded.has_plug_ins:
-        from quantflow.runs.request import check_stages
-
-        check_stages(loaded)
-    if run_id is not None:
-        refuse_taken(RunRecord(home, check_run_id(run_id)))
-    if loaded.execution.ray_address:
-        from quantflow.execution.ray import probe
-
-        probe(loaded.execution.ray_address)
-    from quantflow.cli.running import run_and_show
-    from quantflow.ui.progress import default_mode
-
-    def begin() -> AbstractContextManager[RunRecord | AlreadyDone]:
-        from quantflow.runs.begin import begun, begun_unless_done
-        from quantflow.runs.request import resolve_meta_as_of
-
-        when = resolve_meta_as_of(loaded, asked)
-        if run_id is None and not force:
-            return begun_unless_done(loaded, home, when)
-        return begun(loaded, home, when, run_id)
-
-    with unattended(deadline, ping):
-        run_and_show(home, begin, default_mode(no_progress=no_progress, as_json=json), strict=strict)
+    start.meta(meta_profile, workspace, chosen, asked)
 
 
 def _execution(key: str, value: str | None) -> list[str]:

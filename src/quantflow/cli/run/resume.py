@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from quantflow.cli import complete
 from quantflow.cli.options import AsJson, DryRun, NoProgress, Sets, Strict, Workspace
-
-if TYPE_CHECKING:
-    from quantflow.runs.record import RunRecord
-    from quantflow.runs.status import RunStatus
 
 
 def resume(
@@ -31,75 +26,7 @@ def resume(
     json: AsJson = False,
 ) -> None:
     """Continue a run: what is complete is kept, the rest is done with the run's own frozen settings."""
-    from contextlib import nullcontext
+    from quantflow.cli.run import start
 
-    from quantflow.config.load import find_workspace
-    from quantflow.runs.begin import taken_up
-    from quantflow.runs.request import downstream, plan_of
-    from quantflow.runs.status import find_run
-    from quantflow.runs.taken import refuse_locked
-    from quantflow.ui.progress import default_mode
-
-    found = find_run(find_workspace(Path.cwd(), workspace), run)
-    record = found.record
-    refuse_locked(record)
-    forced = downstream(record.stages, first) if first else ()
-    if dry_run:
-        record = _changed(record, sets, write=False)
-        _print_plan(record, plan_of(record, forced), json)
-        return
-    with taken_up(record):
-        if found.state == "completed" and not forced and not sets:
-            _nothing_to_do(found, json)
-            from quantflow.cli.running import publish
-
-            publish(found, "json" if json else "plain")  # the run may have died between its end and its publication
-            return
-        from quantflow.cli.running import run_and_show
-
-        record = _changed(record, sets, write=True)
-        _announce(record, forced, json)
-        mode = default_mode(no_progress=no_progress, as_json=json)
-        run_and_show(record.workspace, lambda: nullcontext(record), mode, forced=forced, strict=strict)
-
-
-def _changed(record: RunRecord, sets: list[str] | None, *, write: bool) -> RunRecord:
-    from quantflow.runs.request import with_settings
-
-    return with_settings(record, sets, write=write) if sets else record
-
-
-def _announce(record: RunRecord, forced: tuple[str, ...], as_json: bool) -> None:
-    """Say which run is continued, what is kept, and why the rest is run."""
-    import sys
-
-    from quantflow.runs.request import plan_of
-    from quantflow.runs.sleeves import complete_sleeves
-
-    if as_json:
-        return
-    lines = plan_of(record, forced)
-    sleeves = complete_sleeves(record)
-    kept = [f"sleeve {name}" for name in sleeves] + [line.stage for line in lines if line.action == "reuse"]
-    due = [f"{line.stage} ({line.reason.value})" for line in lines if line.action == "run"]
-    sys.stderr.write(f"resuming {record.run_id}\n")
-    sys.stderr.write(f"  keep  {', '.join(kept) or 'nothing'}\n  run   {', '.join(due) or 'nothing'}\n")
-
-
-def _print_plan(record: RunRecord, lines: list, as_json: bool) -> None:  # type: ignore[type-arg]
-    from quantflow.ui.progress import write_json_line
-    from quantflow.ui.tables import print_plan
-
-    if as_json:
-        write_json_line("plan", run_id=record.run_id, stages=[line.json() for line in lines])
-    else:
-        print_plan(lines)
-
-
-def _nothing_to_do(found: RunStatus, as_json: bool) -> None:
-    from quantflow.ui.progress import write_json_line
-
-    if as_json:
-        write_json_line("result", run=found.json(), outcome=None)
-        return
-    typer.echo(f"nothing to do: {found.record.run_id} is complete ({len(found.done)}/{len(found.stages)})")
+    mode = start.mode(no_progress, json)
+    start.resume(run, workspace, sets or (), first, mode, dry_run=dry_run, strict=strict)

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from quantflow.cli import complete
-from quantflow.cli.options import (
-    AsJson,
-    AsOf,
-    DryRun,
-    Force,
-    NewRunId,
-    NoProgress,
-    Sets,
-    Strict,
-    Workspace,
-    parse_date,
-)
-from quantflow.cli.unattended import Deadline, Ping, unattended
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from datetime import date
-
-    from quantflow.config.profile import Profile
-    from quantflow.runs.done import AlreadyDone
-
-CALENDARS_THAT_EXIST = ("XNYS", "24/7")
+from quantflow.cli.options import AsJson, AsOf, DryRun, Force, NewRunId, NoProgress, Sets, Strict, Workspace
+from quantflow.cli.unattended import Deadline, Ping
 
 
 def select(
@@ -49,52 +28,7 @@ def select(
     json: AsJson = False,
 ) -> None:
     """Run a profile: ingest, features, scores, clusters, policy, atoms, weights, walk-forward, report."""
-    from quantflow.config.load import find_workspace, load_profile
-    from quantflow.runs.record import RunRecord, check_run_id
+    from quantflow.cli.run import start
 
-    asked = parse_date(as_of)
-    home = find_workspace(Path.cwd(), workspace)
-    loaded = load_profile(profile, workspace=home, overrides=sets or ())
-    if loaded.pipeline.stages:
-        from quantflow.runs.request import check_stages
-
-        check_stages(loaded)
-    if run_id is not None:
-        from quantflow.runs.taken import refuse_taken
-
-        refuse_taken(RunRecord(home, check_run_id(run_id)))
-    if dry_run:
-        _print_plan(loaded, home, asked, json)
-        return
-    session = _session(loaded, asked) if asked or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
-    from quantflow.cli.running import run_and_show
-    from quantflow.ui.progress import default_mode
-
-    def begin() -> AbstractContextManager[RunRecord | AlreadyDone]:
-        from quantflow.runs.begin import begun, begun_unless_done
-
-        when = session or _session(loaded, None)
-        if run_id is None and not force:
-            return begun_unless_done(loaded, home, when)
-        return begun(loaded, home, when, run_id)
-
-    with unattended(deadline, ping):
-        run_and_show(home, begin, default_mode(no_progress=no_progress, as_json=json), strict=strict)
-
-
-def _session(profile: Profile, asked: date | None) -> date:
-    from quantflow.runs.request import resolve_as_of
-
-    return resolve_as_of(profile, asked)
-
-
-def _print_plan(profile: Profile, home: Path, asked: date | None, as_json: bool) -> None:
-    from quantflow.runs.request import plan_new
-    from quantflow.ui.progress import write_json_line
-    from quantflow.ui.tables import print_plan
-
-    lines = plan_new(profile, home, _session(profile, asked))
-    if as_json:
-        write_json_line("plan", stages=[line.json() for line in lines])
-    else:
-        print_plan(lines)
+    asked = start.Asked(run_id, as_of, force, strict, deadline, ping, start.mode(no_progress, json))
+    start.select(profile, workspace, sets or (), asked, dry_run=dry_run)

@@ -10,7 +10,7 @@ import pytest
 
 from processes import run_cli
 from quantflow.desk.publish import mark_stale
-from quantflow.runs.status import RunStatus
+from quantflow.runs.run import Run
 from recorded import Name, recorded
 
 NAMES = {"AAA": Name([1, 100.0]), "BBB": Name([1, 50.0])}
@@ -19,21 +19,21 @@ HEADER = "symbol,side,quantity,price,notional,current_weight,target_weight,cost,
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> RunStatus:
+def run(tmp_path: Path) -> Run:
     """A workspace with a book, and holdings that are all cash."""
     found = recorded(tmp_path, NAMES, WEIGHTS)
     folder = tmp_path / "current" / "demo"
     folder.mkdir(parents=True)
-    told = {"run_id": found.record.run_id, "as_of": "2022-12-28", "weights": WEIGHTS}
+    told = {"run_id": found.id, "as_of": "2022-12-28", "weights": WEIGHTS}
     (folder / "book.json").write_text(json.dumps(told))
     (tmp_path / "holdings.csv").write_text("symbol,quantity\ncash,10010\n")
     return found
 
 
-def test_exit_code_10_means_that_there_are_orders(run: RunStatus, tmp_path: Path) -> None:
+def test_exit_code_10_means_that_there_are_orders(run: Run, tmp_path: Path) -> None:
     """10 with orders and 0 without, only with --detailed-exitcode; the file is written either way."""
     command = ("orders", "--holdings", "holdings.csv")
-    file = run.record.folder / "orders.csv"
+    file = run.folder / "orders.csv"
     asked = run_cli(*command, "--detailed-exitcode", cwd=tmp_path)
     assert asked.returncode == 10, asked.stderr
     rows = [line.split(",")[:3] for line in file.read_text().splitlines()[1:]]
@@ -45,7 +45,7 @@ def test_exit_code_10_means_that_there_are_orders(run: RunStatus, tmp_path: Path
     assert file.read_text() == HEADER
 
 
-def test_the_screen_says_what_why_and_what_is_left(run: RunStatus, tmp_path: Path) -> None:
+def test_the_screen_says_what_why_and_what_is_left(run: Run, tmp_path: Path) -> None:
     """Orders, names left alone with the rule, totals, and where the file is; nothing on stderr."""
     (tmp_path / "holdings.csv").write_text("symbol,quantity,price\nAAA,60,\nOLD,1.5,100\ncash,4000,\n")
     shown = run_cli("orders", "latest", "--holdings", "holdings.csv", "--out", "mine.csv", cwd=tmp_path)
@@ -59,21 +59,21 @@ def test_the_screen_says_what_why_and_what_is_left(run: RunStatus, tmp_path: Pat
     assert f"written {tmp_path / 'mine.csv'}" in shown.stdout
 
 
-def test_a_stale_book_ends_with_23(run: RunStatus, tmp_path: Path) -> None:
+def test_a_stale_book_ends_with_23(run: Run, tmp_path: Path) -> None:
     """Said and refused, nothing written; with --stale-ok it is warned of, and taken."""
-    mark_stale(run.record, ["it failed"])
+    mark_stale(run, ["it failed"])
     command = ("orders", "--holdings", "holdings.csv", "--json")
     refused = run_cli(*command, cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (23, "")
     assert "it failed" in refused.stderr
-    assert not (run.record.folder / "orders.csv").exists()
+    assert not (run.folder / "orders.csv").exists()
     taken = run_cli(*command, "--stale-ok", cwd=tmp_path)
     assert taken.returncode == 0, taken.stderr
     assert "it failed" in json.loads(taken.stdout)["stale"]
     assert "warning: the book is stale" in run_cli(*command[:-1], "--stale-ok", cwd=tmp_path).stderr
 
 
-def test_out_writes_what_a_link_names_and_files_alone(run: RunStatus, tmp_path: Path) -> None:
+def test_out_writes_what_a_link_names_and_files_alone(run: Run, tmp_path: Path) -> None:
     """A link stays a link, and its file is written; what is no file, such as a pipe, is refused and stays."""
     (tmp_path / "far").mkdir()
     (tmp_path / "link.csv").symlink_to(tmp_path / "far" / "orders.csv")
@@ -97,7 +97,7 @@ def test_out_writes_what_a_link_names_and_files_alone(run: RunStatus, tmp_path: 
         (("RUN", "--holdings", "holdings.csv"), "No run named 'RUN'"),
     ],
 )
-def test_wrong_usage_ends_with_2(run: RunStatus, tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+def test_wrong_usage_ends_with_2(run: Run, tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
     """One line of what is wrong and a hint."""
     ended = run_cli("orders", *arguments, cwd=tmp_path)
     assert ended.returncode == 2

@@ -13,8 +13,8 @@ from quantflow.cli.main import app
 from quantflow.config.load import load_profile
 from quantflow.errors import ConfigError
 from quantflow.pipeline.registry import META, SELECTION
+from quantflow.runs.create import create_run
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.request import create_run
 from quantflow.sdk import QuantSDK
 
 FILE = """

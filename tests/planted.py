@@ -1,6 +1,6 @@
 """Run quantflow with one fault planted at one place.
 
-``python -m quantflow.testing.faults PLACE WHEN WHAT -- ARGUMENTS`` runs the command line with *ARGUMENTS*, and at the
+``python tests/planted.py PLACE WHEN WHAT -- ARGUMENTS`` runs the command line with *ARGUMENTS*, and at the
 first passage of *PLACE* does *WHAT*, ``before`` or ``after`` the step itself. Everything else is the real thing.
 
 Places: ``header`` · ``record:STAGE:STATE`` · ``artifact:STAGE`` · ``cache:STAGE`` · ``export:FILE`` (files coming

@@ -1,0 +1,96 @@
+"""What the small commands for a workspace do: ``init``, ``cron``, ``gc``, ``server``, ``help``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import typer
+
+from quantflow.cli.boundary import EXIT_CODES
+from quantflow.config.load import find_workspace
+from quantflow.errors import unknown_name
+from quantflow.ops.garbage import find_garbage, remove
+from quantflow.ops.schedule import crontab
+from quantflow.ops.starter import IGNORE, PROFILE, start_workspace
+from quantflow.runs.lock import removal
+from quantflow.server import kept
+from quantflow.server.kept import ServerStatus
+from quantflow.ui.emit import emit
+
+
+def init(folder: Path) -> None:
+    """Write the first files of a workspace, and say what comes next."""
+    done = start_workspace(folder.absolute())
+    for name in done.written:
+        typer.echo(f"wrote  {folder / name}")
+    if done.not_ignored:
+        typer.echo(f"kept   {folder / IGNORE}; it does not name: {' '.join(done.not_ignored)}", err=True)
+    there = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    typer.echo(f"next   {there}quantflow select --profile {PROFILE}", err=True)
+
+
+def cron(profile: str, after: str | None, workspace: Path | None) -> None:
+    """Print the schedule of a profile for cron and for systemd."""
+    home = find_workspace(Path.cwd(), workspace).resolve()
+    program = Path(sys.argv[0]).resolve()
+    program = program if program.name == "quantflow" else Path(sys.executable).with_name("quantflow")
+    typer.echo(crontab(home, profile, program, after))
+
+
+def gc(keep: int, older_than: int | None, workspace: Path | None, *, dry_run: bool) -> None:
+    """Remove old runs and what only they needed, or say what would go."""
+    home = find_workspace(Path.cwd(), workspace)
+    with removal(home):
+        found = find_garbage(home, keep, timedelta(days=older_than) if older_than is not None else None)
+        if not dry_run:
+            found = remove(home, found)
+    for name in found.runs:
+        typer.echo(name)
+    verb, size = "would remove" if dry_run else "removed", found.bytes / 2**20
+    typer.echo(f"{verb} {len(found.runs)} runs and {len(found.files)} files ({size:.1f} MiB)", err=True)
+    for each in found.left:
+        typer.echo(f"left alone: {each.name}: {each.why}", err=True)
+    if found.live:
+        typer.echo(f"Skipping files while runs are in progress: {', '.join(found.live)}", err=True)
+
+
+def explain(topic: str) -> None:
+    """Print what is known of a topic."""
+    if topic != "exit-codes":
+        raise unknown_name("topic", topic, ["exit-codes"])
+    for code, meaning in EXIT_CODES.items():
+        typer.echo(f"{code:>3}  {meaning}")
+
+
+def start_server(workspace: Path | None, *, as_json: bool) -> None:
+    """Start the workspace's API server, unless one is configured; show which one runs use."""
+    home = find_workspace(Path.cwd(), workspace)
+    found = kept.server_status(home)
+    _show(found if found.configured else kept.start_server(home), as_json)
+
+
+def stop_server(workspace: Path | None) -> None:
+    """Stop the workspace's API server."""
+    ended = kept.stop_server(find_workspace(Path.cwd(), workspace))
+    typer.echo("stopped" if ended else "a run uses it: it ends with that run", err=True)
+
+
+def show_server(workspace: Path | None, *, as_json: bool) -> bool:
+    """Show which API server runs use; return whether it answers."""
+    found = kept.server_status(find_workspace(Path.cwd(), workspace))
+    _show(found, as_json)
+    return found.healthy
+
+
+def _show(found: ServerStatus, as_json: bool) -> None:
+    if as_json:
+        emit("server", **found.json())
+    elif found.url is None:
+        typer.echo("no API server runs: each run starts its own")
+    else:
+        about = "configured" if found.configured else f"pid {found.pid}, since {found.since}"
+        life = "kept" if found.kept else "another's" if found.configured else "ends with the last run"
+        typer.echo(f"{found.url}  {'healthy' if found.healthy else 'DOES NOT ANSWER'}  {about}, {life}")

@@ -1,0 +1,72 @@
+"""What ``status`` and ``catchup`` do: which sessions were done, and running those that were not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from quantflow.cli.run.start import mode, run_and_show
+from quantflow.config.load import find_workspace, load_meta, load_profile
+from quantflow.ops.sessions import Night, Nights, nights_of
+from quantflow.runs.begin import begun, taken_up
+from quantflow.runs.book import broken
+from quantflow.runs.record import RunRecord
+from quantflow.runs.run import Run
+from quantflow.server.server import api_server
+from quantflow.ui.emit import emit
+from quantflow.ui.sessions import print_broken, print_nights
+
+EVERY = 100_000
+
+
+def status(sessions: int, profiles: Sequence[str], workspace: Path | None, *, as_json: bool) -> None:
+    """Show how the last sessions went."""
+    home = find_workspace(Path.cwd(), workspace)
+    found = nights_of(home, sessions, profiles)
+    books = [each for each in broken(home) if not profiles or each.profile in profiles]
+    if as_json:
+        emit("status", profiles=[each.json() for each in found], broken_books=[each.json() for each in books])
+        return
+    if found:
+        print_nights(found)
+    else:
+        typer.echo(f"no runs in {home}", err=True)
+    print_broken(books)
+
+
+def catchup(
+    profiles: Sequence[str],
+    since: date | None,
+    workspace: Path | None,
+    *,
+    no_progress: bool,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    """Run the sessions that are due, oldest first; or only list them."""
+    home = find_workspace(Path.cwd(), workspace)
+    found = nights_of(home, EVERY, profiles, since)
+    due = sorted(((night.day, each.profile, night, each) for each in found for night in each.due), key=lambda x: x[:2])
+    if not due:
+        typer.echo("nothing to catch up", err=True)
+        return
+    for day, name, night, _ in due:
+        typer.echo(f"{day}  {name}  {f'resume {night.run_id}' if night.run_id else 'run'}", err=True)
+    if dry_run:
+        return
+    with api_server(home):
+        for day, _, night, each in due:
+            run_and_show(home, partial(_begin, home, each, night, day), mode(no_progress, as_json))
+
+
+def _begin(home: Path, each: Nights, night: Night, day: date) -> AbstractContextManager[Run]:
+    """Return the run of that session, to be owned: the one that was begun, else a new one."""
+    if night.run_id:
+        return taken_up(RunRecord(home, night.run_id))
+    load = load_meta if each.kind == "meta" else load_profile
+    return begun(load(each.profile, workspace=home), home, day)

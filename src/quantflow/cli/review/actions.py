@@ -1,0 +1,184 @@
+"""What the commands that ask about runs do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import typer
+
+from quantflow.config.load import find_workspace, load_meta, load_profile, meta_names, profile_names
+from quantflow.config.profile import Profile
+from quantflow.errors import ConfigError, unknown_name
+from quantflow.review.bridge import bridge_of
+from quantflow.review.checks import checks_of
+from quantflow.review.compare import compare, previous
+from quantflow.review.lookahead import check_lookahead
+from quantflow.review.reproduce import parts_of, scratch_folder
+from quantflow.review.reproduce import reproduce as execute_again
+from quantflow.review.restated import restatement
+from quantflow.review.why import path_of
+from quantflow.runs import find
+from quantflow.runs.create import resolve_as_of
+from quantflow.runs.find import find_run
+from quantflow.runs.recall import recall
+from quantflow.runs.run import Meta, Run
+from quantflow.ui import tables
+from quantflow.ui.checks import print_checks, print_lookahead, telling
+from quantflow.ui.compare import print_comparison
+from quantflow.ui.emit import emit
+from quantflow.ui.reproduce import print_reproduction
+from quantflow.ui.why import print_path
+
+BRIEF = ("run_id", "state", "degraded", "kind", "profile", "as_of", "created", "folder")
+"""What the list of runs says of each."""
+
+
+def _found(run: str, workspace: Path | None) -> Run:
+    return find_run(find_workspace(Path.cwd(), workspace), run)
+
+
+def list_runs(workspace: Path | None, stage: str | None, *, every: bool, as_json: bool) -> None:
+    """List the workspace's runs."""
+    if stage is not None:
+        raise ConfigError("--stage needs a run.", hint="quantflow inspect latest --stage " + stage)
+    home = find_workspace(Path.cwd(), workspace)
+    runs = find.list_runs(home, sleeves=every)
+    if as_json:
+        emit("runs", runs=[{name: run.json()[name] for name in BRIEF} for run in runs])
+    elif runs:
+        tables.print_runs(runs)
+    else:
+        typer.echo(f"no runs in {home}", err=True)
+
+
+def inspect(run: str, workspace: Path | None, stage: str | None, *, as_json: bool) -> None:
+    """Show a run, or one stage of it."""
+    found = _found(run, workspace)
+    if stage is not None and stage not in found.stages:
+        raise unknown_name("stage", stage, found.stages)
+    if as_json and stage is None:
+        emit("run", **found.json())
+    elif as_json:
+        emit("stage", **found.stage_json(stage or ""))
+    elif stage is not None:
+        tables.print_stage(found, stage)
+    else:
+        tables.print_run(found)
+
+
+def why(symbol: str, run: str, workspace: Path | None, *, as_json: bool) -> None:
+    """Show the path of one name."""
+    path = path_of(_found(run, workspace), symbol)
+    if as_json:
+        emit("why", **path.json())
+    else:
+        print_path(path)
+
+
+def diff(before: str | None, after: str, workspace: Path | None, *, as_json: bool) -> None:
+    """Compare two runs."""
+    new = _found(after, workspace)
+    old = _found(before, workspace) if before else previous(new)
+    found = compare(old, new)
+    with telling(quiet=as_json) as tell:
+        bridge = bridge_of(old, new, tell) if found.weights else None
+    if as_json:
+        emit("diff", **found.json(), bridge=bridge and bridge.json())
+    else:
+        print_comparison(found, bridge)
+
+
+def checks(run: str, workspace: Path | None, *, as_json: bool) -> None:
+    """Show the data checks of a run."""
+    found = _found(run, workspace)
+    record = checks_of(found)
+    changed = restatement(found)
+    if as_json:
+        emit("checks", run_id=found.id, **record, restated=changed and changed.json())
+    else:
+        print_checks(found, record, changed)
+
+
+def lookahead(
+    profile: str,
+    workspace: Path | None,
+    sets: Sequence[str],
+    as_of: date | None,
+    probes: int,
+    seed: int,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> bool:
+    """Check a profile for look-ahead; return whether nothing differs."""
+    home = find_workspace(Path.cwd(), workspace)
+    if profile in meta_names(home) and profile not in profile_names(home):
+        raise ConfigError(
+            f"{profile!r} is a meta profile; the check is for a profile.",
+            hint=f"Check each of its sleeves: quantflow check lookahead --profile {_first_sleeve(profile, home)}",
+        )
+    loaded = load_profile(profile, workspace=home, overrides=sets)
+    with telling(quiet=quiet) as tell:
+        found = check_lookahead(loaded, resolve_as_of(loaded, as_of), probes, seed, tell)
+    if as_json:
+        emit("lookahead", **found.json())
+    else:
+        print_lookahead(found)
+    return not found.differences
+
+
+def _first_sleeve(meta: str, home: Path) -> str:
+    found = load_meta(meta, workspace=home).resolved.values()
+    return next((sleeve.name for sleeve in found if isinstance(sleeve, Profile)), "PROFILE")
+
+
+@dataclass(frozen=True)
+class Reproducing:
+    """How a run is reproduced and shown.
+
+    Attributes:
+        refetch: Whether data are fetched anew.
+        sleeves: Whether the runs of a meta run's sleeves are reproduced first.
+        keep: Whether the folder with what was made stays.
+        quiet: Whether no progress is shown.
+        as_json: Whether the result is JSON.
+    """
+
+    refetch: bool
+    sleeves: bool
+    keep: bool
+    quiet: bool
+    as_json: bool
+
+
+def reproduce(run: str, workspace: Path | None, how: Reproducing) -> bool:
+    """Execute a run again, and those of its sleeves if asked; return whether all is the same."""
+    chosen = _found(run, workspace)
+    if how.refetch and not how.sleeves and isinstance(chosen, Meta):
+        raise ConfigError(
+            f"{chosen.id} is a meta run: only its sleeves fetch data.",
+            hint=f"quantflow reproduce {chosen.id} --sleeves --refetch",
+        )
+    runs, without = parts_of(chosen) if how.sleeves else ([chosen], [])
+    for name in without:
+        typer.echo(f"sleeve {name} is left out: it failed, and the portfolio was made without it", err=True)
+    same = True
+    for each in runs:
+        recall(each)
+        with telling(quiet=how.quiet) as tell:
+            same &= _reproduced(each, how, tell)
+    return same
+
+
+def _reproduced(run: Run, how: Reproducing, tell: Callable[[str], None]) -> bool:
+    with scratch_folder(run.workspace, keep=how.keep) as folder:
+        found = execute_again(run, folder, refetch=how.refetch, tell=tell)
+    kept = str(folder) if how.keep else None
+    if how.as_json:
+        emit("reproduce", **found.json(), kept=kept)
+    else:
+        print_reproduction(found, with_sleeves=how.sleeves, kept=kept)
+    return found.same

@@ -1,0 +1,97 @@
+"""A run while it goes on: its progress, its result or how to continue it, and its publication."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import typer
+
+from quantflow.desk.publish import publish as move_book
+from quantflow.desk.publish import stale_when_it_fails
+from quantflow.errors import Interrupted, LockedError
+from quantflow.flows.launch import execute
+from quantflow.runs.outcome import outcome
+from quantflow.runs.run import Run
+from quantflow.server.server import ApiServer
+from quantflow.ui.emit import emit
+from quantflow.ui.errors import print_next
+from quantflow.ui.log import log
+from quantflow.ui.progress import progress
+from quantflow.ui.tables import print_outcome
+
+
+def executed(record: Run, server: ApiServer, mode: str, forced: Sequence[str]) -> Run:
+    """Run or continue a created run, and show its progress; or what failed, and how to continue."""
+    with _how_to_continue(record, mode), stale_when_it_fails(record), progress(record, mode) as listener:
+        return execute(record, server, forced=forced, listener=listener)
+
+
+def say_completed(run: Run, mode: str) -> None:
+    """Say that the run is complete, and show its result."""
+    note = ", but degraded" if run.degraded else ""
+    log("warning" if note else "info", "run.completed", f"{run.id} is complete{note}")
+    _show(run, mode)
+
+
+def say_done(run: Run, mode: str) -> None:
+    """Say that there was nothing to do, and name the run that makes a new one unnecessary."""
+    facts = {"run_id": run.id, "as_of": run.as_of.isoformat()}
+    log("info", "run.already_done", f"already done: {facts['run_id']}", **facts)
+    if mode == "json":
+        emit("already_done", **facts)
+    else:
+        typer.echo(f"already done: {facts['run_id']} (as-of {facts['as_of']}); --force runs it again")
+
+
+def publish(run: Run, mode: str) -> None:
+    """Make a complete run its profile's current book, unless that is newer, and say where it is.
+
+    Raises:
+        DegradedError: If a gate holds it back.
+    """
+    book = move_book(run)
+    if book:
+        log("info", "book.published", f"the book is {book}", run_id=run.id)
+    if book and mode != "json":
+        typer.echo(f"book         {book}")
+
+
+def _show(run: Run, mode: str) -> None:
+    found = outcome(run)
+    if mode == "json":
+        emit("result", run=run.json(), outcome=found.json())
+    else:
+        print_outcome(run, found)
+
+
+@contextmanager
+def _how_to_continue(record: Run, mode: str) -> Iterator[None]:
+    try:
+        yield
+    except (Interrupted, Exception) as error:
+        _print_how_to_continue(record, error, mode)
+        raise
+
+
+def _print_how_to_continue(record: Run, error: BaseException, mode: str) -> None:
+    if isinstance(error, LockedError):
+        return
+    run = record.again()
+    failed = run.failed
+    if mode == "json":
+        stage = failed.stage if failed else None
+        emit("failed", run_id=record.id, stage=stage, error=str(error), type=type(error).__name__)
+    head = "INTERRUPTED" if isinstance(error, Interrupted) else "FAILED"
+    resume = f"quantflow resume {record.id}"
+    where = {"stage": failed.stage, "attempt": failed.attempt} if failed else {}
+    if log("error", f"run.{head.lower()}", f"{record.id} {head.lower()}", **where, resume=resume):
+        return
+    tries = f"  after {failed.attempt} attempts" if failed and failed.attempt > 1 else ""
+    lines = [(head, f"{failed.stage}{tries}")] if failed else [(head, "")]
+    lines += [
+        ("run", f"{record.id}  done {len(run.done)}/{len(run.stages)}: {', '.join(run.done) or 'none'}"),
+        ("log", str(record.folder / "log.txt")),
+        ("resume", resume),
+    ]
+    print_next(lines)

@@ -1,0 +1,211 @@
+"""What ``select``, ``meta`` and ``resume`` do before a run goes on: load, check, refuse, plan, start the server.
+
+What draws and publishes is imported while the server boots.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import typer
+
+from quantflow.cli.options import parse_date
+from quantflow.cli.unattended import unattended
+from quantflow.config.load import find_workspace, load_meta, load_profile
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.errors import DegradedError
+from quantflow.execution.ray import probe
+from quantflow.runs.begin import begun, begun_unless_done, taken_up
+from quantflow.runs.create import check_stages, downstream, plan_new, refuse_taken, resolve_as_of
+from quantflow.runs.done import AlreadyDone
+from quantflow.runs.find import find_run
+from quantflow.runs.lock import refuse_locked
+from quantflow.runs.plan import Planned
+from quantflow.runs.record import RunRecord, check_run_id
+from quantflow.runs.run import Run
+from quantflow.server.server import api_server
+from quantflow.ui.emit import emit
+from quantflow.ui.log import JsonLog
+
+CALENDARS_THAT_EXIST = ("XNYS", "24/7")
+"""Calendars of which no name can be wrong: their last session is looked up while the API server starts."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options that ``select`` and ``meta`` share.
+
+    Attributes:
+        run_id: The new run's id; None for a generated one.
+        as_of: The last session to use, as text; None for the last completed one.
+        force: Whether a complete run of the same settings and session does not make the new one unnecessary.
+        strict: Whether a degraded result is an error.
+        deadline: When to stop: a duration or a time of day.
+        ping: Address of a health check.
+        mode: How progress is shown.
+    """
+
+    run_id: str | None
+    as_of: str | None
+    force: bool
+    strict: bool
+    deadline: str | None
+    ping: str | None
+    mode: str
+
+
+def mode(no_progress: bool, as_json: bool) -> str:
+    """Return how progress is shown where the output goes: ``live``, ``lines``, ``log``, ``json`` or ``none``."""
+    if as_json:
+        return "json"
+    if no_progress:
+        return "none"
+    if isinstance(sys.stderr, JsonLog):
+        return "log"
+    interactive = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return "live" if interactive and os.environ.get("TTY_INTERACTIVE", "1") != "0" else "lines"
+
+
+def select(profile: str, workspace: Path | None, sets: Sequence[str], asked: Asked, *, dry_run: bool) -> None:
+    """Run a profile, or only print the plan."""
+    when = parse_date(asked.as_of)
+    home = find_workspace(Path.cwd(), workspace)
+    loaded = load_profile(profile, workspace=home, overrides=sets)
+    _check(loaded, home, asked.run_id)
+    if dry_run:
+        _show_plan(plan_new(loaded, home, resolve_as_of(loaded, when)), asked.mode)
+    else:
+        _run(loaded, home, when, asked)
+
+
+def meta(meta_profile: str, workspace: Path | None, sets: Sequence[str], asked: Asked) -> None:
+    """Run a meta profile."""
+    when = parse_date(asked.as_of)
+    home = find_workspace(Path.cwd(), workspace)
+    loaded = load_meta(meta_profile, workspace=home, overrides=sets)
+    _check(loaded, home, asked.run_id)
+    if loaded.execution.ray_address:
+        probe(loaded.execution.ray_address)
+    _run(loaded, home, when, asked)
+
+
+def _check(loaded: Profile | MetaProfile, home: Path, run_id: str | None) -> None:
+    """Refuse what can be refused before anything is started."""
+    check_stages(loaded)
+    if run_id is not None:
+        refuse_taken(RunRecord(home, check_run_id(run_id)))
+
+
+def _run(loaded: Profile | MetaProfile, home: Path, when: date | None, asked: Asked) -> None:
+    early = resolve_as_of(loaded, when) if when or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
+
+    def begin() -> AbstractContextManager[Run | AlreadyDone]:
+        session = early or resolve_as_of(loaded, None)
+        if asked.run_id is None and not asked.force:
+            return begun_unless_done(loaded, home, session)
+        return begun(loaded, home, session, asked.run_id)
+
+    with unattended(asked.deadline, asked.ping):
+        run_and_show(home, begin, asked.mode, strict=asked.strict)
+
+
+def run_and_show(
+    workspace: Path,
+    begin: Callable[[], AbstractContextManager[Run | AlreadyDone]],
+    mode: str,
+    *,
+    forced: Sequence[str] = (),
+    strict: bool = False,
+) -> None:
+    """Run what *begin* gives, show its progress, then its result, and publish it; or name the run that is done already.
+
+    The API server boots while the run is prepared. What *begin* gives is held until it is published.
+
+    Args:
+        workspace: The folder that holds the runs.
+        begin: Creates the run, or finds it, and owns it.
+        mode: How to show progress.
+        forced: Stages to run whatever is there.
+        strict: Whether a degraded result is an error.
+
+    Raises:
+        QuantflowError: What ended the run, after the way on was printed.
+        DegradedError: If it must not be published, or is degraded and that is an error, after its result was shown.
+    """
+    with ExitStack() as holding:
+        with api_server(workspace) as server:
+            from quantflow.cli.run import running  # while the server boots
+
+            found = holding.enter_context(begin())
+            done = isinstance(found, AlreadyDone)
+            run = found.run if isinstance(found, AlreadyDone) else running.executed(found, server, mode, forced)
+        try:
+            running.say_done(run, mode) if done else running.say_completed(run, mode)
+        finally:  # also when nobody reads what is printed any more
+            running.publish(run, mode)
+    if strict and run.degraded and not done:
+        raise DegradedError(f"Run {run.id} is complete, but degraded.", hint=f"quantflow inspect {run.id}")
+
+
+def resume(
+    run: str,
+    workspace: Path | None,
+    sets: Sequence[str],
+    first: str | None,
+    mode: str,
+    *,
+    dry_run: bool,
+    strict: bool,
+) -> None:
+    """Continue a run, or only print the plan."""
+    found = find_run(find_workspace(Path.cwd(), workspace), run)
+    refuse_locked(found.folder)
+    forced = downstream(found.header.stages, first) if first else ()
+    if dry_run:
+        changed = found.with_settings(sets, write=False) if sets else found
+        _show_plan(changed.plan(forced), mode, run_id=found.id)
+        return
+    with taken_up(found):
+        if found.state == "completed" and not forced and not sets:
+            from quantflow.cli.run import running
+
+            _nothing_to_do(found, mode)
+            running.publish(found, mode)  # the run may have died between its end and its publication
+            return
+        record = found.with_settings(sets, write=True) if sets else found
+        _announce(record, forced, mode)
+        run_and_show(record.workspace, lambda: nullcontext(record), mode, forced=forced, strict=strict)
+
+
+def _announce(record: Run, forced: Sequence[str], mode: str) -> None:
+    """Say which run is continued, what is kept, and why the rest is run."""
+    if mode == "json":
+        return
+    lines = record.plan(forced)
+    sleeves = [sleeve.name for sleeve in record.sleeves if sleeve.result]
+    kept = [f"sleeve {name}" for name in sleeves] + [line.stage for line in lines if line.action == "reuse"]
+    due = [f"{line.stage} ({line.reason.value})" for line in lines if line.action == "run"]
+    sys.stderr.write(f"resuming {record.id}\n")
+    sys.stderr.write(f"  keep  {', '.join(kept) or 'nothing'}\n  run   {', '.join(due) or 'nothing'}\n")
+
+
+def _show_plan(lines: Sequence[Planned], mode: str, **facts: object) -> None:
+    if mode == "json":
+        emit("plan", **facts, stages=[line.json() for line in lines])
+    else:
+        from quantflow.ui.tables import print_plan
+
+        print_plan(lines)
+
+
+def _nothing_to_do(found: Run, mode: str) -> None:
+    if mode == "json":
+        emit("result", run=found.json(), outcome=None)
+    else:
+        typer.echo(f"nothing to do: {found.id} is complete ({len(found.done)}/{len(found.stages)})")

@@ -1,0 +1,85 @@
+"""What quantflow uses of Ray that Ray does not document: here, and nowhere else.
+
+Each function says what it relies on; its test fails, naming Ray's version, when that changes. Ray is imported where it
+is used, since it takes a second and a machine without it can do all but run sleeves on it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ray.job_config import JobConfig
+
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray's way to say that there is one machine only: all its processes then listen on loopback alone."""
+
+
+class _Unchanged(list[str]):
+    """A list that stays as it is."""
+
+    def extend(self, _: Iterable[str]) -> None:
+        """Change nothing."""
+
+
+def job_without_current_folder() -> JobConfig:
+    """Return a job whose workers import nothing from the folders in which this process was started and lies.
+
+    Ray puts both before all that is installed, where a file of anybody's that is called like a library would be run.
+    """
+    from ray.job_config import JobConfig
+
+    job = JobConfig()
+    job._py_driver_sys_path = _Unchanged()
+    return job
+
+
+@contextmanager
+def token_shown(token: Mapping[str, str]) -> Iterator[None]:
+    """Show a token to Ray within the block, and to nobody after it; Ray has read both variables when imported."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    def read() -> None:
+        Config.initialize("")
+        AuthenticationTokenLoader.instance().reset_cache()
+
+    before = {name: os.environ.get(name) for name in token}
+    os.environ.update(token)
+    read()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        read()
+
+
+@contextmanager
+def on_loopback() -> Iterator[None]:
+    """Let Ray take loopback for this machine's address within the block; it has read the variable when imported."""
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def start(folder: str, cpus: int, **options: object) -> None:
+    """Start a Ray of this process's own on this machine, whose files lie in *folder*; Ray has no public way to say so.
+
+    Args:
+        folder: A folder that only this user can enter.
+        cpus: Workers at once.
+        options: Of ``ray.init``.
+    """
+    import ray
+
+    ray.init(address="local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **options)

@@ -1,0 +1,194 @@
+"""From a loaded profile to a run on disk; and what a run of it would do."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from quantflow.config.meta import Sleeve
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.data import calendars
+from quantflow.data.cache import StageCache
+from quantflow.data.providers import fingerprint, open_provider
+from quantflow.data.store import ArtifactStore, private_folder
+from quantflow.errors import ConfigError, unknown_name
+from quantflow.pipeline.arrange import pipeline_of
+from quantflow.pipeline.registry import META
+from quantflow.runs.find import find_run
+from quantflow.runs.header import Header, Parent
+from quantflow.runs.layout import Layout
+from quantflow.runs.lock import owned, refuse_locked
+from quantflow.runs.plan import Planned, Planner
+from quantflow.runs.record import RunRecord
+from quantflow.runs.run import Run, open_run
+from quantflow.runs.sleeves import SleeveLink, config_hash
+
+
+def default_run_id(profile: str, as_of: date) -> str:
+    """Return a new run id: the as-of session, the profile, and four random hex digits."""
+    return f"{as_of:%Y%m%d}-{profile}-{secrets.token_hex(2)}"
+
+
+def resolve_as_of(profile: Profile | MetaProfile, asked: date | None) -> date:
+    """Return the last session that a run of *profile* may see; of a meta profile, the last that all its sleeves may.
+
+    Args:
+        profile: Its calendar and provider decide.
+        asked: A date; None for the last completed session that the provider has.
+
+    Raises:
+        ConfigError: If *asked* is in the future or is not a session.
+    """
+    return min(_resolved(leaf, asked) for leaf in leaf_profiles(profile))
+
+
+def _resolved(profile: Profile, asked: date | None) -> date:
+    last = open_provider(profile.data).last_date()
+    return calendars.resolve_as_of(profile.calendar, last, asked, datetime.now(UTC))
+
+
+def leaf_profiles(profile: Profile | MetaProfile) -> list[Profile]:
+    """Return the profiles of all sleeves, at any depth; a profile alone."""
+    if isinstance(profile, Profile):
+        return [profile]
+    return [leaf for sleeve in profile.resolved.values() for leaf in leaf_profiles(sleeve)]
+
+
+def source_of(profile: Profile | MetaProfile) -> str | None:
+    """Return a mark that changes with the source data of a profile, or of its sleeves; None if nothing is known."""
+    marks = [fingerprint(leaf.data) for leaf in leaf_profiles(profile)]
+    if isinstance(profile, Profile):
+        return marks[0]
+    return hashlib.sha256(repr(marks).encode()).hexdigest() if any(marks) else None
+
+
+def create_run(
+    profile: Profile | MetaProfile,
+    workspace: Path,
+    as_of: date,
+    run_id: str | None = None,
+    parent: Parent | None = None,
+) -> Run:
+    """Write the record of a new run, and those of a meta run's sleeves, with their settings frozen.
+
+    Args:
+        profile: What to run.
+        workspace: Where.
+        as_of: The last session that the run may see.
+        run_id: Its name; generated when None.
+        parent: For a sleeve: its meta run.
+
+    Raises:
+        ConfigError: If the id is unsafe or taken, the stages' wiring does not hold, or a pinned run is missing,
+            unfinished or of another profile.
+        LockedError: If a live process works on a run of that id.
+    """
+    record = RunRecord(workspace, run_id or default_run_id(profile.name, as_of))
+    scope = parent.scope if parent else record.id
+    meta = isinstance(profile, MetaProfile)
+    stages = META if meta else tuple(stage.id for stage in pipeline_of(profile.settings()))
+    private_folder(record.folder)
+    with owned(record.folder):
+        refuse_existing(record)
+        sleeves = _write_sleeves(profile, record, as_of, scope) if isinstance(profile, MetaProfile) else ()
+        record.create(
+            Header(
+                kind="meta" if meta else "selection",
+                profile=profile.name,
+                as_of=as_of,
+                stages=stages,
+                settings=profile.settings(),
+                sources=dict(profile.sources),
+                store=profile.execution.store,
+                parent=parent,
+                scope=scope,
+                source=source_of(profile),
+                sleeves=sleeves,
+            )
+        )
+    return open_run(workspace, record.id)
+
+
+def _write_sleeves(meta: MetaProfile, record: RunRecord, as_of: date, scope: str) -> tuple[str, ...]:
+    links = [_sleeve(sleeve, meta, record, as_of, scope) for sleeve in meta.sleeves]
+    for link in links:
+        link.write(record.folder)
+    return tuple(link.id for link in links)
+
+
+def _sleeve(sleeve: Sleeve, meta: MetaProfile, record: RunRecord, as_of: date, scope: str) -> SleeveLink:
+    if sleeve.run_id is not None:
+        return _pinned(sleeve, record.workspace)
+    child, profile = f"{record.id}.{sleeve.id}", meta.resolved[sleeve.id]
+    if not RunRecord(record.workspace, child).exists:  # a creation that was cut short continues where it was
+        create_run(profile, record.workspace, as_of, child, Parent(record.id, sleeve.id, scope))
+    kind = "meta" if isinstance(profile, MetaProfile) else "profile"
+    return SleeveLink(sleeve.id, child, profile.name, kind, config_hash(profile.settings(), as_of.isoformat()))
+
+
+def _pinned(sleeve: Sleeve, workspace: Path) -> SleeveLink:
+    found = find_run(workspace, str(sleeve.run_id))
+    if found.state != "completed" or found.profile != sleeve.profile:
+        raise ConfigError(
+            f"Sleeve {sleeve.id!r} is pinned to run {sleeve.run_id}, which is {found.state} and of profile "
+            f"{found.profile!r}.",
+            hint=f"Pin a completed run of {sleeve.profile!r}, or leave run_id out.",
+        )
+    return SleeveLink(sleeve.id, found.id, str(sleeve.profile), "profile", found.config_hash, pinned=True)
+
+
+def refuse_taken(record: RunRecord) -> None:
+    """Refuse a run id that is in use.
+
+    Raises:
+        LockedError: If its owner lives.
+        ConfigError: If the run exists.
+    """
+    refuse_locked(record.folder)
+    refuse_existing(record)
+
+
+def refuse_existing(record: RunRecord) -> None:
+    """Refuse a run id that a run has, no matter who owns it.
+
+    Raises:
+        ConfigError: If the run exists.
+    """
+    if record.exists:
+        raise ConfigError(
+            f"There is already a run called {record.id}.",
+            hint=f"Continue it: quantflow resume {record.id}; or choose another --run-id.",
+        )
+
+
+def downstream(stages: Sequence[str], first: str) -> tuple[str, ...]:
+    """Return *first* and every stage after it.
+
+    Raises:
+        ConfigError: If the run has no such stage.
+    """
+    if first not in stages:
+        raise unknown_name("stage", first, stages)
+    return tuple(stages[list(stages).index(first) :])
+
+
+def plan_new(profile: Profile, workspace: Path, as_of: date) -> list[Planned]:
+    """Return what a new run of *profile* would do; nothing is written."""
+    layout = Layout.of(workspace, profile.execution.store)
+    settings = {**profile.settings(), "as_of": as_of.isoformat()}
+    cache = StageCache(layout.cache, ArtifactStore(layout.store, as_of=as_of))
+    return Planner("", settings, cache, {}).plan(pipeline_of(settings))
+
+
+def check_stages(profile: Profile | MetaProfile) -> None:
+    """Check the third-party stages of a profile, or of the sleeves of a meta profile; no others.
+
+    Raises:
+        ConfigError: If one cannot be found, or the wiring does not hold.
+    """
+    for leaf in leaf_profiles(profile):
+        if leaf.pipeline.stages:
+            pipeline_of(leaf.settings())

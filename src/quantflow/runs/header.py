@@ -1,0 +1,127 @@
+"""The header of a run: what ``run.json`` holds, frozen when the run is created."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+from quantflow.config.source import Source
+from quantflow.types import Json, Settings
+
+SCHEMA_VERSION = 1
+KINDS = ("selection", "meta")
+_META_ONLY = ("sleeves", "failed")
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The meta run of a sleeve.
+
+    Attributes:
+        run_id: The meta run.
+        sleeve: The sleeve's id in it.
+        scope: The run that network stages fetch for: the outermost portfolio, so that its sleeves fetch once.
+    """
+
+    run_id: str
+    sleeve: str
+    scope: str
+
+
+@dataclass(frozen=True)
+class SleeveFailure:
+    """Why a sleeve has no result.
+
+    Attributes:
+        sleeve: The sleeve's id, with those of the meta profiles around it: ``outer/inner``.
+        run_id: Its run.
+        stage: The stage that failed; empty when the worker died between stages.
+        message: What happened.
+        log: The log file.
+    """
+
+    sleeve: str
+    run_id: str
+    stage: str
+    message: str
+    log: str
+
+
+@dataclass(frozen=True)
+class Header:
+    """What was asked for, and where and when.
+
+    Attributes:
+        kind: ``selection`` or ``meta``.
+        profile: The profile, or meta profile.
+        as_of: The last session that the run may see.
+        stages: The ids of its stages, in order.
+        settings: The profile's sections, as JSON values.
+        sources: Where each setting came from, by ``"section.key"``.
+        store: Where artifacts lie, when the profile names a place.
+        parent: The meta run that this run is a sleeve of; None for others.
+        scope: The run that network stages fetch for.
+        source: A mark that changes with the source data; None when nothing is known of them.
+        sleeves: The ids of a meta run's sleeves, in order.
+        failed: The sleeves that a meta run goes on without.
+        run_id: The run.
+        created: When, ISO, UTC.
+        sequence: A number larger than that of any run created before in the workspace.
+        token: Random, so that runs of one name in several workspaces have tags of their own.
+        versions: Versions of Python and of the packages that can change a result.
+        cpu: The CPU and its linear algebra kernel.
+        flow_runs: Ids of the flow runs in Prefect's API that have worked on the run.
+    """
+
+    kind: str
+    profile: str
+    as_of: date
+    stages: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    store: str | None = None
+    parent: Parent | None = None
+    scope: str | None = None
+    source: str | None = None
+    sleeves: tuple[str, ...] = ()
+    failed: tuple[SleeveFailure, ...] = ()
+    run_id: str = ""
+    created: str = ""
+    sequence: int = 0
+    token: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    cpu: str = ""
+    flow_runs: tuple[str, ...] = ()
+
+    def json(self) -> Json:
+        """Return the header as ``run.json`` has it, without its seal."""
+        values = {**asdict(self), "schema_version": SCHEMA_VERSION, "as_of": self.as_of.isoformat()}
+        return {name: value for name, value in values.items() if self.kind == "meta" or name not in _META_ONLY}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Header:
+        """Return the header that ``json`` gave.
+
+        Raises:
+            ValueError, TypeError, KeyError: If it is not one of this version.
+        """
+        if data["schema_version"] != SCHEMA_VERSION or data["kind"] not in KINDS:
+            raise ValueError("it is not a run record of this version")
+        parent = data.get("parent")
+        typed = {
+            "as_of": date.fromisoformat(data["as_of"]),
+            "parent": Parent(**parent) if parent else None,
+            "sources": {name: _source(found) for name, found in data.get("sources", {}).items()},
+            "failed": tuple(SleeveFailure(**failure) for failure in data.get("failed", ())),
+            **{name: tuple(data.get(name, ())) for name in ("stages", "sleeves", "flow_runs")},
+        }
+        return cls(**{**{name: data[name] for name in cls.__dataclass_fields__ if name in data}, **typed})
+
+
+def _source(found: Mapping[str, str] | str) -> Source:
+    """Return where a setting came from; the records of version 0.1 have that in words."""
+    if not isinstance(found, str):
+        return Source(**found)  # type: ignore[arg-type]
+    return Source("flag" if found.startswith("--set") else "env" if found.startswith("env") else "file", found)

@@ -1,0 +1,386 @@
+"""A run: what was asked for, how far it has come, what it has made, and which runs it is made of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from quantflow.config.load import override_settings
+from quantflow.config.plugins import importable
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.source import as_json
+from quantflow.data.cache import StageCache
+from quantflow.data.store import ArtifactRef, ArtifactStore
+from quantflow.errors import ConfigError, IntegrityError, StageError
+from quantflow.pipeline.arrange import pipeline_of
+from quantflow.pipeline.registry import StageRegistry
+from quantflow.pipeline.stage import Artifact, SelectionContext, Stage
+from quantflow.runs.exports import EXPORTS
+from quantflow.runs.header import SCHEMA_VERSION, SleeveFailure
+from quantflow.runs.layout import Layout
+from quantflow.runs.lock import owner
+from quantflow.runs.plan import Planned, Planner
+from quantflow.runs.record import BEGUN, ENDED, FAILED, Event, RunRecord, StageRecord
+from quantflow.runs.sleeves import HANDED_ON, SleeveLink, SleeveResult, config_hash
+from quantflow.types import Json, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PICKED = ("kind", "profile", "as_of", "created", "parent", "versions", "cpu", "flow_runs", "settings")
+"""What ``inspect RUN --json`` shows of the header."""
+
+
+class Run(RunRecord, ABC):
+    """A run as its folder describes it: a ``Selection``, a ``Meta``, or one whose header is ``Unreadable``.
+
+    What is read is kept until this object writes to the folder; ``again`` reads what others have written since.
+    """
+
+    @cached_property
+    def _read(self) -> tuple[Mapping[str, object] | None, dict[str, StageRecord | None]]:
+        who = owner(self.folder)  # first: a run that ends meanwhile must not be taken for an interrupted one
+        return who, {name: self.stage(name) for name in self.header.stages}
+
+    @property
+    def stages(self) -> Mapping[str, StageRecord | None]:
+        """One record per planned stage, in order; None for one that was never started."""
+        return self._read[1]
+
+    @cached_property
+    def _last_event(self) -> Event:
+        return next((event for event in reversed(self.events()) if event.get("event") in (*BEGUN, *ENDED)), Event())
+
+    @cached_property
+    def state(self) -> str:
+        """``running`` (its owner is working on it), ``completed``, ``failed``, ``interrupted`` or ``unreadable``.
+
+        An interrupted run was ended by a signal, or its owner died. A run is never ``running`` when its owner is dead
+        or has ended the run.
+        """
+        who, stages = self._read
+        if who is not None and self._last_event.get("event") not in ENDED:
+            return "running"
+        files = [file for name, file in EXPORTS.items() if name in self.outputs]
+        complete = all(stage is not None and stage.state == "done" for stage in stages.values())
+        if complete and all((self.folder / file).is_file() for file in files):
+            return "completed"
+        return "failed" if self._last_event.get("event") == FAILED or self.failed else "interrupted"
+
+    @property
+    def owner(self) -> Mapping[str, object] | None:
+        """Who is working on it (pid, host, since); None when it is not running."""
+        return self._read[0] if self.state == "running" else None
+
+    @property
+    def error(self) -> Json | None:
+        """What ended a failed run: type, message, hint; None when it did not fail, or only a stage's record knows."""
+        last = self._last_event
+        if self.state != "failed" or last.get("event") != FAILED:
+            return None
+        return {"type": last.get("error"), "message": last.get("message"), "hint": last.get("hint")}
+
+    @property
+    def degraded(self) -> bool:
+        """Whether a stage completed with fallbacks."""
+        return any(stage is not None and stage.summary.degraded for stage in self.stages.values())
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """The ids of the stages that are complete."""
+        return tuple(name for name, stage in self.stages.items() if stage is not None and stage.state == "done")
+
+    @property
+    def failed(self) -> StageRecord | None:
+        """The stage that failed; None when none did."""
+        return next((stage for stage in self.stages.values() if stage is not None and stage.state == "failed"), None)
+
+    def stage_state(self, stage_id: str) -> str:
+        """Return ``pending``, ``running``, ``interrupted``, ``cached``, ``done`` or ``failed``."""
+        stage = self.stages[stage_id]
+        if stage is None:
+            return "pending"
+        if stage.state == "running" and self.state != "running":
+            return "interrupted"
+        return "cached" if stage.state == "done" and stage.cached else stage.state
+
+    @property
+    def profile(self) -> str:
+        """The name of its profile, or meta profile."""
+        return self.header.profile
+
+    @property
+    def as_of(self) -> date:
+        """The last session that the run may see."""
+        return self.header.as_of
+
+    @property
+    def settings(self) -> Settings:
+        """The frozen profile sections, and ``as_of``."""
+        return {**self.header.settings, "as_of": self.as_of.isoformat()}
+
+    @property
+    def config_hash(self) -> str:
+        """A hash of its settings and its as-of."""
+        return config_hash(self.header.settings, self.as_of.isoformat())
+
+    @property
+    def scope(self) -> str:
+        """The run that network stages fetch for: a sleeve's portfolio, so that its sleeves fetch once."""
+        return self.header.scope or self.id
+
+    @property
+    def layout(self) -> Layout:
+        """Where its artifacts and cached results lie."""
+        return Layout.of(self.workspace, self.header.store)
+
+    @property
+    def store(self) -> ArtifactStore:
+        """Its artifact store, which refuses to read anything dated after the as-of."""
+        return ArtifactStore(self.layout.store, as_of=self.as_of)
+
+    @property
+    def outputs(self) -> dict[str, ArtifactRef]:
+        """What it has made so far, by artifact name."""
+        return {name: ref for stage in self.stages.values() if stage is not None for name, ref in stage.outputs.items()}
+
+    def load(self, name: str) -> Artifact:
+        """Return the artifact *name* in memory: a ``Panel``, a ``DataFrame``, a JSON mapping or a ``str``.
+
+        Raises:
+            StageError: If the run has not made it.
+            IntegrityError: If it is missing from the store, or damaged.
+        """
+        if name not in self.outputs:
+            raise StageError(f"Run {self.id} has no artifact {name!r}.", hint=f"It has: {sorted(self.outputs)}.")
+        return self.store.get(self.outputs[name])
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Its weights by symbol, signed fractions of capital; empty when it has none."""
+        if "weights" not in self.outputs:
+            return {}
+        frame: pd.DataFrame = self.load("weights")
+        return {str(name): float(weight) for name, weight in frame["weight"].items()}
+
+    @property
+    def sleeves(self) -> tuple[Sleeve, ...]:
+        """The sleeves of a meta run, in the order of its profile; a selection run has none.
+
+        Raises:
+            IntegrityError: If a link cannot be read.
+        """
+        return ()
+
+    def leaves(self) -> list[Sleeve]:
+        """Return all sleeves that are profiles, those of nested meta profiles too, in order."""
+        return [leaf for sleeve in self.sleeves for leaf in sleeve.leaves()]
+
+    def due(self) -> list[Sleeve]:
+        """Return the sleeves that are profiles and whose runs are not complete."""
+        return [leaf for leaf in self.leaves() if leaf.run.state != "completed"]
+
+    def parts(self) -> list[Run]:
+        """Return the runs that it is made of, at any depth, each after its own sleeves, and itself last."""
+        return [*(part for sleeve in self.sleeves for part in sleeve.run.parts()), self]
+
+    @abstractmethod
+    def pipeline(self) -> tuple[Stage, ...]:
+        """Return its stages, in order.
+
+        Raises:
+            ConfigError: If a third-party stage cannot be found, or the profile has other stages now.
+        """
+
+    @abstractmethod
+    def _changed(self, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
+        """Return its settings with *overrides*, and the profile that validated them."""
+
+    def context(self) -> SelectionContext:
+        """Return the context in which its first stage can run."""
+        return SelectionContext(self.id, self.profile, self.as_of, self.settings, self.layout.store)
+
+    def planner(self, forced: Sequence[str] = ()) -> Planner:
+        """Return the planner for the rest of the run; the stages *forced* run again in any case."""
+        cache = StageCache(self.layout.cache, self.store)
+        return Planner(self.scope, self.settings, cache, self.stages, frozenset(forced))
+
+    def plan(self, forced: Sequence[str] = ()) -> list[Planned]:
+        """Return what a resume of the run would do."""
+        return self.planner(forced).plan(self.pipeline())
+
+    def tag(self, attempt: int) -> str:
+        """Return the tag that all task runs of the run's *attempt*-th flow run carry, in any workspace's API."""
+        return f"quantflow:{self.id}#{attempt}:{self.header.token}"
+
+    def again(self) -> Self:
+        """Return the run as its folder describes it now."""
+        return type(self)(self.workspace, self.id)
+
+    def with_settings(self, overrides: Sequence[str], *, write: bool) -> Self:
+        """Return the run with some settings changed; only stages that read them will run again.
+
+        Args:
+            overrides: ``section.key=value`` lines; for a meta run only ``execution.…``, which changes no result.
+            write: Whether the run's record is changed too, or only the copy that is returned.
+
+        Raises:
+            ConfigError: If a value is wrong.
+        """
+        settings, profile = self._changed(overrides)
+        sources = {**self.header.sources, **profile.sources}
+        if write:
+            self.update(settings=settings, sources=as_json(sources))
+            return self.again()
+        copy = self.again()
+        copy.header = replace(self.header, settings=settings, sources=sources)
+        return copy
+
+    def json(self) -> Json:
+        """Return the documented, versioned form of ``inspect RUN --json``."""
+        header = self.header.json() if self.state != "unreadable" else {}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.id,
+            "state": self.state,
+            "degraded": self.degraded,
+            "owner": dict(self.owner) if self.owner else None,
+            "error": self.error,
+            "folder": str(self.folder),
+            **{name: header.get(name) for name in _PICKED},
+            "stages": [self.stage_json(name) for name in self.stages],
+        }
+
+    def stage_json(self, name: str) -> Json:
+        """Return one stage of that form."""
+        state = self.stage_state(name)
+        return {**(self.stages[name] or StageRecord(name, state)).json(), "state": state}
+
+
+class Selection(Run):
+    """A run of a profile: prices to weights, in the stages of its settings."""
+
+    def pipeline(self) -> tuple[Stage, ...]:
+        """Return the stages that its settings name."""
+        importable(self.workspace)
+        stages = pipeline_of(self.settings)
+        if changed := {stage.id for stage in stages} ^ set(self.header.stages):
+            raise ConfigError(
+                f"Run {self.id} was made of other stages than there are now: {', '.join(sorted(changed))}.",
+                hint="Start a new run; what has not changed comes from the cache.",
+            )
+        return stages
+
+    def _changed(self, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
+        importable(self.workspace)
+        profile = override_settings(self.profile, self.header.settings, overrides)
+        return profile.settings(), profile
+
+
+class Meta(Run):
+    """A run of a meta profile: runs of its sleeves, and the stages that make one portfolio of them."""
+
+    def pipeline(self) -> tuple[Stage, ...]:
+        """Return the stages of a portfolio, which are the same for all."""
+        return tuple(StageRegistry.get(name) for name in self.header.stages)
+
+    @property
+    def sleeves(self) -> tuple[Sleeve, ...]:
+        """The sleeves, in the order of the profile."""
+        links = (SleeveLink.read(self.folder, name) for name in self.header.sleeves)
+        return tuple(Sleeve(link.id, link, self.workspace) for link in links)
+
+    def _changed(self, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
+        if not all(line.strip().startswith("execution.") for line in overrides):
+            raise ConfigError(
+                f"{self.id} is a meta run: the settings of its sleeves are frozen, all but execution.",
+                hint="Start a new one with --set; what has not changed comes from the cache.",
+            )
+        own = self.header.settings
+        profile = override_settings(self.profile, {"execution": own["execution"]}, overrides)
+        return {**own, "execution": profile.settings()["execution"]}, profile
+
+
+class Unreadable(Run):
+    """A run whose header is damaged or missing: it has a name, and nothing else is known of it."""
+
+    state = "unreadable"
+    stages: Mapping[str, StageRecord | None] = {}
+
+    @property
+    def owner(self) -> Mapping[str, object] | None:
+        """Who has its lock; None when nobody does."""
+        return owner(self.folder)
+
+    def pipeline(self) -> NoReturn:
+        """Raise an ``IntegrityError``."""
+        raise IntegrityError(f"The record of run {self.id} cannot be read.", hint="Start it again with a new --run-id.")
+
+    def _changed(self, overrides: Sequence[str]) -> NoReturn:
+        self.pipeline()
+
+
+@dataclass(frozen=True)
+class Sleeve:
+    """A sleeve of a meta run.
+
+    Attributes:
+        name: Its id, after those of the meta profiles around it: ``outer/inner``.
+        link: Which run it is.
+        workspace: Where that run is recorded.
+    """
+
+    name: str
+    link: SleeveLink
+    workspace: Path
+
+    @property
+    def run(self) -> Run:
+        """Its run, as the folder describes it now."""
+        return open_run(self.workspace, self.link.run_id)
+
+    @property
+    def result(self) -> SleeveResult | None:
+        """What its run hands on; None when that is not complete."""
+        run = self.run
+        if run.state != "completed":
+            return None
+        outputs = {name: run.outputs[name] for name in HANDED_ON}
+        return SleeveResult(self.link.id, run.id, run.config_hash, run.as_of.isoformat(), run.degraded, outputs)
+
+    def leaves(self) -> list[Sleeve]:
+        """Return the sleeves that are profiles below it; itself if it is one."""
+        if self.link.kind != "meta":
+            return [self]
+        return [replace(leaf, name=f"{self.name}/{leaf.name}") for leaf in self.run.leaves()]
+
+    def failure(self, error: str) -> SleeveFailure:
+        """Return why its run did not complete: the message of the run's own record, else *error*."""
+        run = self.run
+        failed = run.failed
+        message = str((failed.error or {}).get("message", error)) if failed else error
+        return SleeveFailure(self.name, run.id, failed.stage if failed else "", message, str(run.folder / "log.txt"))
+
+
+_KINDS: Mapping[str, type[Run]] = {"selection": Selection, "meta": Meta}
+
+
+def open_run(workspace: Path, run_id: str) -> Run:
+    """Return the run of that id; an ``Unreadable`` one when its header cannot be read, or there is none.
+
+    Raises:
+        ConfigError: If the run id is not a safe folder name.
+    """
+    record = RunRecord(workspace, run_id)
+    try:
+        header = record.header
+    except IntegrityError:
+        return Unreadable(workspace, run_id)
+    run = _KINDS[header.kind](workspace, run_id)
+    run.header = header
+    return run

@@ -1,0 +1,62 @@
+"""What quantflow relies on in Ray that is not documented; each failure names Ray's version and what changed."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from importlib.metadata import version
+
+from quantflow.execution import ray_internals as ours
+
+VERSION = version("ray")
+
+
+def changed(what: str) -> str:
+    """What a test says when Ray is not what it was."""
+    return f"Ray {VERSION}: {what} is not as execution/ray_internals.py relies on"
+
+
+def test_a_job_keeps_the_current_folder_out() -> None:
+    """Whatever Ray adds to the paths of a job's workers is left out."""
+    job = ours.job_without_current_folder()
+    job._py_driver_sys_path.extend(["/tmp"])
+    assert list(job._py_driver_sys_path) == [], changed("JobConfig._py_driver_sys_path")
+    import ray._private.worker as worker
+
+    assert "_py_driver_sys_path.extend" in inspect.getsource(worker), changed("how a driver's folders reach a job")
+
+
+def test_a_token_is_shown_within_the_block_alone() -> None:
+    """Ray reads it anew when it is set and when it is taken away; the environment is as before."""
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
+
+    loader = AuthenticationTokenLoader.instance()
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 64}
+    before = {name: os.environ.get(name) for name in token}
+    with ours.token_shown(token):
+        assert os.environ["RAY_AUTH_TOKEN"] == "a" * 64
+        assert loader.get_raw_token() == "a" * 64, changed("AuthenticationTokenLoader")
+    assert {name: os.environ.get(name) for name in token} == before
+    assert not loader.has_token(), changed("AuthenticationTokenLoader.reset_cache")
+
+
+def test_one_machine_means_loopback() -> None:
+    """Within the block Ray takes loopback for this machine's address, and after it what it took before."""
+    from ray._private import ray_constants, services
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    with ours.on_loopback():
+        address = services.resolve_ip_for_localhost("127.0.0.1")
+        assert address == "127.0.0.1", changed("ENABLE_RAY_CLUSTER")
+    assert before == ray_constants.ENABLE_RAY_CLUSTER
+    (name,) = ours.LOOPBACK
+    assert name in inspect.getsource(ray_constants), changed(name)
+
+
+def test_ray_takes_a_folder() -> None:
+    """``ray.init`` has the argument that names the folder of its files."""
+    import ray
+
+    source = inspect.getsource(ray.init)
+    assert "_temp_dir" in source, changed("ray.init(_temp_dir=…)")
+    assert "include_dashboard" in inspect.signature(ray.init).parameters, changed("ray.init(include_dashboard=…)")
