@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from quantflow.testing.exchange import FakeExchange
 
 from exchange import FakeExchange
 from quantflow.config.data import DataConfig
