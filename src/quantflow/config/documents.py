@@ -52,7 +52,7 @@ def _parsed(text: str) -> dict[str, Any]:
         line, column = found.groups() if found and found[1] else (str(text.count("\n") + 1), None)
         where = f"line {line}" + (f", column {column}" if column else "")
         what = str(error)[: found.start()] if found else str(error)
-        raise ConfigError(f"{FILE}, {where}: {what}.", hint="Mend the TOML there.") from error
+        raise ConfigError(f"{FILE}, {where}: {what}.", hint="Fix the TOML there.") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{FILE} is not usable as TOML: {error}.", hint="Simplify the file.") from error
 

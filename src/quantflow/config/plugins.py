@@ -74,7 +74,7 @@ def _module(name: str, called: str) -> Any:
         raise ConfigError(f"Stage {called}: {name} needs a module that is not there: {error.name!r}.") from error
     except Exception as error:  # whatever a foreign module raises while it is imported
         what = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"Stage {called} cannot be imported: {what}.", hint=f"Mend {name}.") from error
+        raise ConfigError(f"Stage {called} cannot be imported: {what}.", hint=f"Fix {name}.") from error
 
 
 def _nearest(module: str) -> str:

@@ -1,4 +1,4 @@
-"""One wrong setting, told so that a person can mend it: where it stands, what it is, the rule, the nearest name."""
+"""One wrong setting in words: where it stands, its value, the rule, and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _hint(problem: Any, model: type[BaseModel], path: Path) -> str:
     if problem["type"] in ("literal_error", "enum") and close:
         return f"Did you mean {close[0]!r}?"
     if field is None or field.is_required() or field.default_factory is not None or _inner(field.annotation):
-        return "Mend the value."
+        return "Fix the value."
     if field.default is None:
-        return "Mend the value, or leave it out."
+        return "Fix the value, or leave it out."
     return f"The default is {show(field.default)}."

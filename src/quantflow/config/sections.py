@@ -195,7 +195,9 @@ class PolicyConfig(Section):
     """
 
     max_undefined: Count = Field(
-        0, description="Health, safety veto: features that a symbol may lack which others have, count.", ge=0
+        0,
+        description="Health, safety veto: features that may be missing of a symbol while others have them, count.",
+        ge=0,
     )
     max_volatility: Limit = Field(
         0.8, description="Safety veto: highest annualised volatility, as a fraction (0.8 = 80 %).", gt=0.0

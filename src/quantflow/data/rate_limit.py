@@ -56,7 +56,7 @@ class SharedPace:
                 lock.write(f"{turn + seconds:020.6f}".encode())
         except OSError as error:
             raise InfrastructureError(
-                f"{self._path} cannot be written: {error.strerror or error}.", hint="Mend or remove that file."
+                f"{self._path} cannot be written: {error.strerror or error}.", hint="Fix or remove that file."
             ) from error
         return turn - now
 

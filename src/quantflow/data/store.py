@@ -130,7 +130,7 @@ def fsync_folder(folder: Path) -> None:
 def _cannot_write(path: Path, error: OSError) -> InfrastructureError:
     return InfrastructureError(
         f"{path} cannot be written: {error.strerror or error}.",
-        hint="Free space or mend the folder's permissions, then resume.",
+        hint="Free space or fix the folder's permissions, then resume.",
     )
 
 

@@ -201,7 +201,7 @@ def check_wiring(stages: Sequence[Stage], given: frozenset[str] = frozenset()) -
     """Check that each stage finds what it needs among *given* and what earlier stages make.
 
     Raises:
-        ConfigError: Naming the stage, what it lacks, and what there is at that point.
+        ConfigError: Naming the stage, what is missing, and what is available at that point.
     """
     have = set(given) | {"run"}
     for stage in stages:

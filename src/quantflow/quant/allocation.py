@@ -96,7 +96,7 @@ def allocate(returns: FloatArray, limits: Limits, methods: Sequence[str]) -> All
         methods: Method names in the order in which they are tried.
 
     Raises:
-        InfeasibleError: If no weights keep the limits (naming the limit and the smallest change that mends it), or
+        InfeasibleError: If no weights keep the limits (naming the limit and the smallest change that fixes it), or
             if every method fails.
     """
     check_feasible(limits)

@@ -109,7 +109,7 @@ def check_feasible(limits: Limits) -> None:
     holds the vector of all ``low``: its sums fill the interval from N x low to ``capacity``, so the check is exact.
 
     Raises:
-        InfeasibleError: Naming the limit that stands in the way and the smallest change that mends it.
+        InfeasibleError: Naming the limit that stands in the way and the smallest change that fixes it.
     """
     if limits.names == 0:
         raise InfeasibleError("There is nothing to allocate: no atom was made.", hint="Relax the policy's limits.")
@@ -140,7 +140,7 @@ def _check_common_bounds(limits: Limits, low: float) -> None:
 
 
 def _check_own_bounds(limits: Limits) -> None:
-    """Check limits of which each name has its own: no single value mends them, so the sums are told."""
+    """Check limits of which each name has its own: no single value fixes them, so the error gives the sums."""
     slack, low, high = TOLERANCE * limits.budget, limits.lows, limits.highs
     if bool((low > high).any()):
         i = int(np.argmax(low - high))
@@ -172,7 +172,7 @@ def _infeasible(because: str, needs: str) -> InfeasibleError:
 
 
 def _tightest(limits: Limits, admitted: float) -> tuple[str, str]:
-    """Return why too little is admitted, and the one limit whose smallest relative rise mends it."""
+    """Return why too little is admitted, and the one limit whose smallest relative rise fixes it."""
     options = []
     for position, (name, value, told) in enumerate(_upper_limits(limits)):
         needed = _needed(limits, position)

@@ -115,7 +115,7 @@ def _check_blocks(findings: list[Finding], checks: dict[str, Any]) -> None:
     raise DataError(
         f"{len(names)} symbol{'s fail checks that block' if len(names) > 1 else ' fails a check that blocks'}: "
         f"{_listed(names, blocked)}.",
-        hint="quantflow checks latest shows all checks. Mend the data, or let the check warn or quarantine "
+        hint="quantflow checks latest shows all checks. Fix the data, or let the check warn or quarantine "
         f"(data.on_{_KEYS.get(blocked[0].check, blocked[0].check)}).",
         checks=checks,
     )
@@ -135,7 +135,7 @@ def _check_budget(asked: int, findings: list[Finding], config: DataConfig, check
     failing = [finding for finding in findings if finding.outcome == "quarantined"]
     raise DataError(
         f"{len(aside)} of {asked} symbols fail the data contract, {rule}: {_listed(aside, failing)}.",
-        hint="quantflow checks latest shows all checks. Mend the data, exclude the symbols (universe.exclude), or "
+        hint="quantflow checks latest shows all checks. Fix the data, exclude the symbols (universe.exclude), or "
         "change the limits in the section data.",
         checks=checks,
     )

@@ -1,4 +1,4 @@
-"""The profile loader: precedence, sources, extends, and errors that say what to mend."""
+"""The profile loader: precedence, sources, extends, and errors that say what to fix."""
 
 from __future__ import annotations
 

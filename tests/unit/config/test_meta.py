@@ -104,7 +104,7 @@ def test_settings_hold_no_resolved_sleeves(tmp_path: Path) -> None:
     ],
 )
 def test_errors_name_the_meta_profile_and_the_rule(tmp_path: Path, text: str, part: str) -> None:
-    """Each wrong meta profile is one config error that says what to mend."""
+    """Each wrong meta profile is one config error that says what to fix."""
     with pytest.raises(ConfigError) as caught:
         load_meta("m", workspace=write(tmp_path, text))
     assert part in f"{caught.value.message} {caught.value.hint}"

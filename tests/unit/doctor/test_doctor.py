@@ -1,4 +1,4 @@
-"""The check-up names each fault that is planted, and what mends it; on a sound machine it finds nothing."""
+"""The check-up names each fault that is planted, and what fixes it; on a sound machine it finds nothing."""
 
 from __future__ import annotations
 
@@ -335,7 +335,7 @@ def test_a_check_that_breaks_is_a_finding(tmp_path: Path) -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    """Exit 0 when all is well, in seconds; 1 when something blocks, with what mends it in a line of its own."""
+    """Exit 0 when all is well, in seconds; 1 when something blocks, with what fixes it in a line of its own."""
     begun = os.times().children_user
     sound = run_cli("doctor", cwd=tmp_path)
     assert sound.returncode == 0, sound.stdout

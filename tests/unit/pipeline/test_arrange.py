@@ -189,7 +189,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("stages_of_mine:Foreign", "is not a stage", "BasePipelineStage"),
         ("stages_of_mine:Goood", "no class 'Goood' in stages_of_mine", "Did you mean 'Good'?"),
         ("stage_of_mine:Good", "there is no module 'stage_of_mine'", "Did you mean stages_of_mine?"),
-        ("broken_of_mine:Good", "ZeroDivisionError", "Mend broken_of_mine"),
+        ("broken_of_mine:Good", "ZeroDivisionError", "Fix broken_of_mine"),
         ("needy_of_mine:Good", "needs a module that is not there: 'nothing_of_mine'", ""),
         ("god", "No installed package registers a stage named 'god'", "package.module:Class"),
     ],

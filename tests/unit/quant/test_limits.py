@@ -113,7 +113,7 @@ def relaxed(limits: Limits, advice: str) -> Limits:
     ],
 )
 def test_infeasible_limits_are_named(limits: Limits, said: str) -> None:
-    """An infeasible set of limits says which limit stands in the way and the smallest change that mends it."""
+    """An infeasible set of limits says which limit stands in the way and the smallest change that fixes it."""
     with pytest.raises(InfeasibleError, match="No portfolio keeps the limits") as caught:
         check_feasible(limits)
     assert said in caught.value.message

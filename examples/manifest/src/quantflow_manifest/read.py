@@ -95,7 +95,7 @@ def read_manifest(path: Path) -> Imported:
     try:
         found = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not usable as JSON: {error}.", hint="Mend the JSON there.") from error
+        raise ConfigError(f"{path} is not usable as JSON: {error}.", hint="Fix the JSON there.") from error
     return imported(found)
 
 

@@ -162,7 +162,7 @@ def _translated(path: str, error: Exception) -> QuantflowError:
     if isinstance(status, int):
         return DataError(f"{shown(path)} answered {status}.", hint="Look at the address, and whether it needs a key.")
     reason = str(error).splitlines()[0][:200] if str(error) and not is_url(path) else type(error).__name__
-    return DataError(f"{shown(path)} cannot be read: {reason}.", hint="Mend the file, or take it out of data.path.")
+    return DataError(f"{shown(path)} cannot be read: {reason}.", hint="Fix the file, or take it out of data.path.")
 
 
 def _heals(error: Exception, status: Any) -> bool:

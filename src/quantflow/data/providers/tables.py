@@ -116,7 +116,7 @@ def _csv_error(path: str, message: str, names: Sequence[str]) -> DataError:
     found = re.search(r"invalid value '(.{0,60})", message)
     what = f"{found[1].rstrip(chr(39))!r} is no number" if found else message.rpartition("Row #")[2].partition(": ")[2]
     return DataError(
-        f"{shown(path)}{where}: {(what or message)[:200]}.", hint="Mend that row; a missing value is an empty cell."
+        f"{shown(path)}{where}: {(what or message)[:200]}.", hint="Fix that row; a missing value is an empty cell."
     )
 
 
@@ -178,7 +178,7 @@ def _dates(place: _Place, column: pa.ChunkedArray) -> pa.Array:
         raise place.error("it is empty", "Every row needs a date.", first)
     days = column.cast(pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
     if len(early := np.flatnonzero(days < np.datetime64("1900-01-01"))):
-        raise place.error(f"{days[early[0]]} is before 1900", "Mend the date.", int(early[0]))
+        raise place.error(f"{days[early[0]]} is before 1900", "Fix the date.", int(early[0]))
     return days
 
 

@@ -88,7 +88,7 @@ def _stream(name: str, rows: pd.DataFrame) -> Stream:
     if (bad := np.flatnonzero(~(np.isfinite(returns) & (returns >= -1.0)))).size:
         raise DataError(
             f"Sleeve {name!r} has the return {returns[bad[0]]} on {days[bad[0]]}; finite ones from -1 up are needed.",
-            hint="Look at that sleeve's report, mend its data, and run it again.",
+            hint="Look at that sleeve's report, fix its data, and run it again.",
         )
     return days, returns
 

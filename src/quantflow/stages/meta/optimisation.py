@@ -80,6 +80,6 @@ def divide(returns: FloatArray, kept: Limits, allocation: MetaAllocation) -> All
     except InfeasibleError as error:
         if "because" not in error.context:
             raise
-        hint = "Change the limits in the meta profile's allocation section or on its sleeves, or mend a missing sleeve."
+        hint = "Change the limits in the meta profile's allocation section or on its sleeves, or fix a missing sleeve."
         context: dict[str, Any] = error.context
         raise InfeasibleError(error.message, hint=hint, **context) from error
