@@ -139,11 +139,9 @@ def check_bars(bars: pd.DataFrame) -> None:
             hint="A bar is dated by its session.",
         )
     if bars["date"].isna().any():
-        raise DataError("The provider returned a bar without a date.", hint="Fix the provider, or use another.")
+        raise DataError("The provider returned a bar without a date.", hint="Fix or change the provider.")
     if len(bars) and (first := bars["date"].to_numpy().astype("datetime64[D]").min()) < EARLIEST:
-        raise DataError(
-            f"The provider returned a bar dated {first}, before 1900.", hint="Fix the provider, or use another."
-        )
+        raise DataError(f"The provider returned a bar dated {first}, before 1900.", hint="Fix or change the provider.")
     for name in BAR_FIELDS:
         if name in bars.columns and bars[name].dtype.kind not in "fiu":
             raise DataError(f"The provider's {name!r} is {bars[name].dtype}, not a number.", hint="Fix the provider.")
