@@ -1,4 +1,4 @@
-"""One wrong setting, explained so that a person can fix it: where it stands, what it is, the rule, the nearest name."""
+"""One wrong setting in words: where it stands, its value, the rule, and the nearest valid name."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class ForeignStage(BasePipelineStage[StageConfig]):
 
         Raises:
             DataUnavailableError: For one of the errors in ``transient``.
-            StageError: If the context cannot be filled, misses a field afterwards, or the foreign stage fails.
+            StageError: If the context cannot be filled, has no such field afterwards, or the foreign stage fails.
         """
         context = self._filled(inputs, config)
         try:

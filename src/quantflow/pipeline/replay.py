@@ -94,7 +94,7 @@ def known_at(name: str, value: Artifact, session: np.datetime64, symbols: Sequen
         reach: How many sessions of a panel are kept; None for all.
 
     Raises:
-        DataError: If the artifact has no dates: what was known is unknown.
+        DataError: If the artifact has no dates, so that it cannot be cut to what was known.
     """
     if isinstance(value, Panel):
         kept = value.up_to(session).select([symbol for symbol in value.symbols if symbol in set(symbols)])

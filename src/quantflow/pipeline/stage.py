@@ -93,7 +93,7 @@ class BasePipelineStage(ABC, Generic[C]):
     def reach(self, config: C) -> int | None:
         """Return how many of the latest sessions ``run`` can look back on; None when it may look at all of them.
 
-        A walk-forward gives a stage no more than that. Who overrides ``run`` says it again: an inherited reach does
+        A walk-forward gives a stage no more than that. Who overrides ``run`` says it anew: an inherited reach does
         not count.
         """
         return None
@@ -201,7 +201,7 @@ def check_wiring(stages: Sequence[Stage], given: frozenset[str] = frozenset()) -
     """Check that each stage finds what it needs among *given* and what earlier stages make.
 
     Raises:
-        ConfigError: Naming the stage, what is missing, and what there is at that point.
+        ConfigError: Naming the stage, what is missing, and what is available at that point.
     """
     have = set(given) | {"run"}
     for stage in stages:
