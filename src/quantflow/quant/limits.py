@@ -148,18 +148,18 @@ def _check_own_bounds(limits: Limits) -> None:
             f"min_weight {low[i]:.4g} > max_weight {high[i]:.4g} of a name", f"max_weight >= {low[i]:.4g}"
         )
     if low.sum() > limits.budget + slack:
-        told = f"the min_weight of {limits.names} names sum to {low.sum():.4g} > budget {limits.budget:.4g}"
-        raise _infeasible(told, f"sum of min_weight <= {limits.budget:.4g}")
+        words = f"the min_weight of {limits.names} names sum to {low.sum():.4g} > budget {limits.budget:.4g}"
+        raise _infeasible(words, f"sum of min_weight <= {limits.budget:.4g}")
     for group in limits.groups:
         fullest = float((group.members @ low).max())
         if fullest > group.cap + slack:
-            told = f"the min_weight of one group sum to {fullest:.4g} > {group.name} {group.cap:.4g}"
-            raise _infeasible(told, f"{group.name} >= {_up(fullest):g}")
+            words = f"the min_weight of one group sum to {fullest:.4g} > {group.name} {group.cap:.4g}"
+            raise _infeasible(words, f"{group.name} >= {_up(fullest):g}")
     admitted = capacity(limits)
     if admitted < limits.budget - slack:
         what = "all limits together admit" if limits.groups else f"the max_weight of {limits.names} names sum to"
-        told = f"{what} {admitted:.4g} < budget {limits.budget:.4g}"
-        raise _infeasible(told, f"budget <= {_down(admitted):g}")
+        words = f"{what} {admitted:.4g} < budget {limits.budget:.4g}"
+        raise _infeasible(words, f"budget <= {_down(admitted):g}")
 
 
 def _infeasible(because: str, needs: str) -> InfeasibleError:
@@ -174,21 +174,21 @@ def _infeasible(because: str, needs: str) -> InfeasibleError:
 def _tightest(limits: Limits, admitted: float) -> tuple[str, str]:
     """Return why too little is admitted, and the one limit whose smallest relative rise fixes it."""
     options = []
-    for position, (name, value, told) in enumerate(_upper_limits(limits)):
+    for position, (name, value, words) in enumerate(_upper_limits(limits)):
         needed = _needed(limits, position)
         if needed is not None and needed > value:
-            options.append((needed / value, position, name, needed, told))
+            options.append((needed / value, position, name, needed, words))
     if not options:
         return (
             f"all limits together admit {admitted:.4g} of budget {limits.budget:.4g}",
             f"budget <= {_down(admitted):g}",
         )
-    _, position, name, needed, told = min(options)
+    _, position, name, needed, words = min(options)
     alone = _alone(limits, position)
     if alone >= limits.budget * (1 - TOLERANCE):
-        told, alone = f"{told.split(' x ')[0]} with the other limits admits", admitted
-        return f"{told} {alone:.4g} of budget {limits.budget:.4g}", f"{name} >= {_up(needed):g}"
-    return f"{told} = {alone:.4g} < budget {limits.budget:.4g}", f"{name} >= {_up(needed):g}"
+        words, alone = f"{words.split(' x ')[0]} with the other limits admits", admitted
+        return f"{words} {alone:.4g} of budget {limits.budget:.4g}", f"{name} >= {_up(needed):g}"
+    return f"{words} = {alone:.4g} < budget {limits.budget:.4g}", f"{name} >= {_up(needed):g}"
 
 
 def _upper_limits(limits: Limits) -> list[tuple[str, float, str]]:
