@@ -93,8 +93,8 @@ class BasePipelineStage(ABC, Generic[C]):
     def reach(self, config: C) -> int | None:
         """Return how many of the latest sessions ``run`` can look back on; None when it may look at all of them.
 
-        A walk-forward gives a stage no more than that. A subclass that overrides ``run`` states it again: an inherited reach does
-        not count.
+        A walk-forward gives a stage no more than that. A subclass that overrides ``run`` states its own: an inherited
+        reach does not count.
         """
         return None
 
