@@ -20,7 +20,7 @@ from quantflow.execution.processes import end_with_parent
 from quantflow.flows.entry import META, at_flow
 from quantflow.flows.handshake import refuse_foreign_results
 from quantflow.flows.runners import stop_workers, task_name
-from quantflow.flows.selection import flow_run_name, play, selection_flow
+from quantflow.flows.selection import flow_run_name, run_stages, selection_flow
 from quantflow.flows.worker import tags_of, working_on
 from quantflow.runs import stopping
 from quantflow.runs.header import SleeveFailure
@@ -77,7 +77,7 @@ def meta_flow(
         failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
         refuse_partial(record, failures)
         record.update(failed=[vars(failure) for failure in failures])
-        play(record, forced)
+        run_stages(record, forced)
     return record.id
 
 

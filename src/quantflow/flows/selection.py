@@ -61,11 +61,11 @@ def selection_flow(
     """
     stopping.reclaim()
     with at_flow(SELECTION, profile, run_id, workspace) as record:
-        play(record, forced)
+        run_stages(record, forced)
     return record.id
 
 
-def play(record: Run, forced: Sequence[str]) -> None:
+def run_stages(record: Run, forced: Sequence[str]) -> None:
     """Run the stages of an owned run as tasks of the flow run that this is called in."""
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
