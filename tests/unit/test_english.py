@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TEXTS = sorted(
     path
-    for pattern in ("src/**/*.py", "src/**/*.j2", "src/**/*.toml", "docs/*.md", "*.md", "examples/**/*.md")
+    for pattern in ("src/**/*.py", "src/**/*.html", "src/**/*.toml", "docs/*.md", "*.md", "examples/**/*.md")
     for path in ROOT.glob(pattern)
 )
 BETTER = {

@@ -6,29 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quantflow.config.catalogue import Entry, load
-from quantflow.config.profile import MetaProfile, Profile
-from quantflow.data.providers import provider_names
-from quantflow.errors import ConfigError, unknown_name
+from quantflow.errors import ConfigError
 from quantflow.runs.create import check_stages
 
 
 def problem_of(entry: Entry, workspace: Path) -> ConfigError | None:
     """Return what is wrong with a profile or meta profile: a value, its stages or its provider; None when nothing."""
     try:
-        loaded = load(entry, workspace)
-        check_stages(loaded)
-        _check_providers(loaded)
+        check_stages(load(entry, workspace))
     except ConfigError as error:
         return error
     return None
-
-
-def _check_providers(loaded: Profile | MetaProfile) -> None:
-    if isinstance(loaded, MetaProfile):
-        for sleeve in loaded.resolved.values():
-            _check_providers(sleeve)
-    elif loaded.data.provider not in provider_names():
-        raise unknown_name("provider", loaded.data.provider, provider_names())
 
 
 def all_in_one(wrong: Sequence[tuple[Entry, ConfigError]], checked: int) -> ConfigError:

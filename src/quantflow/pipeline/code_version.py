@@ -16,6 +16,9 @@ from quantflow.pipeline.stage import Stage
 NUMERIC_PACKAGES = ("numpy", "scipy", "pandas", "numba", "pyarrow", "scikit-learn", "skfolio", "clarabel")
 """Packages whose version can change a result, and so is part of every stage's code version."""
 
+SOURCES = frozenset({".py", ".toml", ".html", ".css"})
+"""Suffixes of the files that make quantflow what it is: code, built-in profiles, templates."""
+
 
 def code_version(stage: Stage) -> str:
     """Return a hash of the stage's modules and of all that they import, however deep.
@@ -38,7 +41,7 @@ def package_version() -> str:
     """Return quantflow's installed version with a hash of its sources: ``0.1.0+1f2e3d4c5b6a``."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(path for path in root.rglob("*") if path.suffix in SOURCES):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return f"{version('quantflow')}+{digest.hexdigest()[:12]}"
 

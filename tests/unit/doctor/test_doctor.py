@@ -30,11 +30,11 @@ NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _undisturbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _undisturbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Neither a server nor a Prefect profile of the developer's own, nor a container's small shared memory."""
     monkeypatch.setattr(machine, "SHARED_MEMORY", tmp_path)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect") / "nowhere"))
 
 
 def place(home: Path, **facts: object) -> Place:

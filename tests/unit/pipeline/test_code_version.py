@@ -108,3 +108,17 @@ def test_a_walk_forward_depends_on_the_stages_that_it_replays() -> None:
     assert names == {f"quantflow.stages.{name}" for name in ("validation", *REPLAYED)}
     closure, _ = module._closure(names, frozenset({"quantflow"}))
     assert {"quantflow.quant.features", "quantflow.quant.clusters", "quantflow.quant.allocation"} <= set(closure)
+
+
+def test_the_package_version_covers_templates_and_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose report has another template, or whose built-in profile is another one, has another quantflow."""
+    folder = tmp_path / "quantflow" / "pipeline"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(module, "__file__", str(folder / "code_version.py"))
+    seen = set()
+    for name in ("a.py", "b.toml", "c.html", "d.css"):
+        (folder / name).write_text("x")
+        module.package_version.cache_clear()
+        seen.add(module.package_version())
+    assert len(seen) == 4
+    module.package_version.cache_clear()
