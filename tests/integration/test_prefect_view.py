@@ -97,7 +97,7 @@ def test_a_meta_runs_artifacts_are_its_sleeves_and_net_weights(pair: Path, serve
 
 
 def test_runs_and_sleeves_carry_their_names_as_tags(pair: Path, server: ApiServer) -> None:
-    """A flow run is called like its run, and is found by run, profile and as-of; a sleeve's also by the sleeve."""
+    """A flow run has the run's name, and is found by run, profile and as-of; a sleeve's also by the sleeve."""
     as_of = f"as-of:{open_run(pair, 'both').as_of}"
     (whole,) = of(server, "flow_runs", RunRecord(pair, "both"))
     assert whole["name"] == "both"

@@ -119,7 +119,7 @@ def trouble_at(url: str) -> str:
         through = proxy_of(url)
         return first_line(error) + (f" (through the proxy of {through})" if through else "")
     except ValueError:
-        return "what answers is no Prefect API, whose address ends with /api"
+        return "the server answered, but not as a Prefect API (its URL must end in /api)"
     return ""
 
 

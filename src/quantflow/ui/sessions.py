@@ -40,7 +40,7 @@ def print_nights(found: Sequence[Nights]) -> None:
             about = f"  quantflow inspect {night.run_id}" if night.run_id else ""
             console.print(f"{escape(each.profile)}  {night.day}  {night.mark.value}{about}", soft_wrap=True)
     if any(each.due for each in found):
-        console.print("make them up, oldest first: quantflow catchup")
+        console.print("to run the missed sessions: quantflow catchup")
 
 
 def print_broken(books: Sequence[Broken]) -> None:

@@ -88,7 +88,7 @@ def verdict(inputs: Inputs) -> str:
     return (
         f"After costs {word} equal weight: Sharpe {fixed(mine)} against {fixed(other)}, "
         f"{percent(ours.get('cagr'))} a year against {percent(equal.get('cagr'))}, "
-        f"deepest fall {loss(ours.get('max_drawdown'))} against {loss(equal.get('max_drawdown'))}."
+        f"max drawdown {loss(ours.get('max_drawdown'))} against {loss(equal.get('max_drawdown'))}."
         f"{_odds(inputs['oos_returns'])}"
     )
 
@@ -97,7 +97,7 @@ def _odds(returns: Any) -> str:
     t = t_value(column(returns, "net") - column(returns, "equal_weight"))
     if t is None:
         return ""
-    meaning = "within what chance gives" if abs(t) < 2 else "more than chance usually gives"
+    meaning = "not statistically significant" if abs(t) < 2 else "statistically significant"
     return f" The daily difference has t = {fixed(t, 1)}: {meaning}."
 
 
@@ -157,5 +157,5 @@ def allocation_line(allocation: Record) -> str:
     """Return which method gave the weights and, when it is not the one asked for, why."""
     asked, used = allocation.get("method", "unknown"), allocation.get("used", "unknown")
     if asked == used:
-        return f"{used}, as asked"
+        return f"{used} (as configured)"
     return f"{used}, since {asked} failed: {allocation.get('infeasible_because') or 'no reason recorded'}"

@@ -31,12 +31,12 @@ FloatArray = npt.NDArray[np.float64]
 EMPTY = "There is no out-of-sample session."
 HINDSIGHT = (
     "Each rebalance saw prices up to its own date only. The universe and the settings are today's, chosen knowing "
-    "what became of them: take the level of these curves as flattered."
+    "what became of them, so these returns are optimistically biased."
 )
 COSTS = {
-    "commission_bps": "Commission, bps of what is traded",
-    "slippage_bps": "Slippage, bps of what is traded",
-    "cagr_drag": "Return a year that costs took",
+    "commission_bps": "Commission (bps of traded value)",
+    "slippage_bps": "Slippage (bps of traded value)",
+    "cagr_drag": "Annual cost drag",
     "wealth_lost": "Final wealth that costs took",
 }
 LOG_FROM = 4.0
@@ -103,7 +103,8 @@ def volatility(inputs: Inputs) -> Markup:
 
     title, frame, year = "Volatility, one year rolling", inputs["oos_returns"], int(inputs["metrics"]["annualisation"])
     if len(frame) < year:
-        return section("volatility", title, nothing(f"Fewer than {year} sessions: there is no year to roll over."))
+        short = f"Fewer than {year} sessions: not enough history for a one-year window."
+        return section("volatility", title, nothing(short))
     rolled = {
         name: np.asarray(pd.Series(values).rolling(year).std().to_numpy() * np.sqrt(year), dtype=np.float64)
         for name, _, values in series(inputs)

@@ -62,7 +62,7 @@ def winners(inputs: Inputs, top: int) -> Markup:
     head = ["Symbol", "Alpha score", "For it", "Against it", "Direction", "Cluster", "Sector", "Level"]
     lead = (
         f"{plural(len(chosen), 'winner')} at {level(inputs)}. For and against compare the parts of the score, w·ln p, "
-        "with the median scored symbol: what sets a winner apart, and what it is forgiven."
+        "with the median scored symbol: what counted for and against each winner."
     )
     words = frozenset({2, 3, 4, 6})
     shown = table("Winners", head, rows[:top], words=words)
@@ -98,7 +98,7 @@ def contributions(inputs: Inputs, top: int) -> Markup:
         cells = [Cell(fixed(part), shade(lift / widest)) for part, lift in parts]
         rows.append([symbol, best.loc[symbol, "direction"], fixed(score), *cells])
     lead = (
-        "Each feature's part of the score, w·ln p: zero is the best there is. Blue is better than the median "
+        "Each feature's part of the score, w·ln p: 0 is the best possible. Blue is better than the median "
         f"scored symbol, orange worse. The best {len(rows)} of {plural(len(scores), 'scored symbol')}."
     )
     shown = table("Score contributions", ["Symbol", "Direction", "Score", *names], rows, words=frozenset({1}))

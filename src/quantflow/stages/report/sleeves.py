@@ -54,7 +54,7 @@ def remarks(inputs: Inputs) -> list[str]:
         if str(sleeve.get("as_of") or session) < str(session):
             found.append(f"Sleeve {sleeve['id']} is of {sleeve['as_of']}, before this run's session {session}.")
         if sleeve.get("degraded"):
-            found.append(f"Sleeve {sleeve['id']} ended well but not as asked.")
+            found.append(f"Sleeve {sleeve['id']} completed with fallbacks.")
     return found
 
 

@@ -230,7 +230,7 @@ def test_a_sleeve_older_than_the_run_is_told(artifacts: dict[str, Any]) -> None:
     old = (date.fromisoformat(session) - date(2022, 6, 30)).days
     assert Text(found["report"]).row("trend", 7)[4] == f"{old} days"
     assert told in Text(found["report"]).text
-    assert "Sleeve trend ended well but not as asked." in Text(found["report"]).text
+    assert "Sleeve trend completed with fallbacks." in Text(found["report"]).text
     assert f"Note: {told}" in found["brief"]
 
 

@@ -234,7 +234,7 @@ def test_links_lead_somewhere(reader: Reader) -> None:
             "costs",
             "Traded, both sides, 504%, cost 2.52% of capital a year. Columns: traded by calendar year.",
         ),
-        ("costs", "Return a year that costs took|1.23%"),
+        ("costs", "Annual cost drag|1.23%"),
         ("correlation", "Mean correlation"),
         ("contributions", "−0.50"),
         ("decisions", "max_volatility|0.65|0.6|−0.05"),
