@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn
 
 from quantflow.config.load import override_settings
 from quantflow.config.plugins import importable
@@ -218,11 +218,11 @@ class Run(RunRecord, ABC):
         """Return the tag that all task runs of the run's *attempt*-th flow run carry, in any workspace's API."""
         return f"quantflow:{self.id}#{attempt}:{self.header.token}"
 
-    def again(self) -> Self:
+    def again(self) -> Run:
         """Return the run as its folder describes it now."""
-        return type(self)(self.workspace, self.id)
+        return open_run(self.workspace, self.id)
 
-    def with_settings(self, overrides: Sequence[str], *, write: bool) -> Self:
+    def with_settings(self, overrides: Sequence[str], *, write: bool) -> Run:
         """Return the run with some settings changed; only stages that read them will run again.
 
         Args:

@@ -56,7 +56,7 @@ def test_a_registered_provider_is_opened_with_its_options() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "part"), [("half", "lacks a method"), ("gone", "cannot be imported"), ("lost", "cannot be imported")]
+    ("name", "part"), [("half", "does not implement"), ("gone", "cannot be imported"), ("lost", "cannot be imported")]
 )
 def test_a_broken_provider_is_named(name: str, part: str) -> None:
     """A provider that does not import, or lacks a method, is a config error that names it and says what to do."""

@@ -206,3 +206,11 @@ def test_what_its_portfolio_is_may_not(meta: Run) -> None:
     with pytest.raises(ConfigError, match="runner"):
         meta.with_settings(["execution.runner=dask"], write=True)
     assert open_run(meta.workspace, "m").header.settings["execution"]["runner"] == "auto"
+
+
+def test_a_run_that_was_not_there_yet_is_read_again(tmp_path: Path) -> None:
+    """As what it has become: whoever waits for a run may ask for it before it is created."""
+    early = open_run(tmp_path, "one")
+    assert (early.state, early.exists) == ("unreadable", False)
+    created(tmp_path, "one")
+    assert (early.again().state, early.again().profile) == ("interrupted", "demo")
