@@ -159,7 +159,7 @@ def other_code(tmp_path: Path) -> Path:
     """A folder with another quantflow: version 0.0.9, in which one default is not what it is here."""
     folder = tmp_path / "other"
     shutil.copytree(Path(quantflow.__file__).parent, folder / "quantflow", ignore=shutil.ignore_patterns("__pycache__"))
-    costs = folder / "quantflow" / "config" / "validation.py"
+    costs = folder / "quantflow" / "config" / "sections.py"
     costs.write_text(costs.read_text() + "\n# another setting\n")
     (folder / "quantflow-0.0.9.dist-info").mkdir()
     (folder / "quantflow-0.0.9.dist-info" / "METADATA").write_text("Name: quantflow\nVersion: 0.0.9\n")
