@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import date
 from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
-from quantflow.cli.run.start import mode
+from quantflow.cli.run import start
+from quantflow.cli.run.start import Asked, mode
+from quantflow.errors import ConfigError
 from quantflow.ui.log import JsonLog
+from recorded import AS_OF, created
+
+ASKED = Asked(run_id=None, as_of=None, force=False, strict=False, deadline=None, ping=None, mode="none")
 
 
 class Terminal(StringIO):
@@ -45,3 +57,67 @@ def test_a_json_log_gets_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """``QUANTFLOW_LOG=json`` makes standard error JSON lines, progress too."""
     monkeypatch.setattr(sys, "stderr", JsonLog(StringIO()))
     assert mode(False, False) == "log"
+
+
+@pytest.fixture
+def begun(mocker: MockerFixture) -> list[tuple[str, date]]:
+    """The ways in which runs were begun, each with its session; nothing is run."""
+    seen: list[tuple[str, date]] = []
+
+    def way(name: str) -> Callable[..., Any]:
+        return lambda loaded, home, when, *run_id: seen.append((name, when)) or nullcontext()
+
+    for name in ("begun", "begun_unless_done"):
+        mocker.patch.object(start, name, way(name))
+    mocker.patch.object(start, "run_and_show", lambda home, begin, mode, *, strict: begin())
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("changes", "way"),
+    [({}, "begun_unless_done"), ({"force": True}, "begun"), ({"run_id": "mine"}, "begun")],
+)
+@pytest.mark.parametrize("kind", ["select", "meta"])
+def test_a_named_or_forced_run_is_always_new(
+    changes: dict[str, Any], way: str, kind: str, begun: list[tuple[str, date]], tmp_path: Path
+) -> None:
+    """Any other is not run if a complete one makes it unnecessary."""
+    asked = replace(ASKED, as_of="2022-12-28", **changes)
+    if kind == "select":
+        start.select("demo", tmp_path, (), asked, dry_run=False)
+    else:
+        start.meta("demo_meta", tmp_path, (), asked)
+    assert begun == [(way, AS_OF)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"as_of": "tomorrow"}, "is not a date"), ({"as_of": "2999-01-01"}, "2999"), ({"run_id": "../x"}, "cannot name")],
+)
+def test_what_cannot_be_run_is_refused_before_a_server_is_started(
+    changes: dict[str, Any], words: str, begun: list[tuple[str, date]], tmp_path: Path
+) -> None:
+    """Exit 2, at once."""
+    with pytest.raises(ConfigError, match=words):
+        start.select("demo", tmp_path, (), replace(ASKED, **changes), dry_run=False)
+    assert begun == []
+    assert not (tmp_path / ".quantflow" / "server").exists()
+
+
+def test_a_run_id_in_use_is_refused(begun: list[tuple[str, date]], tmp_path: Path) -> None:
+    """With the command that continues that run."""
+    created(tmp_path, "mine")
+    with pytest.raises(ConfigError, match="already a run called mine") as raised:
+        start.select("demo", tmp_path, (), replace(ASKED, run_id="mine"), dry_run=False)
+    assert "quantflow resume mine" in str(raised.value.hint)
+    assert begun == []
+
+
+def test_a_plan_starts_nothing(
+    begun: list[tuple[str, date]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--dry-run`` prints it."""
+    start.select("demo", tmp_path, (), replace(ASKED, as_of="2022-12-28"), dry_run=True)
+    assert "9 to run" in capsys.readouterr().out
+    assert begun == []
+    assert list(tmp_path.iterdir()) == []
