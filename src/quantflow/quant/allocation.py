@@ -117,7 +117,7 @@ def _attempt(method: str, complete: FloatArray, limits: Limits, attempts: list[A
 
     try:
         weights = optimise(method, complete, limits)
-    except (SkfolioError, InfeasibleError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+    except (SkfolioError, UserWarning, InfeasibleError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         reason = error.message if isinstance(error, InfeasibleError) else str(error).split("\n")[0]
         attempts.append(Attempt(method, "failed", reason[:200].rstrip(".")))
         return None

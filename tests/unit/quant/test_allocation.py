@@ -6,6 +6,7 @@ from scipy.optimize import minimize
 from skfolio.datasets import load_sp500_dataset
 
 from quantflow.errors import ConfigError, InfeasibleError
+from quantflow.quant import allocation as module
 from quantflow.quant.allocation import allocate, clean, optimise, synthetic_longs
 from quantflow.quant.limits import GroupCap, Limits
 
@@ -183,3 +184,17 @@ def test_unknown_method() -> None:
     """A method that does not exist is refused by name."""
     with pytest.raises(ConfigError, match="'best'"):
         optimise("best", np.zeros((100, 2)), Limits(2))
+
+
+def test_a_solution_that_may_be_inaccurate_is_a_failed_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The solver's own warning, which is an error here: the next method is used, and the attempt says why."""
+    rule = module.find_rule
+
+    def inaccurate(returns: np.ndarray, limits: Limits) -> np.ndarray:
+        raise UserWarning("Solution may be inaccurate. Try changing the solver params.")
+
+    monkeypatch.setattr(module, "find_rule", lambda method: inaccurate if method == "risk_parity" else rule(method))
+    found = allocate(np.random.default_rng(0).normal(0, 0.01, (2, 120)), Limits(2), ("risk_parity", "equal_weight"))
+    assert [attempt.method for attempt in found.attempts] == ["risk_parity", "equal_weight"]
+    assert "inaccurate" in found.attempts[0].reason
+    np.testing.assert_allclose(found.weights, [0.5, 0.5])
