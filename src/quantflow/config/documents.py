@@ -30,7 +30,7 @@ def read_document(workspace: Path) -> dict[str, Any]:
     """Return the workspace's ``quantflow.toml``, its shape checked; empty when there is none.
 
     Raises:
-        ConfigError: If it cannot be read, is no UTF-8, no TOML, or holds something other than profiles and metas.
+        ConfigError: If it cannot be read, is not UTF-8, no TOML, or holds something other than profiles and metas.
     """
     path = workspace / FILE
     try:
@@ -70,7 +70,7 @@ def _shaped(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_table(value: Any, where: str) -> None:
-    """Refuse what is no table.
+    """Refuse what is not a table.
 
     Raises:
         ConfigError: Saying *where*.

@@ -69,7 +69,7 @@ def stack(chain: Chain, sections: Sequence[str] = SECTIONS) -> Layered:
         sections: The sections that there are.
 
     Raises:
-        ConfigError: If a layer has a section that does not exist, or that is no table.
+        ConfigError: If a layer has a section that does not exist, or that is not a table.
     """
     settings = Layered()
     for file, name, table in chain:

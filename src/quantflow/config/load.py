@@ -29,7 +29,7 @@ def find_workspace(start: Path, explicit: Path | None = None) -> Path:
         explicit: What the user named, and so trusts; it need not exist yet.
 
     Raises:
-        ConfigError: If *explicit* is no folder, or what was found is another user's.
+        ConfigError: If *explicit* is not a folder, or what was found is another user's.
     """
     try:
         if explicit is None:

@@ -117,7 +117,7 @@ def own_sections(specs: Iterable[str]) -> dict[str, type[Section]]:
             model = field.annotation
             if not (isinstance(model, type) and issubclass(model, Section)):
                 raise ConfigError(
-                    f"Stage {spec}: the field {name!r} of its Config is no section.",
+                    f"Stage {spec}: the field {name!r} of its Config is not a section.",
                     hint="Annotate it with a subclass of quantflow.Section whose fields are the keys.",
                 )
             if name in RESERVED or not name.isidentifier() or name != name.lower():

@@ -88,7 +88,7 @@ def resolve_as_of(calendar: CalendarConfig, last_date: date | None, asked: date 
     Args:
         calendar: The profile's calendar.
         last_date: The provider's last date; None when it is live.
-        asked: What the user asked for; a day that is no session means the session before it. None: the last
+        asked: What the user asked for; a day that is not a session means the session before it. None: the last
             completed session that the provider can have.
         now: A moment with a time zone.
 

@@ -1,6 +1,6 @@
 """The contract that prices are held to: pure checks over raw bars and over the panel made of them.
 
-Three steps. ``check_bars`` refuses what is no table of bars. ``quantflow.data.grid`` orders the bars, takes out what
+Three steps. ``check_bars`` refuses what is not a table of bars. ``quantflow.data.grid`` orders the bars, takes out what
 cannot be placed on the calendar and puts the rest on the grid of its sessions. ``check_panel`` judges each symbol's
 series. The last two return findings; a finding that quarantines sets its symbol aside.
 """

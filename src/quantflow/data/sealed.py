@@ -20,7 +20,7 @@ def unsealed(value: Any) -> dict[str, Any]:
     """Return a sealed record without its seal.
 
     Raises:
-        ValueError: If it is no record, or not the one that was sealed.
+        ValueError: If it is not a record, or not the one that was sealed.
     """
     if not isinstance(value, dict):
         raise ValueError("it is not a record")

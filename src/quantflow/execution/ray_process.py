@@ -32,7 +32,7 @@ def main() -> None:
     """Start or try a Ray, say how that went, and see that the run joins it."""
     options = json.loads(sys.stdin.readline())
     parent, answers = os.getppid(), os.dup(1)
-    os.dup2(2, 1)  # what Ray prints is no answer
+    os.dup2(2, 1)  # what Ray prints is not an answer
     try:
         address = _begin(options)
     except Exception as error:  # noqa: BLE001  # Ray raises anything; the run puts it into words

@@ -77,16 +77,16 @@ def _check_declared(spec: str, found: Stage) -> None:
         guess = f"Did you mean Kind.{close[0].upper()}? " if close else ""
         known = ", ".join(f"Kind.{known.name}" for known in Kind)
         raise ConfigError(
-            f"Stage {name!r} ({spec}): kind = {kind!r} is no kind of stage.", hint=f"{guess}Known: {known}."
+            f"Stage {name!r} ({spec}): kind = {kind!r} is not a kind of stage.", hint=f"{guess}Known: {known}."
         )
     for what in ("needs", "makes"):
         listed = getattr(found, what)
         if not isinstance(listed, tuple) or not all(isinstance(item, str) and item for item in listed):
-            raise ConfigError(f"Stage {name!r} ({spec}): {what} = {listed!r} is no tuple of artifact names.")
+            raise ConfigError(f"Stage {name!r} ({spec}): {what} = {listed!r} is not a tuple of artifact names.")
     if not found.makes:
         raise ConfigError(f"Stage {name!r} ({spec}) makes nothing.", hint="Name its artifacts in makes.")
     if "run" in found.needs and kind is not Kind.CONTROL:
         raise ConfigError(
-            f"Stage {name!r} ({spec}) needs 'run', which only a control stage may: the run is no part of a cache key.",
+            f"Stage {name!r} ({spec}) needs 'run', which only a control stage may: the run is not part of a cache key.",
             hint="Make it Kind.CONTROL, or read what it needs from its config.",
         )

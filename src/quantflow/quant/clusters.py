@@ -84,7 +84,7 @@ def cluster(
     that does not count toward *max_clusters*.
 
     Args:
-        returns: Simple returns, shape (N, T), oldest first; NaN is no return.
+        returns: Simple returns, shape (N, T), oldest first; NaN is a missing return.
         lookbacks: Lengths of the windows, sessions.
         min_observations: Fewest returns of a symbol and of a pair.
         shrinkage: Share of each correlation that is replaced by 0; None estimates it.

@@ -28,7 +28,7 @@ def clusterable(returns: FloatArray, min_observations: int) -> npt.NDArray[np.bo
     """Return which symbols have enough varying returns to be compared with others.
 
     Args:
-        returns: Simple returns, shape (N, T), oldest first; NaN is no return.
+        returns: Simple returns, shape (N, T), oldest first; NaN is a missing return.
         min_observations: Fewest returns.
 
     Returns:
@@ -45,7 +45,7 @@ def correlations(returns: FloatArray) -> tuple[FloatArray, FloatArray]:
     Without NaN that is one matrix product; with NaN six, of values and masks, in place of a loop over pairs.
 
     Args:
-        returns: Simple returns, shape (N, L), oldest first; NaN is no return. float32 is computed in float32.
+        returns: Simple returns, shape (N, L), oldest first; NaN is a missing return. float32 is computed in float32.
 
     Returns:
         Correlations (N, N), symmetric, in [-1, 1], the diagonal and undefined pairs NaN; and the number of
@@ -156,7 +156,7 @@ def distances(
     taken as uncorrelated. A window longer than the history is the whole history.
 
     Args:
-        returns: Simple returns, shape (N, T), oldest first; NaN is no return.
+        returns: Simple returns, shape (N, T), oldest first; NaN is a missing return.
         lookbacks: Lengths of the windows, sessions, each ending at the last one.
         min_observations: Fewest common returns of a pair.
         shrinkage: Share of each correlation that is replaced by 0; None estimates it in each window.

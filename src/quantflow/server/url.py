@@ -114,7 +114,7 @@ def trouble_at(url: str) -> str:
             return f"HTTP {answer.status_code} {answer.reason_phrase}".rstrip()
         answer.json()
     except httpx.InvalidURL:  # its text may quote a piece of a password
-        return "this is no URL"
+        return "this is not a URL"
     except httpx.HTTPError as error:
         through = proxy_of(url)
         return first_line(error) + (f" (through the proxy of {through})" if through else "")

@@ -184,7 +184,7 @@ class ProviderContract:
         assert tuple(facts.columns) == FACT_COLUMNS
         assert all(isinstance(value, str) for value in facts["currency"])
         for name in ("tick", "lot", "min_notional"):
-            assert facts[name].dtype == np.float64, f"{name} is no float"
+            assert facts[name].dtype == np.float64, f"{name} is not a float"
             assert (facts[name].dropna() >= 0).all(), f"{name} is negative"
 
     def test_the_last_date_is_that_of_the_last_bar(self, provider: Provider, symbols: tuple[str, ...]) -> None:

@@ -77,7 +77,7 @@ class JsonLog(io.TextIOBase):
 
 
 def start_json_log() -> None:
-    """From now on write standard error as JSON lines if ``QUANTFLOW_LOG=json``, and it is no terminal.
+    """From now on write standard error as JSON lines if ``QUANTFLOW_LOG=json``, and it is not a terminal.
 
     Raises:
         ConfigError: If the variable has another value.
@@ -85,7 +85,7 @@ def start_json_log() -> None:
     wanted = os.environ.get(VARIABLE, "")
     if wanted not in ("", "json"):
         raise ConfigError(
-            f"{VARIABLE}={wanted!r} is no format of log lines.", hint=f"Unset it, or set {VARIABLE}=json."
+            f"{VARIABLE}={wanted!r} is not a format of log lines.", hint=f"Unset it, or set {VARIABLE}=json."
         )
     if wanted and not sys.stderr.isatty():
         sys.stderr = JsonLog(sys.stderr)

@@ -86,5 +86,5 @@ def test_a_stage_sees_the_options_that_the_profile_has(workspace: Path) -> None:
 
 
 def test_no_option_is_called_like_a_key_of_the_section() -> None:
-    """What a provider calls its own is no key of every provider."""
+    """What a provider calls its own is not a key of every provider."""
     assert all(not options_of(name).model_fields.keys() & DataConfig.model_fields.keys() for name in OPTIONS)

@@ -110,7 +110,7 @@ def test_a_sleeve_may_have_stages_of_its_own(home: Path) -> None:
         ("[profiles.p]\nstages = [1]", "stages[0] = 1: must be text", ""),
         (
             '[profiles.p]\nstages = ["mood_of_mine:Loose"]',
-            "field 'mood' of its Config is no section",
+            "field 'mood' of its Config is not a section",
             "quantflow.Section",
         ),
         ('[profiles.p]\nstages = ["mood_of_mine:Taken"]', "a section cannot be called 'stages'", "another"),

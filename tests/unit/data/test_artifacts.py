@@ -90,7 +90,7 @@ def test_dated_frames_round_trip() -> None:
 
 
 def test_frames_without_index_name_keep_only_columns() -> None:
-    """An unnamed index is no part of a table."""
+    """An unnamed index is not part of a table."""
     again = decode(*encode(pd.DataFrame({"a": [1, 2]}, index=[7, 9]))[:2])
     assert list(again.index) == [0, 1]
     assert list(again.columns) == ["a"]
@@ -126,7 +126,7 @@ def test_records_hold_json_only(value: object) -> None:
 
 @pytest.mark.parametrize("value", [b"bytes", 3, None, [1], pd.Series([1.0])])
 def test_other_values_are_no_artifacts(value: object) -> None:
-    """What is no table, record or text is refused by type."""
+    """What is not a table, record or text is refused by type."""
     with pytest.raises(DataError, match="cannot be an artifact"):
         encode(value)
 
@@ -159,7 +159,7 @@ def test_unreadable_bytes_are_an_integrity_error(data: bytes, suffix: str) -> No
 
 
 def test_foreign_parquet_is_refused() -> None:
-    """A Parquet file that quantflow did not write is no artifact."""
+    """A Parquet file that quantflow did not write is not an artifact."""
     import io
 
     sink = io.BytesIO()

@@ -171,7 +171,7 @@ def test_bars_by_date_are_not_out_of_order() -> None:
 
 
 def test_all_fields_travel_and_empty_ones_do_not() -> None:
-    """Volume comes along where there is any; a column without a value is no field."""
+    """Volume comes along where there is any; a column without a value is not a field."""
     raw = bars(("A", "2020-01-01", 1.0), volume=[5.0], high=[np.nan])
     assert set(to_panel(raw, ["A"], DAYS)[0].fields) == {"close", "volume"}
 

@@ -80,7 +80,7 @@ def test_an_adjusted_close_alone_is_a_close(tmp_path: Path) -> None:
 
 
 def test_a_wide_file_may_name_symbols_like_fields(tmp_path: Path) -> None:
-    """Without a column 'close' every column is a symbol, also LOW, OPEN and a number; an empty cell is no bar."""
+    """Without a column 'close' every column is a symbol, also LOW, OPEN and a number; an empty cell is not a bar."""
     found = bars(written(tmp_path, "date,LOW,OPEN,0700\n2024-01-02,1,2,3\n2024-01-03,,2,nan\n"))
     assert found["symbol"].tolist() == ["0700", "LOW", "OPEN", "OPEN"]
 
@@ -129,13 +129,16 @@ def test_parquet_dates_of_every_kind(tmp_path: Path, kind: pa.DataType) -> None:
         ("date,A,A\n2024-01-02,1,2\n", ["row 1", "two columns are called 'A'"]),
         (b"date,close\xff\n", ["row 1", "no header of a CSV file"]),
         ('date,"close\n', ["row 1", "no header of a CSV file"]),
-        ("date,close\n2024-01-02,1\n2024-01-03,abc\n", ["row 3", "column 'close'", "'abc' is no number"]),
-        ("date,x,close\n2024-01-02,y,z\n", ["row 2", "column 'close'", "'z' is no number"]),
+        ("date,close\n2024-01-02,1\n2024-01-03,abc\n", ["row 3", "column 'close'", "'abc' is not a number"]),
+        ("date,x,close\n2024-01-02,y,z\n", ["row 2", "column 'close'", "'z' is not a number"]),
         ("date,close\n2024-01-02,1\n2024-01-03\n", ["row 3", "Expected 2 columns, got 1"]),
-        ("date,close\n2024-01-02,1\n03/01/2024,2\n", ["row 3", "column 'date'", "'03/01/2024' is no date"]),
-        ("date,close\n2024-01-02,1\n2024-02-30T00:00,2\n", ["row 3", "column 'date'", "'2024-02-30T00:00' is no date"]),
-        ("date,close\n2024-01-02 16:00,1\n", ["row 2", "column 'date'", "is no date"]),
-        ("date,close\n2024-01-02,1\n,2\n", ["row 3", "column 'date'", "'' is no date"]),
+        ("date,close\n2024-01-02,1\n03/01/2024,2\n", ["row 3", "column 'date'", "'03/01/2024' is not a date"]),
+        (
+            "date,close\n2024-01-02,1\n2024-02-30T00:00,2\n",
+            ["row 3", "column 'date'", "'2024-02-30T00:00' is not a date"],
+        ),
+        ("date,close\n2024-01-02 16:00,1\n", ["row 2", "column 'date'", "is not a date"]),
+        ("date,close\n2024-01-02,1\n,2\n", ["row 3", "column 'date'", "'' is not a date"]),
         ("date,close\n0204-01-02,1\n", ["row 2", "column 'date'", "before 1900"]),
         ("date,symbol,close\n2024-01-02,,1\n", ["row 2", "column 'symbol'", "it is empty"]),
         (b"date,symbol,close\n2024-01-02,\xff\xfe,1\n", ["row 2", "invalid UTF8"]),
@@ -155,7 +158,7 @@ def test_a_fault_far_down_is_found_by_its_row(tmp_path: Path) -> None:
     days = np.repeat(np.arange("2000-01-01", "2020-01-01", dtype="datetime64[D]").astype(str), 20)
     lines = [f"{day},S,{1:030d}" for day in days]
     lines[100_000] = "2000-13-01,S,1"
-    with pytest.raises(DataError, match="row 100002, column 'date': '2000-13-01' is no date"):
+    with pytest.raises(DataError, match="row 100002, column 'date': '2000-13-01' is not a date"):
         bars(written(tmp_path, "\n".join(["date,symbol,close", *lines])))
 
 
@@ -168,7 +171,7 @@ def test_a_fault_far_down_is_found_by_its_row(tmp_path: Path) -> None:
         ({"date": pa.array(["2024-01-02", None]), "close": pa.array([1.0, 2.0])}, "row 3, column 'date'"),
         (
             {"date": pa.array([86_400_000, 3_600_000], pa.timestamp("ms")), "close": pa.array([1.0, 2.0])},
-            "row 3, column 'date': '1970-01-01 01:00:00' is no date",
+            "row 3, column 'date': '1970-01-01 01:00:00' is not a date",
         ),
         (
             {"date": pa.array(["2024-01-02"]), "symbol": pa.array([[1]]), "close": pa.array([1.0])},
@@ -186,7 +189,7 @@ def test_malformed_parquet_is_named(tmp_path: Path, columns: dict[str, pa.Array]
 
 @pytest.mark.parametrize("name", ["A.parquet", "A.csv.gz"])
 def test_a_damaged_container_is_named(tmp_path: Path, name: str) -> None:
-    """What is no Parquet or gzip file at all says so."""
+    """What is not a Parquet or gzip file at all says so."""
     with pytest.raises(DataError, match=f"{name} cannot be read"):
         bars(written(tmp_path, b"date,close\n2024-01-02,1\n", name))
 
@@ -218,7 +221,7 @@ def test_one_symbol_may_lie_in_many_files(tmp_path: Path) -> None:
 
 
 def test_a_header_without_rows_has_no_bars(tmp_path: Path) -> None:
-    """An empty table is no error, and has no last date."""
+    """An empty table is not an error, and has no last date."""
     source = provider(written(tmp_path, "date,close\n"))
     assert source.last_date() is None
     assert collect(source.bars(["AAA"], None, date(2100, 1, 1))).empty
@@ -262,7 +265,7 @@ def test_the_instruments_file_describes_symbols(tmp_path: Path, kind: str) -> No
         ("symbol,tick\nA,0\n", "tick of 'A' is 0.0"),
         ("symbol,lot\nA,inf\n", "lot of 'A' is inf"),
         ("symbol,min_notional\nA,-1\n", "min_notional of 'A' is -1.0"),
-        ("symbol,tick\nA,many\n", "column 'tick': 'many' is no number"),
+        ("symbol,tick\nA,many\n", "column 'tick': 'many' is not a number"),
         ("symbol,name\n,x\n", "row 2, column 'symbol': it is empty"),
     ],
 )

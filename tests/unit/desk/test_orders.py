@@ -135,7 +135,7 @@ def test_an_account_without_worth_is_refused(holdings: Holdings, worth: str, tmp
 
 @pytest.mark.parametrize("weights", [{}, {"AAA": math.nan}])
 def test_a_run_without_sound_weights_is_refused(weights: dict[str, float], tmp_path: Path) -> None:
-    """No weights would sell everything, and a weight that is no number anything."""
+    """No weights would sell everything, and a weight that is not a number anything."""
     run = recorded(tmp_path, NAMES, weights)
     with pytest.raises(DataError, match="not all are finite"):
         target_of(tmp_path, run.id, None)

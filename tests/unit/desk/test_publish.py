@@ -162,7 +162,7 @@ def test_impossible_weights_and_figures_are_held_back(runs: tuple[Run, Run], mon
     [('meta.execution.runner="local"', False), ("meta.allocation.lookback=252", True), ("policy.top_n=1", True)],
 )
 def test_how_a_meta_run_is_run_makes_no_experiment_of_it(override: str, is_one: bool, tmp_path: Path) -> None:
-    """A runner is no setting of the portfolio; a setting of it, or of a sleeve, is."""
+    """A runner is not a setting of the portfolio; a setting of it, or of a sleeve, is."""
     meta = load_meta("demo_meta", workspace=tmp_path, overrides=[override])
     record = create_run(meta, tmp_path, date(2022, 12, 28))
     assert _is_experiment(record) is is_one

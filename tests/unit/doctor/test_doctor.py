@@ -167,7 +167,7 @@ def test_a_full_disk_is_named(free: int, result: Result, tmp_path: Path, monkeyp
 
 
 def test_wrong_profiles_are_named(tmp_path: Path) -> None:
-    """Each by itself; a file that is no TOML as a whole."""
+    """Each by itself; a file that is not TOML as a whole."""
     text = '[profiles.a]\nextends = "dmo"\n[profiles.b.policy]\ntop_n = -3\n[profiles.c]\nextends = "demo"\n'
     found = list(workspace.profiles(settings(tmp_path, text)))
     assert [each.result for each in found] == [Result.BLOCKS, Result.BLOCKS]

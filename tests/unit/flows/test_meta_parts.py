@@ -159,7 +159,7 @@ def test_a_worker_that_falls_silent_is_not_waited_for(record: Run, monkeypatch: 
 def test_whatever_ends_a_sleeve_comes_back_as_an_error(
     error: BaseException, record: Run, mocker: MockerFixture
 ) -> None:
-    """What is no Exception would end the pool's own thread, and with it all news of all workers."""
+    """What is not an Exception would end the pool's own thread, and with it all news of all workers."""
     mocker.patch.object(ours, "selection_flow", side_effect=error)
     with pytest.raises(StageError, match=type(error).__name__):
         ours.run_sleeve_task.fn(leaf(record))

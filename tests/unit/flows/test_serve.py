@@ -111,7 +111,7 @@ def test_a_signal_stops_it_in_order(
 
 
 def test_an_error_of_another_kind_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A defect is no trouble of the infrastructure."""
+    """A defect is not a trouble of the infrastructure."""
 
     class Defect(Runner):
         def polls(self) -> None:

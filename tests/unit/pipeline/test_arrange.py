@@ -180,11 +180,11 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("spec", "says", "hint"),
     [
-        ("stages_of_mine:Kindless", "kind = 'comput' is no kind", "Did you mean Kind.COMPUTE?"),
+        ("stages_of_mine:Kindless", "kind = 'comput' is not a kind", "Did you mean Kind.COMPUTE?"),
         ("stages_of_mine:Named", "id = 'Bad Name'", "small letters"),
         ("stages_of_mine:Idle", "makes nothing", "makes"),
         ("stages_of_mine:Reader", "needs 'run'", "Kind.CONTROL"),
-        ("stages_of_mine:Listed", "no tuple of artifact names", ""),
+        ("stages_of_mine:Listed", "not a tuple of artifact names", ""),
         ("stages_of_mine:Unfinished", "cannot be made", "implements run"),
         ("stages_of_mine:Foreign", "is not a stage", "BasePipelineStage"),
         ("stages_of_mine:Goood", "no class 'Goood' in stages_of_mine", "Did you mean 'Good'?"),

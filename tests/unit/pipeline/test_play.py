@@ -90,7 +90,7 @@ class Mood(BasePipelineStage[StageConfig]):
     id, kind, needs, makes = "inference", Kind.COMPUTE, ("features", "news"), ("scores",)
 
     def run(self, inputs: Inputs, config: StageConfig) -> Outputs:
-        raise NotImplementedError
+        raise AssertionError("it is arranged here, never run")
 
 
 def test_a_walk_forward_of_other_stages_is_an_instance() -> None:

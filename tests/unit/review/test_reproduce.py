@@ -105,7 +105,7 @@ def test_without_the_prices_they_must_be_fetched(run: Run) -> None:
 
 
 def test_a_damaged_artifact_is_named(run: Run) -> None:
-    """A stored file with other bytes is no certificate, though the stage gives what the record says."""
+    """A stored file with other bytes is not a certificate, though the stage gives what the record says."""
     path = stored(run, "clusters")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     found = again(run)

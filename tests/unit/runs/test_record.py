@@ -39,7 +39,7 @@ def test_a_stage_record_survives_the_disk(record: Run) -> None:
 
 @pytest.mark.parametrize("torn", [b"", b"{", b"[]", b"null", b'{"stage": "features"}', b"\xff\xfe", b'{"outputs": 3}'])
 def test_a_torn_stage_record_counts_as_none(record: Run, torn: bytes) -> None:
-    """Half a record is no record: the stage is run again."""
+    """Half a record is not a record: the stage is run again."""
     record.write_stage(StageRecord("features", "done"))
     (record.folder / "stages" / "2-features.json").write_bytes(torn)
     assert record.stage("features") is None

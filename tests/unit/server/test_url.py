@@ -71,6 +71,6 @@ def test_what_is_wrong_with_an_address_is_told(answering: tuple[str, list[tuple[
     place, said = answering
     assert trouble_at(f"http://bob:{SECRET}@{place}/api/") == ""
     assert "refused" in trouble_at(f"http://bob:{SECRET}@127.0.0.1:9/api")
-    assert trouble_at(f"http://bob:{SECRET}/x@host/api") == "this is no URL"
+    assert trouble_at(f"http://bob:{SECRET}/x@host/api") == "this is not a URL"
     said[0] = (200, b"<!doctype html>")
     assert "/api" in trouble_at(f"http://{place}")

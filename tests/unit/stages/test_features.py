@@ -74,7 +74,7 @@ def test_only_volatility_is_annualised() -> None:
     "wrong", [{"lookback": 127}, {"momentum_long": 21}, {"trend_window": 1}, {"momentum_skip": -1}, {"window": 3}]
 )
 def test_config_refuses_what_cannot_work(wrong: dict[str, Any]) -> None:
-    """Windows outside their bounds, a skip that is no shorter than the lag, and unknown keys are errors."""
+    """Windows outside their bounds, a skip that is not a shorter than the lag, and unknown keys are errors."""
     with pytest.raises(ValidationError):
         FeaturesConfig(**wrong)
 

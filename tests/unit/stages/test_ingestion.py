@@ -213,7 +213,7 @@ def test_a_file_that_cannot_be_read_costs_its_symbol(tmp_path: Any) -> None:
     assert out["prices"].symbols == ("B", "C")
     assert checks(out)["readable"]["symbols"] == ["A", "D"]
     reasons = out["quality"].set_index(["symbol", "check"])["reason"]
-    assert "D.csv, row 3, column 'close': 'oops' is no number" in reasons["D", "readable"]
+    assert "D.csv, row 3, column 'close': 'oops' is not a number" in reasons["D", "readable"]
 
 
 def test_it_notes_how_far_it_has_come(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,19 +29,19 @@ def _same(value: Any) -> Any:
 
 def _basis_points(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("is no number")
+        raise ValueError("is not a number")
     return round(float(value) * 1e4, 9)
 
 
 def _positive(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("is no number")
+        raise ValueError("is not a number")
     return abs(value)
 
 
 def _around_half(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("is no number")
+        raise ValueError("is not a number")
     return round(abs(0.5 - float(value)), 12)
 
 
@@ -64,7 +64,7 @@ _METHODS = {
 
 
 def method(value: Any) -> str:
-    """Return the name of an allocation method; what is no synonym is left as it is."""
+    """Return the name of an allocation method; what is not a synonym is left as it is."""
     if not isinstance(value, str):
         raise ValueError("is no name")
     name = value.strip().lower().replace("-", "_").replace(" ", "_")
@@ -78,13 +78,13 @@ def _rebalance(value: Any) -> str:
     if isinstance(value, str):
         return value.strip().lower()
     if value not in _PERIODS:
-        raise ValueError("is no week (5), month (21) or quarter (63) of sessions: set validation.rebalance by hand")
+        raise ValueError("is not a week (5), month (21) or quarter (63) of sessions: set validation.rebalance by hand")
     return _PERIODS[value]
 
 
 def _day(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("is no date")
+        raise ValueError("is not a date")
     return date.fromisoformat(value.strip()[:10]).isoformat()
 
 

@@ -86,7 +86,7 @@ def read_manifest(path: Path) -> Imported:
     """Return the profiles of the manifest at *path*; all of them load.
 
     Raises:
-        ConfigError: If it cannot be read, is no JSON, or has no profile that loads.
+        ConfigError: If it cannot be read, is not JSON, or has no profile that loads.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -100,7 +100,7 @@ def read_manifest(path: Path) -> Imported:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not JSON number")
 
 
 def imported(manifest: Any) -> Imported:
@@ -165,7 +165,7 @@ def _add(name: str, value: Any, where: str, names: Mapping[str, str], out: Impor
     if isinstance(value, str):
         return  # an alias; they come last, when all that they can name is there
     if not isinstance(value, dict):
-        out.skip(where, "is no table of settings")
+        out.skip(where, "is not a table of settings")
     elif "sleeves" in value or "meta_allocation" in value:
         if (meta := _meta(value, where, names, out)) is not None:
             out.document["meta"][name] = meta
@@ -224,7 +224,7 @@ def _profile(
     sections: dict[str, dict[str, Any]] = {}
     by: dict[tuple[str, str], str] = {}
     if not isinstance(value, dict):
-        out.skip(where, "is no table of settings")
+        out.skip(where, "is not a table of settings")
         return sections
     leaves = _leaves(value, where, out)
     for section, key, path, found in sorted(leaves, key=lambda leaf: leaf[1] not in ("provider", "source")):
@@ -320,7 +320,7 @@ def _check_fits(target: tuple[str, str], setting: Any, beside: Mapping[str, Any]
         model = data_model(options)
     try:
         text = json.dumps(values)
-        text.encode()  # text of half a character is no text
+        text.encode()  # text of half a character is not text
         model.model_validate_json(text, strict=True)
     except ValidationError as error:
         found = problems.explain(error, model, values, lambda path: ".".join((target[0], *map(str, path))))
@@ -334,7 +334,7 @@ def _meta(value: Mapping[str, Any], where: str, names: Mapping[str, str], out: I
             {"id": key, **(part if isinstance(part, dict) else {"profile": part})} for key, part in listed.items()
         ]
     if not isinstance(listed, list):
-        out.skip(f"{where}.sleeves", "is no list of sleeves")
+        out.skip(f"{where}.sleeves", "is not a list of sleeves")
         return None
     sleeves = [_sleeve(part, f"{where}.sleeves[{number}]", names, out) for number, part in enumerate(listed)]
     meta: dict[str, Any] = {"sleeves": [sleeve for sleeve in sleeves if sleeve]}

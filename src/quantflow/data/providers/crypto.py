@@ -191,7 +191,7 @@ class CcxtProvider:
             raise self._translated(what, error) from None  # the cause prints whole URLs
         except _UNREADABLE:
             raise self._unreadable(what) from None
-        if self._client.last_json_response is None:  # ccxt takes what is no JSON for an answer without rows
+        if self._client.last_json_response is None:  # ccxt takes what is not JSON for an answer without rows
             raise self._unreadable(what)
         return answer
 

@@ -29,7 +29,7 @@ class FilesProvider:
 
     All files of one ``data.path`` have the layout of the first (see ``layouts.columns``). An adjusted close is
     preferred to the close; open, high and low are then scaled by the ratio of the two, volume is left as it is. A row
-    without a close is no bar. A zero is passed on, for the data contract to judge. A symbol's bars may lie in several
+    without a close is not a bar. The data contract judges zeros. Bars of a symbol may lie in several
     files. Of one file per symbol, a damaged one costs its symbol and no other.
 
     Args:

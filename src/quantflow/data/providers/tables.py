@@ -114,7 +114,9 @@ def _csv_error(path: str, message: str, names: Sequence[str]) -> DataError:
     where = f", row {int(row[1]) + 1}" if row else ""
     where += f", column {names[int(column[1])]!r}" if column and int(column[1]) < len(names) else ""
     found = re.search(r"invalid value '(.{0,60})", message)
-    what = f"{found[1].rstrip(chr(39))!r} is no number" if found else message.rpartition("Row #")[2].partition(": ")[2]
+    what = (
+        f"{found[1].rstrip(chr(39))!r} is not a number" if found else message.rpartition("Row #")[2].partition(": ")[2]
+    )
     return DataError(
         f"{shown(path)}{where}: {(what or message)[:200]}.", hint="Fix that row; a missing value is an empty cell."
     )
@@ -202,7 +204,7 @@ def _day(place: _Place, text: str, row: int) -> date:
 
 def _no_day(place: _Place, text: Any, row: int) -> DataError:
     return place.error(
-        f"{str(text)[:40]!r} is no date", "Dates are ISO 8601 days, as in 2024-01-31, without a time of day.", row
+        f"{str(text)[:40]!r} is not a date", "Dates are ISO 8601 days, as in 2024-01-31, without a time of day.", row
     )
 
 

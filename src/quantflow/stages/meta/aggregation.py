@@ -69,7 +69,7 @@ def _streams(frame: pd.DataFrame, config: AggregationStageConfig) -> dict[str, S
     declared = [sleeve.id for sleeve in config.sleeves]
     if strangers := sorted(set(frame["sleeve"]) - set(declared)):
         raise DataError(
-            f"There is a stream of {strangers[0]!r}, which is no sleeve of the meta profile.",
+            f"There is a stream of {strangers[0]!r}, which is not a sleeve of the meta profile.",
             hint=f"Its sleeves: {', '.join(declared)}. Resume the run: the streams are gathered again.",
         )
     found = {name: rows for name in declared if len(rows := frame[frame["sleeve"] == name])}

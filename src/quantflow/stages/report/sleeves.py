@@ -112,7 +112,7 @@ def _origins(inputs: Inputs) -> list[list[object]]:
 
 
 def _age(of: str, session: str) -> str:
-    """Return how many days a sleeve's session lies before the run's; a dash when one is no date."""
+    """Return how many days a sleeve's session lies before the run's; a dash when one is not a date."""
     try:
         return plural((date.fromisoformat(session) - date.fromisoformat(of)).days, "day")
     except ValueError:

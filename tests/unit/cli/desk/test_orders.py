@@ -74,7 +74,7 @@ def test_a_stale_book_ends_with_23(run: Run, tmp_path: Path) -> None:
 
 
 def test_out_writes_what_a_link_names_and_files_alone(run: Run, tmp_path: Path) -> None:
-    """A link stays a link, and its file is written; what is no file, such as a pipe, is refused and stays."""
+    """A link stays a link, and its file is written; what is not a file, such as a pipe, is refused and stays."""
     (tmp_path / "far").mkdir()
     (tmp_path / "link.csv").symlink_to(tmp_path / "far" / "orders.csv")
     os.mkfifo(tmp_path / "pipe")

@@ -36,7 +36,7 @@ class Terminal(StringIO):
     [((True, False), "none"), ((False, True), "json"), ((True, True), "json"), ((False, False), "lines")],
 )
 def test_the_mode_follows_flags(flags: tuple[bool, bool], shown: str) -> None:
-    """A test's stderr is no terminal, so without flags there are plain lines."""
+    """A test's stderr is not a terminal, so without flags there are plain lines."""
     assert mode(*flags) == shown
 
 

@@ -83,7 +83,7 @@ def test_sessions_are_days_in_utc() -> None:
 
 
 def test_the_config_holds_names_alone() -> None:
-    """What else a sleeve's entry says is no part of this stage's settings, so it cannot change its cached result."""
+    """What else a sleeve's entry says is not part of this stage's settings, so it cannot change its cached result."""
     assert config("a").model_dump() == {"sleeves": ({"id": "a"},), "allow_partial": False}
 
 
@@ -103,7 +103,7 @@ def bad(position: int, value: float) -> np.ndarray:
         (long_form(b=(DAYS, bad(9, -1.5)), a=(DAYS, returns(2))), "Sleeve 'b' has the return -1.5 on 2020-01-10"),
         (long_form(a=(DAYS, returns(1)), b=(DAYS[[0, *range(99)]], returns(2))), "Sleeve 'b' has two returns on"),
         (long_form(a=(DAYS, returns(1)), b=(DAYS.delete(5).insert(5, pd.NaT), returns(2))), "a return without a date"),
-        (long_form(a=(DAYS, returns(1)), c=(DAYS, returns(2))), "stream of 'c', which is no sleeve"),
+        (long_form(a=(DAYS, returns(1)), c=(DAYS, returns(2))), "stream of 'c', which is not a sleeve"),
     ],
 )
 def test_what_cannot_be_joined_is_refused_by_name(frame: pd.DataFrame, said: str) -> None:

@@ -253,7 +253,7 @@ def test_each_section_says_its_fact(reader: Reader, where: str, said: str) -> No
 
 
 def test_funnel_ends_before_the_walk_forward(reader: Reader) -> None:
-    """Validation starts again with every symbol, so it is no step of the funnel."""
+    """Validation starts again with every symbol, so it is not a step of the funnel."""
     assert "validation" not in reader.text["funnel"]
 
 
