@@ -234,7 +234,7 @@ def test_what_a_killed_run_leaves_is_ended_and_removed(two: Path, rays_own: Path
         run, *below = processes()
         os.kill(run.pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(
-            [each for each in below if "quantflow.server.process" not in " ".join(_words(each))], 30
+            [each for each in below if "quantflow.server.process" not in " ".join(_words(each))], 90
         )
         assert alive == []
     assert len(list(rays_own.glob(f"{ours.PREFIX}*"))) == 1

@@ -1,1 +1,1 @@
-"""."""
+"""Prices: panels, stores, checks, calendars, and what reads them."""

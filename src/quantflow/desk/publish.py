@@ -25,11 +25,11 @@ MOST_SHARPE = 10.0
 def publish(run: Run) -> Path | None:
     """Make the weights of a complete run the profile's current book, one run at a time per profile.
 
-    The book stays as it is, without a word, when it is this run already, when the profile says so, when the run was
-    made with settings that are not the profile's (``--set``, the environment), or is of an older session than the book.
+    The book stays as it is, without a word, when the profile says so, when the run was made with settings that are not
+    the profile's (``--set``, the environment), or is of an older session than the book.
 
     Returns:
-        The book's folder; None when it was left alone.
+        The folder of the book, which is this run now or was before; None when the book is not this run.
 
     Raises:
         ConfigError: If the run was removed.
@@ -61,7 +61,7 @@ def _published(run: Run, config: PublishConfig) -> Path | None:
     files = _files(run)
     same = holds(workspace, profile, files)
     if same and not mark.exists():
-        return None
+        return place_of(workspace, profile)
     if reasons := list(held_back(run, config, there)):
         _mark_stale(run, there, reasons)
         raise DegradedError(

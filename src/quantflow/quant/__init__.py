@@ -1,1 +1,1 @@
-"""."""
+"""The arithmetic: arrays in, arrays out."""
