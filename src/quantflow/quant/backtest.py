@@ -12,6 +12,7 @@ from quantflow.errors import DataError
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 DateArray = npt.NDArray[np.datetime64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,30 +48,122 @@ def carried_returns(close: FloatArray) -> FloatArray:
     return out
 
 
-def period_ends(sessions: DateArray, rebalance: str) -> IntArray:
-    """Return the positions of the last session of each week (Monday to Sunday), month or quarter.
+def decision_sessions(sessions: DateArray, every: str | int) -> IntArray:
+    """Return the positions of the sessions at whose close a portfolio is decided.
 
-    The last session of the grid is never one: whether its period is over is not known yet.
+    The last session of the grid ends no week, month or quarter: whether its period is over is not known yet.
 
     Args:
         sessions: Dates, ``datetime64[D]``, increasing, shape (T,).
-        rebalance: ``weekly``, ``monthly`` or ``quarterly``.
+        every: ``daily``; ``weekly`` (Monday to Sunday), ``monthly`` or ``quarterly`` for the last session of each; or
+            a number of sessions, counted from the first of the grid.
     """
-    if rebalance == "weekly":
+    if every == "daily":
+        return np.arange(len(sessions))
+    if isinstance(every, int):
+        return np.arange(every - 1, len(sessions), every)
+    if every == "weekly":
         period = (sessions.astype("datetime64[D]").astype(np.int64) + 3) // 7
     else:
-        period = sessions.astype("datetime64[M]").astype(np.int64) // {"monthly": 1, "quarterly": 3}[rebalance]
+        period = sessions.astype("datetime64[M]").astype(np.int64) // {"monthly": 1, "quarterly": 3}[every]
     return np.flatnonzero(period[1:] != period[:-1])
 
 
-def simulate(returns: FloatArray, rebalances: IntArray, targets: FloatArray, cost_bps: float = 0.0) -> Backtest:
-    """Return what a portfolio earns that is set to its targets at the rebalances and left alone in between.
+class Simulation:
+    """A portfolio moved through time: units held between trades, so that weights drift; costs paid out of wealth.
 
-    It trades at the close of a rebalance session and earns from the next session on. Between rebalances units are
-    constant, so weights drift: a winner's grows, and so does the magnitude of a short whose price rises. What is not
-    invested (also the proceeds of shorts) is cash that earns nothing. A name without a return earns 0 until the
-    next rebalance. The cost is turnover x *cost_bps*, paid out of wealth. A portfolio whose wealth is gone is closed
-    at a return of -1 and stays at 0.
+    It trades at closes and earns from the next session on. What is not invested (also the proceeds of shorts) is cash
+    that earns nothing. A name without a return earns 0 until the next trade. A portfolio whose wealth is gone is
+    closed at a return of -1 and stays at 0.
+
+    Args:
+        returns: Simple returns of N names, shape (N, T), oldest first.
+        cost_bps: Commission and slippage together, in basis points of the amount traded.
+
+    Raises:
+        DataError: If a return is below -1.
+    """
+
+    def __init__(self, returns: FloatArray, cost_bps: float = 0.0) -> None:
+        if bool((returns < -1.0).any()):
+            raise DataError("A simple return is below -100 %.")
+        self._returns, self._rate = returns, cost_bps * 1e-4
+        self._weights = np.zeros(returns.shape[0])
+        self._gross, self._turnover = (np.zeros(returns.shape[1]) for _ in range(2))
+        self._first: int | None = None
+        self._last = -1
+        self._gone = False
+
+    def drifted(self, position: int) -> FloatArray:
+        """Return the weights held at the close of a session, before any trade there, shape (N,); zeros at first.
+
+        Raises:
+            DataError: If the portfolio has traded later than that.
+        """
+        if position < self._last:
+            raise DataError(f"The portfolio has traded at session {self._last} already.")
+        return self._path(position)[1]
+
+    def trade(self, position: int, target: FloatArray, tradable: BoolArray | None = None) -> None:
+        """Trade to a target at the close of a session.
+
+        A name that cannot be traded there keeps the weight that it has drifted to; the others give way where all
+        together would be more than the target's gross weight.
+
+        Args:
+            position: The session, later than that of the trade before.
+            target: Signed weights as fractions of wealth, finite, shape (N,).
+            tradable: Which names have a price there, shape (N,); all when None.
+
+        Raises:
+            DataError: If the session is none, or not later; the target does not fit; or a trade costs all wealth.
+        """
+        names, sessions = self._returns.shape
+        if not self._last < position < sessions:
+            raise DataError(f"Session {position} is not one of the {sessions} after session {self._last}.")
+        if target.shape != (names,) or not np.isfinite(target).all():
+            raise DataError(f"A target has shape {target.shape} or is not finite; ({names},) is needed.")
+        path, held = self._path(position)
+        self._gross[self._last + 1 : position + 1] = path
+        self._gone = self._gone or bool((path <= -1.0).any())
+        self._first = position if self._first is None else self._first
+        self._last = position
+        if self._gone:
+            self._weights = np.zeros(names)
+            return
+        self._weights = target if tradable is None else _reachable(target, held, tradable)
+        self._turnover[position] = np.abs(self._weights - held).sum()
+        if self._turnover[position] * self._rate >= 1.0:
+            raise DataError("A rebalance costs all wealth.", hint="Check commission_bps, slippage_bps and the budget.")
+
+    def result(self) -> Backtest:
+        """Hold to the last session; return what was earned from the first trade on.
+
+        Raises:
+            DataError: If nothing was traded.
+        """
+        if self._first is None:
+            raise DataError("There is no rebalance.")
+        gross = self._gross.copy()
+        gross[self._last + 1 :] = self._path(len(gross) - 1)[0]
+        gross, turnover = gross[self._first :], self._turnover[self._first :]
+        cost = turnover * self._rate
+        return Backtest(gross, (1.0 + gross) * (1.0 - cost) - 1.0, cost, turnover)
+
+    def _path(self, position: int) -> tuple[FloatArray, FloatArray]:
+        """Return the returns since the last trade up to a session, and the weights that have drifted by then."""
+        return _hold(self._returns[:, self._last + 1 : position + 1], self._weights)
+
+
+def _reachable(target: FloatArray, held: FloatArray, tradable: BoolArray) -> FloatArray:
+    kept, wanted = np.where(tradable, 0.0, held), np.where(tradable, target, 0.0)
+    room = max(0.0, float(np.abs(target).sum() - np.abs(kept).sum()))
+    gross = float(np.abs(wanted).sum())
+    return kept + (wanted * (room / gross) if gross > room and bool(kept.any()) else wanted)
+
+
+def simulate(returns: FloatArray, rebalances: IntArray, targets: FloatArray, cost_bps: float = 0.0) -> Backtest:
+    """Return what a portfolio earns that is set to its targets at the rebalances, as ``Simulation`` describes.
 
     Args:
         returns: Simple returns of N names, shape (N, T), oldest first.
@@ -81,20 +174,12 @@ def simulate(returns: FloatArray, rebalances: IntArray, targets: FloatArray, cos
     Raises:
         DataError: If shapes do not fit, or a return is below -1.
     """
-    _check(returns, rebalances, targets)
-    start, stop = int(rebalances[0]), returns.shape[1]
-    gross, cost, turnover = (np.zeros(stop - start) for _ in range(3))
-    held = np.zeros(returns.shape[0])
-    for first, last, target in zip(rebalances, [*rebalances[1:], stop - 1], targets, strict=True):
-        turnover[first - start] = np.abs(target - held).sum()
-        path, held = _hold(returns[:, first + 1 : last + 1], target)
-        gross[first + 1 - start : last + 1 - start] = path
-        if bool((path <= -1.0).any()):
-            break
-    cost = turnover * (cost_bps * 1e-4)
-    if bool((cost >= 1.0).any()):
-        raise DataError("A rebalance costs all wealth.", hint="Check commission_bps, slippage_bps and the budget.")
-    return Backtest(gross, (1.0 + gross) * (1.0 - cost) - 1.0, cost, turnover)
+    if len(targets) != len(rebalances):
+        raise DataError(f"There are {len(targets)} targets for {len(rebalances)} rebalances.")
+    walk = Simulation(returns, cost_bps)
+    for position, target in zip(rebalances.tolist(), targets, strict=True):
+        walk.trade(position, target)
+    return walk.result()
 
 
 def _hold(returns: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -111,18 +196,6 @@ def _hold(returns: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArr
         return path, held
     held[names] = target[names] * (growth[:, -1] if growth.shape[1] else 1.0) / wealth[-1]
     return wealth[1:] / wealth[:-1] - 1.0, held
-
-
-def _check(returns: FloatArray, rebalances: IntArray, targets: FloatArray) -> None:
-    names, sessions = returns.shape
-    if targets.shape != (len(rebalances), names) or not np.isfinite(targets).all():
-        raise DataError(f"Targets are {targets.shape} or not finite; {(len(rebalances), names)} is needed.")
-    if not len(rebalances) or bool((np.diff(rebalances) <= 0).any()):
-        raise DataError("Rebalances are not increasing, or there is none.")
-    if rebalances[0] < 0 or rebalances[-1] >= sessions:
-        raise DataError(f"Rebalances lie outside the {sessions} sessions.")
-    if bool((returns < -1.0).any()):
-        raise DataError("A simple return is below -100 %.")
 
 
 def equal_weights(alive: npt.NDArray[np.bool_]) -> FloatArray:

@@ -11,7 +11,7 @@ import numpy as np
 from quantflow.config.sections import ValidationConfig
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.quant import metrics
-from quantflow.quant.backtest import Backtest, DateArray, FloatArray, IntArray, period_ends, simulate
+from quantflow.quant.backtest import Backtest, DateArray, FloatArray, IntArray, decision_sessions, simulate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def schedule(sessions: DateArray, config: ValidationConfig, what: str) -> IntArr
     Raises:
         DataError: If the history is too short for a single rebalance.
     """
-    ends = period_ends(sessions, config.rebalance)
+    ends = decision_sessions(sessions, config.rebalance)
     scheduled = ends[ends >= config.min_history - 1]
     if not len(scheduled):
         raise DataError(

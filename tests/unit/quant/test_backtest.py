@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from quantflow.errors import DataError
-from quantflow.quant.backtest import carried_returns, equal_weights, period_ends, simulate
+from quantflow.quant.backtest import Simulation, carried_returns, decision_sessions, equal_weights, simulate
 
 
 def days(first: str, count: int) -> np.ndarray:
@@ -79,15 +79,15 @@ def test_ruin_ends_at_minus_one() -> None:
 def test_periods_end_with_their_last_session(rebalance: str, ends: list[str]) -> None:
     """Weeks end on Sunday, months and quarters on their last session; the grid's last session ends none."""
     sessions = days("2024-03-20", 18)
-    assert sessions[period_ends(sessions, rebalance)].astype(str).tolist()[: len(ends)] == ends
-    assert len(sessions) - 1 not in period_ends(sessions, rebalance)
+    assert sessions[decision_sessions(sessions, rebalance)].astype(str).tolist()[: len(ends)] == ends
+    assert len(sessions) - 1 not in decision_sessions(sessions, rebalance)
 
 
 def test_periods_end_before_a_missing_month_end() -> None:
     """When the last days of a month have no session, the month ends with the last one that has."""
     sessions = np.array(["2024-04-26", "2024-04-29", "2024-05-02", "2024-06-03"], dtype="datetime64[D]")
-    assert period_ends(sessions, "monthly").tolist() == [1, 2]
-    assert period_ends(sessions, "quarterly").tolist() == []
+    assert decision_sessions(sessions, "monthly").tolist() == [1, 2]
+    assert decision_sessions(sessions, "quarterly").tolist() == []
 
 
 def test_equal_weights_only_hold_what_lives() -> None:
@@ -117,3 +117,56 @@ def test_a_cost_of_all_wealth_is_refused() -> None:
     """A trade that costs more than there is raises."""
     with pytest.raises(DataError, match="costs all wealth"):
         simulate(np.zeros((1, 2)), np.array([0]), np.array([[10.0]]), cost_bps=1000)
+
+
+def test_decisions_may_be_daily_or_every_some_sessions() -> None:
+    """Counted from the first session of the grid, so that a longer history decides on the same sessions."""
+    sessions = days("2024-03-20", 10)
+    assert decision_sessions(sessions, "daily").tolist() == list(range(10))
+    assert decision_sessions(sessions, 4).tolist() == [3, 7]
+    assert decision_sessions(days("2024-03-20", 12), 4).tolist() == [3, 7, 11]
+
+
+def test_the_incumbent_has_drifted_to_the_close_that_decides() -> None:
+    """Whatever is traded later; looking at it changes nothing."""
+    returns = np.array([[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]])
+    walk = Simulation(returns)
+    np.testing.assert_array_equal(walk.drifted(1), [0.0, 0.0])
+    walk.trade(1, np.array([0.5, 0.5]))
+    np.testing.assert_allclose(walk.drifted(1), [0.5, 0.5])
+    np.testing.assert_allclose(walk.drifted(3), [2 / 3, 1 / 3])
+    np.testing.assert_allclose(walk.drifted(2), [2 / 3, 1 / 3])
+    walk.trade(3, np.array([0.0, 1.0]))
+    assert walk.result().turnover[2] == pytest.approx(4 / 3)
+
+
+def test_the_past_of_a_trade_cannot_be_asked_for() -> None:
+    """The incumbent of a session before the last trade is not known any more."""
+    walk = Simulation(np.zeros((1, 5)))
+    walk.trade(3, np.array([1.0]))
+    with pytest.raises(DataError, match="has traded at session 3"):
+        walk.drifted(2)
+
+
+def test_a_name_without_a_price_is_kept_and_the_others_give_way() -> None:
+    """It cannot be sold where nobody trades it; together they stay within the target's gross weight."""
+    walk = Simulation(np.zeros((3, 6)))
+    walk.trade(0, np.array([0.6, 0.4, 0.0]))
+    walk.trade(2, np.array([0.0, 0.5, 0.5]), tradable=np.array([False, True, True]))
+    np.testing.assert_allclose(walk.drifted(2), [0.6, 0.2, 0.2])
+    walk.trade(4, np.array([0.0, 0.5, 0.5]), tradable=np.array([True, True, True]))
+    np.testing.assert_allclose(walk.drifted(4), [0.0, 0.5, 0.5])
+    np.testing.assert_allclose(walk.result().turnover, [1.0, 0.0, 0.4, 0.0, 1.2, 0.0])
+
+
+def test_a_name_without_a_price_is_not_bought() -> None:
+    """What was meant for it stays in cash."""
+    walk = Simulation(np.zeros((2, 4)))
+    walk.trade(0, np.array([0.5, 0.5]), tradable=np.array([True, False]))
+    np.testing.assert_allclose(walk.drifted(1), [0.5, 0.0])
+
+
+def test_nothing_traded_is_no_result() -> None:
+    """There is no first session to begin with."""
+    with pytest.raises(DataError, match="no rebalance"):
+        Simulation(np.zeros((1, 3))).result()
