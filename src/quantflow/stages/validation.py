@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from quantflow.config.sections import (
     ClustersConfig,
     FeaturesConfig,
     PolicyConfig,
+    RebalanceConfig,
     ScoresConfig,
     SynthesisConfig,
     ValidationConfig,
@@ -26,7 +27,8 @@ from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.replay import ancestors, known_at, reach_of, seen
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray, carried_returns, equal_weights
-from quantflow.stages.walk_forward import Market, decide_all, proof, schedule, summarised
+from quantflow.stages.holding import INCUMBENT, incumbent
+from quantflow.stages.walk_forward import Decide, Market, Rules, proof, schedule, summarised, walk
 
 REPLAYED = ("features", "inference", "clustering", "policy", "synthesis", "allocation")
 """The built-in stages that weights come from."""
@@ -41,6 +43,7 @@ class ValidationStageConfig(StageConfig):
     policy: PolicyConfig
     synthesis: SynthesisConfig
     allocation: AllocationConfig
+    rebalance: RebalanceConfig
     validation: ValidationConfig
     calendar: CalendarConfig
     data: DataConfig
@@ -50,13 +53,14 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
     """Replays the stages from features to allocation at each rebalance on data up to that session only.
 
     Stages are given the sessions that they can look back on and no more, so a rebalance costs the same in any year.
-    Weights decided on a session's close are traded at that close, earn from the next session on, and drift until
-    the next rebalance. Only symbols with a price on the rebalance session take part. When no portfolio is feasible
-    the one before is kept (cash at first) and the date recorded. Rebalances do not depend on one another, and are
-    made in the order of time.
+    Weights decided at a session's close are traded at the close ``rebalance.lag`` sessions later, earn from the session
+    after that on, and drift until the next trade. Only symbols with a price on the session that decides take part; one
+    without a price on the session that trades is kept as it is. When no portfolio is feasible the one before is kept
+    (cash at first) and the date recorded. A stage that needs ``incumbent`` is given the weights held at that close;
+    where none does, rebalances do not depend on one another.
 
-    ``equal_weight`` is the benchmark: all symbols with a price on the rebalance session, equally weighted, traded
-    on the same sessions, before costs.
+    ``equal_weight`` is the benchmark: all symbols with a price on the session that decides, equally weighted, traded
+    on the same sessions and at the same cost.
     """
 
     id = "validation"
@@ -88,7 +92,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         Raises:
             ConfigError: If one of them cannot be replayed.
         """
-        return type(self)(*ancestors(pipeline, "weights", type(self).needs))
+        return type(self)(*ancestors(pipeline, "weights", (*type(self).needs, INCUMBENT)))
 
     def modules(self) -> frozenset[str]:
         """Return the modules of this stage and of those that it replays."""
@@ -101,33 +105,31 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             DataError: If the history is too short for a single rebalance.
         """
         prices: Panel = inputs["prices"]
-        scheduled = schedule(prices.sessions, config.validation, "prices")
+        rules = Rules(config.rebalance, config.validation)
+        scheduled = schedule(prices.sessions, rules, "prices")
+        alive = np.isfinite(prices.close)
+        equal = equal_weights(alive[:, scheduled].T)
+        market = Market(prices.symbols, prices.sessions, carried_returns(prices.close), alive, equal)
         with in_the_background():
-            made = decide_all(prices.sessions, scheduled, len(prices.symbols), self._decider(inputs, config))
-        alive = np.isfinite(prices.close[:, scheduled]).T
-        return proof(
-            Market(prices.symbols, prices.sessions, carried_returns(prices.close), equal_weights(alive)),
-            made,
-            config.validation,
-            config.calendar.annualisation,
-        )
+            made, earned = walk(market, scheduled, rules, self._decider(inputs, config))
+        return proof(market, made, earned, rules, config.calendar.annualisation)
 
-    def _decider(self, inputs: Inputs, config: ValidationStageConfig) -> Callable[[int], FloatArray]:
-        """Return the function that gives the weights decided at the close of a session, by its position."""
+    def _decider(self, inputs: Inputs, config: ValidationStageConfig) -> Decide:
+        """Return the function that gives the weights decided at the close of a session."""
         prices: Panel = inputs["prices"]
         instruments = inputs["instruments"].loc[list(prices.symbols)]
         row = {symbol: i for i, symbol in enumerate(prices.symbols)}
         settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
         reach = reach_of(self.chain, settings, ("prices", *self.sources))
 
-        def decide(position: int) -> FloatArray:
+        def decide(position: int, held: FloatArray) -> FloatArray:
             session = prices.sessions[position]
             then = seen(prices, position, reach)
             if not then.symbols:
                 raise InfeasibleError("No symbol has a price.")
             known = {name: known_at(name, inputs[name], session, then.symbols, reach) for name in self.sources}
             those = instruments if len(then.symbols) == len(row) else instruments.loc[list(then.symbols)]
-            values = {"prices": then, "instruments": those, **known}
+            values = {"prices": then, "instruments": those, INCUMBENT: incumbent(prices.symbols, held), **known}
             weights = play(self.chain, values, {**settings, "as_of": str(session)}, replay=True)["weights"]
             target = np.zeros(len(row))
             target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
