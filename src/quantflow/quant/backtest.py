@@ -79,18 +79,20 @@ class Simulation:
     Args:
         returns: Simple returns of N names, shape (N, T), oldest first.
         cost_bps: Commission and slippage together, in basis points of the amount traded.
+        held: Weights at the close before the first session, shape (N,); the portfolio begins with its first trade when
+            None.
 
     Raises:
         DataError: If a return is below -1.
     """
 
-    def __init__(self, returns: FloatArray, cost_bps: float = 0.0) -> None:
+    def __init__(self, returns: FloatArray, cost_bps: float = 0.0, held: FloatArray | None = None) -> None:
         if bool((returns < -1.0).any()):
             raise DataError("A simple return is below -100 %.")
         self._returns, self._rate = returns, cost_bps * 1e-4
-        self._weights = np.zeros(returns.shape[0])
+        self._weights = np.zeros(returns.shape[0]) if held is None else held
         self._gross, self._turnover = (np.zeros(returns.shape[1]) for _ in range(2))
-        self._first: int | None = None
+        self._first: int | None = None if held is None else 0
         self._last = -1
         self._gone = False
 

@@ -22,12 +22,13 @@ from quantflow.config.sections import (
 )
 from quantflow.data.panel import Panel
 from quantflow.errors import InfeasibleError
+from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.replay import ancestors, known_at, reach_of, seen
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray, carried_returns, equal_weights
-from quantflow.stages.holding import INCUMBENT, incumbent
+from quantflow.stages.holding import incumbent
 from quantflow.stages.walk_forward import Decide, Market, Rules, proof, schedule, summarised, walk
 
 REPLAYED = ("features", "inference", "clustering", "policy", "synthesis", "allocation")

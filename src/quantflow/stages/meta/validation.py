@@ -30,8 +30,9 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
     """Divides capital again at each rebalance, on the sleeves' streams up to that session only.
 
     Capital is moved at the close ``rebalance.lag`` sessions after the one that decides, earns from the session after
-    that on, and drifts until it is moved again. The streams are net of what each sleeve paid to trade; moving capital between sleeves costs commission
-    and slippage on top. Where no division is feasible the one before is kept (cash at first) and the date recorded.
+    that on, and drifts until it is moved again. The streams are net of what each sleeve paid to trade; moving capital
+    between sleeves costs commission and slippage on top. Where no division is feasible the one before is kept (cash at
+    first) and the date recorded.
 
     ``equal_weight`` is the benchmark: the budget in equal parts in all sleeves, moved on the same sessions and
     at the same cost.
