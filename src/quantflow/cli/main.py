@@ -13,6 +13,7 @@ import typer
 from quantflow.cli.descriptors import open_missing_streams
 from quantflow.cli.desk.orders import orders
 from quantflow.cli.desk.publish import publish
+from quantflow.cli.ending import ending_at_once
 from quantflow.cli.ops import server
 from quantflow.cli.ops.catchup import catchup
 from quantflow.cli.ops.cron import cron
@@ -32,7 +33,7 @@ from quantflow.cli.review.why import why
 from quantflow.cli.run.meta import meta
 from quantflow.cli.run.resume import resume
 from quantflow.cli.run.select import select
-from quantflow.execution.garbage import freeze_gc_before_exit, relax_gc
+from quantflow.execution.garbage import relax_gc
 from quantflow.ui.streams import clean_streams
 
 COMPLETING = "_QUANTFLOW_COMPLETE"
@@ -104,8 +105,5 @@ def main() -> None:
 
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     relax_gc()
-    try:
-        with guarded(debug=len(arguments) < len(sys.argv) - 1):
-            app(args=arguments, prog_name="quantflow")
-    finally:
-        freeze_gc_before_exit()
+    with ending_at_once(), guarded(debug=len(arguments) < len(sys.argv) - 1):
+        app(args=arguments, prog_name="quantflow")

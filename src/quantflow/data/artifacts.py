@@ -109,7 +109,7 @@ def _encode_frame(frame: Any) -> tuple[bytes, str, int | None, dict[str, str]]:
     flat = frame.reset_index() if names else frame
     if not all(isinstance(column, str) for column in flat.columns) or not flat.columns.is_unique:
         raise DataError("An artifact's columns must be unique strings.")
-    table = pa.Table.from_pandas(flat, preserve_index=False).replace_schema_metadata(None)
+    table = pa.Table.from_pandas(flat, preserve_index=False, nthreads=1).replace_schema_metadata(None)
     plain = [f.with_type(pa.string()) if pa.types.is_large_string(f.type) else f for f in table.schema]
     table = table.cast(pa.schema(plain))  # which of the two types text has depends on how the frame came about
     schema = {column.name: str(column.type) for column in table.schema}
@@ -124,7 +124,7 @@ def _decode_table(data: bytes) -> Any:
     kind = json.loads((file.schema_arrow.metadata or {})[_META])
     if kind["kind"] == "panel":
         return _decode_panel(file, kind["symbols"], *kind["shape"])
-    frame = file.read().replace_schema_metadata(None).to_pandas()
+    frame = file.read(use_threads=False).replace_schema_metadata(None).to_pandas(use_threads=False)
     return frame.set_index(kind["index"]) if kind["index"] else frame
 
 

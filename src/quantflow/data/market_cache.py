@@ -152,13 +152,14 @@ def _read(home: Path) -> list[_Block]:
 
 
 def _block(path: Path) -> _Block | None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     first, last, digest = _NAME.fullmatch(path.name).groups()  # type: ignore[union-attr]
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != digest:
         return None
-    table = pq.read_table(io.BytesIO(data))
+    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     rows = np.column_stack([table.column(name).to_numpy() for name in _COLUMNS])
     return _Block(date.fromisoformat(first), date.fromisoformat(last), rows)
 

@@ -66,7 +66,8 @@ def clean_up(record: Run) -> None:
     root = Path(record.layout.root)
     artifacts = root / "artifacts"
     folders = list(artifacts.iterdir()) if artifacts.is_dir() else []
-    sweep([record.folder, record.folder / "stages", record.folder / "sleeves", root / "cache", *folders])
+    sweep([root / "cache", *folders])
+    record.sweep()
 
 
 @contextmanager

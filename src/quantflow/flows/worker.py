@@ -34,6 +34,7 @@ def working_on(record: Run) -> Iterator[None]:
     """Own a run, log into its folder, write down how it ended, and tell the API all before returning."""
     recall(record)
     with owned(record.folder), logged(record):
+        record.sweep()
         record.event("run.started")
         try:
             yield

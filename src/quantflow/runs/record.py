@@ -20,7 +20,7 @@ from typing import Any, TypedDict, cast
 
 from quantflow.config.credentials import scrubbed
 from quantflow.data.sealed import sealed, unsealed
-from quantflow.data.store import ArtifactRef, private_folder, write_atomic
+from quantflow.data.store import ArtifactRef, private_folder, sweep, write_atomic
 from quantflow.errors import ConfigError, InfrastructureError, IntegrityError
 from quantflow.locks import FileLock
 from quantflow.pipeline.code_version import NUMERIC_PACKAGES
@@ -164,6 +164,10 @@ class RunRecord:
     def exists(self) -> bool:
         """Whether the run has been created."""
         return (self.folder / "run.json").is_file()
+
+    def sweep(self) -> None:
+        """Remove what processes that died in the middle of a write have left in its folder."""
+        sweep([self.folder, self.folder / "stages", self.folder / "sleeves"])
 
     def create(self, header: Header) -> None:
         """Write ``run.json``: what was asked for, frozen, with its id, number and environment.

@@ -13,19 +13,21 @@ def printed(code: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def test_a_command_looks_for_garbage_seldom_and_at_its_end_not_at_all() -> None:
-    """So that imports are quick, and the process ends at once."""
+def test_a_command_looks_for_garbage_seldom() -> None:
+    """So that imports are quick."""
     code = """
-import atexit, gc, sys
-atexit.register(lambda: print(gc.get_threshold(), gc.get_freeze_count() > 0))
+import gc, sys
 sys.argv = ["quantflow", "--version"]
 from quantflow.cli.main import main
-main()
+try:
+    main()
+finally:
+    print(gc.get_threshold())
 """
-    assert printed(code) == f"{THRESHOLDS} True"
+    assert printed(code) == str(THRESHOLDS)
 
 
 def test_a_notebook_keeps_its_own_settings() -> None:
     """To import quantflow changes nothing of the process."""
     code = "import gc; before = gc.get_threshold(); import quantflow, quantflow.flows.meta; "
-    assert printed(code + "print(gc.get_threshold() == before, gc.get_freeze_count())") == "True 0"
+    assert printed(code + "print(gc.get_threshold() == before)") == "True"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,20 @@ def test_a_sleeve_that_an_error_ends_failed(record: Run) -> None:
     with pytest.raises(InfrastructureError), working_on(record):
         raise InfrastructureError("no disk", hint="buy one")
     assert record.again().error == {"type": "InfrastructureError", "message": "no disk", "hint": "buy one"}
+
+
+def test_what_a_killed_worker_left_unfinished_is_removed(record: Run) -> None:
+    """The next worker of the sleeve removes half-written files of its record; those of living processes stay."""
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (record.folder / "stages").mkdir(exist_ok=True)
+    left, others = (
+        record.folder / "stages" / f".tmp-{socket.gethostname()}-{pid}-abc" for pid in (dead.pid, os.getpid())
+    )
+    left.touch()
+    others.touch()
+    with working_on(record):
+        assert (left.exists(), others.exists()) == (False, True)
 
 
 def test_a_scheduled_run_that_a_signal_ends_is_interrupted(record: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,48 @@
+"""How the process ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+AT_THE_END = """
+import atexit, sys
+from quantflow.cli.ending import ending_at_once
+class Late:
+    def __del__(self):
+        sys.stderr.write("finalized\\n")
+late = Late()
+late.itself = late
+with ending_at_once():
+    atexit.register(lambda: print("handled"))
+    print("done", end=" ")
+    {block}
+"""
+
+
+@pytest.mark.parametrize(
+    ("block", "code"),
+    [("pass", 0), ("raise SystemExit(0)", 0), ("raise SystemExit(23)", 23), ("raise SystemExit", 0)],
+)
+def test_nothing_of_the_interpreter_is_taken_apart(block: str, code: int) -> None:
+    """What was printed is out, exit handlers were called, the code is the block's; no object is finalized."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END.format(block=block)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "done handled\n", "")
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    """Standard output is closed at its other end before the process ends."""
+    code = "from quantflow.cli.ending import ending_at_once\nwith ending_at_once(): print('x' * 10)"
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, env=buffered, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
