@@ -21,7 +21,7 @@ from quantflow.desk.publish import mark_stale, publish
 from quantflow.runs.book import FILES, broken, current, place_of, stale
 from quantflow.runs.create import create_run
 from quantflow.runs.run import open_run
-from recorded import written
+from recorded import Name, written
 
 FIRST = date(2000, 1, 3)
 PROFILE = "demo"
@@ -30,8 +30,8 @@ PROFILE = "demo"
 def ready(home: Path, number: int) -> str:
     """Make a complete run of the session *number* days after the first; return its id."""
     day = FIRST + timedelta(days=number)
-    record = create_run(load_profile(PROFILE, workspace=home), home, day, f"run-{number:05d}")
-    written(record, {}, {"KO": 0.25, "PEP": 0.5})
+    record = create_run(load_profile(PROFILE, workspace=home), home, day, f"run-{number:05d}", by_hand=True)
+    written(record, {"KO": Name([59.0, 60.0]), "PEP": Name([180.0, 181.0])}, {"KO": 0.25, "PEP": 0.5})
     for file in ("weights.csv", "report.html", "brief.txt"):
         record.write_file(file, f"{record.id}\n" * 200)
     return record.id

@@ -72,7 +72,7 @@ def written(record: Run, names: Mapping[str, Name], weights: Mapping[str, float]
     store = record.store
     frame = pd.DataFrame({"weight": list(weights.values())}, index=pd.Index(list(weights), name="symbol"))
     made = {"weights": frame, "metrics": {"strategy": {}}, "oos_returns": pd.DataFrame({"net": [0.0]})}
-    parts = {"ingestion": _ingested(names), "synthesis": _atoms(names, weights)} if names else {}
+    parts = {"ingestion": _ingested(names, record.as_of), "synthesis": _atoms(names, weights)} if names else {}
     last = record.header.stages[-1]
     for stage in record.header.stages:
         outputs = parts.get(stage, {}) | (made if stage == last else {})
@@ -82,10 +82,10 @@ def written(record: Run, names: Mapping[str, Name], weights: Mapping[str, float]
     return record.again()
 
 
-def _ingested(names: Mapping[str, Name]) -> dict[str, object]:
+def _ingested(names: Mapping[str, Name], last: date) -> dict[str, object]:
     symbols = tuple(sorted(names))
     closes = np.array([names[symbol].closes for symbol in symbols], dtype=float)
-    days = np.busday_offset(np.datetime64(AS_OF), np.arange(1 - closes.shape[1], 1))
+    days = np.busday_offset(np.datetime64(last), np.arange(1 - closes.shape[1], 1), roll="backward")
     currencies = [names[symbol].currency for symbol in symbols]
     instruments = pd.DataFrame({"currency": currencies}, index=pd.Index(symbols, name="symbol"))
     return {"prices": Panel(symbols, days.astype("datetime64[D]"), {"close": closes}), "instruments": instruments}

@@ -49,18 +49,22 @@ def market(run: Run, symbols: Collection[str], priced: Collection[str] = ()) -> 
         DataError: If two sleeves contradict each other on a name.
     """
     found: dict[str, list[tuple[str, Instrument]]] = {}
-    for each in [find_run(run.workspace, leaf.link.run_id) for leaf in run.leaves()] or [run]:
-        for symbol, instrument in _known(each, symbols):
+    deciding = find_run(run.workspace, run.decided_by)
+    for each, decider in zip(_parts(run), _parts(deciding), strict=True):
+        for symbol, instrument in _known(each, _facts(decider), symbols):
             found.setdefault(symbol, []).append((each.id, instrument))
     return {symbol: _merged(symbol, known, symbol in priced) for symbol, known in found.items()}
 
 
-def _known(run: Run, symbols: Collection[str]) -> Iterator[tuple[str, Instrument]]:
+def _parts(run: Run) -> list[Run]:
+    return [find_run(run.workspace, leaf.link.run_id) for leaf in run.leaves()] or [run]
+
+
+def _known(run: Run, facts: Mapping[str, Facts], symbols: Collection[str]) -> Iterator[tuple[str, Instrument]]:
     if "prices" not in run.outputs:
         return  # a sleeve that failed in its first stage, where the portfolio goes on without it
     prices: Panel = run.load("prices")
     currencies = _currencies(run)
-    facts = _facts(run)
     for symbol in sorted(set(symbols) & set(prices.symbols)):
         closes = prices.close[prices.symbols.index(symbol)]
         seen = np.flatnonzero(np.isfinite(closes))

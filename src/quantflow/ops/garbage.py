@@ -65,7 +65,8 @@ class Garbage:
 def find_garbage(workspace: Path, keep: int, older_than: timedelta | None, now: datetime | None = None) -> Garbage:
     """Return what can go from a workspace and its local store; within ``removal`` if it is to be removed.
 
-    The runs of the current books stay, and so do links, since what they lead to may be another's.
+    The runs of the current books, and those that decided them, stay; and so do links, since what they lead to may be
+    another's.
 
     Args:
         workspace: The folder that holds ``runs/``.
@@ -75,7 +76,7 @@ def find_garbage(workspace: Path, keep: int, older_than: timedelta | None, now: 
     """
     runs = {run.id: run for run in list_runs(workspace, sleeves=True)}
     live = {name for name in runs if owner(workspace / "runs" / name)}
-    held = {book.run_id for name in books(workspace) if (book := current(workspace, name))}
+    held = {run_id for name in books(workspace) for run_id in _of_the_book(workspace, name, runs)}
     limit = (now or datetime.now(UTC)) - (older_than or timedelta(0))
     top = [name for name, run in runs.items() if run.state != "unreadable" and _is_top(run, runs)]
     families = {name: _family(name, runs) for name in top}
@@ -88,6 +89,15 @@ def find_garbage(workspace: Path, keep: int, older_than: timedelta | None, now: 
     files, unknown = ([], []) if live else _unused(workspace, {member for family in going for member in family})
     size = sum(path.lstat().st_size for path in files)
     return Garbage(tuple(going), tuple(files), size, tuple(sorted(live)), (*left, *unknown))
+
+
+def _of_the_book(workspace: Path, profile: str, runs: Mapping[str, Run]) -> set[str]:
+    """Return the run of a profile's book, and the one that decided what it holds."""
+    book = current(workspace, profile)
+    if book is None:
+        return set()
+    run = runs.get(book.run_id)
+    return {book.run_id, run.decided_by} if run is not None and run.state != "unreadable" else {book.run_id}
 
 
 def remove(workspace: Path, garbage: Garbage) -> Garbage:

@@ -107,6 +107,8 @@ def joined(path: Sequence[Step]) -> Bridge:
 def _check_has_weights(run: Run) -> None:
     if "weights" not in run.outputs:
         raise ConfigError(f"run {run.id} has no weights")
+    if run.header.decision.hold:
+        raise ConfigError(f"run {run.id} decided nothing: it holds what {run.decided_by} decided, and weights drift")
 
 
 def _meta_path(before: Run, after: Run) -> list[Step]:

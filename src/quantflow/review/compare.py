@@ -60,7 +60,7 @@ class Comparison:
 
 
 def previous(run: Run) -> Run:
-    """Return the complete run of the same profile before *run*.
+    """Return the complete run of the same profile before *run*; before one that decided, the last that decided.
 
     Raises:
         ConfigError: If there is none.
@@ -69,6 +69,7 @@ def previous(run: Run) -> Run:
         each
         for each in list_runs(run.workspace)
         if each.state == "completed" and each.profile == run.profile and each.header.sequence < run.header.sequence
+        if run.header.decision.hold or not each.header.decision.hold
     ]
     if not same:
         raise ConfigError(

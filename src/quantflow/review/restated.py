@@ -77,6 +77,8 @@ def restatement(run: Run) -> Restatement | None:
         str(symbol): tuple(str(day)[:10] for day in rows["date"].to_numpy().astype("datetime64[D]"))
         for symbol, rows in former.groupby("symbol")
     }
+    if run.header.decision.hold:
+        return Restatement(days, unknown="nothing was decided")
     if missing := [name for name in ("winners", "weights") if name not in artifacts]:
         return Restatement(days, unknown=f"the run has no {missing[0]} yet")
     try:

@@ -61,11 +61,13 @@ class Path:
 
 
 def path_of(run: Run, symbol: str) -> Path:
-    """Return the way of *symbol* through *run*.
+    """Return the way of *symbol* through *run*; through the run that decided, where this one decided nothing.
 
     Raises:
         ConfigError: If the run has not come so far as to know its symbols, or knows none of that name.
     """
+    if run.decided_by != run.id:
+        return path_of(find_run(run.workspace, run.decided_by), symbol)
     if isinstance(run, Meta):
         return _through_sleeves(run, symbol)
     known = sorted({*_index(run, "instruments"), *_column(run, "quality")})

@@ -184,12 +184,13 @@ def downstream(stages: Sequence[str], first: str) -> tuple[str, ...]:
     return tuple(stages[list(stages).index(first) :])
 
 
-def plan_new(profile: Profile, workspace: Path, as_of: date) -> list[Planned]:
+def plan_new(profile: Profile, workspace: Path, as_of: date, *, by_hand: bool = False) -> list[Planned]:
     """Return what a new run of *profile* would do; nothing is written."""
     layout = Layout.of(workspace, profile.execution.store)
     settings = {**profile.settings(), "as_of": as_of.isoformat()}
     cache = StageCache(layout.cache, ArtifactStore(layout.store, as_of=as_of))
-    return Planner("", settings, cache, {}).plan(pipeline_of(settings))
+    hold = decided(profile, workspace, as_of, by_hand=by_hand)[0].hold
+    return Planner("", settings, cache, {}).plan(pipeline_of(settings, hold=hold))
 
 
 def check_stages(profile: Profile | MetaProfile) -> None:

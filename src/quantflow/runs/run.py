@@ -169,6 +169,14 @@ class Run(RunRecord, ABC):
         return {str(name): float(weight) for name, weight in frame["weight"].items()}
 
     @property
+    def decided_by(self) -> str:
+        """The run that decided what this one is to hold: itself, unless it decided nothing."""
+        before = self.header.position
+        if before is None or not self.header.decision.hold:
+            return self.id
+        return before.pending[-1].run_id if before.pending else before.by
+
+    @property
     def sleeves(self) -> tuple[Sleeve, ...]:
         """The sleeves of a meta run, in the order of its profile; a selection run has none.
 

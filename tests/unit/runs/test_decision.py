@@ -101,7 +101,8 @@ def test_nights_without_a_run_change_nothing(quiet: tuple[Path, dict[date, Run]]
     for mine, other in zip(ours, theirs, strict=True):
         assert mine == pytest.approx(other, abs=1e-15)
     books = [current(each, "mine") for each in (quiet[0], home)]
-    assert books[0] is not None and books[1] is not None
+    assert books[0] is not None
+    assert books[1] is not None
     assert books[1].weights == pytest.approx(books[0].weights)
 
 
@@ -168,7 +169,7 @@ def test_a_changed_track_is_refused(home: Path) -> None:
     rows = place.read_text().splitlines()
     for changed in ([*rows[:1], *rows[2:]], [rows[0], rows[1].replace("-0.0006", "-0.0005"), *rows[2:]]):
         place.write_text("\n".join(changed) + "\n")
-        with pytest.raises(IntegrityError, match="Line 2 of .*track.csv is not what was written"):
+        with pytest.raises(IntegrityError, match=r"Line 2 of .*track\.csv is not what was written"):
             track(home, "mine")
     place.write_text("\n".join(rows) + "\n")
     assert len(track(home, "mine")) == 3
@@ -191,7 +192,8 @@ def test_the_track_stands_beside_what_was_promised(quiet: tuple[Path, dict[date,
     found = band(track(home, "mine"), book.promised)
     assert found is not None
     assert found.sessions == len(sessions()) - 1
-    assert found.low is not None and found.high is not None
+    assert found.low is not None
+    assert found.high is not None
     assert found.low < 0.0 < found.high
     assert not found.outside
     far = band(track(home, "mine"), {"mean": 0.1, "deviation": 0.001})

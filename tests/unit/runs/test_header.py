@@ -13,8 +13,8 @@ from quantflow.runs.header import Header, Parent, SleeveFailure
 from recorded import created
 
 KEYS = (
-    *("as_of", "cpu", "created", "flow_runs", "kind", "parent", "profile", "run_id", "schema_version", "scope"),
-    *("sequence", "settings", "source", "sources", "stages", "store", "token", "versions"),
+    *("as_of", "cpu", "created", "decision", "flow_runs", "kind", "parent", "position", "profile", "run_id"),
+    *("schema_version", "scope", "sequence", "settings", "source", "sources", "stages", "store", "token", "versions"),
 )
 
 

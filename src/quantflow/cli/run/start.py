@@ -81,7 +81,7 @@ def select(profile: str, workspace: Path | None, sets: Sequence[str], asked: Ask
     loaded = load_profile(profile, workspace=home, overrides=sets)
     _check(loaded, home, asked.run_id)
     if dry_run:
-        _show_plan(plan_new(loaded, home, resolve_as_of(loaded, when)), asked.mode)
+        _show_plan(plan_new(loaded, home, resolve_as_of(loaded, when), by_hand=asked.by_hand), asked.mode)
     else:
         _run(loaded, home, when, asked)
 
