@@ -100,3 +100,11 @@ def bench(session: nox.Session) -> None:
         session.run("python", f"benchmarks/{name}.py")
     session.run("python", "benchmarks/meta_run.py", "--cold", "8")
     session.run("python", "benchmarks/meta_run.py", "--scale", "16", "256")
+
+
+@nox.session
+def year(session: nox.Session) -> None:
+    """A year of nights with all that goes wrong in them, in real processes; about half an hour."""
+    session.env.update(ENVIRONMENT)
+    session.install(".", *group("test"))
+    session.run("pytest", "tests/year", *session.posargs)

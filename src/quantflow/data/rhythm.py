@@ -1,4 +1,4 @@
-"""The rhythm of a portfolio: the sessions at whose close it is decided anew, as the calendar knows them."""
+"""The rhythm of a portfolio: the sessions at whose close it is decided, as the calendar knows them."""
 
 from __future__ import annotations
 

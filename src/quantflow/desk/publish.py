@@ -10,15 +10,15 @@ from pathlib import Path
 
 from quantflow.config.operation import PublishConfig
 from quantflow.config.source import changes_weights
+from quantflow.desk.advance import advanced
+from quantflow.desk.promise import promised
+from quantflow.desk.track import TRACK, text_of, track
 from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
-from quantflow.runs.advance import advanced
 from quantflow.runs.book import FACTS, Book, current, holds, place_of, publishing, put, stale_file, tidy, write_stale
 from quantflow.runs.decision import POSITION, current_position
 from quantflow.runs.exports import EXPORTS, REPORT
 from quantflow.runs.lock import no_removal
-from quantflow.runs.promise import promised
 from quantflow.runs.run import Run
-from quantflow.runs.track import TRACK, text_of, track
 
 TOLERANCE = 1e-9
 MOST_SHARPE = 10.0

@@ -11,13 +11,13 @@ from pathlib import Path
 from quantflow.config.load import load_meta, load_profile
 from quantflow.config.sections import CalendarConfig
 from quantflow.data import calendars
+from quantflow.desk.promise import Band, band
+from quantflow.desk.track import track
 from quantflow.errors import ConfigError, QuantflowError
 from quantflow.runs.book import Book, current
 from quantflow.runs.create import resolve_as_of
 from quantflow.runs.find import list_runs
-from quantflow.runs.promise import Band, band
 from quantflow.runs.run import Run
-from quantflow.runs.track import track
 from quantflow.types import Json
 
 

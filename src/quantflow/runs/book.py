@@ -45,7 +45,7 @@ class Book:
         weights: What is to be held: signed fraction of capital, by symbol.
         decided: The session at whose close that was decided, ISO; that of the run where it is not recorded.
         next: The next session on which a decision is due, ISO; empty where it is not recorded.
-        promised: What the walk-forward promised, as ``runs.promise.promised`` has it.
+        promised: What the walk-forward promised, as ``desk.promise.promised`` has it.
     """
 
     run_id: str

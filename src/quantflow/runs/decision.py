@@ -80,7 +80,7 @@ def current_position(workspace: Path, profile: str) -> Position | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise IntegrityError(
             f"What the book of {profile} holds cannot be read: {place}: {error}.",
-            hint=f"Remove {place.parent} to begin the book anew.",
+            hint=f"Remove {place.parent} to begin another book.",
         ) from error
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from rich.markup import escape
 
+from quantflow.desk.promise import Band
 from quantflow.ops.schedule import Time
 from quantflow.ops.sessions import Mark, Nights
 from quantflow.runs.book import Book, Broken
-from quantflow.runs.promise import Band
 from quantflow.ui.tables import new_table, out, show
 
 SIGNS: Mapping[Mark, tuple[str, str]] = {

@@ -100,7 +100,7 @@ def test_a_run_that_is_owned_is_not_begun_or_continued(tmp_path: Path) -> None:
 def test_a_refused_run_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile whose stages do not fit together leaves nothing behind."""
 
-    def refuse(settings: object) -> None:
+    def refuse(settings: object, *, hold: bool) -> None:
         raise ConfigError("no")
 
     monkeypatch.setattr("quantflow.runs.create.pipeline_of", refuse)
@@ -121,7 +121,7 @@ def test_two_runs_never_get_the_same_generated_name(tmp_path: Path, monkeypatch:
 def test_a_run_that_is_done_stays_until_it_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second ``select`` names the complete run; ``gc`` waits until that is published."""
     run = recorded(tmp_path, {}, {"KO": 1.0})
-    monkeypatch.setattr(begin, "find_done", lambda profile, workspace, as_of: run if as_of == AS_OF else None)
+    monkeypatch.setattr(begin, "find_done", lambda profile, workspace, as_of, by_hand: run if as_of == AS_OF else None)
     demo = load_profile("demo", workspace=tmp_path)
     with ThreadPoolExecutor(1) as other:
         with begun_unless_done(demo, tmp_path, AS_OF) as found:

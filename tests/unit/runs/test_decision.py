@@ -11,16 +11,16 @@ import pytest
 
 from quantflow.config.load import load_profile
 from quantflow.data import calendars
+from quantflow.desk.promise import band
 from quantflow.desk.publish import publish
+from quantflow.desk.track import track
 from quantflow.errors import IntegrityError
 from quantflow.runs.book import current
 from quantflow.runs.create import create_run
 from quantflow.runs.decision import current_position
 from quantflow.runs.done import find_done
 from quantflow.runs.header import Kind
-from quantflow.runs.promise import band
 from quantflow.runs.run import Run
-from quantflow.runs.track import track
 from ran import executed, ran
 
 PROFILE = """
@@ -181,7 +181,7 @@ def test_a_position_that_cannot_be_read_says_what_to_do(home: Path) -> None:
     (home / "current" / "mine" / "position.json").write_text("{}")
     with pytest.raises(IntegrityError, match="cannot be read") as caught:
         current_position(home, "mine")
-    assert "begin the book anew" in str(caught.value.hint)
+    assert "begin another book" in str(caught.value.hint)
 
 
 def test_the_track_stands_beside_what_was_promised(quiet: tuple[Path, dict[date, Run]]) -> None:

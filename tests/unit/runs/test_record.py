@@ -148,6 +148,7 @@ def test_the_json_form_is_pinned(record: Run) -> None:
     found = json.loads(json.dumps(record.again().json()))
     assert found["schema_version"] == 1
     run_keys = "schema_version run_id state degraded owner error folder kind profile as_of created parent versions cpu"
+    run_keys += " decision"
     stage_keys = (
         "stage state key fingerprint attempt cached outputs summary started ended seconds max_rss_mb error made_by"
     )

@@ -20,7 +20,7 @@ from quantflow.errors import ConfigError
 from quantflow.ui.log import JsonLog
 from recorded import AS_OF, created
 
-ASKED = Asked(run_id=None, as_of=None, force=False, strict=False, deadline=None, ping=None, mode="none")
+ASKED = Asked(run_id=None, as_of=None, by_hand=False, force=False, strict=False, deadline=None, ping=None, mode="none")
 
 
 class Terminal(StringIO):
@@ -65,7 +65,7 @@ def begun(mocker: MockerFixture) -> list[tuple[str, date]]:
     seen: list[tuple[str, date]] = []
 
     def way(name: str) -> Callable[..., Any]:
-        return lambda loaded, home, when, *run_id: seen.append((name, when)) or nullcontext()
+        return lambda loaded, home, when, *run_id, by_hand: seen.append((name, when)) or nullcontext()
 
     for name in ("begun", "begun_unless_done"):
         mocker.patch.object(start, name, way(name))

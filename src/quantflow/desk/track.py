@@ -66,5 +66,5 @@ def _checked(text: str, place: Path) -> list[Line]:
 def _altered(place: Path, number: int) -> IntegrityError:
     return IntegrityError(
         f"Line {number} of {place} is not what was written there.",
-        hint=f"Put the file back from a copy; or move {place.parent} away, and the track begins anew.",
+        hint=f"Put the file back from a copy; or move {place.parent} away, and another track begins.",
     )
