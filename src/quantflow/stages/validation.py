@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,10 @@ from quantflow.config.sections import (
     SynthesisConfig,
     ValidationConfig,
 )
+from quantflow.data.history import mortality, whole, with_last_moves
 from quantflow.data.panel import Panel
+from quantflow.data.roster import listed
+from quantflow.data.usable import BoolArray, usable
 from quantflow.errors import InfeasibleError
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.registry import StageRegistry
@@ -51,17 +54,18 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
 
     Stages are given the sessions that they can look back on and no more, so a rebalance costs the same in any year.
     Weights decided on a session's close are traded at that close, earn from the next session on, and drift until
-    the next rebalance. Only symbols with a price on the rebalance session take part. When no portfolio is feasible
-    the one before is kept (cash at first) and the date recorded. Rebalances do not depend on one another, and are
-    made in the order of time.
+    the next rebalance. The symbols that take part are those that could be used with what was known on the rebalance
+    session (``quantflow.data.usable``), also when they have stopped trading since: they stay in what is held up to
+    their last move. When no portfolio is feasible the one before is kept (cash at first) and the date recorded.
+    Rebalances do not depend on one another, and are made in the order of time.
 
-    ``equal_weight`` is the benchmark: all symbols with a price on the rebalance session, equally weighted, traded
+    ``equal_weight`` is the benchmark: all symbols that could be used on the rebalance session, equally weighted, traded
     on the same sessions, before costs.
     """
 
     id = "validation"
     kind = Kind.COMPUTE
-    needs: tuple[str, ...] = ("prices", "instruments")
+    needs: tuple[str, ...] = ("prices", "instruments", "past", "roster")
     makes = ("oos_returns", "oos_weights", "metrics")
     Config = ValidationStageConfig
 
@@ -100,34 +104,33 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         Raises:
             DataError: If the history is too short for a single rebalance.
         """
-        prices: Panel = inputs["prices"]
+        prices, roster = whole(inputs["prices"], inputs["past"]), inputs["roster"]
         scheduled = schedule(prices.sessions, config.validation, "prices")
+        able = usable(prices, scheduled, config.data, roster)
         with in_the_background():
-            made = decide_all(prices.sessions, scheduled, len(prices.symbols), self._decider(inputs, config))
-        alive = np.isfinite(prices.close[:, scheduled]).T
-        return proof(
-            Market(prices.symbols, prices.sessions, carried_returns(prices.close), equal_weights(alive)),
-            made,
-            config.validation,
-            config.calendar.annualisation,
-        )
+            decide = self._decider(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
+            made = decide_all(prices.sessions, scheduled, len(prices.symbols), decide)
+        returns = with_last_moves(carried_returns(prices.close), prices, roster, config.data)
+        market = Market(prices.symbols, prices.sessions, returns, equal_weights(able))
+        out = proof(market, made, config.validation, config.calendar.annualisation)
+        return out | {"metrics": out["metrics"] | {"universe": mortality(prices, able, roster, config.data)}}
 
-    def _decider(self, inputs: Inputs, config: ValidationStageConfig) -> Callable[[int], FloatArray]:
+    def _decider(
+        self, prices: Panel, able: Mapping[int, BoolArray], inputs: Inputs, config: ValidationStageConfig
+    ) -> Callable[[int], FloatArray]:
         """Return the function that gives the weights decided at the close of a session, by its position."""
-        prices: Panel = inputs["prices"]
-        instruments = inputs["instruments"].loc[list(prices.symbols)]
+        instruments = listed(inputs["roster"])
         row = {symbol: i for i, symbol in enumerate(prices.symbols)}
         settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
         reach = reach_of(self.chain, settings, ("prices", *self.sources))
 
         def decide(position: int) -> FloatArray:
             session = prices.sessions[position]
-            then = seen(prices, position, reach)
+            then = seen(prices, position, reach, able[position])
             if not then.symbols:
-                raise InfeasibleError("No symbol has a price.")
+                raise InfeasibleError("No symbol could be used.")
             known = {name: known_at(name, inputs[name], session, then.symbols, reach) for name in self.sources}
-            those = instruments if len(then.symbols) == len(row) else instruments.loc[list(then.symbols)]
-            values = {"prices": then, "instruments": those, **known}
+            values = {"prices": then, "instruments": instruments.loc[list(then.symbols)], **known}
             weights = play(self.chain, values, {**settings, "as_of": str(session)}, replay=True)["weights"]
             target = np.zeros(len(row))
             target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()

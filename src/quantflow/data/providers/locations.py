@@ -153,7 +153,9 @@ def _translated(path: str, error: Exception) -> QuantflowError:
             f"data.path = {shown(path)!r}: {scheme} files cannot be read here.", hint=f"Install {package}."
         )
     if isinstance(error, FileNotFoundError):
-        return DataError(f"{shown(path)} is not there.", hint="Look at data.path and data.instruments.")
+        return DataError(
+            f"{shown(path)} is not there.", hint="Look at data.path, data.instruments and universe.members."
+        )
     status = getattr(error, "status", None)
     if is_url(path) and _heals(error, status):
         what = f"answered {status}" if status else f"did not answer ({type(error).__name__})"

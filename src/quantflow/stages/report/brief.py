@@ -21,6 +21,7 @@ from quantflow.stages.report.facts import (
     outcomes,
     quarantined,
     sessions,
+    survivors,
     verdict,
 )
 from quantflow.stages.report.figures import fixed, loss, percent, plural
@@ -61,9 +62,10 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield changes.line(inputs, WIDTH)
     yield trading(inputs)
     yield from figures(inputs)
+    if universe := survivors(inputs["metrics"]):
+        yield universe
     yield _aside(inputs)
-    yield f"Relaxation: {level(inputs)}"
-    yield f"Allocation: {allocation_line(inputs['allocation'])}"
+    yield f"Relaxation: {level(inputs)}; allocation: {allocation_line(inputs['allocation'])}"
     yield _risk(inputs)
 
 
