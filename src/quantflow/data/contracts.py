@@ -33,7 +33,7 @@ EARLIEST = np.datetime64("1900-01-01")
 PRICES: tuple[str, ...] = ("open", "high", "low", "close", "raw_close")
 
 LATELY = 63
-"""Sessions, a quarter, within which a source that broke off is told from names that ended."""
+"""Sessions, a quarter, within which names that end together are taken for a source that broke off."""
 
 BoolArray = npt.NDArray[np.bool_]
 

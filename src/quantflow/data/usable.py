@@ -55,8 +55,7 @@ def _usable(close: FloatArray, positions: IntArray, config: DataConfig) -> BoolA
     last = np.maximum(np.cumsum(there)[positions] - 1, 0)  # which of the bars is the latest at each position
     able &= (_complete(bars, config) & _moving(close[bars], config))[last]
     if config.on_spike not in _HARMLESS:
-        for k in np.flatnonzero(able).tolist():
-            able[k] = largest_spike(close[bars[: last[k] + 1]]) <= config.spike_mad
+        able[able] = _without_spikes(close[bars], last[able] + 1, config.spike_mad)
     return able
 
 
@@ -86,6 +85,27 @@ def _moving(close: FloatArray, config: DataConfig) -> BoolArray:
         passes &= np.maximum.accumulate(still) <= config.max_stale
     if config.on_tail not in _HARMLESS:
         passes &= still <= config.max_tail
+    return passes
+
+
+def _without_spikes(close: FloatArray, counts: IntArray, limit: float) -> BoolArray:
+    """Return whether the first closes have no spike, for each of *counts*.
+
+    A spike beyond the limit leaves at least half of the returns nearer to the median than the limit's part of it: only
+    where they are, which is seldom, the deviation is worked out.
+    """
+    passes = np.ones(len(counts), dtype=bool)
+    steps = np.diff(np.log(np.where(close > 0, close, np.nan)))
+    reverts = np.abs(steps[1:] + steps[:-1]) <= np.abs(steps[:-1]) / 2
+    for k, count in enumerate(counts.tolist()):
+        known, back = steps[: count - 1], reverts[: max(count - 2, 0)]
+        if not back.any():
+            continue
+        middle = (len(known) - 1) // 2, len(known) // 2
+        away = np.abs(known - np.partition(known, middle)[list(middle)].mean())
+        near = float((away[:-1] * back).max()) / limit * (1 + 1e-9)
+        if np.count_nonzero(away <= near) >= len(known) // 2:
+            passes[k] = largest_spike(close[:count]) <= limit
     return passes
 
 

@@ -172,7 +172,7 @@ def _chosen(path: str, names: Sequence[str], layout: Layout, wanted: frozenset[s
             hint="Keep files of different layouts apart.",
         )
     wide = {symbol: name for symbol, name in found.wide.items() if symbol in wanted}
-    return Columns(found.layout, found.date, found.symbol, found.fields, found.raw_close, wide)
+    return Columns(found.layout, found.date, found.symbol, found.fields, found.scaled, wide)
 
 
 def _bars(path: str, layout: Layout, wanted: frozenset[str]) -> Iterator[pd.DataFrame]:
@@ -200,8 +200,8 @@ def _bars(path: str, layout: Layout, wanted: frozenset[str]) -> Iterator[pd.Data
 def _adjusted(found: Columns, batch: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a batch; open, high and low moved to the scale of the adjusted close."""
     values = {field: batch[name] for field, name in found.fields.items()}
-    if found.raw_close is not None:
-        raw = values["raw_close"] = batch[found.raw_close]
+    if found.scaled:
+        raw = values["raw_close"]
         ratio = np.divide(values["close"], raw, out=np.full(len(raw), np.nan), where=raw > 0)
         for field in values.keys() & {"open", "high", "low"}:
             values[field] = values[field] * ratio

@@ -85,8 +85,8 @@ def equity(inputs: Inputs, others: Sequence[Line] = ()) -> Markup:
     chart = line_chart(Caption("c-equity", title, text), dates, grown, axis)
     lead = f"Out of sample, net of costs{', logarithmic scale' if log else ''}. {text}"
     known = bool((inputs["metrics"].get("universe") or {}).get("members"))
-    told = [part("lead", line) for line in (HINDSIGHT[known], survivors(inputs["metrics"])) if line]
-    return section("equity", title, *told, chart, lead=lead)
+    lines = [part("lead", line) for line in (HINDSIGHT[known], survivors(inputs["metrics"])) if line]
+    return section("equity", title, *lines, chart, lead=lead)
 
 
 def drawdown(inputs: Inputs) -> Markup:
