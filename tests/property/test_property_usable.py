@@ -66,15 +66,17 @@ def test_a_later_end_changes_no_earlier_answer(panel: Panel, config: DataConfig,
     np.testing.assert_array_equal(cut, whole[:stop])
 
 
-@given(panels(), configs(), st.integers(30, T))
+@given(panels(), configs(), st.lists(st.integers(30, T), min_size=12, max_size=12), st.booleans())
 @settings(max_examples=150, deadline=None)
-def test_it_is_what_the_contract_finds(panel: Panel, config: DataConfig, stop: int) -> None:
+def test_it_is_what_the_contract_finds(panel: Panel, config: DataConfig, stops: list[int], young: bool) -> None:
     """At the last session the symbols that may be used are those that no check sets aside and that have not ended."""
-    known = panel.window(0, stop)
-    findings = check_panel(known, config)
-    out = {*quarantined(findings), *ended(findings)}
-    able = usable(known, np.array([stop - 1]), config)[0]
-    assert {symbol for symbol, use in zip(known.symbols, able, strict=True) if use} == set(known.symbols) - out
+    for stop in stops:
+        limits = config.model_copy(update={"min_sessions": stop}) if young else config
+        known = panel.window(0, stop)
+        findings = check_panel(known, limits)
+        out = {*quarantined(findings), *ended(findings)}
+        able = usable(known, np.array([stop - 1]), limits)[0]
+        assert {symbol for symbol, use in zip(known.symbols, able, strict=True) if use} == set(known.symbols) - out
 
 
 @given(panels(), st.data())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, create_model, model_validator
 
@@ -56,7 +56,7 @@ class DataConfig(Section):
         description="a move that stays, looks like a split or a change of units, and exceeds this many MAD of log "
         "returns is a jump",
     )
-    real_moves: tuple[str, ...] = Field(
+    real_moves: tuple[Annotated[str, Field(pattern=r"^\S.* \d{4}-\d{2}-\d{2}$")], ...] = Field(
         (), description='moves that look like jumps and are the market\'s, e.g. ["AMD 2016-04-22"]'
     )
     on_history: OnFailure = Field("quarantine", description="what too short a history does")

@@ -101,6 +101,47 @@ def test_each_threshold_decides(
         assert aside.observed == pytest.approx(observed, abs=0.01)
 
 
+def jumped(at: int = 200, factor: float = 0.5) -> np.ndarray:
+    """Closes with a split left in at a session."""
+    return np.where(np.arange(300) >= at, factor, 1.0) * walk(300)
+
+
+@pytest.mark.parametrize(
+    ("action", "severity", "outcome"),
+    [
+        ("hold", "warn", "warn"),
+        ("warn", "warn", "warn"),
+        ("quarantine", "error", "quarantined"),
+        ("block", "error", "blocked"),
+    ],
+)
+def test_a_jump_that_stays_names_day_and_cause(action: Any, severity: str, outcome: str) -> None:
+    """The finding has the session, the ratio, what it looks like, and does what the profile says."""
+    (finding,) = found(jumped(), DataConfig(on_jump=action))
+    assert (finding.check, finding.severity, finding.outcome, finding.date) == ("jump", severity, outcome, "2015-07-20")
+    assert finding.limit == 15.0
+    assert finding.observed > 40
+    assert "the close of 2015-07-20 is 1/" in finding.reason
+    assert "a split of 2:1 left in?" in finding.reason
+
+
+def test_a_jump_within_its_limit_or_real_is_none() -> None:
+    """jump_mad bounds it; a move that real_moves names, by symbol and day, is the market's."""
+    assert found(jumped(), DataConfig(jump_mad=500.0)) == []
+    assert found(jumped(), DataConfig(real_moves=("A 2015-07-20",))) == []
+    assert len(found(jumped(), DataConfig(real_moves=("B 2015-07-20", "A 2015-07-21")))) == 1
+    with pytest.raises(ValueError, match="real_moves"):
+        DataConfig(real_moves=("A 20 July 2015",))
+
+
+def test_volume_and_raw_close_count_for_a_jump() -> None:
+    """The panel's own volume and raw close are looked at."""
+    volume = np.random.default_rng(0).lognormal(10, 0.2, 300)
+    volume[200] *= 20
+    assert found(jumped(), DataConfig(), volume=volume) == []
+    assert "adjusted" in found(jumped(factor=0.6), DataConfig(), raw_close=walk(300))[0].reason
+
+
 def test_a_missing_tail_counts_like_a_flat_one() -> None:
     """Sessions without a price at the end, and an unchanged price before them, add up."""
     close = np.concatenate([walk(100), [9.0, 9.0, 9.0, np.nan, np.nan]])
