@@ -53,6 +53,22 @@ def with_last_moves(returns: FloatArray, history: Panel, roster: pd.DataFrame, c
     return out
 
 
+def tradable(history: Panel, config: DataConfig) -> BoolArray:
+    """Return whether each name can be traded at the close of each session, shape (N, T).
+
+    It can where it has a bar; and where it has had none for longer than ``max_tail`` sessions: it has ended, and what
+    is left of it is paid out at its last price, instead of being held for ever. In between it may come back.
+
+    Args:
+        history: Prices of N symbols, NaN = hole.
+        config: How long a name may be without a bar.
+    """
+    there, order = ~np.isnan(history.close), np.arange(len(history.sessions))
+    last = np.maximum.accumulate(np.where(there, order, -1), axis=1)
+    ended: BoolArray = there | ((last >= 0) & (order - last > config.max_tail))
+    return ended
+
+
 def mortality(history: Panel, able: BoolArray, roster: pd.DataFrame, config: DataConfig) -> dict[str, Any]:
     """Return how many of the names of a walk-forward stopped trading before its end.
 
