@@ -26,8 +26,9 @@ extends = "demo"
 [profiles.s{n}.data]
 start = {start}
 [profiles.s{n}.validation]
-rebalance = "quarterly"
 min_history = 504
+[profiles.s{n}.rebalance]
+every = "quarterly"
 """
 SCRIPT = """
 import sys, ray

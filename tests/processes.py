@@ -17,8 +17,9 @@ extends = "demo"
 [profiles.small.data]
 start = 2017-01-01
 [profiles.small.validation]
-rebalance = "quarterly"
 min_history = 504
+[profiles.small.rebalance]
+every = "quarterly"
 [profiles.narrow]
 extends = "small"
 [profiles.narrow.policy]
@@ -34,7 +35,7 @@ FAULTY = [sys.executable, str(Path(__file__).with_name("planted.py"))]
 SMALL = (
     "data.start=2017-01-01",
     "validation.min_history=504",
-    "validation.rebalance=quarterly",
+    "rebalance.every=quarterly",
 )
 """Overrides that make a demo run short: six years, quarterly rebalances."""
 

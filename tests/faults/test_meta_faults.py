@@ -21,7 +21,7 @@ from quantflow.runs.run import open_run
 PROFILE = (
     '[profiles.s{n}]\nextends = "demo"\n[profiles.s{n}.data]\nstart = 2017-01-01\n[profiles.s{n}.policy]\ntop_n = {n}\n'
 )
-PROFILE += '[profiles.s{n}.validation]\nrebalance = "quarterly"\nmin_history = 504\n'
+PROFILE += '[profiles.s{n}.validation]\nmin_history = 504\n[profiles.s{n}.rebalance]\nevery = "quarterly"\n'
 META_PROFILE = '[meta.two]\nsleeves = [{ profile = "s1" }, { profile = "s2" }]\n'
 COMMAND = ("meta", "-m", "two", "--run-id", "hit")
 LIMIT_SECONDS = 240

@@ -21,7 +21,7 @@ from processes import bare_environment, run_cli
 
 PROFILE = (
     '[profiles.s{n}]\nextends = "demo"\n[profiles.s{n}.data]\nstart = 2017-01-01\n[profiles.s{n}.policy]\ntop_n = {n}\n'
-    '[profiles.s{n}.validation]\nrebalance = "quarterly"\nmin_history = 504\n'
+    '[profiles.s{n}.validation]\nmin_history = 504\n[profiles.s{n}.rebalance]\nevery = "quarterly"\n'
 )
 SETTINGS = (
     PROFILE.format(n=1) + PROFILE.format(n=2) + '[meta.two]\nsleeves = [{ profile = "s1" }, { profile = "s2" }]\n'

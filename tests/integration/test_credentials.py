@@ -86,7 +86,7 @@ def test_credentials_leave_no_trace(vault: Vault, fresh: Path) -> None:
     (fresh / "quantflow.toml").write_text(
         "[profiles.private]\n"
         f'data = {{ provider = "files", path = "{vault.address}" }}\n'
-        'validation = { min_history = 400, rebalance = "quarterly" }\n'
+        'validation = { min_history = 400 }\nrebalance = { every = "quarterly" }\n'
     )
     vault.left = 1  # for the last date, which is asked before there is a run
     refused = run_cli("select", "-p", "private", "--as-of", "2021-12-30", "--run-id", "r", cwd=fresh)

@@ -48,7 +48,7 @@ def start(workspace: Path, exchange: FakeExchange, server: ApiServer) -> Run:
         "calendar.name=24/7",
         "allocation.max_weight=1",
         "validation.min_history=504",
-        "validation.rebalance=quarterly",
+        "rebalance.every=quarterly",
     ]
     loaded = load_profile("demo", workspace=workspace, overrides=[*data, *short])
     return execute(create_run(loaded, workspace, AS_OF, "run"), server)

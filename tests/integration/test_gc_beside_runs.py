@@ -25,7 +25,8 @@ extends = "demo"
 start = 2019-01-01
 [profiles.mine.validation]
 min_history = 504
-rebalance = "quarterly"
+[profiles.mine.rebalance]
+every = "quarterly"
 
 [meta.both]
 sleeves = [{ profile = "mine" }]

@@ -43,7 +43,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.writerows(rows)
     (folder / "quantflow.toml").write_text(
         '[profiles.p.data]\nprovider = "files"\npath = "data/prices.csv"\ninstruments = "data/instruments.csv"\n'
-        '[profiles.p.policy]\ntop_n = 5\nmin_winners = 2\n[profiles.p.validation]\nrebalance = "quarterly"\n'
+        '[profiles.p.policy]\ntop_n = 5\nmin_winners = 2\n[profiles.p.rebalance]\nevery = "quarterly"\n'
     )
     done = run("select --profile p --run-id one", folder)
     assert done.returncode == 0, done.stderr

@@ -27,8 +27,9 @@ start = 2017-01-01
 [profiles.s{n}.policy]
 top_n = {n}
 [profiles.s{n}.validation]
-rebalance = "quarterly"
 min_history = 504
+[profiles.s{n}.rebalance]
+every = "quarterly"
 """
 METAS = """
 [meta.three]

@@ -21,7 +21,8 @@ path = "prices.csv"
 min_sessions = 252
 [profiles.night.validation]
 min_history = 504
-rebalance = "quarterly"
+[profiles.night.rebalance]
+every = "quarterly"
 [profiles.night.policy]
 min_winners = 2
 """

@@ -29,7 +29,8 @@ PROFILES = """
 [profiles.one]
 extends = "demo"
 data = { start = 2018-01-01 }
-validation = { min_history = 504, rebalance = "quarterly" }
+validation = { min_history = 504 }
+rebalance = { every = "quarterly" }
 [profiles.two]
 extends = "one"
 policy = { top_n = 1 }

@@ -27,7 +27,8 @@ TOML = """
 [profiles.s1]
 extends = "demo"
 data = { start = 2017-01-01 }
-validation = { min_history = 504, rebalance = "quarterly" }
+validation = { min_history = 504 }
+rebalance = { every = "quarterly" }
 [profiles.s2]
 extends = "s1"
 policy = { top_n = 1 }

@@ -26,8 +26,9 @@ extends = "demo"
 [profiles.calm.data]
 start = 2017-01-01
 [profiles.calm.validation]
-rebalance = "quarterly"
 min_history = 504
+[profiles.calm.rebalance]
+every = "quarterly"
 [profiles.demo_momentum]
 extends = "calm"
 [profiles.demo_momentum.policy]

@@ -50,7 +50,8 @@ stages = ["own_of_test_reproduce:Doubled"]
 start = 2019-01-01
 [profiles.own.validation]
 min_history = 504
-rebalance = "quarterly"
+[profiles.own.rebalance]
+every = "quarterly"
 """
 
 

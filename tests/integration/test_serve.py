@@ -24,7 +24,8 @@ PROFILE = """
 [profiles.often]
 extends = "demo"
 data = { start = 2019-01-01 }
-validation = { min_history = 504, rebalance = "quarterly" }
+validation = { min_history = 504 }
+rebalance = { every = "quarterly" }
 schedule = { cron = "* * * * * */10" }
 """
 

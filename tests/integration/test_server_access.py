@@ -128,7 +128,7 @@ def _is_up(home: Path) -> bool:
 
 
 STARTERS = {
-    "select": lambda home: of_a_process(home, "select", "-p", "demo", "--set", "validation.rebalance=monthly"),
+    "select": lambda home: of_a_process(home, "select", "-p", "demo", "--set", "rebalance.every=monthly"),
     "meta": lambda home: of_a_process(home, "meta", "-m", "demo_meta", "--runner", "local"),
     "serve": lambda home: of_a_process(home, "serve"),
     "server start": of_a_kept_server,

@@ -15,6 +15,7 @@ from quantflow.config.data import DEFAULT_PROVIDER, options_of
 from quantflow.config.documents import built_in, check_name, extends_chain, read_document, stages_named
 from quantflow.config.layers import Layered, Override, dotted, read_overrides, stack, validated
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
+from quantflow.config.sections import RebalanceConfig
 from quantflow.config.source import DEFAULT, FLAG, OF_RUN, SLEEVES, Source, of_meta
 from quantflow.config.workspaces import FILE, find_nearest
 from quantflow.errors import ConfigError, unknown_name
@@ -239,7 +240,29 @@ def _meta(trail: tuple[str, ...], document: Record, workspace: Path, overrides: 
     if "calendar" not in settings.values:
         changes["calendar"] = min((sleeve.calendar for sleeve in resolved.values()), key=lambda c: c.annualisation)
         sources["calendar"] = SLEEVES
-    return meta.model_copy(update=changes)
+    if "rebalance" not in settings.values:
+        changes["rebalance"] = next(iter(resolved.values())).rebalance
+        sources["rebalance"] = SLEEVES
+    found = meta.model_copy(update=changes)
+    _check_rhythm(found)
+    return found
+
+
+def _check_rhythm(meta: MetaProfile) -> None:
+    """Refuse sleeves that are decided on other sessions than the portfolio, whose book they would never be."""
+    wanted = meta.rebalance
+    for name, sleeve in meta.resolved.items():
+        if sleeve.rebalance != wanted:
+            raise ConfigError(
+                f"{FILE}: [meta.{meta.name}] rebalances {_said(wanted)}, and its sleeve {name!r} "
+                f"{_said(sleeve.rebalance)}.",
+                hint="A portfolio is decided and traded as one: give both the same [rebalance].",
+            )
+
+
+def _said(rebalance: RebalanceConfig) -> str:
+    every = f"every {rebalance.every} sessions" if isinstance(rebalance.every, int) else rebalance.every
+    return f"{every} with a lag of {rebalance.lag}"
 
 
 def _meta_keys(override: Override) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ class Sleeve(SleeveBounds):
 
 
 class MetaValidation(ValidationConfig):
-    """When the walk-forward across sleeves rebalances, and what moving capital between sleeves costs."""
+    """When the walk-forward across sleeves begins, and what moving capital between sleeves costs."""
 
     min_history: int = Field(
         252, ge=60, description="sessions of the sleeves' streams before the first rebalance, itself included"

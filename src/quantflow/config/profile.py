@@ -24,6 +24,7 @@ from quantflow.config.sections import (
     ClustersConfig,
     FeaturesConfig,
     PolicyConfig,
+    RebalanceConfig,
     ScoresConfig,
     Section,
     SynthesisConfig,
@@ -50,6 +51,7 @@ class Profile(Section):
     policy: PolicyConfig = Field(default_factory=PolicyConfig)
     synthesis: SynthesisConfig = Field(default_factory=SynthesisConfig)
     allocation: AllocationConfig = Field(default_factory=AllocationConfig)
+    rebalance: RebalanceConfig = Field(default_factory=RebalanceConfig)
     validation: ValidationConfig = Field(default_factory=ValidationConfig)
     report: ReportConfig = Field(default_factory=ReportConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)
@@ -89,6 +91,7 @@ class MetaProfile(Section):
         default_factory=CalendarConfig,
         description="sessions of the portfolio; when not given, that of the sleeve with the fewest a year",
     )
+    rebalance: RebalanceConfig = Field(default_factory=RebalanceConfig)
     validation: MetaValidation = Field(default_factory=MetaValidation)
     report: ReportConfig = Field(default_factory=ReportConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)

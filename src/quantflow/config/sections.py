@@ -302,15 +302,30 @@ class AllocationConfig(Section):
         return tuple(dict.fromkeys((self.method, *self.fallbacks)))
 
 
-Rebalance = Literal["weekly", "monthly", "quarterly"]
+Rhythm = Literal["daily", "weekly", "monthly", "quarterly"] | Annotated[int, Field(ge=1, le=2520)]
+
+
+class RebalanceConfig(Section):
+    """When the portfolio is decided, and when it is traded: the same for the nightly run and for the walk-forward."""
+
+    every: Rhythm = Field(
+        "monthly",
+        description="decides at the close of the last session of each period; or a number of sessions from one "
+        "decision to the next",
+    )
+    lag: int = Field(
+        1, ge=0, le=20, description="sessions from the close that decides to the close that trades; 0: the same close"
+    )
 
 
 class ValidationConfig(Section):
-    """When the walk-forward rebalances, and what a trade costs."""
+    """When the walk-forward begins, and what a trade costs."""
 
-    rebalance: Rebalance = Field("monthly", description="trades at the close of the last session of each period")
     min_history: int = Field(756, ge=60, description="sessions that come before the first rebalance, itself included")
     commission_bps: float = Field(1.0, ge=0, le=1000, description="commission in basis points of the amount traded")
     slippage_bps: float = Field(
         5.0, ge=0, le=1000, description="half spread and impact in basis points of the amount traded"
+    )
+    lags: tuple[Annotated[int, Field(ge=0, le=20)], ...] = Field(
+        (), description="other lags at which the same decisions are shown in the report, e.g. [0]"
     )

@@ -63,3 +63,12 @@ def of_meta(name: str, *, in_file: bool) -> Source:
 def as_json(sources: Mapping[str, Source]) -> dict[str, dict[str, str]]:
     """Return sources as the record of a run keeps them: kind and text by setting."""
     return {key: {"kind": source.kind, "text": source.text} for key, source in sources.items()}
+
+
+HOW = ("execution", "schedule")
+"""Sections on how and when a profile is run: they do not change its weights."""
+
+
+def changes_weights(sources: Mapping[str, Source]) -> bool:
+    """Whether a setting that can change weights was set for this process alone; *sources* by ``"section.key"``."""
+    return any(source.is_override for name, source in sources.items() if not name.startswith(HOW))

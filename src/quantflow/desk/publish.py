@@ -9,16 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from quantflow.config.operation import PublishConfig
+from quantflow.config.source import changes_weights
 from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
 from quantflow.pipeline.replay import ancestors, reach_of
+from quantflow.runs.advance import advanced
 from quantflow.runs.book import FACTS, Book, current, holds, place_of, publishing, put, stale_file, tidy, write_stale
-from quantflow.runs.exports import EXPORTS
+from quantflow.runs.decision import POSITION, current_position
+from quantflow.runs.exports import EXPORTS, REPORT
 from quantflow.runs.lock import no_removal
+from quantflow.runs.promise import promised
 from quantflow.runs.run import Run
+from quantflow.runs.track import TRACK, text_of, track
 
 TOLERANCE = 1e-9
-HOW = ("execution", "schedule")
-"""Sections on how and when a profile is run: they do not change its weights."""
 MOST_SHARPE = 10.0
 """No strategy in daily bars has it; one that shows it has seen the future, or divides by next to nothing."""
 MOST_CAGR = 5.0
@@ -64,8 +67,8 @@ def _published(run: Run, config: PublishConfig) -> Path | None:
     there, mark = current(workspace, profile), stale_file(workspace, profile)
     if there and there.as_of > run.as_of.isoformat():
         return None
-    files = _files(run)
-    same = holds(workspace, profile, files)
+    files = _files(run, there)
+    same = files is None or holds(workspace, profile, files)
     if same and not mark.exists():
         return place_of(workspace, profile)
     if reasons := list(held_back(run, config, there)):
@@ -74,16 +77,43 @@ def _published(run: Run, config: PublishConfig) -> Path | None:
             f"Run {run.id} is complete, but not published: {'; '.join(reasons)}.",
             hint=f"The book of {there.run_id if there else 'no run'} stays; see quantflow inspect {run.id}",
         )
-    if not same:
+    if files is not None and not same:
         put(workspace, profile, run.id, files)
     mark.unlink(missing_ok=True)
     return place_of(workspace, profile)
 
 
-def _files(run: Run) -> dict[str, bytes]:
-    facts = {"run_id": run.id, "profile": run.profile, "as_of": run.as_of.isoformat(), "weights": run.weights}
-    files = {name: (run.folder / name).read_bytes() for name in EXPORTS.values()}
-    return {**files, FACTS: json.dumps(facts, indent=1).encode()}
+def _files(run: Run, there: Book | None) -> dict[str, bytes] | None:
+    """Return the files of the book that a run makes; None where it is that run's already.
+
+    The book of a session without a decision keeps the report of the run that decided it.
+    """
+    if there is not None and there.run_id == run.id:
+        return None
+    place = place_of(run.workspace, run.profile)
+    own = current_position(run.workspace, run.profile)
+    before = own if own is not None and own.session < run.as_of.isoformat() else run.header.position
+    lines, after = advanced(run, before)
+    old = track(run.workspace, run.profile)
+    new = [line for line in lines if not old or line.date > old[-1].date]
+    held = run.header.decision.hold
+    facts = {
+        "run_id": run.id,
+        "profile": run.profile,
+        "as_of": run.as_of.isoformat(),
+        "decided": after.decided,
+        "next": run.header.decision.next,
+        "weights": after.target,
+        "promised": there.promised if held and there else promised(run),
+    }
+    files = {name: (run.folder / name).read_bytes() for name in EXPORTS.values() if not (held and name == REPORT)}
+    return {
+        REPORT: files[REPORT] if REPORT in files else (place / REPORT).read_bytes(),
+        **files,
+        FACTS: json.dumps(facts, indent=1).encode(),
+        POSITION: json.dumps(after.json(), indent=1).encode(),
+        TRACK: text_of([*old, *new]).encode(),
+    }
 
 
 def mark_stale(run: Run, reasons: list[str]) -> None:
@@ -118,6 +148,8 @@ def stale_when_it_fails(run: Run) -> Iterator[None]:
 def held_back(run: Run, config: PublishConfig, there: Book | None) -> Iterator[str]:
     """Yield why the weights of *run* must not become the book; nothing when they may."""
     weights = run.weights
+    if run.header.decision.hold:
+        return  # what was published has drifted; nothing is decided
     settings = run.header.settings
     budget = settings.get("budget") or settings["allocation"]["budget"]
     if not weights:
@@ -193,7 +225,6 @@ def _config(run: Run) -> PublishConfig:
 
 
 def _is_experiment(run: Run) -> bool:
-    """Whether the run, or a sleeve of it, was made with other settings than its profile's, all but those of ``HOW``."""
-    sources = run.header.sources.items()
-    own = any(source.is_override for name, source in sources if not name.startswith(HOW))
-    return own or any(_is_experiment(sleeve.run) for sleeve in run.sleeves if not sleeve.link.pinned)
+    """Whether the run, or a sleeve of it, was made with other settings than its profile's that can change weights."""
+    sleeves = (sleeve.run for sleeve in run.sleeves if not sleeve.link.pinned)
+    return changes_weights(run.header.sources) or any(_is_experiment(sleeve) for sleeve in sleeves)

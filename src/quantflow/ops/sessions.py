@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -12,9 +12,12 @@ from quantflow.config.load import load_meta, load_profile
 from quantflow.config.sections import CalendarConfig
 from quantflow.data import calendars
 from quantflow.errors import ConfigError, QuantflowError
+from quantflow.runs.book import Book, current
 from quantflow.runs.create import resolve_as_of
 from quantflow.runs.find import list_runs
+from quantflow.runs.promise import Band, band
 from quantflow.runs.run import Run
+from quantflow.runs.track import track
 from quantflow.types import Json
 
 
@@ -38,11 +41,13 @@ class Night:
         day: The date.
         mark: How it went; ``closed`` when the exchange had no session.
         run_id: The run that says so: the complete one, else the newest; None when there was none.
+        decision: Whether that run decided a portfolio, and why; empty when there was none.
     """
 
     day: date
     mark: Mark
     run_id: str | None = None
+    decision: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,12 +58,16 @@ class Nights:
         profile: The profile, or meta profile.
         kind: ``selection`` or ``meta``.
         nights: Its weekdays.
+        book: Its current book; None when it has none.
+        band: The book's track beside what the walk-forward promised; None before its first session.
         note: What keeps the newest sessions from being seen; empty when nothing does.
     """
 
     profile: str
     kind: str
     nights: tuple[Night, ...]
+    book: Book | None = None
+    band: Band | None = None
     note: str = ""
 
     @property
@@ -69,9 +78,19 @@ class Nights:
     def json(self) -> Json:
         """Return the sessions as JSON values."""
         nights = [
-            {"day": night.day.isoformat(), "mark": night.mark.value, "run_id": night.run_id} for night in self.nights
+            {"day": night.day.isoformat(), "mark": night.mark.value, "run_id": night.run_id, "decision": night.decision}
+            for night in self.nights
         ]
-        return {"profile": self.profile, "kind": self.kind, "note": self.note, "nights": nights}
+        book = {"decided": self.book.decided, "next": self.book.next} if self.book else None
+        track = {**asdict(self.band), "outside": self.band.outside} if self.band else None
+        return {
+            "profile": self.profile,
+            "kind": self.kind,
+            "note": self.note,
+            "book": book,
+            "track": track,
+            "nights": nights,
+        }
 
 
 def nights_of(workspace: Path, count: int, profiles: Sequence[str] = (), since: date | None = None) -> list[Nights]:
@@ -111,7 +130,9 @@ def _nights(workspace: Path, kind: str, profile: str, runs: Sequence[Run], count
     days = [day.item() for day in calendars.sessions(calendar, first, last)][-count:]
     found = {day: _night(day, [run for run in runs if run.as_of == day], calendar) for day in days}
     shown = _weekdays(days[0], last) if days else []
-    return Nights(profile, kind, tuple(found.get(day, Night(day, Mark.CLOSED)) for day in shown), note)
+    nights = tuple(found.get(day, Night(day, Mark.CLOSED)) for day in shown)
+    book = current(workspace, profile)
+    return Nights(profile, kind, nights, book, band(track(workspace, profile), book.promised) if book else None, note)
 
 
 def _last_session(workspace: Path, kind: str, profile: str, over: date) -> tuple[date, str]:
@@ -132,7 +153,8 @@ def _weekdays(first: date, last: date) -> list[date]:
 def _night(day: date, runs: Sequence[Run], calendar: str) -> Night:
     complete = [run for run in runs if run.state == "completed"]
     if complete:
-        return Night(day, _quality(day, complete, calendar), complete[-1].id)
+        decision = complete[-1].header.decision.kind.value
+        return Night(day, _quality(day, complete, calendar), complete[-1].id, decision)
     if not runs:
         return Night(day, Mark.MISSED)
     mark = Mark.RUNNING if runs[-1].state == "running" else Mark.FAILED

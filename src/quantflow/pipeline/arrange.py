@@ -6,22 +6,30 @@ from collections.abc import Mapping, Sequence
 
 from quantflow.config.plugins import specs_of
 from quantflow.errors import ConfigError, unknown_name
-from quantflow.pipeline.registry import SELECTION, StageRegistry, plug_in
+from quantflow.pipeline.registry import HOLD, SELECTION, StageRegistry, plug_in
 from quantflow.pipeline.stage import Stage
 from quantflow.types import Settings
 
+INCUMBENT = "incumbent"
+"""The artifact that a stage needs whose decision depends on what is held, and the stage that makes it."""
 
-def pipeline_of(settings: Settings) -> tuple[Stage, ...]:
+
+def pipeline_of(settings: Settings, *, hold: bool = False) -> tuple[Stage, ...]:
     """Return the stages of a selection run with these settings, in order: the one answer to this question.
 
     Args:
         settings: The profile's sections, as ``Profile.settings`` and the run's record have them.
+        hold: Whether nothing is decided: prices, and what is held.
 
     Raises:
         ConfigError: If a stage of another package cannot be found, or the wiring does not hold.
     """
     own = [plug_in(spec) for spec in specs_of(settings)]
-    stages = arranged([StageRegistry.get(name) for name in SELECTION], own)
+    if hold:
+        replaced = {stage.id: stage for stage in own}
+        return tuple(replaced.get(name) or StageRegistry.get(name) for name in HOLD)
+    names = [*SELECTION, *([INCUMBENT] if any(INCUMBENT in stage.needs for stage in own) else [])]
+    stages = arranged([StageRegistry.get(name) for name in names], own)
     return tuple(stage.bound(stages) for stage in stages)
 
 

@@ -15,6 +15,12 @@ SELECTION: tuple[str, ...] = (
 )
 """The stages of a selection run, in order. Each lives in the module of its name, class ``<Name>Stage``."""
 
+HOLD: tuple[str, ...] = ("ingestion", "holding")
+"""The stages of a run on a session without a decision."""
+
+META_HOLD: tuple[str, ...] = ("meta.holding",)
+"""The stages of a meta run on such a session, after its sleeves."""
+
 META: tuple[str, ...] = (
     "meta.gather",
     "meta.aggregation",

@@ -9,18 +9,23 @@ from importlib import import_module
 from quantflow.config import plugins
 from quantflow.config.extensions import STAGES, registered
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.pipeline.names import HOLD as HOLD
 from quantflow.pipeline.names import META as META
+from quantflow.pipeline.names import META_HOLD as META_HOLD
 from quantflow.pipeline.names import SELECTION as SELECTION
 from quantflow.pipeline.stage import BasePipelineStage, Kind, Stage
 
 _CLASSES = {name: (name, f"{name.capitalize()}Stage") for name in SELECTION} | {
     "report": ("report.stage", "ReportStage"),
+    "incumbent": ("holding", "IncumbentStage"),
+    "holding": ("holding", "HoldingStage"),
     "meta.gather": ("meta.gather", "GatherStage"),
     "meta.aggregation": ("meta.aggregation", "AggregationStage"),
     "meta.optimisation": ("meta.optimisation", "OptimisationStage"),
     "meta.flattening": ("meta.flattening", "FlatteningStage"),
     "meta.validation": ("meta.validation", "MetaValidationStage"),
     "meta.report": ("meta.report", "MetaReportStage"),
+    "meta.holding": ("meta.holding", "MetaHoldingStage"),
 }
 """Module below ``quantflow.stages`` and class, by stage id."""
 
@@ -34,7 +39,7 @@ class StageRegistry:
     @classmethod
     def ids(cls) -> tuple[str, ...]:
         """Return every known id: the pipelines' order first, then plug-ins by name."""
-        return SELECTION + META + tuple(registered(STAGES))
+        return (*SELECTION, "incumbent", "holding", *META, *META_HOLD, *registered(STAGES))
 
     @classmethod
     def get(cls, stage_id: str) -> Stage:
@@ -67,7 +72,7 @@ def plug_in(spec: str) -> Stage:
 
 def _check_declared(spec: str, found: Stage) -> None:
     name, kind = getattr(found, "id", None), getattr(found, "kind", None)
-    if not isinstance(name, str) or not _ID.fullmatch(name) or name in META:
+    if not isinstance(name, str) or not _ID.fullmatch(name) or name in (*META, *META_HOLD):
         raise ConfigError(
             f"Stage {spec}: id = {name!r} cannot be a stage's id.",
             hint="An id has at most 48 small letters, digits, '_', '-' and '.', and is not one of a meta run's.",

@@ -56,12 +56,12 @@ def decision_sessions(sessions: DateArray, every: str | int) -> IntArray:
     Args:
         sessions: Dates, ``datetime64[D]``, increasing, shape (T,).
         every: ``daily``; ``weekly`` (Monday to Sunday), ``monthly`` or ``quarterly`` for the last session of each; or
-            a number of sessions, counted from the first of the grid.
+            a number of sessions from one decision to the next, the first of the grid being one.
     """
     if every == "daily":
         return np.arange(len(sessions))
     if isinstance(every, int):
-        return np.arange(every - 1, len(sessions), every)
+        return np.arange(0, len(sessions), every)
     if every == "weekly":
         period = (sessions.astype("datetime64[D]").astype(np.int64) + 3) // 7
     else:
@@ -79,18 +79,20 @@ class Simulation:
     Args:
         returns: Simple returns of N names, shape (N, T), oldest first.
         cost_bps: Commission and slippage together, in basis points of the amount traded.
+        held: Weights at the close before the first session, shape (N,); the portfolio begins with its first trade when
+            None.
 
     Raises:
         DataError: If a return is below -1.
     """
 
-    def __init__(self, returns: FloatArray, cost_bps: float = 0.0) -> None:
+    def __init__(self, returns: FloatArray, cost_bps: float = 0.0, held: FloatArray | None = None) -> None:
         if bool((returns < -1.0).any()):
             raise DataError("A simple return is below -100 %.")
         self._returns, self._rate = returns, cost_bps * 1e-4
-        self._weights = np.zeros(returns.shape[0])
+        self._weights = np.zeros(returns.shape[0]) if held is None else held
         self._gross, self._turnover = (np.zeros(returns.shape[1]) for _ in range(2))
-        self._first: int | None = None
+        self._first: int | None = None if held is None else 0
         self._last = -1
         self._gone = False
 
@@ -162,7 +164,13 @@ def _reachable(target: FloatArray, held: FloatArray, tradable: BoolArray) -> Flo
     return kept + (wanted * (room / gross) if gross > room and bool(kept.any()) else wanted)
 
 
-def simulate(returns: FloatArray, rebalances: IntArray, targets: FloatArray, cost_bps: float = 0.0) -> Backtest:
+def simulate(
+    returns: FloatArray,
+    rebalances: IntArray,
+    targets: FloatArray,
+    cost_bps: float = 0.0,
+    tradable: BoolArray | None = None,
+) -> Backtest:
     """Return what a portfolio earns that is set to its targets at the rebalances, as ``Simulation`` describes.
 
     Args:
@@ -170,6 +178,7 @@ def simulate(returns: FloatArray, rebalances: IntArray, targets: FloatArray, cos
         rebalances: K increasing positions in 0..T-1.
         targets: Signed weights as fractions of wealth, shape (K, N), finite.
         cost_bps: Commission and slippage together, in basis points of the amount traded.
+        tradable: Where there is a price to trade at, shape (N, T); everywhere when None.
 
     Raises:
         DataError: If shapes do not fit, or a return is below -1.
@@ -178,7 +187,7 @@ def simulate(returns: FloatArray, rebalances: IntArray, targets: FloatArray, cos
         raise DataError(f"There are {len(targets)} targets for {len(rebalances)} rebalances.")
     walk = Simulation(returns, cost_bps)
     for position, target in zip(rebalances.tolist(), targets, strict=True):
-        walk.trade(position, target)
+        walk.trade(position, target, None if tradable is None else tradable[:, position])
     return walk.result()
 
 

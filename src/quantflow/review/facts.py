@@ -7,6 +7,7 @@ from dataclasses import asdict
 from quantflow.review.restated import restatement
 from quantflow.runs.book import current
 from quantflow.runs.run import Meta, Run
+from quantflow.runs.sleeves import PRICED
 from quantflow.types import Json
 
 
@@ -29,6 +30,8 @@ def facts_of(run: Run) -> Json:
             *([f"restated history: {restated.line}"] if restated else []),
         ],
         "former": _former(run),
+        "decision": header.decision.json(),
+        "position": header.position.json() if header.position else None,
         "versions": header.versions,
         "cpu": header.cpu,
         "config": header.settings,
@@ -60,6 +63,10 @@ def _former(run: Run) -> Json | None:
 def _sleeves(run: Run) -> Json:
     """Return the sleeves that have a result, each with its link, and those that have none."""
     return {
+        "leaves": [
+            {name: asdict(leaf.run.outputs[name]) for name in PRICED if name in leaf.run.outputs}
+            for leaf in run.leaves()
+        ],
         "sleeves": [
             {
                 **vars(sleeve.link),

@@ -18,7 +18,9 @@ from quantflow.runs.run import Run, open_run
 
 
 @contextmanager
-def begun_unless_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> Iterator[Run | AlreadyDone]:
+def begun_unless_done(
+    profile: Profile | MetaProfile, workspace: Path, as_of: date, *, by_hand: bool = False
+) -> Iterator[Run | AlreadyDone]:
     """Yield a new run, as ``begun``; or the complete one that makes it unnecessary, which stays until the block ends.
 
     Raises:
@@ -26,16 +28,18 @@ def begun_unless_done(profile: Profile | MetaProfile, workspace: Path, as_of: da
     """
     with ExitStack() as choosing:
         choosing.enter_context(no_removal(workspace))
-        if (done := find_done(profile, workspace, as_of)) is not None:
+        if (done := find_done(profile, workspace, as_of, by_hand=by_hand)) is not None:
             yield AlreadyDone(done)
             return
-        with begun(profile, workspace, as_of) as run:
+        with begun(profile, workspace, as_of, by_hand=by_hand) as run:
             choosing.close()
             yield run
 
 
 @contextmanager
-def begun(profile: Profile | MetaProfile, workspace: Path, as_of: date, run_id: str | None = None) -> Iterator[Run]:
+def begun(
+    profile: Profile | MetaProfile, workspace: Path, as_of: date, run_id: str | None = None, *, by_hand: bool = False
+) -> Iterator[Run]:
     """Create a run, or a meta run with its sleeves, and own it until the block ends.
 
     Publish within the block: until then nothing else keeps the run from being removed. The lock of a meta run
@@ -46,6 +50,7 @@ def begun(profile: Profile | MetaProfile, workspace: Path, as_of: date, run_id: 
         workspace: Where.
         as_of: The last session that the run may see.
         run_id: Its name; generated when None.
+        by_hand: Whether it decides a portfolio also where none is due.
 
     Raises:
         ConfigError: If the id is unsafe or taken, or the stages' wiring does not hold.
@@ -57,7 +62,7 @@ def begun(profile: Profile | MetaProfile, workspace: Path, as_of: date, run_id: 
             private_folder(record.folder)
             owning.enter_context(owned(record.folder))
             try:
-                run = create_run(profile, workspace, as_of, record.id)
+                run = create_run(profile, workspace, as_of, record.id, by_hand=by_hand)
             except BaseException:
                 _remove_empty(record.folder)
                 raise

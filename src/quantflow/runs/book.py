@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from quantflow.data.store import fsync_folder, private_folder, sweep, write_atomic
@@ -42,12 +42,18 @@ class Book:
     Attributes:
         run_id: The run.
         as_of: Its session, ISO.
-        weights: Signed fraction of capital, by symbol.
+        weights: What is to be held: signed fraction of capital, by symbol.
+        decided: The session at whose close that was decided, ISO; that of the run where it is not recorded.
+        next: The next session on which a decision is due, ISO; empty where it is not recorded.
+        promised: What the walk-forward promised, as ``runs.promise.promised`` has it.
     """
 
     run_id: str
     as_of: str
     weights: Mapping[str, float]
+    decided: str = ""
+    next: str = ""
+    promised: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ def current(workspace: Path, profile: str) -> Book | None:
     """Return the current book of a profile; None when there is none."""
     try:
         facts = json.loads((place_of(workspace, profile) / FACTS).read_bytes())
-        return Book(facts["run_id"], facts["as_of"], facts["weights"])
+        known = {name: facts[name] for name in ("decided", "next", "promised") if name in facts}
+        return Book(facts["run_id"], facts["as_of"], facts["weights"], **known)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 

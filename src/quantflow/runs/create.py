@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from quantflow.data.providers import fingerprint, open_provider
 from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.pipeline.arrange import pipeline_of
-from quantflow.pipeline.registry import META
+from quantflow.pipeline.registry import META, META_HOLD
+from quantflow.runs.decision import decided
 from quantflow.runs.find import find_run
 from quantflow.runs.header import Header, Parent
 from quantflow.runs.layout import Layout
@@ -66,11 +68,7 @@ def source_of(profile: Profile | MetaProfile) -> str | None:
 
 
 def create_run(
-    profile: Profile | MetaProfile,
-    workspace: Path,
-    as_of: date,
-    run_id: str | None = None,
-    parent: Parent | None = None,
+    profile: Profile | MetaProfile, workspace: Path, as_of: date, run_id: str | None = None, *, by_hand: bool = False
 ) -> Run:
     """Write the record of a new run, and those of a meta run's sleeves, with their settings frozen.
 
@@ -79,54 +77,65 @@ def create_run(
         workspace: Where.
         as_of: The last session that the run may see.
         run_id: Its name; generated when None.
-        parent: For a sleeve: its meta run.
+        by_hand: Whether it decides a portfolio also where none is due.
 
     Raises:
         ConfigError: If the id is unsafe or taken, the stages' wiring does not hold, or a pinned run is missing,
             unfinished or of another profile.
+        IntegrityError: If what the profile's book holds cannot be read.
         LockedError: If a live process works on a run of that id.
     """
+    what, before = decided(profile, workspace, as_of, by_hand=by_hand)
     record = RunRecord(workspace, run_id or default_run_id(profile.name, as_of))
-    scope = parent.scope if parent else record.id
+    return _created(profile, record, Header("", profile.name, as_of, decision=what, position=before))
+
+
+def _created(profile: Profile | MetaProfile, record: RunRecord, begun: Header) -> Run:
+    """Write the record of a run of which *begun* says when, what it does, and whose sleeve it is."""
+    hold = begun.decision.hold
     meta = isinstance(profile, MetaProfile)
-    stages = META if meta else tuple(stage.id for stage in pipeline_of(profile.settings()))
+    header = replace(
+        begun,
+        kind="meta" if meta else "selection",
+        stages=_stages(profile, hold=hold),
+        settings=profile.settings(),
+        sources=dict(profile.sources),
+        store=profile.execution.store,
+        scope=begun.parent.scope if begun.parent else record.id,
+        source=source_of(profile),
+    )
     private_folder(record.folder)
     with owned(record.folder):
         refuse_existing(record)
-        sleeves = _write_sleeves(profile, record, as_of, scope) if isinstance(profile, MetaProfile) else ()
-        record.create(
-            Header(
-                kind="meta" if meta else "selection",
-                profile=profile.name,
-                as_of=as_of,
-                stages=stages,
-                settings=profile.settings(),
-                sources=dict(profile.sources),
-                store=profile.execution.store,
-                parent=parent,
-                scope=scope,
-                source=source_of(profile),
-                sleeves=sleeves,
-            )
-        )
-    return open_run(workspace, record.id)
+        sleeves = _write_sleeves(profile, record, header) if isinstance(profile, MetaProfile) else ()
+        record.create(replace(header, sleeves=sleeves))
+    return open_run(record.workspace, record.id)
 
 
-def _write_sleeves(meta: MetaProfile, record: RunRecord, as_of: date, scope: str) -> tuple[str, ...]:
-    links = [_sleeve(sleeve, meta, record, as_of, scope) for sleeve in meta.sleeves]
+def _stages(profile: Profile | MetaProfile, *, hold: bool) -> tuple[str, ...]:
+    if isinstance(profile, MetaProfile):
+        return META_HOLD if hold else META
+    return tuple(stage.id for stage in pipeline_of(profile.settings(), hold=hold))
+
+
+def _write_sleeves(meta: MetaProfile, record: RunRecord, header: Header) -> tuple[str, ...]:
+    links = [_sleeve(sleeve, meta, record, header) for sleeve in meta.sleeves]
     for link in links:
         link.write(record.folder)
     return tuple(link.id for link in links)
 
 
-def _sleeve(sleeve: Sleeve, meta: MetaProfile, record: RunRecord, as_of: date, scope: str) -> SleeveLink:
+def _sleeve(sleeve: Sleeve, meta: MetaProfile, record: RunRecord, header: Header) -> SleeveLink:
     if sleeve.run_id is not None:
         return _pinned(sleeve, record.workspace)
-    child, profile = f"{record.id}.{sleeve.id}", meta.resolved[sleeve.id]
-    if not RunRecord(record.workspace, child).exists:  # a creation that was cut short continues where it was
-        create_run(profile, record.workspace, as_of, child, Parent(record.id, sleeve.id, scope))
+    child, profile = RunRecord(record.workspace, f"{record.id}.{sleeve.id}"), meta.resolved[sleeve.id]
+    if not child.exists:  # a creation that was cut short continues where it was
+        parent = Parent(record.id, sleeve.id, header.scope or record.id)
+        _created(profile, child, Header("", profile.name, header.as_of, parent=parent, decision=header.decision))
     kind = "meta" if isinstance(profile, MetaProfile) else "profile"
-    return SleeveLink(sleeve.id, child, profile.name, kind, config_hash(profile.settings(), as_of.isoformat()))
+    return SleeveLink(
+        sleeve.id, child.id, profile.name, kind, config_hash(profile.settings(), header.as_of.isoformat())
+    )
 
 
 def _pinned(sleeve: Sleeve, workspace: Path) -> SleeveLink:

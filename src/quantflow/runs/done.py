@@ -9,6 +9,7 @@ from pathlib import Path
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import QuantflowError
 from quantflow.runs.create import source_of
+from quantflow.runs.decision import decided
 from quantflow.runs.find import list_runs
 from quantflow.runs.run import Run
 from quantflow.runs.sleeves import config_hash
@@ -25,16 +26,18 @@ class AlreadyDone:
     run: Run
 
 
-def find_done(profile: Profile | MetaProfile, workspace: Path, as_of: date) -> Run | None:
+def find_done(profile: Profile | MetaProfile, workspace: Path, as_of: date, *, by_hand: bool = False) -> Run | None:
     """Return the newest complete run that makes a new one unnecessary; None when there is none.
 
-    That is one of the same profile, settings and session, whose stages would all be reused, and whose source data
-    look as they do now.
+    That is one of the same profile, settings and session, which decided a portfolio if a new one would, whose stages
+    would all be reused, and whose source data look as they do now.
     """
+    hold = decided(profile, workspace, as_of, by_hand=by_hand)[0].hold
     wanted = config_hash(profile.settings(), as_of.isoformat())
     source = source_of(profile)
     for run in reversed(list_runs(workspace)):
-        if run.state == "completed" and _is(run, profile.name, wanted, source) and _stands(run, profile):
+        same = run.state == "completed" and _is(run, profile.name, wanted, source)
+        if same and run.header.decision.hold == hold and _stands(run, profile):
             return run
     return None
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 EXPORTS: Mapping[str, str] = {"weights": "weights.csv", "report": "report.html", "brief": "brief.txt"}
 """Artifacts that are also written as files for people, by artifact name."""
 
+REPORT = EXPORTS["report"]
+
 
 def export(record: RunRecord, context: SelectionContext, made: Mapping[str, ArtifactRef]) -> None:
     """Write those of the newly *made* artifacts that are also files, atomically.

@@ -5,14 +5,65 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from enum import StrEnum
 from typing import Any
 
 from quantflow.config.source import Source
+from quantflow.data.position import Position
 from quantflow.types import Json, Settings
 
 SCHEMA_VERSION = 1
 KINDS = ("selection", "meta")
 _META_ONLY = ("sleeves", "failed")
+
+
+class Kind(StrEnum):
+    """Why a run decides a portfolio, or that it decides none."""
+
+    FIRST = "first"
+    REBALANCE = "rebalance"
+    LATE = "late"
+    BY_HAND = "by hand"
+    APART = "apart"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Whether a run decides a portfolio.
+
+    Attributes:
+        kind: ``first`` (there is no book), ``rebalance`` (one is due), ``late`` (one was due on an earlier session),
+            ``by hand``, ``apart`` (the run is none of the book's: an experiment), or ``hold``.
+        next: The next session on which a decision is due, ISO.
+        due: The session on which this one was due, ISO; that of the run where none was.
+    """
+
+    kind: Kind
+    next: str
+    due: str
+
+    @property
+    def hold(self) -> bool:
+        """Whether nothing is decided."""
+        return self.kind is Kind.HOLD
+
+    def json(self) -> Json:
+        """Return it as JSON values."""
+        return {**asdict(self), "kind": self.kind.value}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str]) -> Decided:
+        """Return what ``json`` gave.
+
+        Raises:
+            ValueError, KeyError: If it is not one.
+        """
+        return cls(Kind(data["kind"]), data["next"], data["due"])
+
+
+DECIDES = Decided(Kind.APART, "", "")
+"""What a run does of which nothing is recorded."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +115,8 @@ class Header:
         parent: The meta run that this run is a sleeve of; None for others.
         scope: The run that network stages fetch for.
         source: A mark that changes with the source data; None when nothing is known of them.
+        decision: Whether the run decides a portfolio, and why.
+        position: What the profile's book held before the run; None where nothing was.
         sleeves: The ids of a meta run's sleeves, in order.
         failed: The sleeves that a meta run goes on without.
         run_id: The run.
@@ -85,6 +138,8 @@ class Header:
     parent: Parent | None = None
     scope: str | None = None
     source: str | None = None
+    decision: Decided = DECIDES
+    position: Position | None = None
     sleeves: tuple[str, ...] = ()
     failed: tuple[SleeveFailure, ...] = ()
     run_id: str = ""
@@ -97,7 +152,12 @@ class Header:
 
     def json(self) -> Json:
         """Return the header as ``run.json`` has it, without its seal."""
-        values = {**asdict(self), "schema_version": SCHEMA_VERSION, "as_of": self.as_of.isoformat()}
+        values = {
+            **asdict(self),
+            "decision": self.decision.json(),
+            "schema_version": SCHEMA_VERSION,
+            "as_of": self.as_of.isoformat(),
+        }
         return {name: value for name, value in values.items() if self.kind == "meta" or name not in _META_ONLY}
 
     @classmethod
@@ -109,10 +169,12 @@ class Header:
         """
         if data["schema_version"] != SCHEMA_VERSION or data["kind"] not in KINDS:
             raise ValueError("it is not a run record of this version")
-        parent = data.get("parent")
+        parent, position = data.get("parent"), data.get("position")
         typed = {
             "as_of": date.fromisoformat(data["as_of"]),
             "parent": Parent(**parent) if parent else None,
+            "decision": Decided.from_json(data["decision"]) if "decision" in data else DECIDES,
+            "position": Position.from_json(position) if position else None,
             "sources": {name: _source(found) for name, found in data.get("sources", {}).items()},
             "failed": tuple(SleeveFailure(**failure) for failure in data.get("failed", ())),
             **{name: tuple(data.get(name, ())) for name in ("stages", "sleeves", "flow_runs")},

@@ -25,6 +25,7 @@ class Outcome:
         funnel: Per stage: id, symbols in, symbols out, note.
         winners: Per selected name, best first: symbol, direction, cluster, sector, alpha_score, rank, and ``why``:
             the features that carried its score and those that cost it most.
+        decision: Whether the run decided a portfolio, and when the next decision is due.
         weights: Per name, largest first: symbol, weight (signed fraction of capital), cluster, sector.
         sleeves: Of a meta run, per sleeve: id, run_id, as_of, reused, weight (fraction of capital).
         contributions: Of a meta run, per asset, as ``weights``: symbol, weight (net), and ``by_sleeve``: its parts.
@@ -32,6 +33,7 @@ class Outcome:
         files: Paths of weights, report and brief.
     """
 
+    decision: Row
     funnel: list[Row]
     winners: list[Row]
     weights: list[Row]
@@ -50,6 +52,7 @@ def outcome(run: Run) -> Outcome:
     artifacts = run.outputs
     files = {name: run.folder / name for name in EXPORTS.values()}
     return Outcome(
+        decision=run.header.decision.json() if run.state != "unreadable" else {},
         funnel=[
             {"stage": name, "entered": s.summary.entered, "left": s.summary.left, "note": s.summary.note}
             for name, s in run.stages.items()

@@ -26,13 +26,13 @@ from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owner
 from quantflow.runs.plan import Planned, Planner
 from quantflow.runs.record import BEGUN, ENDED, FAILED, Event, RunRecord, StageRecord
-from quantflow.runs.sleeves import HANDED_ON, SleeveLink, SleeveResult, config_hash
+from quantflow.runs.sleeves import HANDED_ON, PRICED, SleeveLink, SleeveResult, config_hash
 from quantflow.types import Json, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_PICKED = ("kind", "profile", "as_of", "created", "parent", "versions", "cpu", "flow_runs", "settings")
+_PICKED = ("kind", "profile", "as_of", "decision", "created", "parent", "versions", "cpu", "flow_runs", "settings")
 """What ``inspect RUN --json`` shows of the header."""
 
 
@@ -268,7 +268,7 @@ class Selection(Run):
     def pipeline(self) -> tuple[Stage, ...]:
         """Return the stages that its settings name."""
         importable(self.workspace)
-        stages = pipeline_of(self.settings)
+        stages = pipeline_of(self.settings, hold=self.header.decision.hold)
         if changed := {stage.id for stage in stages} ^ set(self.header.stages):
             raise ConfigError(
                 f"Run {self.id} was made of other stages than there are now: {', '.join(sorted(changed))}.",
@@ -350,7 +350,8 @@ class Sleeve:
         run = self.run
         if run.state != "completed":
             return None
-        outputs = {name: run.outputs[name] for name in HANDED_ON}
+        handed_on = PRICED if run.header.decision.hold else HANDED_ON
+        outputs = {name: run.outputs[name] for name in handed_on}
         return SleeveResult(self.link.id, run.id, run.config_hash, run.as_of.isoformat(), run.degraded, outputs)
 
     def leaves(self) -> list[Sleeve]:

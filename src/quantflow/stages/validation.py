@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,21 +15,24 @@ from quantflow.config.sections import (
     ClustersConfig,
     FeaturesConfig,
     PolicyConfig,
+    RebalanceConfig,
     ScoresConfig,
     SynthesisConfig,
     ValidationConfig,
 )
-from quantflow.data.history import mortality, whole, with_last_moves
+from quantflow.data.history import mortality, tradable, whole, with_last_moves
 from quantflow.data.panel import Panel
 from quantflow.data.roster import listed
 from quantflow.data.usable import BoolArray, usable
 from quantflow.errors import InfeasibleError
+from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.replay import ancestors, known_at, reach_of, seen
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray, carried_returns, equal_weights
-from quantflow.stages.walk_forward import Market, decide_all, proof, schedule, summarised
+from quantflow.stages.holding import incumbent
+from quantflow.stages.walk_forward import Decide, Market, Rules, proof, schedule, summarised, walk
 
 REPLAYED = ("features", "inference", "clustering", "policy", "synthesis", "allocation")
 """The built-in stages that weights come from."""
@@ -44,6 +47,7 @@ class ValidationStageConfig(StageConfig):
     policy: PolicyConfig
     synthesis: SynthesisConfig
     allocation: AllocationConfig
+    rebalance: RebalanceConfig
     validation: ValidationConfig
     calendar: CalendarConfig
     data: DataConfig
@@ -53,14 +57,16 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
     """Replays the stages from features to allocation at each rebalance on data up to that session only.
 
     Stages are given the sessions that they can look back on and no more, so a rebalance costs the same in any year.
-    Weights decided on a session's close are traded at that close, earn from the next session on, and drift until
-    the next rebalance. The symbols that take part are those that could be used with what was known on the rebalance
-    session (``quantflow.data.usable``), also when they have stopped trading since: they stay in what is held up to
-    their last move. When no portfolio is feasible the one before is kept (cash at first) and the date recorded.
-    Rebalances do not depend on one another, and are made in the order of time.
+    Weights decided at a session's close are traded at the close ``rebalance.lag`` sessions later, earn from the session
+    after that on, and drift until the next trade. The symbols that take part are those that could be used with what was
+    known on the session that decides (``quantflow.data.usable``), also when they have stopped trading since: they stay
+    in what is held up to their last move. One without a price on the session that trades is kept as it is, until it
+    counts as ended. When no portfolio is feasible the one before is kept (cash at first) and the date recorded. A stage
+    that needs ``incumbent`` is given the weights held at that close; where none does, rebalances do not depend on one
+    another.
 
-    ``equal_weight`` is the benchmark: all symbols that could be used on the rebalance session, equally weighted, traded
-    on the same sessions, before costs.
+    ``equal_weight`` is the benchmark: all symbols that could be used on the session that decides, equally weighted,
+    traded on the same sessions and at the same cost.
     """
 
     id = "validation"
@@ -92,7 +98,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         Raises:
             ConfigError: If one of them cannot be replayed.
         """
-        return type(self)(*ancestors(pipeline, "weights", type(self).needs))
+        return type(self)(*ancestors(pipeline, "weights", (*type(self).needs, INCUMBENT)))
 
     def modules(self) -> frozenset[str]:
         """Return the modules of this stage and of those that it replays."""
@@ -105,32 +111,35 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             DataError: If the history is too short for a single rebalance.
         """
         prices, roster = whole(inputs["prices"], inputs["past"]), inputs["roster"]
-        scheduled = schedule(prices.sessions, config.validation, "prices")
+        rules = Rules(config.rebalance, config.validation)
+        scheduled = schedule(prices.sessions, rules, "prices")
         able = usable(prices, scheduled, config.data, roster)
+        returns = with_last_moves(carried_returns(prices.close), prices, roster, config.data)
+        can_trade = tradable(prices, config.data)
+        market = Market(prices.symbols, prices.sessions, returns, can_trade, equal_weights(able))
         with in_the_background():
             decide = self._decider(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
-            made = decide_all(prices.sessions, scheduled, len(prices.symbols), decide)
-        returns = with_last_moves(carried_returns(prices.close), prices, roster, config.data)
-        market = Market(prices.symbols, prices.sessions, returns, equal_weights(able))
-        out = proof(market, made, config.validation, config.calendar.annualisation)
+            made, earned = walk(market, scheduled, rules, decide)
+        out = proof(market, made, earned, rules, config.calendar.annualisation)
         return out | {"metrics": out["metrics"] | {"universe": mortality(prices, able, roster, config.data)}}
 
     def _decider(
         self, prices: Panel, able: Mapping[int, BoolArray], inputs: Inputs, config: ValidationStageConfig
-    ) -> Callable[[int], FloatArray]:
-        """Return the function that gives the weights decided at the close of a session, by its position."""
+    ) -> Decide:
+        """Return the function that gives the weights decided at the close of a session."""
         instruments = listed(inputs["roster"])
         row = {symbol: i for i, symbol in enumerate(prices.symbols)}
         settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
         reach = reach_of(self.chain, settings, ("prices", *self.sources))
 
-        def decide(position: int) -> FloatArray:
+        def decide(position: int, held: FloatArray) -> FloatArray:
             session = prices.sessions[position]
             then = seen(prices, position, reach, able[position])
             if not then.symbols:
                 raise InfeasibleError("No symbol could be used.")
             known = {name: known_at(name, inputs[name], session, then.symbols, reach) for name in self.sources}
-            values = {"prices": then, "instruments": instruments.loc[list(then.symbols)], **known}
+            those = instruments.loc[list(then.symbols)]
+            values = {"prices": then, "instruments": those, INCUMBENT: incumbent(prices.symbols, held), **known}
             weights = play(self.chain, values, {**settings, "as_of": str(session)}, replay=True)["weights"]
             target = np.zeros(len(row))
             target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()

@@ -8,13 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantflow.config.sections import ValidationConfig
+from quantflow.config.sections import RebalanceConfig, ValidationConfig
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.quant import metrics
-from quantflow.quant.backtest import Backtest, DateArray, FloatArray, IntArray, decision_sessions, simulate
+from quantflow.quant.backtest import (
+    Backtest,
+    BoolArray,
+    DateArray,
+    FloatArray,
+    IntArray,
+    Simulation,
+    decision_sessions,
+    simulate,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Decide = Callable[[int, FloatArray], FloatArray]
+"""Given the position of a session and the weights held at its close, shape (N,), returns signed weights, shape (N,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,23 +37,43 @@ class Market:
         names: Symbols or sleeves.
         sessions: All sessions, ``datetime64[D]``, increasing.
         returns: Of each session, shape (N, T).
+        tradable: Where there is a price to trade at, shape (N, T).
         equal: The benchmark's targets at each scheduled session, shape (K, N).
     """
 
     names: Sequence[str]
     sessions: DateArray
     returns: FloatArray
+    tradable: BoolArray
     equal: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class Rebalances:
-    """What was decided at each rebalance.
+@dataclass(frozen=True)
+class Rules:
+    """How decisions become trades.
 
     Attributes:
-        scheduled: Sessions that were to trade, as positions, increasing.
-        positions: Sessions that trade.
-        targets: Signed weights to which they trade, shape (K, N).
+        rebalance: How often decisions are made, and how many sessions later they are traded.
+        validation: What trading costs, and which other lags are shown.
+    """
+
+    rebalance: RebalanceConfig
+    validation: ValidationConfig
+
+    @property
+    def cost_bps(self) -> float:
+        """What a trade costs, in basis points of the amount traded."""
+        return self.validation.commission_bps + self.validation.slippage_bps
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """What was decided, K portfolios of N names.
+
+    Attributes:
+        scheduled: Sessions on which a decision was due, as positions, increasing.
+        positions: Sessions on which one was made.
+        targets: Signed weights decided, shape (K, N).
         held: Sessions on which no portfolio was feasible, with the reason; the portfolio was left alone.
     """
 
@@ -57,72 +89,103 @@ class Rebalances:
         return {"scheduled": len(self.scheduled), "traded": len(self.scheduled) - len(held), "held": held}
 
 
-def schedule(sessions: DateArray, config: ValidationConfig, what: str) -> IntArray:
-    """Return the positions of the sessions to rebalance on.
+def schedule(sessions: DateArray, rules: Rules, what: str) -> IntArray:
+    """Return the positions of the sessions to decide on, of which each can be traded on a later session of the grid.
 
     Args:
         sessions: All sessions, ``datetime64[D]``, increasing.
-        config: How often, and how many sessions come first.
+        rules: How often, how many sessions come first, and how many sessions later a decision is traded.
         what: What has the sessions, for the error.
 
     Raises:
         DataError: If the history is too short for a single rebalance.
     """
-    ends = decision_sessions(sessions, config.rebalance)
-    scheduled = ends[ends >= config.min_history - 1]
+    first, every = rules.validation.min_history - 1, rules.rebalance.every
+    ends = first + decision_sessions(sessions[first:], every)
+    scheduled = ends[ends + rules.rebalance.lag < len(sessions)]
     if not len(scheduled):
+        rhythm = f"{every}-session" if isinstance(every, int) else every
         raise DataError(
-            f"The {what} have {len(sessions)} sessions: no {config.rebalance} rebalance comes after the first "
-            f"{config.min_history}.",
+            f"The {what} have {len(sessions)} sessions: no {rhythm} rebalance comes after the first {first + 1}.",
             hint="Give more history (data.start), or lower validation.min_history.",
         )
     return scheduled
 
 
-def decide_all(sessions: DateArray, scheduled: IntArray, names: int, decide: Callable[[int], FloatArray]) -> Rebalances:
-    """Return what *decide* gives at each scheduled session, in the order of time.
+def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> tuple[Decisions, Backtest]:
+    """Decide at each scheduled session, in the order of time, and trade what was decided the lag later.
 
-    Where no portfolio is feasible the one before is kept: cash when there is none.
+    Where no portfolio is feasible the one before is kept: cash when there is none. A name without a price on the
+    session that trades is kept as it is.
 
     Args:
-        sessions: All sessions.
-        scheduled: Positions of those to rebalance on.
-        names: N.
-        decide: Given a position, returns signed weights, shape (N,), or raises InfeasibleError.
+        market: What is traded.
+        scheduled: Positions of the sessions to decide on.
+        rules: How decisions become trades.
+        decide: Decides; raises InfeasibleError where no portfolio is feasible.
     """
-    positions: list[int] = []
-    targets: list[FloatArray] = []
+    portfolio = Simulation(market.returns, rules.cost_bps)
+    made: dict[int, FloatArray] = {}
     held: list[tuple[str, str]] = []
+    due: list[int] = []
+
+    def trade_up_to(position: int) -> None:
+        while due and due[0] + rules.rebalance.lag <= position:
+            decided = due.pop(0)
+            at = decided + rules.rebalance.lag
+            portfolio.trade(at, made[decided], market.tradable[:, at])
+
     for position in scheduled.tolist():
+        trade_up_to(position)
         try:
-            target = decide(position)
+            target = decide(position, portfolio.drifted(position))
         except InfeasibleError as error:
-            held.append((str(sessions[position]), error.message))
-            if positions:
+            held.append((str(market.sessions[position]), error.message))
+            if made:
                 continue
-            target = np.zeros(names)
-        positions.append(position)
-        targets.append(target)
-    return Rebalances(scheduled, np.array(positions), np.stack(targets), tuple(held))
+            target = np.zeros(len(market.names))
+        made[position] = target
+        due.append(position)
+    trade_up_to(len(market.sessions) - 1)
+    decisions = Decisions(scheduled, np.array(list(made)), np.stack(list(made.values())), tuple(held))
+    return decisions, portfolio.result()
 
 
-def proof(market: Market, made: Rebalances, config: ValidationConfig, year: int) -> dict[str, Any]:
+def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, year: int) -> dict[str, Any]:
     """Return ``oos_returns``, ``oos_weights`` and ``metrics`` of what was decided.
 
     Args:
         market: What is traded.
         made: The decisions.
-        config: What trading costs. The benchmark is shown before costs.
+        strategy: What they earned.
+        rules: How decisions become trades; the benchmark trades likewise, at the same cost.
         year: Sessions per year.
     """
-    strategy = simulate(market.returns, made.positions, made.targets, config.commission_bps + config.slippage_bps)
-    benchmark = simulate(market.returns, made.scheduled, market.equal)
-    shown = market.sessions[made.scheduled[0] :]
+    lag = rules.rebalance.lag
+    benchmark = _simulated(market, made.scheduled, market.equal, rules, lag)
+    shown = market.sessions[made.scheduled[0] + lag :]
+    figures = _metrics(shown, strategy, benchmark, rules.validation, year) | {"rebalances": made.account}
+    figures["strategy"]["lag"] = lag
+    if others := [each for each in rules.validation.lags if each != lag]:
+        figures["lags"] = {str(each): _at_lag(market, made, rules, each, year) for each in others}
     return {
         "oos_returns": _stream(shown, strategy, benchmark),
-        "oos_weights": _weights_over_time(market, made),
-        "metrics": _metrics(shown, strategy, benchmark, config, year) | {"rebalances": made.account},
+        "oos_weights": _weights_over_time(market, made, lag),
+        "metrics": figures,
     }
+
+
+def _simulated(market: Market, decided: IntArray, targets: FloatArray, rules: Rules, lag: int) -> Backtest:
+    at = decided + lag
+    there = at < len(market.sessions)
+    return simulate(market.returns, at[there], targets[there], rules.cost_bps, market.tradable)
+
+
+def _at_lag(market: Market, made: Decisions, rules: Rules, lag: int, year: int) -> dict[str, Any]:
+    """Return the figures of the same decisions, traded at another lag."""
+    found = _simulated(market, made.positions, made.targets, rules, lag)
+    traded = {"turnover_annual": metrics.annual_turnover(found.turnover, year), "lag": lag}
+    return metrics.summarise(found.net, year) | traded
 
 
 def summarised(figures: Any) -> tuple[str, bool]:
@@ -136,21 +199,22 @@ def summarised(figures: Any) -> tuple[str, bool]:
 
 
 def _stream(sessions: DateArray, strategy: Backtest, benchmark: Backtest) -> pd.DataFrame:
-    """Return ``oos_returns``: a row per session, the benchmark before costs beside the strategy."""
+    """Return ``oos_returns``: a row per session, the benchmark after costs beside the strategy."""
     import pandas as pd
 
     columns = {name: getattr(strategy, name) for name in ("net", "gross", "cost", "turnover")}
-    return pd.DataFrame(columns | {"equal_weight": benchmark.gross}, index=pd.DatetimeIndex(sessions, name="date"))
+    return pd.DataFrame(columns | {"equal_weight": benchmark.net}, index=pd.DatetimeIndex(sessions, name="date"))
 
 
-def _weights_over_time(market: Market, made: Rebalances) -> pd.DataFrame:
-    """Return ``oos_weights``: date, symbol and weight of each target that is not zero."""
+def _weights_over_time(market: Market, made: Decisions, lag: int) -> pd.DataFrame:
+    """Return ``oos_weights``: date traded, date decided, symbol and weight of each target that is not zero."""
     import pandas as pd
 
     which, name = np.nonzero(made.targets)
     return pd.DataFrame(
         {
-            "date": pd.DatetimeIndex(market.sessions[made.positions[which]]),
+            "date": pd.DatetimeIndex(market.sessions[made.positions[which] + lag]),
+            "decided": pd.DatetimeIndex(market.sessions[made.positions[which]]),
             "symbol": np.array(list(market.names), dtype=object)[name],
             "weight": made.targets[which, name],
         }
@@ -170,7 +234,7 @@ def _metrics(
     return {
         "annualisation": year,
         "strategy": block(strategy.net, strategy.turnover),
-        "equal_weight": block(benchmark.gross, benchmark.turnover),
+        "equal_weight": block(benchmark.net, benchmark.turnover),
         "costs": {
             "commission_bps": config.commission_bps,
             "slippage_bps": config.slippage_bps,

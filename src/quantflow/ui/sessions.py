@@ -9,7 +9,8 @@ from rich.markup import escape
 
 from quantflow.ops.schedule import Time
 from quantflow.ops.sessions import Mark, Nights
-from quantflow.runs.book import Broken
+from quantflow.runs.book import Book, Broken
+from quantflow.runs.promise import Band
 from quantflow.ui.tables import new_table, out, show
 
 SIGNS: Mapping[Mark, tuple[str, str]] = {
@@ -34,6 +35,8 @@ def print_nights(found: Sequence[Nights]) -> None:
     show(console, table)
     console.print("  ".join(f"{sign} {mark.value}" for mark, (sign, _) in SIGNS.items()))
     for each in found:
+        if each.book and each.book.decided:
+            console.print(f"{escape(each.profile)}: {_book(each.book, each.band)}", soft_wrap=True)
         if each.note:
             console.print(f"{escape(each.profile)}: {escape(each.note)}", soft_wrap=True)
         for night in each.due:
@@ -41,6 +44,18 @@ def print_nights(found: Sequence[Nights]) -> None:
             console.print(f"{escape(each.profile)}  {night.day}  {night.mark.value}{about}", soft_wrap=True)
     if any(each.due for each in found):
         console.print("to run the missed sessions: quantflow catchup")
+
+
+def _book(book: Book, band: Band | None) -> str:
+    said = f"decided {book.decided}, next rebalance {book.next}"
+    if band is None:
+        return said
+    said += (
+        f"; {band.growth:+.2%} in {band.sessions} session{'s' * (band.sessions != 1)}, benchmark {band.benchmark:+.2%}"
+    )
+    if band.low is None or band.high is None:
+        return said
+    return f"{said}, {'OUTSIDE' if band.outside else 'within'} the promised {band.low:+.2%} to {band.high:+.2%}"
 
 
 def print_broken(books: Sequence[Broken]) -> None:

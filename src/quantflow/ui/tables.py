@@ -60,7 +60,16 @@ def _styled(state: str) -> str:
 def print_outcome(run: Run, found: Outcome) -> None:
     """Print what a run found: funnel, winners and why, weights, out-of-sample figures, files."""
     console = out()
-    for table in (_funnel(found), _winners(found), _sleeves(found), _contributions(found), _metrics(found)):
+    if run.header.decision.hold:
+        console.print(f"hold: next rebalance {run.header.decision.next}")
+    for table in (
+        _funnel(found),
+        _winners(found),
+        _held(found),
+        _sleeves(found),
+        _contributions(found),
+        _metrics(found),
+    ):
         if table.row_count:
             console.print()
             show(console, table)
@@ -93,6 +102,14 @@ def _winners(found: Outcome) -> Table:
             escape(str(row["sector"])),
             escape(row["why"]),
         )
+    return table
+
+
+def _held(found: Outcome) -> Table:
+    """Return what is held where nothing was decided."""
+    table = new_table("SYMBOL", ">WEIGHT", "SECTOR", title="Held")
+    for row in found.weights if found.decision.get("kind") == "hold" else ():
+        table.add_row(escape(str(row["symbol"])), f"{row['weight']:.2%}", escape(str(row["sector"])))
     return table
 
 

@@ -30,7 +30,8 @@ extends = "demo"
 start = 2017-01-01
 [profiles.mine.validation]
 min_history = 504
-rebalance = "quarterly"
+[profiles.mine.rebalance]
+every = "quarterly"
 """
 EARLIER = date(2022, 11, 30)
 

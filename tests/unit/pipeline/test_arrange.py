@@ -241,15 +241,16 @@ def test_the_walk_forward_replays_replacements_and_what_they_need() -> None:
         "features": {"lookback": 252},
         "policy": {"min_winners": 1, "min_efficiency": None, "hurst_band": None, "max_entropy": None},
         "allocation": {"method": "equal_weight", "lookback": 252},
-        "validation": {"min_history": 400, "rebalance": "quarterly"},
+        "validation": {"min_history": 400},
+        "rebalance": {"every": "quarterly"},
     }
     Alphabetical.shown.clear()
     settings = {**Profile(name="test", **sections).settings(), "tilt": {"factor": 3.0}}  # type: ignore[arg-type]
     made = stage.run(inputs, stage.configured(settings))
-    traded = sorted(set(made["oos_weights"]["date"]))
-    assert [day for day, _, _ in Alphabetical.shown] == traded
+    decided = sorted(set(made["oos_weights"]["decided"]))
+    assert [day for day, _, _ in Alphabetical.shown] == decided
     assert [count for _, count, _ in Alphabetical.shown] == [
-        int(np.searchsorted(prices.sessions, np.datetime64(day, "D"))) + 1 for day in traded
+        int(np.searchsorted(prices.sessions, np.datetime64(day, "D"))) + 1 for day in decided
     ]
     assert {factor for _, _, factor in Alphabetical.shown} == {3.0}
     assert "S00" in set(made["oos_weights"]["symbol"])

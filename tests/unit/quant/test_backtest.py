@@ -120,11 +120,11 @@ def test_a_cost_of_all_wealth_is_refused() -> None:
 
 
 def test_decisions_may_be_daily_or_every_some_sessions() -> None:
-    """Counted from the first session of the grid, so that a longer history decides on the same sessions."""
+    """The first session of the grid is one of them, and a longer history decides on the same sessions."""
     sessions = days("2024-03-20", 10)
     assert decision_sessions(sessions, "daily").tolist() == list(range(10))
-    assert decision_sessions(sessions, 4).tolist() == [3, 7]
-    assert decision_sessions(days("2024-03-20", 12), 4).tolist() == [3, 7, 11]
+    assert decision_sessions(sessions, 4).tolist() == [0, 4, 8]
+    assert decision_sessions(days("2024-03-20", 12), 4).tolist() == [0, 4, 8]
 
 
 def test_the_incumbent_has_drifted_to_the_close_that_decides() -> None:

@@ -159,7 +159,8 @@ extends = "demo"
 start = 2019-01-01
 [profiles.steady.validation]
 min_history = 504
-rebalance = "quarterly"
+[profiles.steady.rebalance]
+every = "quarterly"
 [profiles.few]
 extends = "steady"
 [profiles.few.allocation]

@@ -238,7 +238,8 @@ path = "prices.csv"
 start = 2019-01-01
 [profiles.mine.validation]
 min_history = 504
-rebalance = "quarterly"
+[profiles.mine.rebalance]
+every = "quarterly"
 """
 
 
@@ -375,7 +376,8 @@ extends = "demo"
 start = 2019-01-01
 [profiles.steady.validation]
 min_history = 504
-rebalance = "quarterly"
+[profiles.steady.rebalance]
+every = "quarterly"
 [profiles.few]
 extends = "steady"
 [profiles.few.policy]

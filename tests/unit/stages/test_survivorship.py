@@ -43,7 +43,8 @@ def ran(folder: Path, closes: pd.DataFrame, *, universe: Any = None, **data: Any
         "features": {"lookback": 252},
         "policy": {"max_entropy": None, "min_efficiency": None, "hurst_band": None, "max_drawdown": None},
         "allocation": {"lookback": 252, "method": "equal_weight"},
-        "validation": {"rebalance": "quarterly", "min_history": 300},
+        "rebalance": {"every": "quarterly"},
+        "validation": {"min_history": 300},
     }
     settings = {**Profile(name="test", **sections).settings(), "as_of": AS_OF}
     return play((IngestionStage(), ValidationStage()), {}, settings)
@@ -143,7 +144,7 @@ def test_members_decide_who_takes_part_when(tmp_path: Path) -> None:
     assert made["checks"]["asked"] == 23
     assert made["checks"]["kept"] == 22
     assert set(made["oos_weights"]["symbol"]) <= set(NAMES[:23])
-    bought = made["oos_weights"].groupby("symbol")["date"].agg(["min", "max"])
+    bought = made["oos_weights"].groupby("symbol")["decided"].agg(["min", "max"])
     assert "N20" not in bought.index or bought.loc["N20", "max"] <= pd.Timestamp("2021-06-30")
     assert "N21" not in bought.index or bought.loc["N21", "min"] >= pd.Timestamp("2021-07-01")
     assert made["metrics"]["universe"] == {"names": 23, "ended": 0, "share": 0.0, "members": True}

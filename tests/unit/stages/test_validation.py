@@ -23,7 +23,8 @@ NOBODY = Panel((), np.empty(0, "datetime64[D]"), {"close": np.empty((0, 0))})
 SHORT = {
     "features": {"lookback": 252},
     "allocation": {"lookback": 252, "method": "equal_weight"},
-    "validation": {"rebalance": "quarterly", "min_history": 300},
+    "rebalance": {"every": "quarterly"},
+    "validation": {"min_history": 300},
 }
 
 
@@ -73,7 +74,7 @@ def cut(market: dict[str, Any], stop: int) -> dict[str, Any]:
 
 
 def test_streams_cover_every_session_from_the_first_rebalance(market: dict[str, Any], outputs: dict[str, Any]) -> None:
-    """The returns have the declared columns, no NaN, and one row per session from the first rebalance to the end."""
+    """The returns have the declared columns, no NaN, and one row per session from the first trade to the end."""
     frame = outputs["oos_returns"]
     assert list(frame.columns) == ["net", "gross", "cost", "turnover", "equal_weight"]
     assert frame.index.name == "date"
@@ -84,23 +85,25 @@ def test_streams_cover_every_session_from_the_first_rebalance(market: dict[str, 
     np.testing.assert_array_equal(frame.index.to_numpy().astype("datetime64[D]"), sessions[sessions >= frame.index[0]])
 
 
-def test_rebalances_happen_on_the_last_session_of_each_period(market: dict[str, Any], outputs: dict[str, Any]) -> None:
-    """Quarterly rebalances fall on the last sessions of quarters, after the minimum history."""
+def test_decisions_fall_on_the_last_session_of_each_period(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """Quarterly decisions fall on the last sessions of quarters, after the minimum history, and trade the day after."""
     sessions = pd.DatetimeIndex(market["prices"].sessions)
     ends = pd.Series(sessions, index=sessions).groupby(sessions.to_period("Q")).last()
     expected = [day for day in ends if day >= sessions[299] and day < sessions[-1]]
-    assert list(outputs["oos_weights"]["date"].unique()) == expected
+    weights = outputs["oos_weights"]
+    assert list(weights["decided"].unique()) == expected
+    assert list(weights["date"].unique()) == [sessions[sessions.get_loc(day) + 1] for day in expected]
 
 
 def test_weights_are_those_of_a_run_on_that_date(market: dict[str, Any], outputs: dict[str, Any]) -> None:
     """A rebalance's weights equal those of the stages run one by one on all data up to that date."""
     weights = outputs["oos_weights"]
-    day = weights["date"].unique()[1]
+    day = weights["decided"].unique()[1]
     prices = market["prices"].up_to(np.datetime64(day, "D"))
     prices = prices.select([s for s, c in zip(prices.symbols, prices.close, strict=True) if np.isfinite(c[-1])])
     values = {"prices": prices, "instruments": market["instruments"].loc[list(prices.symbols)]}
     values = play([StageRegistry.get(name) for name in REPLAYED], values, settings(), replay=True)
-    then = weights[weights["date"] == day].set_index("symbol")["weight"]
+    then = weights[weights["decided"] == day].set_index("symbol")["weight"]
     pd.testing.assert_series_equal(then.sort_index(), values["weights"]["weight"].sort_index(), check_names=False)
 
 
@@ -109,7 +112,7 @@ def test_nothing_looks_ahead(market: dict[str, Any], outputs: dict[str, Any]) ->
     shorter = validate(cut(market, 700))
     sessions = shorter["oos_returns"].index
     pd.testing.assert_frame_equal(shorter["oos_returns"], outputs["oos_returns"].loc[sessions], rtol=0, atol=1e-15)
-    early = outputs["oos_weights"]["date"] < sessions[-1]
+    early = outputs["oos_weights"]["date"] <= sessions[-1]
     pd.testing.assert_frame_equal(shorter["oos_weights"], outputs["oos_weights"][early], check_exact=True)
 
 
@@ -120,7 +123,7 @@ def test_the_future_may_be_anything(market: dict[str, Any], outputs: dict[str, A
     scrambled = validate(
         market | {"prices": Panel(market["prices"].symbols, market["prices"].sessions, {"close": close})}
     )
-    early = outputs["oos_weights"]["date"] < pd.Timestamp(market["prices"].sessions[700])
+    early = outputs["oos_weights"]["decided"] < pd.Timestamp(market["prices"].sessions[700])
     pd.testing.assert_frame_equal(
         scrambled["oos_weights"].iloc[: early.sum()], outputs["oos_weights"][early], check_exact=True
     )
@@ -134,11 +137,11 @@ def test_same_inputs_same_bytes(market: dict[str, Any], outputs: dict[str, Any])
 
 
 def test_dead_and_unborn_symbols_are_not_bought(market: dict[str, Any], outputs: dict[str, Any]) -> None:
-    """A symbol without a price on the rebalance session takes no part in it."""
+    """A symbol without a price on the session that decides takes no part in it."""
     symbols, sessions = market["prices"].symbols, pd.DatetimeIndex(market["prices"].sessions)
     weights = outputs["oos_weights"]
-    assert not ((weights["symbol"] == symbols[3]) & (weights["date"] >= sessions[500])).any()
-    assert not ((weights["symbol"] == symbols[5]) & (weights["date"] < sessions[450])).any()
+    assert not ((weights["symbol"] == symbols[3]) & (weights["decided"] >= sessions[500])).any()
+    assert not ((weights["symbol"] == symbols[5]) & (weights["decided"] < sessions[450])).any()
 
 
 def test_who_ended_is_as_good_as_who_did_not(market: dict[str, Any], outputs: dict[str, Any]) -> None:
@@ -200,7 +203,7 @@ def test_metrics_describe_the_streams(outputs: dict[str, Any]) -> None:
 
 
 def test_the_benchmark_is_the_pool_held_equally(market: dict[str, Any], outputs: dict[str, Any]) -> None:
-    """In the first session after a rebalance the benchmark earns the mean return of the symbols alive."""
+    """In the session after its first trade the benchmark earns the mean return of the symbols alive."""
     frame = outputs["oos_returns"]
     close = market["prices"].frame()
     first = close.index.get_loc(frame.index[0])
@@ -212,15 +215,17 @@ def test_the_benchmark_is_the_pool_held_equally(market: dict[str, Any], outputs:
 @pytest.mark.parametrize(
     "change",
     [
-        {"rebalance": "monthly"},
-        {"min_history": 500},
-        {"commission_bps": 30.0},
-        {"slippage_bps": 30.0},
+        {"rebalance": {"every": "monthly"}},
+        {"rebalance": {"every": 50}},
+        {"rebalance": {"lag": 0}},
+        {"validation": {"min_history": 500}},
+        {"validation": {"commission_bps": 30.0}},
+        {"validation": {"slippage_bps": 30.0}},
     ],
 )
 def test_every_option_has_an_effect(market: dict[str, Any], outputs: dict[str, Any], change: dict[str, Any]) -> None:
-    """Each option of the section changes the returns."""
-    assert not validate(market, validation=change)["oos_returns"].equals(outputs["oos_returns"])
+    """Each option of the two sections changes the returns."""
+    assert not validate(market, **change)["oos_returns"].equals(outputs["oos_returns"])
 
 
 def test_infeasible_dates_hold_what_there_is(market: dict[str, Any]) -> None:
@@ -238,7 +243,7 @@ def test_infeasible_dates_hold_what_there_is(market: dict[str, Any]) -> None:
 def test_an_infeasible_date_keeps_the_portfolio_before_it(market: dict[str, Any]) -> None:
     """A date on which nothing can be bought leaves the portfolio to drift to the next rebalance."""
     sessions = pd.DatetimeIndex(market["prices"].sessions)
-    day = sessions.get_loc(validate(market)["oos_weights"]["date"].unique()[2])
+    day = sessions.get_loc(validate(market)["oos_weights"]["decided"].unique()[2])
     close = market["prices"].close.copy()
     close[:, day] = np.nan
     found = validate(market | {"prices": Panel(market["prices"].symbols, market["prices"].sessions, {"close": close})})

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from quantflow.cli import complete
-from quantflow.cli.options import AsJson, AsOf, Force, NewRunId, NoProgress, Sets, Strict, Workspace
+from quantflow.cli.options import AsJson, AsOf, Force, NewRunId, NoProgress, Rebalance, Sets, Strict, Workspace
 from quantflow.cli.unattended import Deadline, Ping
 
 
@@ -38,6 +38,7 @@ def meta(
     ] = None,
     workspace: Workspace = None,
     sets: Sets = None,
+    rebalance: Rebalance = False,
     force: Force = False,
     strict: Strict = False,
     deadline: Deadline = None,
@@ -48,7 +49,7 @@ def meta(
     """Run the sleeves of a meta profile in parallel, and combine them into one portfolio."""
     from quantflow.cli.run import start
 
-    asked = start.Asked(run_id, as_of, force, strict, deadline, ping, start.mode(no_progress, json))
+    asked = start.Asked(run_id, as_of, rebalance, force, strict, deadline, ping, start.mode(no_progress, json))
     chosen = [*(sets or ()), *_execution("runner", runner and runner.value), *_execution("ray_address", ray_address)]
     start.meta(meta_profile, workspace, chosen, asked)
 

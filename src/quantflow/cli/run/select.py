@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from quantflow.cli import complete
-from quantflow.cli.options import AsJson, AsOf, DryRun, Force, NewRunId, NoProgress, Sets, Strict, Workspace
+from quantflow.cli.options import AsJson, AsOf, DryRun, Force, NewRunId, NoProgress, Rebalance, Sets, Strict, Workspace
 from quantflow.cli.unattended import Deadline, Ping
 
 
@@ -20,6 +20,7 @@ def select(
     workspace: Workspace = None,
     sets: Sets = None,
     dry_run: DryRun = False,
+    rebalance: Rebalance = False,
     force: Force = False,
     strict: Strict = False,
     deadline: Deadline = None,
@@ -30,5 +31,5 @@ def select(
     """Run a profile: ingest, features, scores, clusters, policy, atoms, weights, walk-forward, report."""
     from quantflow.cli.run import start
 
-    asked = start.Asked(run_id, as_of, force, strict, deadline, ping, start.mode(no_progress, json))
+    asked = start.Asked(run_id, as_of, rebalance, force, strict, deadline, ping, start.mode(no_progress, json))
     start.select(profile, workspace, sets or (), asked, dry_run=dry_run)

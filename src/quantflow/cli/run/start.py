@@ -44,6 +44,7 @@ class Asked:
     Attributes:
         run_id: The new run's id; None for a generated one.
         as_of: The last session to use, as text; None for the last completed one.
+        by_hand: Whether a portfolio is decided also where none is due.
         force: Whether a complete run of the same settings and session does not make the new one unnecessary.
         strict: Whether a degraded result is an error.
         deadline: When to stop: a duration or a time of day.
@@ -53,6 +54,7 @@ class Asked:
 
     run_id: str | None
     as_of: str | None
+    by_hand: bool
     force: bool
     strict: bool
     deadline: str | None
@@ -108,8 +110,8 @@ def _run(loaded: Profile | MetaProfile, home: Path, when: date | None, asked: As
     def begin() -> AbstractContextManager[Run | AlreadyDone]:
         session = early or resolve_as_of(loaded, None)
         if asked.run_id is None and not asked.force:
-            return begun_unless_done(loaded, home, session)
-        return begun(loaded, home, session, asked.run_id)
+            return begun_unless_done(loaded, home, session, by_hand=asked.by_hand)
+        return begun(loaded, home, session, asked.run_id, by_hand=asked.by_hand)
 
     with unattended(asked.deadline, asked.ping):
         run_and_show(home, begin, asked.mode, strict=asked.strict)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantflow.config.meta import MetaValidation
-from quantflow.config.sections import CalendarConfig
+from quantflow.config.sections import CalendarConfig, RebalanceConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Summary
-from quantflow.quant.backtest import DateArray, FloatArray, IntArray
+from quantflow.quant.backtest import FloatArray
 from quantflow.quant.metrics import summarise
 from quantflow.stages.meta.optimisation import OptimisationStageConfig, divide, limits
-from quantflow.stages.walk_forward import Market, Rebalances, decide_all, proof, schedule, summarised
+from quantflow.stages.walk_forward import Decide, Market, Rules, proof, schedule, summarised, walk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class MetaValidationStageConfig(OptimisationStageConfig):
     """What the walk-forward across sleeves reads: what optimisation reads, its own section, and the calendar."""
 
+    rebalance: RebalanceConfig
     validation: MetaValidation
     calendar: CalendarConfig
 
@@ -28,12 +29,13 @@ class MetaValidationStageConfig(OptimisationStageConfig):
 class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
     """Divides capital again at each rebalance, on the sleeves' streams up to that session only.
 
-    Capital is moved at the close of a rebalance session, earns from the next session on, and drifts until the next
-    rebalance. The streams are net of what each sleeve paid to trade; moving capital between sleeves costs commission
-    and slippage on top. Where no division is feasible the one before is kept (cash at first) and the date recorded.
+    Capital is moved at the close ``rebalance.lag`` sessions after the one that decides, earns from the session after
+    that on, and drifts until it is moved again. The streams are net of what each sleeve paid to trade; moving capital
+    between sleeves costs commission and slippage on top. Where no division is feasible the one before is kept (cash at
+    first) and the date recorded.
 
-    ``equal_weight`` is the benchmark: the budget in equal parts in all sleeves, moved on the same sessions, before
-    costs.
+    ``equal_weight`` is the benchmark: the budget in equal parts in all sleeves, moved on the same sessions and
+    at the same cost.
     """
 
     id = "meta.validation"
@@ -53,14 +55,17 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
         """
         frame: pd.DataFrame = inputs["streams"]
         sessions, returns = frame.index.to_numpy().astype("datetime64[D]"), frame.to_numpy(dtype=float)
-        scheduled = schedule(sessions, config.validation, "sleeves' streams")
-        made, fallbacks = _decided(frame, sessions, scheduled, config)
+        rules = Rules(config.rebalance, config.validation)
+        scheduled = schedule(sessions, rules, "sleeves' streams")
         equal = np.full((len(scheduled), frame.shape[1]), config.budget / frame.shape[1])
         year = config.calendar.annualisation
-        market = Market([str(name) for name in frame.columns], sessions, returns.T, equal)
-        outputs = proof(market, made, config.validation, year)
+        names = [str(name) for name in frame.columns]
+        market = Market(names, sessions, returns.T, np.ones(returns.T.shape, dtype=bool), equal)
+        decide, fallbacks = _decider(market, config)
+        made, earned = walk(market, scheduled, rules, decide)
+        outputs = proof(market, made, earned, rules, year)
         outputs["metrics"]["rebalances"]["fallbacks"] = fallbacks
-        outputs["metrics"]["sleeves"] = _each(frame.iloc[scheduled[0] :], year)
+        outputs["metrics"]["sleeves"] = _each(frame.iloc[scheduled[0] + config.rebalance.lag :], year)
         return outputs
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
@@ -69,21 +74,19 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
         return Summary(inputs["streams"].shape[1], outputs["oos_weights"]["symbol"].nunique(), note, degraded)
 
 
-def _decided(
-    frame: pd.DataFrame, sessions: DateArray, scheduled: IntArray, config: MetaValidationStageConfig
-) -> tuple[Rebalances, list[dict[str, Any]]]:
-    kept = limits([str(name) for name in frame.columns], config)
-    returns = frame.to_numpy(dtype=float)
+def _decider(market: Market, config: MetaValidationStageConfig) -> tuple[Decide, list[dict[str, Any]]]:
+    """Return the function that divides capital at a session's close, and the list of the fallbacks it needed."""
+    kept = limits(list(market.names), config)
     fallbacks: list[dict[str, Any]] = []
 
-    def decide(position: int) -> FloatArray:
-        found = divide(returns[: position + 1], kept, config.allocation)
+    def decide(position: int, held: FloatArray) -> FloatArray:
+        found = divide(market.returns.T[: position + 1], kept, config.allocation)
         if len(found.attempts) > 1:
             fallback = {"used": found.attempts[-1].method, "reason": found.attempts[0].reason}
-            fallbacks.append({"date": str(sessions[position]), **fallback})
+            fallbacks.append({"date": str(market.sessions[position]), **fallback})
         return found.weights
 
-    return decide_all(sessions, scheduled, frame.shape[1], decide), fallbacks
+    return decide, fallbacks
 
 
 def _each(frame: pd.DataFrame, year: int) -> dict[str, Any]:

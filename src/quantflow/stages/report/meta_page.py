@@ -33,7 +33,7 @@ def header(inputs: Inputs, title: str | None) -> Values:
         "heading": title or run["profile"],
         "called": f"Meta profile {run['profile']}, {plural(len(inputs['sleeve_weights']), 'sleeve')}",
         "leads": [
-            f"{span(inputs)}. Equal weight: all sleeves in equal parts, before costs.",
+            f"{span(inputs)}. Equal weight: all sleeves in equal parts, after costs.",
             f"Capital among sleeves: {allocation_line(inputs['meta_allocation'])}.",
         ],
         "notes": [*sleeves.remarks(inputs), *run.get("notes", [])],

@@ -19,7 +19,7 @@ from quantflow.sdk import QuantSDK
 QUICK = (
     "data.start=2018-01-01",
     "validation.min_history=504",
-    "validation.rebalance=quarterly",
+    "rebalance.every=quarterly",
     "execution.runner=local",
 )
 CHAIN = tuple(name for name in META if name != "meta.gather")

@@ -40,7 +40,8 @@ def made(names: tuple[str, ...] = NAMES, **allocation: Any) -> dict[str, Any]:
         "allocation": MetaAllocation(**({"method": "risk_parity"} | allocation)).model_dump(),
         "budget": 1.0,
         "sleeves": [{"id": name} for name in names],
-        "validation": MetaValidation(rebalance="quarterly").model_dump(),
+        "rebalance": {"every": "quarterly"},
+        "validation": MetaValidation().model_dump(),
         "calendar": {"name": "XNYS"},
     }
     for stage in (OptimisationStage(), FlatteningStage(), MetaValidationStage()):

@@ -19,7 +19,8 @@ SETTINGS: dict[str, Any] = {
     "allocation": {"method": "min_variance", "lookback": 120},
     "budget": 1.0,
     "sleeves": [{"id": name, "profile": "p"} for name in NAMES],
-    "validation": {"rebalance": "monthly", "min_history": 130, "commission_bps": 4.0, "slippage_bps": 6.0},
+    "rebalance": {"every": "monthly"},
+    "validation": {"min_history": 130, "commission_bps": 4.0, "slippage_bps": 6.0},
     "calendar": {"name": "XNYS"},
 }
 
@@ -53,23 +54,25 @@ def outputs() -> dict[str, Any]:
 
 
 def test_it_trades_on_the_last_sessions_of_months(outputs: dict[str, Any]) -> None:
-    """Rebalances are month ends after the minimum history, and the stream starts with the first."""
+    """Decisions fall on month ends after the minimum history; the stream starts the session after the first."""
     index = streams().index
     ends = pd.Series(index, index=index).groupby(index.to_period("M")).last()
     expected = [day for day in ends if index[129] <= day < index[-1]]
-    assert list(outputs["oos_weights"]["date"].unique()) == expected
+    assert list(outputs["oos_weights"]["decided"].unique()) == expected
+    traded = [index[index.get_loc(day) + 1] for day in expected]
+    assert list(outputs["oos_weights"]["date"].unique()) == traded
     assert list(outputs["oos_returns"].columns) == ["net", "gross", "cost", "turnover", "equal_weight"]
-    assert list(outputs["oos_returns"].index) == list(index[index >= expected[0]])
+    assert list(outputs["oos_returns"].index) == list(index[index >= traded[0]])
 
 
 def test_weights_are_those_of_optimisation_on_that_date(outputs: dict[str, Any]) -> None:
     """A rebalance's weights equal those that the optimisation stage gives with the streams up to that session."""
     held = outputs["oos_weights"]
     stage = OptimisationStage()
-    for date in held["date"].unique()[[0, 5]]:
+    for date in held["decided"].unique()[[0, 5]]:
         known = {"streams": streams().loc[:date]}
         expected = stage.run(known, stage.configured(SETTINGS))["sleeve_weights"]["weight"]  # type: ignore[arg-type]
-        then = held[held["date"] == date].set_index("symbol")["weight"]
+        then = held[held["decided"] == date].set_index("symbol")["weight"]
         assert then.to_dict() == expected[expected > 0].to_dict()
 
 
@@ -98,15 +101,15 @@ def test_returns_are_those_of_a_ledger(budget: float) -> None:
     np.testing.assert_allclose(found["oos_returns"]["net"], expected, atol=1e-14)
 
 
-def test_the_benchmark_is_equal_parts_before_costs(outputs: dict[str, Any]) -> None:
+def test_the_benchmark_is_equal_parts_after_costs(outputs: dict[str, Any]) -> None:
     """Equal weight is set to equal parts of the budget on the same sessions, and drifts in between."""
     held = outputs["oos_weights"]
     dates = held["date"].unique()
     rows = [(date, name, 1 / 3) for date in dates for name in NAMES]
-    expected = by_hand(streams(), pd.DataFrame(rows, columns=["date", "symbol", "weight"]), 0.0)
+    expected = by_hand(streams(), pd.DataFrame(rows, columns=["date", "symbol", "weight"]), 1e-3)
     np.testing.assert_allclose(outputs["oos_returns"]["equal_weight"], expected, atol=1e-14)
     half = validate(budget=0.5, allocation={"method": "equal_weight"})["oos_returns"]
-    np.testing.assert_allclose(half["gross"], half["equal_weight"], atol=1e-15)
+    np.testing.assert_allclose(half["net"], half["equal_weight"], atol=1e-15)
 
 
 def test_nothing_looks_ahead(outputs: dict[str, Any]) -> None:
@@ -128,7 +131,7 @@ def test_nothing_looks_ahead(outputs: dict[str, Any]) -> None:
 def test_every_setting_counts(outputs: dict[str, Any]) -> None:
     """Rhythm, history, costs, lookback, limits and calendar each change what they are about."""
     count = outputs["metrics"]["rebalances"]["scheduled"]
-    assert validate(validation={"rebalance": "quarterly"})["metrics"]["rebalances"]["scheduled"] < count
+    assert validate(rebalance={"every": "quarterly"})["metrics"]["rebalances"]["scheduled"] < count
     assert validate(validation={"min_history": 300})["metrics"]["rebalances"]["scheduled"] < count
     free = validate(validation={"commission_bps": 0.0, "slippage_bps": 0.0})["oos_returns"]
     np.testing.assert_array_equal(free["net"], free["gross"])
@@ -163,7 +166,9 @@ def test_a_rebalance_without_a_portfolio_keeps_the_one_before() -> None:
     assert done["held"]
     assert done["scheduled"] == done["traded"] + len(done["held"])
     assert "max_sharpe" in done["held"][0]["reason"]
-    assert done["held"][0]["date"] == str(found["oos_returns"].index[0].date())
+    days = falling.index
+    traded = days[days.get_loc(done["held"][0]["date"]) + 1]
+    assert traded == found["oos_returns"].index[0]
     assert (found["oos_returns"]["net"].iloc[:20] == 0.0).all()
     assert MetaValidationStage().summary({"streams": falling}, found).degraded
 

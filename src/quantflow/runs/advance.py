@@ -1,0 +1,44 @@
+"""What a complete run makes of its profile's book: the sessions since the run before, and what is held then."""
+
+from __future__ import annotations
+
+from quantflow.data.history import whole
+from quantflow.data.joined import joined
+from quantflow.data.panel import Panel
+from quantflow.data.position import Decision, Line, Position, begun, carried
+from quantflow.runs.header import Kind
+from quantflow.runs.run import Run
+
+
+def advanced(run: Run, before: Position | None) -> tuple[list[Line], Position]:
+    """Return a line per session since *before*, and the position after a complete run.
+
+    Args:
+        run: The run.
+        before: The position before it; None where nothing is held.
+    """
+    prices, costs = prices_of(run), run.header.settings["validation"]
+    return carried(
+        before or begun(run.as_of, run.id),
+        prices,
+        costs["commission_bps"] + costs["slippage_bps"],
+        run.id,
+        None if run.header.decision.hold else _decision(run),
+        by_hand=run.header.decision.kind is Kind.BY_HAND,
+    )
+
+
+def _decision(run: Run) -> Decision:
+    leaves = [leaf.run for leaf in run.leaves()] or [run]
+    pool = tuple(sorted({symbol for leaf in leaves for symbol in leaf.load("prices").symbols}))
+    return Decision(run.id, run.as_of.isoformat(), run.weights, pool, run.header.settings["rebalance"]["lag"])
+
+
+def prices_of(run: Run) -> Panel:
+    """Return the prices of a run; of a meta run, those of all its sleeves."""
+    leaves = [leaf.run for leaf in run.leaves()]
+    return joined([_history(leaf) for leaf in leaves]) if leaves else _history(run)
+
+
+def _history(run: Run) -> Panel:
+    return whole(run.load("prices"), run.load("past"))
