@@ -140,7 +140,18 @@ def last_line(error: BaseException | str) -> str:
         error: The error, or its text; colours are taken out, and it is cut to 300 characters.
     """
     lines = [line.strip() for line in _COLOURS.sub("", str(error)).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else (error if isinstance(error, str) else type(error).__name__)
+    return shortened(lines[-1], 300) if lines else (error if isinstance(error, str) else type(error).__name__)
+
+
+def shortened(text: str, width: int) -> str:
+    """Return *text*, or as many of its whole words as fit into *width* characters together with an ellipsis.
+
+    A word is cut where it alone would take more than half of the width: an id, an address.
+    """
+    if len(text) <= width:
+        return text
+    kept = text[:width].rpartition(" ")[0].rstrip(" ,;:.-")
+    return f"{kept if len(kept) >= width // 2 else text[: width - 1]}…"
 
 
 _REFUSED = {

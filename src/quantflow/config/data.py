@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, create_model, model_validator
 
@@ -18,6 +18,10 @@ DEFAULT_PROVIDER = "sample"
 OnFailure = Literal["warn", "quarantine", "block"]
 """What a failed check does: it is only reported (severity warn); or its symbol is set aside with the reason (severity
 error); or nothing goes on (severity error, blocks)."""
+
+OnJump = Literal["warn", "hold", "quarantine", "block"]
+"""What a jump does: as ``OnFailure``; or the run completes, and its book is not published while a jump lies within the
+sessions that its stages look back on (severity warn)."""
 
 
 class DataConfig(Section):
@@ -34,7 +38,11 @@ class DataConfig(Section):
     start: date | None = Field(None, ge=date(1900, 1, 1), description="first date asked for; all there is when absent")
     min_sessions: int = Field(252, ge=2, description="sessions with a price that a symbol needs")
     max_stale: int = Field(10, ge=1, description="sessions in a row that the close may stay the same")
-    max_tail: int = Field(5, ge=0, description="sessions at the end that may be missing or unchanged")
+    max_tail: int = Field(
+        5,
+        ge=0,
+        description="sessions at the end that may be unchanged; a symbol without a bar for longer has ended",
+    )
     max_gap: int = Field(5, ge=0, description="sessions in a row that may be missing between two prices")
     max_holes: float = Field(
         0.05, ge=0, le=1, description="fraction of the sessions between first and last price that may be missing"
@@ -42,11 +50,28 @@ class DataConfig(Section):
     spike_mad: float = Field(
         40.0, gt=0, description="a jump that reverts and exceeds this many MAD of log returns is a bad print"
     )
+    jump_mad: float = Field(
+        15.0,
+        gt=0,
+        description="a move that stays, looks like a split or a change of units, and exceeds this many MAD of log "
+        "returns is a jump",
+    )
+    real_moves: tuple[Annotated[str, Field(pattern=r"^\S.* \d{4}-\d{2}-\d{2}$")], ...] = Field(
+        (), description='moves that look like jumps and are the market\'s, e.g. ["AMD 2016-04-22"]'
+    )
     on_history: OnFailure = Field("quarantine", description="what too short a history does")
     on_stale: OnFailure = Field("quarantine", description="what a stale stretch does")
-    on_tail: OnFailure = Field("quarantine", description="what a flat or missing tail does")
+    on_tail: OnFailure = Field(
+        "quarantine",
+        description="what a flat tail does; a symbol that has ended is only reported, unless this is block",
+    )
     on_gap: OnFailure = Field("quarantine", description="what a gap, or too many missing sessions, does")
     on_spike: OnFailure = Field("warn", description="what a bad print does")
+    on_jump: OnJump = Field(
+        "hold",
+        description="what a jump that stays does; hold: the run completes, and its book is not published while a jump "
+        "lies within the sessions that its stages look back on",
+    )
     on_restated: OnFailure = Field("warn", description="what bars that the provider has changed since do")
     quarantine_budget: float = Field(
         0.25,
@@ -80,7 +105,8 @@ class FilesOptions(Section):
     instruments: str | None = Field(
         None,
         min_length=1,
-        description="CSV or Parquet with symbol, name, sector, currency, exchange, tick, lot, min_notional",
+        description="CSV or Parquet with symbol, name, sector, currency, exchange, tick, lot, min_notional, "
+        "delisting_return",
     )
 
 

@@ -92,7 +92,7 @@ _ROWS = (
     ),
     Feature(
         *("liquidity", "high", "currency per session"),
-        "median of close times volume; NaN without volume",
+        "median of raw close times volume, the close where there is no raw one; NaN without volume",
         least="20 sessions",
     ),
     Feature(

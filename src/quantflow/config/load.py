@@ -201,11 +201,13 @@ def _seed(settings: Layered, override: Override, defaults: Record) -> None:
 
 
 def _anchor_paths(settings: Layered, workspace: Path) -> None:
-    data = settings.values.get("data", {})
-    for key in ("path", "instruments", "cache"):
-        path = data.get(key)
-        if isinstance(path, str) and path and "://" not in path:
-            data[key] = str(workspace / path)
+    places = {"data": ("path", "instruments", "cache"), "universe": ("members",)}
+    for section, keys in places.items():
+        values = settings.values.get(section, {})
+        for key in keys:
+            path = values.get(key)
+            if isinstance(path, str) and path and "://" not in path:
+                values[key] = str(workspace / path)
 
 
 def _all_sources(values: Record, sources: Mapping[str, Source]) -> dict[str, Source]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from quantflow.config.methods import AllowedMethod
-from quantflow.errors import ConfigError, unknown_name
+from quantflow.errors import ConfigError, shortened, unknown_name
 from quantflow.types import Record
 
 Path = tuple[str | int, ...]
@@ -76,7 +76,7 @@ def explain(error: ValidationError, model: type[BaseModel], data: Record, place:
 def show(value: Any) -> str:
     """Return *value* as it would stand in a TOML file, cut to 60 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shortened(text, 60)
 
 
 def _rule(problem: Any) -> str:

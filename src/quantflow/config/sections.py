@@ -35,6 +35,12 @@ class UniverseConfig(Section):
     symbols: tuple[str, ...] | None = Field(None, min_length=1, description="symbols; all the provider has when absent")
     exclude: tuple[str, ...] = Field((), description="symbols left out")
     sectors: tuple[str, ...] | None = Field(None, min_length=1, description="sectors kept; all when absent")
+    members: str | None = Field(
+        None,
+        min_length=1,
+        description="CSV or Parquet with symbol, from, to: who belonged to the universe when (to is the last day, "
+        "empty = still); relative to quantflow.toml, or any fsspec URL; all symbols, always, when absent",
+    )
 
     @model_validator(mode="after")
     def _named_once(self) -> UniverseConfig:

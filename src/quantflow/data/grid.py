@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -173,22 +173,29 @@ def _firsts(values: IntArray) -> IntArray:
     return np.sort(np.unique(values, return_index=True)[1])
 
 
-def cut(panel: Panel, symbols: Iterable[str]) -> Panel:
-    """Return the panel of *symbols* from their first price on, in the memory of *panel*, which is used up.
+def split(panel: Panel, present: Collection[str], past: Collection[str]) -> tuple[Panel, Panel]:
+    """Return the panel of the symbols *present* and that of those *past*, both from the first price of any on.
 
     Args:
         panel: Its fields are overwritten: a copy would double what a large universe needs.
-        symbols: The symbols kept, at least one of them with a price.
+        present: Symbols of the first panel; one of them has a price.
+        past: Symbols of the second one, usually few: they are copied, those without a price left out. Without any it
+            has no sessions either.
     """
-    wanted = set(symbols)
-    rows = [row for row, symbol in enumerate(panel.symbols) if symbol in wanted]
+    rows = {symbol: row for row, symbol in enumerate(panel.symbols)}
+    here = [rows[symbol] for symbol in panel.symbols if symbol in present]
+    others = [rows[symbol] for symbol in panel.symbols if symbol in past]
+    gone = [row for row in others if not np.isnan(panel.close[row]).all()]
     priced = np.zeros(len(panel.sessions), bool)
-    for row in rows:
+    for row in [*here, *gone]:
         priced |= ~np.isnan(panel.close[row])
     first = int(np.argmax(priced))
-    kept = tuple(panel.symbols[row] for row in rows)
-    return Panel(
-        kept, panel.sessions[first:], {name: _packed(grid, rows, first) for name, grid in panel.fields.items()}
+    copied = {name: grid[gone, first:] if gone else np.empty((0, 0)) for name, grid in panel.fields.items()}
+    kept = {name: _packed(grid, here, first) for name, grid in panel.fields.items()}
+    sessions = panel.sessions[first:]
+    return (
+        Panel(tuple(panel.symbols[row] for row in here), sessions, kept),
+        Panel(tuple(panel.symbols[row] for row in gone), sessions if gone else sessions[:0], copied),
     )
 
 

@@ -25,9 +25,10 @@ class Panel:
     Attributes:
         symbols: N symbols, sorted, unique.
         sessions: T session dates, ``datetime64[D]``, strictly increasing.
-        fields: ``close`` always; ``open``, ``high``, ``low``, ``volume`` where the provider has them.
+        fields: ``close`` always; ``open``, ``high``, ``low``, ``volume``, ``raw_close`` where the provider has them.
             Each is C-contiguous float64 of shape (N, T); NaN is a hole (no bar), never zero.
-            Prices are adjusted and in the instrument's currency; volume is in units per session.
+            Prices are adjusted and in the instrument's currency; volume is in units per session; ``raw_close`` is the
+            close at which that volume was traded.
     """
 
     symbols: tuple[str, ...]

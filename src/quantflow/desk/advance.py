@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from quantflow.data.history import whole
 from quantflow.data.joined import joined
 from quantflow.data.panel import Panel
 from quantflow.data.position import Decision, Line, Position, begun, carried
@@ -24,18 +23,22 @@ def advanced(run: Run, before: Position | None) -> tuple[list[Line], Position]:
         prices,
         costs["commission_bps"] + costs["slippage_bps"],
         run.id,
-        None if run.header.decision.hold else _decision(run, prices),
+        None if run.header.decision.hold else _decision(run),
         by_hand=run.header.decision.kind is Kind.BY_HAND,
     )
 
 
-def _decision(run: Run, prices: Panel) -> Decision:
-    alive = np.flatnonzero(np.isfinite(prices.close[:, -1]))
-    pool = tuple(prices.symbols[row] for row in alive)
+def _decision(run: Run) -> Decision:
+    leaves = [leaf.run for leaf in run.leaves()] or [run]
+    pool = tuple(sorted({symbol for leaf in leaves for symbol in leaf.load("prices").symbols}))
     return Decision(run.id, run.as_of.isoformat(), run.weights, pool, run.header.settings["rebalance"]["lag"])
 
 
 def prices_of(run: Run) -> Panel:
     """Return the prices of a run; of a meta run, those of all its sleeves."""
     leaves = [leaf.run for leaf in run.leaves()]
-    return joined([leaf.load("prices") for leaf in leaves]) if leaves else run.load("prices")
+    return joined([_history(leaf) for leaf in leaves]) if leaves else _history(run)
+
+
+def _history(run: Run) -> Panel:
+    return whole(run.load("prices"), run.load("past"))

@@ -14,6 +14,7 @@ from quantflow.desk.advance import advanced
 from quantflow.desk.promise import promised
 from quantflow.desk.track import TRACK, text_of, track
 from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
+from quantflow.pipeline.replay import ancestors, reach_of
 from quantflow.runs.book import FACTS, Book, current, holds, place_of, publishing, put, stale_file, tidy, write_stale
 from quantflow.runs.decision import POSITION, current_position
 from quantflow.runs.exports import EXPORTS, REPORT
@@ -23,6 +24,11 @@ from quantflow.runs.run import Run
 TOLERANCE = 1e-9
 MOST_SHARPE = 10.0
 """No strategy in daily bars has it; one that shows it has seen the future, or divides by next to nothing."""
+MOST_CAGR = 5.0
+"""500 % a year, six times the capital: nobody has kept that up; prices that jump by a change of units show it."""
+MOST_VOLATILITY = 3.0
+"""300 % a year, 19 % on an ordinary day: beyond any portfolio of daily bars; one false price a hundred times too large
+shows it even in ten years."""
 
 
 def publish(run: Run) -> Path | None:
@@ -161,6 +167,7 @@ def held_back(run: Run, config: PublishConfig, there: Book | None) -> Iterator[s
         if turnover > config.max_turnover + TOLERANCE:
             yield f"the turnover is {turnover:.2%}, beyond publish.max_turnover {config.max_turnover:.2%}"
     yield from _impossible(run.load("metrics")["strategy"])
+    yield from _jumps(run)
     yield from _old_sleeves(run)
 
 
@@ -182,6 +189,29 @@ def _impossible(figures: Mapping[str, float | None]) -> Iterator[str]:
         yield f"its Sharpe ratio is {figures['sharpe']:.1f}"
     if not 0.0 <= (figures.get("max_drawdown") or 0.0) <= 1.0:
         yield f"its largest drawdown is {figures['max_drawdown']:.2%}"
+    for name, words, most in (("cagr", "return a year", MOST_CAGR), ("volatility", "volatility", MOST_VOLATILITY)):
+        if most < (value := figures.get(name) or 0.0) < math.inf:
+            yield f"its {words} is {value:.0%}, beyond {most:.0%}, which no portfolio of daily bars has"
+
+
+def _jumps(run: Run) -> Iterator[str]:
+    """Yield each jump of a price, left in by its data, that the stages up to the weights look back on."""
+    for sleeve in run.sleeves:
+        yield from (f"sleeve {sleeve.name}: {reason}" for reason in _jumps(sleeve.run))
+    if "quality" not in run.outputs or run.header.settings["data"]["on_jump"] != "hold":
+        return
+    quality = run.load("quality")
+    found = quality[quality["check"] == "jump"]
+    if not len(found):
+        return
+    chain, _ = ancestors(run.pipeline(), "weights", ("prices", "instruments"))
+    reach, prices = reach_of(chain, run.settings, ("prices",)), run.load("prices")
+    first = str(prices.sessions[0 if reach is None else -min(reach, len(prices.sessions))])
+    for row in found[(found["date"] >= first) & found["symbol"].isin(prices.symbols)].itertuples():
+        yield (
+            f"{row.symbol}: {row.reason} Fix the price; or, if it is real, "
+            f'add "{row.symbol} {row.date}" to data.real_moves'
+        )
 
 
 def _old_sleeves(run: Run) -> Iterator[str]:

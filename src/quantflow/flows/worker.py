@@ -9,7 +9,7 @@ from pathlib import Path
 
 from quantflow.config.credentials import scrubbed_logs
 from quantflow.data.store import write_trouble
-from quantflow.errors import InfrastructureError, last_line
+from quantflow.errors import InfrastructureError, last_line, shortened
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
@@ -21,7 +21,11 @@ from quantflow.server.prefect_internals import flush, set_up_logging
 def error_facts(error: BaseException) -> dict[str, str | None]:
     """Return what a run's record says of the error that ended it."""
     hint = getattr(error, "hint", None)
-    return {"error": type(error).__name__, "message": str(error)[:500], "hint": hint and str(hint)[:500]}
+    return {
+        "error": type(error).__name__,
+        "message": shortened(str(error), 500),
+        "hint": hint and shortened(str(hint), 500),
+    }
 
 
 def tags_of(record: Run) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from quantflow.data.panel import Panel
 from quantflow.errors import ConfigError, DataError
@@ -75,9 +76,16 @@ def _says_its_own_reach(kind: type[Stage]) -> bool:
     return where["reach"] <= where["run"]
 
 
-def seen(prices: Panel, position: int, reach: int | None) -> Panel:
-    """Return what was known at a close: the latest *reach* sessions of the symbols with a price on the last one."""
-    alive = np.flatnonzero(np.isfinite(prices.close[:, position]))
+def seen(prices: Panel, position: int, reach: int | None, able: npt.NDArray[np.bool_]) -> Panel:
+    """Return what was known at a close: the latest *reach* sessions of the symbols that could be used then.
+
+    Args:
+        prices: The whole history of N symbols.
+        position: The session.
+        reach: How many sessions are kept; None for all.
+        able: Whether each symbol could be used, shape (N,); see ``quantflow.data.usable``.
+    """
+    alive = np.flatnonzero(able)
     window = slice(0 if reach is None else max(0, position + 1 - reach), position + 1)
     fields = {name: np.ascontiguousarray(values[alive, window]) for name, values in prices.fields.items()}
     return Panel(tuple(prices.symbols[i] for i in alive), prices.sessions[window], fields)

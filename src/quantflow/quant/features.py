@@ -2,7 +2,8 @@
 
 Every value depends on its own symbol's bars only, and on nothing older than ``FeatureWindows.sessions``.
 A bar whose price is not positive and finite is a hole. A return next to a hole is undefined and left out; prices
-are followed across a hole. Prices may be in any unit: only ``liquidity`` has one.
+are followed across a hole. Prices may be in any unit: only ``liquidity`` has one. Its price is the raw close, at which
+the volume was traded; where there is none, the close.
 
 All but momentum and trend look at the last ``lookback`` sessions, each with its return from the session before.
 
@@ -23,7 +24,7 @@ from quantflow.config.features import FEATURES
 from quantflow.quant.chunks import each_chunk
 from quantflow.quant.kernels import KERNEL_COLUMNS, STALE, FloatArray, fill_rows
 
-FIELDS = ("close", "high", "low", "volume")
+FIELDS = ("close", "high", "low", "volume", "raw_close")
 _CHUNK = 128  # symbols: a chunk's bars fit a core's cache, and a small market never starts a thread
 
 
@@ -50,8 +51,8 @@ class FeatureWindows:
 
 
 Bars = Mapping[str, FloatArray]
-"""Close, high, low and volume of N symbols, shape (N, ``FeatureWindows.sessions``) each, the last session at the end;
-NaN where there is no bar, also before the first one."""
+"""Close, high, low, volume and raw close of N symbols, shape (N, ``FeatureWindows.sessions``) each, the last session at
+the end; NaN where there is no bar, also before the first one."""
 Column = Callable[[Bars, FeatureWindows], FloatArray]
 """A feature in numpy: given bars and windows, returns one value per symbol, shape (N,)."""
 
@@ -65,8 +66,8 @@ def compute(
     """Return the features of N symbols at the last session.
 
     Args:
-        fields: ``close``, and ``high``, ``low``, ``volume`` where they exist: float64, shape (N, T), oldest
-            first; NaN is a hole.
+        fields: ``close``, and ``high``, ``low``, ``volume``, ``raw_close`` where they exist: float64, shape (N, T),
+            oldest first; NaN is a hole.
         windows: How far back to look.
         annualisation: Sessions per year; scales the volatility by its square root.
         threads: Threads to spread more than 128 symbols over; as many as cores when None. The values are the
@@ -81,9 +82,9 @@ def compute(
     scale = math.sqrt(annualisation)
 
     def fill(rows: slice) -> None:
-        close, high, low, volume = (_cut(fields.get(name), rows, first) for name in FIELDS)
+        close, high, low, volume, raw = (_cut(fields.get(name), rows, first) for name in FIELDS)
         lags = (windows.lookback, windows.momentum_long, windows.momentum_skip, windows.trend_window)
-        fill_rows((close, high, low, volume), lags, scale, out[rows])
+        fill_rows((close, high, low, volume, raw), lags, scale, out[rows])
 
     each_chunk(fill, symbols, _CHUNK, threads)
     columns = {name: np.ascontiguousarray(out[:, k]) for k, name in enumerate(KERNEL_COLUMNS)}

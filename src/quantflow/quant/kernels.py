@@ -207,11 +207,13 @@ def _expected_shortfall(x: FloatArray, n: int, scratch: FloatArray) -> float:
 
 
 @compiled
-def _median_traded_value(close: FloatArray, volume: FloatArray, first: int, scratch: FloatArray) -> float:
+def _median_traded_value(
+    close: FloatArray, traded: FloatArray, volume: FloatArray, first: int, scratch: FloatArray
+) -> float:
     n = 0
     for t in range(first, close.size):
         if _is_bar(close[t]) and 0.0 <= volume[t] < np.inf:
-            scratch[n] = close[t] * volume[t]
+            scratch[n] = (traded[t] if _is_bar(traded[t]) else close[t]) * volume[t]
             n += 1
     if n < MIN_RETURNS:
         return np.nan
@@ -350,7 +352,7 @@ KERNEL_COLUMNS = (
 
 @compiled
 def fill_rows(
-    bars: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    bars: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
     windows: tuple[int, int, int, int],
     scale: float,
     out: FloatArray,
@@ -358,13 +360,13 @@ def fill_rows(
     """Fill one row of features per symbol, in the order of ``KERNEL_COLUMNS``.
 
     Args:
-        bars: Close, high, low and volume, each C-contiguous (n, T), oldest first; the last three may be of
+        bars: Close, high, low, volume and raw close, each C-contiguous (n, T), oldest first; the last four may be of
             shape (n, 0) where the market has none.
         windows: Lookback, momentum's long and short lag, and the trend's average, in sessions.
         scale: What the standard deviation per session is multiplied by to annualise it.
         out: Where to write, shape (n, 12).
     """
-    close, high, low, volume = bars
+    close, high, low, volume, raw = bars
     lookback, long, skip, average = windows
     symbols, sessions = close.shape
     first = max(sessions - 1 - lookback, 0)
@@ -383,6 +385,7 @@ def fill_rows(
             values[5] = _permutation_entropy(returns)
             values[7] = _hurst(solid, n)
         if volume.shape[1] > 0:
-            values[9] = _median_traded_value(row, volume[i], max(sessions - lookback, 0), scratch)
+            traded = raw[i] if raw.shape[1] > 0 else row
+            values[9] = _median_traded_value(row, traded, volume[i], max(sessions - lookback, 0), scratch)
         if high.shape[1] > 0 and low.shape[1] > 0:
             values[11] = _adx(row, high[i], low[i], first)

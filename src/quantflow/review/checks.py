@@ -12,6 +12,9 @@ ARTIFACT = "checks"
 def checks_of(run: Run) -> Json:
     """Return the record of the run's data checks; see ``quantflow.data.checks.checks_record``.
 
+    Where the run came to its walk-forward, ``universe`` says how many of its names stopped trading during it; see
+    ``quantflow.data.history.mortality``.
+
     Args:
         run: A selection run whose ingestion is over, well or not.
 
@@ -22,7 +25,8 @@ def checks_of(run: Run) -> Json:
         example = next((f"For example: quantflow checks {leaf.link.run_id}" for leaf in run.leaves()), None)
         raise ConfigError(f"{run.id} is a meta run; its sleeves have the checks.", hint=example)
     if ARTIFACT in run.outputs:
-        return dict(run.load(ARTIFACT))
+        universe = run.load("metrics").get("universe") if "metrics" in run.outputs else None
+        return {**run.load(ARTIFACT), **({"universe": universe} if universe else {})}
     found = ((run.failed.error or {}).get("context") or {}).get(ARTIFACT) if run.failed else None
     if isinstance(found, dict):
         return found

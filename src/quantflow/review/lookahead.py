@@ -9,16 +9,20 @@ the cut in a single bit looked ahead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import pairwise, takewhile
 
 import numpy as np
+import numpy.typing as npt
 
 from quantflow.config.profile import Profile
+from quantflow.data.history import whole
 from quantflow.data.panel import Panel
 from quantflow.data.providers.horizon import history_ends
+from quantflow.data.roster import listed
+from quantflow.data.usable import usable
 from quantflow.errors import DataError, QuantflowError, StageError
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.play import in_the_background, play, played
@@ -66,7 +70,7 @@ class Probe:
 
     Attributes:
         date: The session.
-        symbols: Symbols with a price on it.
+        symbols: Symbols that could be used on it.
         winners: Names that win on the cut data; None when the stages ended in an error.
         ended: That error; empty otherwise.
         differences: At most one per view: the first stage that differs, an entry for each of its artifacts.
@@ -128,9 +132,10 @@ def check_lookahead(profile: Profile, as_of: date, probes: int, seed: int, tell:
     fetching, checked = _split(list(pipeline_of(profile.settings())))
     tell("fetching the whole history")
     given = play(fetching, {}, settings)
-    prices: Panel = given["prices"]
+    prices = whole(given["prices"], given["past"])
     positions = probe_positions(len(prices.sessions), profile.validation.min_history, probes, seed)
-    found = _Probes(checked, settings, given)
+    able = usable(prices, np.array(positions), profile.data, given["roster"])
+    found = _Probes(checked, settings, {**given, "prices": prices}, dict(zip(positions, able, strict=True)))
     with in_the_background():
         cuts = [found.cut(position) for position in _announced(positions, prices, "cut", tell)]
         results = [
@@ -198,8 +203,10 @@ class _Step:
 class _Probes:
     """Runs the checked stages on what can be seen at a date."""
 
-    def __init__(self, stages: Stages, settings: Settings, given: Artifacts) -> None:
-        self._stages, self._settings, self._given = stages, settings, given
+    def __init__(
+        self, stages: Stages, settings: Settings, given: Artifacts, able: Mapping[int, npt.NDArray[np.bool_]]
+    ) -> None:
+        self._stages, self._settings, self._given, self._able = stages, settings, given, able
         self._prices: Panel = given["prices"]
         self._histories: dict[tuple[str, ...], list[_Step]] = {}
 
@@ -213,7 +220,8 @@ class _Probes:
         """Return how the walk-forward and the whole history differ from the *cut*."""
         day, values = self._day(position), self._seen(position, self._day(position))
         symbols = values["prices"].symbols
-        replayed = self._steps({**values, "prices": seen(self._prices, position, position + 1)}, day, replay=True)
+        known = seen(self._prices, position, position + 1, self._able[position])
+        replayed = self._steps({**values, "prices": known}, day, replay=True)
         if symbols not in self._histories:
             last = self._prices.last_session
             self._histories[symbols] = self._steps(self._seen(position, last), last, replay=False)
@@ -229,11 +237,11 @@ class _Probes:
         return np.datetime64(self._prices.sessions[position], "D")
 
     def _seen(self, position: int, last: Day) -> dict[str, Artifact]:
-        """Return what ingestion gave, up to *last*, of the symbols with a price at *position*."""
-        alive = np.isfinite(self._prices.close[:, position])
-        symbols = [symbol for symbol, there in zip(self._prices.symbols, alive, strict=True) if there]
+        """Return what ingestion gave, up to *last*, of the symbols that could be used at *position*."""
+        symbols = [symbol for symbol, there in zip(self._prices.symbols, self._able[position], strict=True) if there]
         values = {name: up_to(value, last) for name, value in self._given.items()}
-        return {**values, "prices": values["prices"].select(symbols), "instruments": values["instruments"].loc[symbols]}
+        mine = listed(self._given["roster"]).loc[symbols]
+        return {**values, "prices": values["prices"].select(symbols), "instruments": mine}
 
     def _steps(self, values: dict[str, Artifact], day: Day, *, replay: bool) -> list[_Step]:
         settings = {**self._settings, "as_of": str(day)}

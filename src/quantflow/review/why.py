@@ -70,7 +70,7 @@ def path_of(run: Run, symbol: str) -> Path:
         return path_of(find_run(run.workspace, run.decided_by), symbol)
     if isinstance(run, Meta):
         return _through_sleeves(run, symbol)
-    known = sorted({*_index(run, "instruments"), *_column(run, "quality")})
+    known = sorted({*_index(run, "instruments"), *_column(run, "quality"), *_column(run, "roster")})
     if not known:
         raise ConfigError(f"Run {run.id} knows no symbols yet.", hint=f"quantflow resume {run.id}")
     if symbol not in known:
@@ -116,6 +116,8 @@ def _ingested(run: Run, symbol: str) -> list[Step]:
         for row in quality[quality["symbol"] == symbol].itertuples()
     ]
     row = _row(run, "instruments", symbol)
+    if row is None and not found:
+        return [Step("ingestion", "not a member of the universe on that date")]
     sector = f", {row['sector']}" if row is not None and row["sector"] else ""
     return found or [Step("ingestion", f"passed all data checks{sector}")]
 

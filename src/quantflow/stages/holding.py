@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantflow.data.history import whole
 from quantflow.data.panel import Panel
 from quantflow.data.position import Line, Position, begun, carried
 from quantflow.pipeline.arrange import INCUMBENT
@@ -26,12 +27,12 @@ class IncumbentStage(BasePipelineStage[StageConfig]):
 
     id = INCUMBENT
     kind = Kind.CONTROL
-    needs = ("prices", "run")
+    needs = ("prices", "past", "run")
     makes = (INCUMBENT,)
 
     def run(self, inputs: Inputs, config: StageConfig) -> Outputs:
         """Return ``incumbent``; empty at first."""
-        _, after = carried_by(inputs["run"], inputs["prices"])
+        _, after = carried_by(inputs["run"], whole(inputs["prices"], inputs["past"]))
         return {INCUMBENT: incumbent(list(after.held), np.array(list(after.held.values())))}
 
 
@@ -43,12 +44,12 @@ class HoldingStage(BasePipelineStage[StageConfig]):
 
     id = "holding"
     kind = Kind.CONTROL
-    needs = ("prices", "instruments", "run")
+    needs = ("prices", "instruments", "past", "run")
     makes = ("weights", "brief")
 
     def run(self, inputs: Inputs, config: StageConfig) -> Outputs:
         """Return ``weights`` (index ``symbol``, largest |weight| first: ``weight``, ``sector``) and ``brief``."""
-        lines, after = carried_by(inputs["run"], inputs["prices"])
+        lines, after = carried_by(inputs["run"], whole(inputs["prices"], inputs["past"]))
         sectors = inputs["instruments"]["sector"].to_dict()
         return {"weights": target(after, sectors), "brief": brief(inputs["run"], lines, after)}
 

@@ -13,18 +13,23 @@ from quantflow.data.calendars import sessions
 from quantflow.data.checks import checks_record, within_budget
 from quantflow.data.contracts import (
     Finding,
+    broken_off,
     check_bars,
+    ended,
     failed,
     judge_panel,
     quality_frame,
     quarantined,
     restated,
     unreadable,
+    unusable,
 )
-from quantflow.data.grid import Grid, cut, tables
+from quantflow.data.grid import Grid, split, tables
 from quantflow.data.names import without_unprintable
 from quantflow.data.providers import open_provider
+from quantflow.data.providers.base import INSTRUMENT_COLUMNS, Provider
 from quantflow.data.restated import former_bars
+from quantflow.data.roster import known_by, members_now, read_members, roster, without_prices
 from quantflow.errors import DataError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, note
 
@@ -41,62 +46,89 @@ class IngestionStageConfig(StageConfig):
 class IngestionStage(BasePipelineStage[IngestionStageConfig]):
     """Fetch the universe's bars up to the as-of, check them, set failing symbols aside with a reason.
 
-    Makes ``prices`` (a panel of the symbols kept, over the calendar's sessions from the first bar to the as-of),
-    ``instruments`` (the same symbols), ``quality`` (every check that a symbol did not pass), ``checks`` (every check,
+    Makes ``prices`` (a panel of the symbols that may be used at the as-of, over the calendar's sessions from the first
+    bar of any symbol to the as-of), ``instruments`` (the same symbols), ``past`` (the panel of the other symbols, which
+    may not be used now and could be once: they stopped trading, are members no longer, or fail a check now), ``roster``
+    (who of all these is a member when), ``quality`` (every check that a symbol did not pass), ``checks`` (every check,
     with the worst that it met) and ``former`` (the bars that the provider has changed since, as they were).
     """
 
     id = "ingestion"
     kind = Kind.NETWORK
-    makes = ("prices", "instruments", "quality", "checks", "former")
+    makes = ("prices", "instruments", "past", "roster", "quality", "checks", "former")
     Config = IngestionStageConfig
 
     def run(self, inputs: Inputs, config: IngestionStageConfig) -> Outputs:
-        """Return prices, instruments, quality, checks and former; see the class.
+        """Return what the class says.
 
         Raises:
             DataUnavailableError: If the provider does not answer now.
-            DataError: If it has no bars, a check blocks, too many symbols fail, or fewer than two are left.
+            DataError: If it has no bars, a check blocks, too many symbols fail, fewer than two may be used, or the file
+                of members is wrong.
             ConfigError: If the provider, calendar or a symbol does not exist.
         """
-        provider = open_provider(config.data)
-        instruments, unprintable = without_unprintable(provider.instruments(config.universe).sort_index())
-        symbols = tuple(instruments.index)
-        asked = [*symbols, *(finding.symbol for finding in unprintable)]
-        if unprintable:
-            _check_budget(len(asked), unprintable, config.data, checks_record(unprintable, asked, config.data))
-        grid = Grid(symbols, config.data.start, config.as_of, partial(sessions, config.calendar.name))
-        for bars in tables(provider.bars(symbols, config.data.start, config.as_of)):
-            check_bars(bars)
-            grid.add(bars)
-            note(f"{grid.filled:,} / {len(symbols):,} symbols")
+        data, universe, provider = config.data, config.universe, open_provider(config.data)
+        spans = known_by(read_members(universe.members), config.as_of) if universe.members is not None else None
+        found, odd = without_unprintable(provider.instruments(universe).sort_index())
+        instruments = found if spans is None else found.loc[found.index.isin(spans["symbol"])]
+        now = members_now(instruments.index, spans, config.as_of)
+        asked = [*instruments.index, *(finding.symbol for finding in odd)]
+        _check_two(asked, len(now) + len(odd), config.as_of)
+        if odd:
+            _check_budget(asked, odd, data, checks_record(odd, asked, data))
+        grid = _fetched(provider, tuple(instruments.index), config)
         panel = grid.panel()
         _check_any(len(panel.sessions), provider.name, config.as_of)
-        reported = [*unprintable, *unreadable(provider), *restated(provider, config.data.on_restated)]
-        judged = [*reported, *grid.findings(), *judge_panel(panel, config.data)]
-        findings, checks = failed(judged), checks_record(judged, asked, config.data)
+        reported = [*odd, *unreadable(provider), *restated(provider, data.on_restated)]
+        reported += without_prices(panel, spans, universe, now)
+        judged = [*reported, *grid.findings(), *broken_off(judge_panel(panel, data, now), len(asked), panel, data)]
+        findings, checks = failed(judged), checks_record(judged, asked, data, len(now) + len(odd))
         _check_blocks(findings, checks)
-        _check_budget(len(asked), findings, config.data, checks)
-        aside = set(quarantined(findings))
-        kept = [symbol for symbol in symbols if symbol not in aside]
-        prices = cut(panel, kept)
+        _check_budget(asked, findings, data, checks)
+        present = now - {*quarantined(findings), *ended(findings)}
+        prices, past = split(panel, present, set(instruments.index) - present - unusable(findings))
         return {
             "prices": prices,
-            "instruments": instruments.loc[kept],
+            "instruments": instruments.loc[list(prices.symbols), list(INSTRUMENT_COLUMNS)],
+            "past": past,
+            "roster": roster(instruments, [*prices.symbols, *past.symbols], spans),
             "quality": quality_frame(findings),
             "checks": checks,
             "former": former_bars(provider, prices),
         }
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
-        """Return symbols asked for and kept, and how many were set aside or cut."""
-        quality, kept = outputs["quality"], len(outputs["instruments"])
+        """Return symbols asked for and usable, how many ended or were set aside, and how many bars were cut."""
+        quality, checks = outputs["quality"], outputs["checks"]
         aside = int(quality.loc[quality["outcome"] == "quarantined", "symbol"].nunique())
         cut = int(quality.loc[quality["check"] == "after_as_of", "observed"].sum())
+        jumps = int((quality["check"] == "jump")[quality["symbol"].isin(outputs["prices"].symbols)].sum())
         notes = [f"{aside} set aside"] * bool(aside) + [f"{cut} bars after the as-of cut"] * bool(cut)
         degraded, changed = bool(notes), len(outputs["former"])
+        notes += [f"{checks['ended']} no longer traded"] * bool(checks["ended"])
+        notes += [f"{jumps} with a jump that stays"] * bool(jumps)
         notes += [f"{changed} bars restated"] * bool(changed)
-        return Summary(entered=kept + aside, left=kept, note=", ".join(notes), degraded=degraded)
+        return Summary(checks["asked"], checks["kept"], note=", ".join(notes), degraded=degraded)
+
+
+def _fetched(provider: Provider, symbols: Sequence[str], config: IngestionStageConfig) -> Grid:
+    """Return the grid of all bars that the provider has of *symbols*."""
+    grid = Grid(symbols, config.data.start, config.as_of, partial(sessions, config.calendar.name))
+    for bars in tables(provider.bars(symbols, config.data.start, config.as_of)):
+        check_bars(bars)
+        grid.add(bars)
+        note(f"{grid.filled:,} / {len(symbols):,} symbols")
+    return grid
+
+
+def _check_two(asked: Sequence[str], now: int, as_of: date) -> None:
+    if now < 2:
+        members = "" if now == len(asked) else f" on {as_of}"
+        what = f"{now} symbol{'' if now == 1 else 's'}{members}"
+        raise DataError(
+            f"The universe has {what}, and a portfolio needs two.",
+            hint="Look at universe.symbols, universe.exclude, universe.sectors and universe.members.",
+        )
 
 
 def _check_any(found: int, provider: str, as_of: date) -> None:
@@ -121,20 +153,21 @@ def _check_blocks(findings: list[Finding], checks: dict[str, Any]) -> None:
     )
 
 
-_KEYS = {"holes": "gap"}
+_KEYS = {"holes": "gap", "ended": "tail"}
 """Checks that share the setting of another."""
 
 
-def _check_budget(asked: int, findings: list[Finding], config: DataConfig, checks: dict[str, Any]) -> None:
-    budget = config.quarantine_budget
-    aside = quarantined(findings)
-    left = asked - len(aside)
-    if within_budget(asked, len(aside), budget):
+def _check_budget(asked: Sequence[str], findings: list[Finding], config: DataConfig, checks: dict[str, Any]) -> None:
+    budget, aside, left = config.quarantine_budget, quarantined(findings), checks["kept"]
+    if within_budget(len(asked), len(aside), left, budget):
         return
     rule = f"the budget is {budget:.0%}" if left >= 2 else f"{left} left, and a portfolio needs two"
-    failing = [finding for finding in findings if finding.outcome == "quarantined"]
+    over = ended(findings) if left < 2 else ()
+    names = [*aside, *over]
+    more = f", {len(over)} have stopped trading" if over else ""
+    why = [finding for finding in findings if finding.outcome in ("quarantined", "ended")]
     raise DataError(
-        f"{len(aside)} of {asked} symbols fail the data contract, {rule}: {_listed(aside, failing)}.",
+        f"{len(aside)} of {len(asked)} symbols fail the data contract{more}, {rule}: {_listed(names, why)}.",
         hint="quantflow checks latest shows all checks. Fix the data, exclude the symbols (universe.exclude), or "
         "change the limits in the section data.",
         checks=checks,

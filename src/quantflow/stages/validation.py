@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,10 @@ from quantflow.config.sections import (
     SynthesisConfig,
     ValidationConfig,
 )
+from quantflow.data.history import mortality, tradable, whole, with_last_moves
 from quantflow.data.panel import Panel
+from quantflow.data.roster import listed
+from quantflow.data.usable import BoolArray, usable
 from quantflow.errors import InfeasibleError
 from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.play import in_the_background, play
@@ -55,18 +58,20 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
 
     Stages are given the sessions that they can look back on and no more, so a rebalance costs the same in any year.
     Weights decided at a session's close are traded at the close ``rebalance.lag`` sessions later, earn from the session
-    after that on, and drift until the next trade. Only symbols with a price on the session that decides take part; one
-    without a price on the session that trades is kept as it is. When no portfolio is feasible the one before is kept
-    (cash at first) and the date recorded. A stage that needs ``incumbent`` is given the weights held at that close;
-    where none does, rebalances do not depend on one another.
+    after that on, and drift until the next trade. The symbols that take part are those that could be used with what was
+    known on the session that decides (``quantflow.data.usable``), also when they have stopped trading since: they stay
+    in what is held up to their last move. One without a price on the session that trades is kept as it is, until it
+    counts as ended. When no portfolio is feasible the one before is kept (cash at first) and the date recorded. A stage
+    that needs ``incumbent`` is given the weights held at that close; where none does, rebalances do not depend on one
+    another.
 
-    ``equal_weight`` is the benchmark: all symbols with a price on the session that decides, equally weighted, traded
-    on the same sessions and at the same cost.
+    ``equal_weight`` is the benchmark: all symbols that could be used on the session that decides, equally weighted,
+    traded on the same sessions and at the same cost.
     """
 
     id = "validation"
     kind = Kind.COMPUTE
-    needs: tuple[str, ...] = ("prices", "instruments")
+    needs: tuple[str, ...] = ("prices", "instruments", "past", "roster")
     makes = ("oos_returns", "oos_weights", "metrics")
     Config = ValidationStageConfig
 
@@ -105,31 +110,35 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         Raises:
             DataError: If the history is too short for a single rebalance.
         """
-        prices: Panel = inputs["prices"]
+        prices, roster = whole(inputs["prices"], inputs["past"]), inputs["roster"]
         rules = Rules(config.rebalance, config.validation)
         scheduled = schedule(prices.sessions, rules, "prices")
-        alive = np.isfinite(prices.close)
-        equal = equal_weights(alive[:, scheduled].T)
-        market = Market(prices.symbols, prices.sessions, carried_returns(prices.close), alive, equal)
+        able = usable(prices, scheduled, config.data, roster)
+        returns = with_last_moves(carried_returns(prices.close), prices, roster, config.data)
+        can_trade = tradable(prices, config.data)
+        market = Market(prices.symbols, prices.sessions, returns, can_trade, equal_weights(able))
         with in_the_background():
-            made, earned = walk(market, scheduled, rules, self._decider(inputs, config))
-        return proof(market, made, earned, rules, config.calendar.annualisation)
+            decide = self._decider(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
+            made, earned = walk(market, scheduled, rules, decide)
+        out = proof(market, made, earned, rules, config.calendar.annualisation)
+        return out | {"metrics": out["metrics"] | {"universe": mortality(prices, able, roster, config.data)}}
 
-    def _decider(self, inputs: Inputs, config: ValidationStageConfig) -> Decide:
+    def _decider(
+        self, prices: Panel, able: Mapping[int, BoolArray], inputs: Inputs, config: ValidationStageConfig
+    ) -> Decide:
         """Return the function that gives the weights decided at the close of a session."""
-        prices: Panel = inputs["prices"]
-        instruments = inputs["instruments"].loc[list(prices.symbols)]
+        instruments = listed(inputs["roster"])
         row = {symbol: i for i, symbol in enumerate(prices.symbols)}
         settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
         reach = reach_of(self.chain, settings, ("prices", *self.sources))
 
         def decide(position: int, held: FloatArray) -> FloatArray:
             session = prices.sessions[position]
-            then = seen(prices, position, reach)
+            then = seen(prices, position, reach, able[position])
             if not then.symbols:
-                raise InfeasibleError("No symbol has a price.")
+                raise InfeasibleError("No symbol could be used.")
             known = {name: known_at(name, inputs[name], session, then.symbols, reach) for name in self.sources}
-            those = instruments if len(then.symbols) == len(row) else instruments.loc[list(then.symbols)]
+            those = instruments.loc[list(then.symbols)]
             values = {"prices": then, "instruments": those, INCUMBENT: incumbent(prices.symbols, held), **known}
             weights = play(self.chain, values, {**settings, "as_of": str(session)}, replay=True)["weights"]
             target = np.zeros(len(row))

@@ -26,7 +26,7 @@ from quantflow.config.sections import UniverseConfig
 from quantflow.data.contracts import check_bars
 from quantflow.data.grid import tables
 from quantflow.data.providers import Provider, open_provider
-from quantflow.data.providers.base import BAR_FIELDS, FACT_COLUMNS, INSTRUMENT_COLUMNS
+from quantflow.data.providers.base import BAR_FIELDS, FACT_COLUMNS, INSTRUMENT_COLUMNS, LAST_MOVE
 from quantflow.errors import ConfigError, DataError, QuantflowError
 
 
@@ -91,8 +91,10 @@ class ProviderContract:
         assert provider.name
 
     def test_instruments_are_sorted_unique_text(self, provider: Provider) -> None:
-        """Instruments have one row per symbol, sorted, with exactly the columns of text."""
+        """Instruments have a row per symbol, sorted, with exactly the columns of text; and delisting returns if any."""
         table = provider.instruments(self.universe)
+        moves = table.pop(LAST_MOVE) if LAST_MOVE in table else None
+        assert moves is None or (moves.dropna() >= -1.0).all(), "nobody loses more than everything"
         symbols = list(table.index)
         assert len(symbols) >= 2, "the window needs two symbols"
         assert symbols == sorted(set(symbols)), "symbols are not sorted and unique"

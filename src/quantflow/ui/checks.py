@@ -14,10 +14,11 @@ from rich.table import Table
 from quantflow.review.lookahead import Lookahead
 from quantflow.review.restated import Restatement
 from quantflow.runs.run import Run
+from quantflow.stages.report.facts import survivors
 from quantflow.ui.screen import Screen
 from quantflow.ui.tables import new_table, out, show
 
-_STYLES = {"passed": "green", "warn": "yellow", "quarantined": "bold red", "blocked": "bold red"}
+_STYLES = {"passed": "green", "warn": "yellow", "ended": "yellow", "quarantined": "bold red", "blocked": "bold red"}
 _NAMED = 5
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -45,7 +46,10 @@ def print_checks(run: Run, record: Mapping[str, Any], changed: Restatement | Non
     console = out()
     console.print(f"[bold]{escape(run.id)}[/]  as-of {run.as_of}")
     show(console, table)
-    console.print(f"{record['kept']} of {record['asked']} symbols kept")
+    over = f", {record['ended']} no longer traded" if record["ended"] else ""
+    console.print(f"{record['kept']} of {record['asked']} symbols kept{over}")
+    if "universe" in record:
+        console.print(survivors(record), soft_wrap=True)
     if changed is not None:
         console.print()
         show(console, _restated(changed))

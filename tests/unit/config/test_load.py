@@ -103,6 +103,8 @@ def test_relative_path_starts_at_the_file(tmp_path: Path) -> None:
     assert load_profile("us_core", workspace=tmp_path).data.path == str(tmp_path / "prices" / "*.parquet")
     url = load_profile("us_core", workspace=tmp_path, overrides=["data.path=s3://bucket/x"])
     assert url.data.path == "s3://bucket/x"
+    members = load_profile("us_core", workspace=tmp_path, overrides=["universe.members=lists/members.csv"])
+    assert members.universe.members == str(tmp_path / "lists" / "members.csv")
 
 
 def test_names_are_the_files_or_the_built_in_ones(tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ from quantflow.config.data import DataConfig
 from quantflow.data.contracts import (
     QUALITY_COLUMNS,
     Finding,
+    broken_off,
     check_bars,
     check_panel,
+    ended,
     quality_frame,
     quarantined,
 )
@@ -25,7 +27,7 @@ from quantflow.data.panel import Panel
 from quantflow.errors import DataError
 
 DAYS = np.arange("2020-01-01", "2020-01-11", dtype="datetime64[D]")
-LOOSE = DataConfig(min_sessions=2, max_stale=999, max_tail=999, max_gap=999, max_holes=1.0, spike_mad=1e9)
+LOOSE = DataConfig(min_sessions=2, max_stale=999, max_tail=999, max_gap=999, max_holes=1.0, spike_mad=1e9, jump_mad=1e9)
 
 
 def bars(*rows: tuple[str, str, float], **columns: list[float]) -> pd.DataFrame:
@@ -99,11 +101,85 @@ def test_each_threshold_decides(
         assert aside.observed == pytest.approx(observed, abs=0.01)
 
 
+def jumped(at: int = 200, factor: float = 0.5) -> np.ndarray:
+    """Closes with a split left in at a session."""
+    return np.where(np.arange(300) >= at, factor, 1.0) * walk(300)
+
+
+@pytest.mark.parametrize(
+    ("action", "severity", "outcome"),
+    [
+        ("hold", "warn", "warn"),
+        ("warn", "warn", "warn"),
+        ("quarantine", "error", "quarantined"),
+        ("block", "error", "blocked"),
+    ],
+)
+def test_a_jump_that_stays_names_day_and_cause(action: Any, severity: str, outcome: str) -> None:
+    """The finding has the session, the ratio, what it looks like, and does what the profile says."""
+    (finding,) = found(jumped(), DataConfig(on_jump=action))
+    assert (finding.check, finding.severity, finding.outcome, finding.date) == ("jump", severity, outcome, "2015-07-20")
+    assert finding.limit == 15.0
+    assert finding.observed > 40
+    assert "the close of 2015-07-20 is 1/" in finding.reason
+    assert "a split of 2:1 left in?" in finding.reason
+
+
+def test_a_jump_within_its_limit_or_real_is_none() -> None:
+    """jump_mad bounds it; a move that real_moves names, by symbol and day, is the market's."""
+    assert found(jumped(), DataConfig(jump_mad=500.0)) == []
+    assert found(jumped(), DataConfig(real_moves=("A 2015-07-20",))) == []
+    assert len(found(jumped(), DataConfig(real_moves=("B 2015-07-20", "A 2015-07-21")))) == 1
+    with pytest.raises(ValueError, match="real_moves"):
+        DataConfig(real_moves=("A 20 July 2015",))
+
+
+def test_volume_and_raw_close_count_for_a_jump() -> None:
+    """The panel's own volume and raw close are looked at."""
+    volume = np.random.default_rng(0).lognormal(10, 0.2, 300)
+    volume[200] *= 20
+    assert found(jumped(), DataConfig(), volume=volume) == []
+    assert "adjusted" in found(jumped(factor=0.6), DataConfig(), raw_close=walk(300))[0].reason
+
+
 def test_a_missing_tail_counts_like_a_flat_one() -> None:
     """Sessions without a price at the end, and an unchanged price before them, add up."""
     close = np.concatenate([walk(100), [9.0, 9.0, 9.0, np.nan, np.nan]])
-    (tail,) = found(close, limits(max_tail=3))
+    tail, last = found(close, limits(max_tail=3))
     assert (tail.check, tail.observed) == ("tail", 4.0)
+    assert (last.check, last.observed, last.outcome) == ("last_bar", 2.0, "quarantined")
+
+
+@pytest.mark.parametrize("config", [DataConfig(), DataConfig(on_tail="warn"), DataConfig(on_tail="block")])
+def test_a_series_that_stopped_has_ended(config: DataConfig) -> None:
+    """Without a bar for longer than max_tail it is said to have ended, and no other check blames it; block blocks."""
+    close = np.concatenate([walk(300), np.full(6, np.nan)])
+    (over,) = found(close, config)
+    outcome = "blocked" if config.on_tail == "block" else "ended"
+    assert (over.check, over.outcome, over.observed, over.limit) == ("ended", outcome, 6.0, 5.0)
+    assert over.date == "2015-10-27"
+    assert over.date in over.reason
+    young = np.concatenate([walk(30), np.full(60, np.nan)])
+    assert [finding.check for finding in found(young, config)] == ["ended"]
+
+
+def test_a_repeated_last_price_has_ended_too() -> None:
+    """A source that fills the sessions after a delisting with the last price: ended once that is stale as well."""
+    padded = np.concatenate([walk(300), np.full(12, 9.0)])
+    (over,) = found(padded, DataConfig())
+    assert (over.check, over.outcome, over.date) == ("ended", "ended", "2015-10-28")
+    assert [finding.check for finding in found(padded[:-3], DataConfig())] == ["tail"]
+    assert {finding.check for finding in found(padded, DataConfig(on_tail="warn"))} == {"tail", "stale"}
+
+
+@pytest.mark.parametrize(("back", "together", "aside"), [(20, 3, True), (20, 2, False), (200, 3, False)])
+def test_a_source_that_broke_off_is_told_from_names_that_ended(back: int, together: int, aside: bool) -> None:
+    """More than the budget that end on one session of the last quarter are set aside; fewer, or long ago, ended."""
+    close = np.stack([walk(600, seed) for seed in range(8)])
+    close[:together, -back:] = np.nan
+    panel = Panel(tuple("ABCDEFGH"), np.datetime64("2015-01-01", "D") + np.arange(600), {"close": close})
+    findings = broken_off(check_panel(panel, DataConfig()), 8, panel, DataConfig())
+    assert (quarantined(findings), ended(findings)) == ((tuple("ABC"), ()) if aside else ((), tuple("ABC"[:together])))
 
 
 def test_no_price_at_all_is_no_history() -> None:
@@ -224,7 +300,8 @@ def test_quality_table_has_its_columns_even_when_empty() -> None:
 def test_every_limit_of_the_section_is_tested_here() -> None:
     """A new key of the data section cannot arrive without a look at this file."""
     assert set(DataConfig.model_fields) == {
-        "provider", "start", "min_sessions", "max_stale", "max_tail", "max_gap", "max_holes", "spike_mad",
-        "on_history", "on_stale", "on_tail", "on_gap", "on_spike", "on_restated", "quarantine_budget",
+        "provider", "start", "min_sessions", "max_stale", "max_tail", "max_gap", "max_holes", "spike_mad", "jump_mad",
+        "real_moves", "on_history", "on_stale", "on_tail", "on_gap", "on_spike", "on_jump", "on_restated",
+        "quarantine_budget",
     }  # fmt: skip
     assert DataConfig(start=date(2000, 1, 1)).start is not None

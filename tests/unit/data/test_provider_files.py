@@ -66,17 +66,26 @@ def test_column_names_are_read_with_tolerance(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["adj_close", "Adj Close", "adjusted_close", "adjClose", "close_adj"])
 def test_an_adjusted_close_is_preferred_and_scales_the_others(tmp_path: Path, name: str) -> None:
-    """With both, the adjusted close counts and open, high and low move with it; volume does not."""
+    """With both, the adjusted close counts and open, high and low move with it; volume does not, nor the raw close."""
     text = f"date,open,high,low,close,{name},volume\n2024-01-02,9,12,8,10,5,700\n2024-01-03,1,2,1,0,5,7\n"
     found = bars(written(tmp_path, text)).drop(columns=["symbol", "date"])
     expected = pd.DataFrame({"open": [4.5, np.nan], "high": [6.0, np.nan], "low": [4.0, np.nan], "close": [5.0, 5.0]})
-    pd.testing.assert_frame_equal(found, expected.assign(volume=[700.0, 7.0]), check_like=True)
+    traded = {"volume": [700.0, 7.0], "raw_close": [10.0, 0.0]}
+    pd.testing.assert_frame_equal(found, expected.assign(**traded), check_like=True)
 
 
 def test_an_adjusted_close_alone_is_a_close(tmp_path: Path) -> None:
     """Without a raw close nothing can be scaled, nor needs to be."""
     found = bars(written(tmp_path, "date,high,adj_close\n2024-01-02,12,5\n"))
     assert found[["high", "close"]].values.tolist() == [[12.0, 5.0]]
+    assert "raw_close" not in found
+
+
+@pytest.mark.parametrize("name", ["raw_close", "Raw Close", "close_unadj"])
+def test_a_raw_close_may_stand_beside_the_close(tmp_path: Path, name: str) -> None:
+    """Then the close is the adjusted one, and open, high and low belong to it."""
+    found = bars(written(tmp_path, f"date,high,close,{name},volume\n2024-01-02,6,5,100,7\n"))
+    assert found[["high", "close", "raw_close", "volume"]].values.tolist() == [[6.0, 5.0, 100.0, 7.0]]
 
 
 def test_a_wide_file_may_name_symbols_like_fields(tmp_path: Path) -> None:

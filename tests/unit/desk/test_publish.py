@@ -8,10 +8,13 @@ import signal
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from quantflow.config.load import load_meta
 from quantflow.config.operation import PublishConfig
+from quantflow.data.contracts import found, quality_frame
 from quantflow.desk.publish import _is_experiment, held_back, mark_stale, publish, stale_when_it_fails
 from quantflow.errors import DegradedError, Interrupted
 from quantflow.review.facts import facts_of
@@ -144,18 +147,91 @@ def test_each_gate_names_what_it_found(runs: tuple[Run, Run], config: PublishCon
 
 def test_impossible_weights_and_figures_are_held_back(runs: tuple[Run, Run], monkeypatch: pytest.MonkeyPatch) -> None:
     """Not finite, beyond the budget, a Sharpe ratio of 12, a drawdown beyond everything: each is named."""
-    import pandas as pd
-
-    found = {
+    made = {
         "weights": pd.DataFrame({"weight": [0.9, 0.4, float("nan")]}, index=["A", "B", "C"]),
-        "metrics": {"strategy": {"sharpe": 12.0, "max_drawdown": 1.2, "cagr": float("inf")}},
+        "metrics": {"strategy": {"sharpe": 12.0, "max_drawdown": 1.2, "cagr": float("inf"), "volatility": 5.06}},
+        "quality": quality_frame([]),
     }
-    monkeypatch.setattr("quantflow.runs.run.Run.load", lambda self, name: found[name])
+    monkeypatch.setattr("quantflow.runs.run.Run.load", lambda self, name: made[name])
     reasons = "; ".join(held_back(runs[1], PublishConfig(), None))
     for word in ("the weight of C is nan", "its Sharpe ratio is 12.0", "its largest drawdown", "its cagr is inf"):
         assert word in reasons
-    found["weights"] = found["weights"].iloc[:2]  # type: ignore[attr-defined]
+    assert "its volatility is 506%, beyond 300%, which no portfolio of daily bars has" in reasons
+    made["metrics"] = {"strategy": {"cagr": 5.4, "volatility": 2.9}}
+    reasons = "; ".join(held_back(runs[1], PublishConfig(), None))
+    assert "its return a year is 540%, beyond 500%" in reasons
+    assert "volatility" not in reasons
+    made["weights"] = made["weights"].iloc[:2]  # type: ignore[attr-defined]
     assert "the weights sum to 1.3000" in "; ".join(held_back(runs[1], PublishConfig(), None))
+
+
+FILES = """
+[profiles.p.data]
+provider = "files"
+path = "prices.csv"
+[profiles.p.policy]
+min_winners = 2
+[profiles.p.validation]
+min_history = 400
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"KO": ("2022-09-06", 100.0), "AAPL": ("2022-09-06", 0.05)}, ("KO", "AAPL")),
+        ({"MSFT": ("2022-12-28", 0.5)}, ("MSFT",)),
+        ({"XOM": ("2022-12-27", 2 / 3)}, ("XOM",)),
+        ({}, ()),
+    ],
+)
+def test_prices_that_jump_complete_and_are_not_published(
+    changes: dict[str, tuple[str, float]], named: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A split or unit left in, also in the last two closes: the run completes, the reason names symbol and day."""
+    names = ("AAPL", "MSFT", "KO", "XOM", "JPM", "PFE")
+    days = pd.bdate_range("2021-01-04", "2022-12-28", name="Date")
+    random = np.random.default_rng(1)
+    steps = random.normal(4e-4, 0.012, (len(days), 6)) + random.normal(0, 0.006, (len(days), 1))
+    closes = pd.DataFrame(100 * np.exp(np.cumsum(steps, 0)), index=days, columns=list(names)).round(2)
+    for name, (day, factor) in changes.items():
+        closes.loc[day:, name] *= factor
+    closes.to_csv(tmp_path / "prices.csv")
+    (tmp_path / "quantflow.toml").write_text(FILES)
+    run = ran(tmp_path, profile="p")
+    if not named:
+        assert publish(run) is not None
+        return
+    with pytest.raises(DegradedError) as caught:
+        publish(run)
+    assert caught.value.exit_code == 23
+    for name in named:
+        assert f"{name}: the close of {changes[name][0]} is" in caught.value.message
+    assert current(tmp_path, "p") is None
+
+
+@pytest.mark.parametrize(
+    ("day", "symbol", "on_jump", "held"),
+    [
+        ("2022-12-28", "KO", "hold", True),
+        ("2021-01-04", "KO", "hold", True),
+        ("2019-01-04", "KO", "hold", False),
+        ("2022-12-28", "GONE", "hold", False),
+        ("2022-12-28", "KO", "warn", False),
+    ],
+)
+def test_a_jump_in_sight_of_the_selection_holds_the_book_back(
+    day: str, symbol: str, on_jump: str, held: bool, runs: tuple[Run, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One within the sessions that the stages look back on, of a name that could be held; not if the profile warns."""
+    run, load = runs[1], Run.load
+    jump = found(symbol, "jump", (50.0, 15.0), f"the close of {day} jumped.", "hold", day)
+    quality = quality_frame([jump])
+    monkeypatch.setattr(Run, "load", lambda self, name: quality if name == "quality" else load(self, name))
+    monkeypatch.setitem(run.header.settings["data"], "on_jump", on_jump)
+    reasons = "; ".join(held_back(run, PublishConfig(), None))
+    assert (f"KO: the close of {day} jumped. Fix the price" in reasons) is held
+    assert (f'"KO {day}" to data.real_moves' in reasons) is held
 
 
 @pytest.mark.parametrize(

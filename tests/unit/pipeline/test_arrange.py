@@ -13,6 +13,7 @@ from quantflow import BasePipelineStage, Kind, Section, StageConfig
 from quantflow.config import plugins
 from quantflow.config.profile import Profile
 from quantflow.data.panel import Panel
+from quantflow.data.roster import roster
 from quantflow.errors import ConfigError, DataError
 from quantflow.pipeline.arrange import arranged, pipeline_of
 from quantflow.pipeline.code_version import code_version
@@ -224,13 +225,16 @@ def test_the_walk_forward_replays_replacements_and_what_they_need() -> None:
     stage = bound(Extra(), News(), Alphabetical())
     chain = ["features", "extra", "inference", "clustering", "policy", "synthesis", "allocation"]
     assert [each.id for each in stage.chain] == chain  # type: ignore[attr-defined]
-    assert stage.needs == ("prices", "instruments", "news")
+    assert stage.needs == ("prices", "instruments", "past", "roster", "news")
     assert "tilt" in stage.Config.model_fields
     prices = market(8, 700)
     fields = {"name": "n", "sector": "s", "currency": "USD", "exchange": "x"}
+    instruments = pd.DataFrame(fields, index=pd.Index(prices.symbols, name="symbol"))
     inputs = {
         "prices": prices,
-        "instruments": pd.DataFrame(fields, index=pd.Index(prices.symbols, name="symbol")),
+        "instruments": instruments,
+        "past": Panel((), prices.sessions[:0], {"close": np.empty((0, 0))}),
+        "roster": roster(instruments, prices.symbols, None),
         "news": pd.DataFrame({"date": pd.DatetimeIndex(prices.sessions), "tone": 1.0}),
     }
     sections = {

@@ -62,7 +62,7 @@ def test_what_was_made_before_an_error_is_known() -> None:
 def test_a_section_that_a_stage_reads_is_missing() -> None:
     """It is refused in words, as in a run."""
     with pytest.raises(ConfigError, match="reads the section"):
-        play([ValidationStage()], {"prices": None, "instruments": None}, {})
+        play([ValidationStage()], dict.fromkeys(ValidationStage.needs), {})
 
 
 def test_steps_are_not_shown_in_the_background() -> None:
@@ -99,7 +99,8 @@ def test_a_walk_forward_of_other_stages_is_an_instance() -> None:
     chain = tuple(Mood() if stage.id == "inference" else stage for stage in built_in.chain)
     stage = ValidationStage(chain, ("news",))
     assert type(stage) is ValidationStage
-    assert (stage.needs, built_in.needs) == (("prices", "instruments", "news"), ("prices", "instruments"))
+    given = ("prices", "instruments", "past", "roster")
+    assert (stage.needs, built_in.needs) == ((*given, "news"), given)
     assert ValidationStage.needs == built_in.needs
     back = pickle.loads(pickle.dumps(stage))  # noqa: S301  # our own bytes
     assert (back.needs, [type(each) for each in back.chain]) == (stage.needs, [type(each) for each in chain])

@@ -196,6 +196,20 @@ def test_an_impossible_price_is_a_hole(bad: float) -> None:
     assert all(left[name].tobytes() == right[name].tobytes() for name in FEATURES)
 
 
+def test_liquidity_is_of_the_prices_that_were_traded() -> None:
+    """Raw close times volume: a later split or dividend, which changes the close, does not change what was traded."""
+    fields = walk()
+    once = {**fields, "raw_close": fields["close"] * 20.0}
+    later = {**once, **{name: fields[name] * 0.97 for name in ("close", "high", "low")}}
+    before, after = (compute(each, FeatureWindows(), 252)["liquidity"] for each in (once, later))
+    np.testing.assert_array_equal(before, after)
+    traded = (once["raw_close"] * fields["volume"])[:, -504:]
+    np.testing.assert_array_equal(before, np.nanmedian(traded, axis=1))
+    bare = compute(fields, FeatureWindows(), 252)["liquidity"]
+    once["raw_close"][0] = np.nan
+    assert compute(once, FeatureWindows(), 252)["liquidity"][0] == bare[0], "where there is none, the close is taken"
+
+
 def test_fields_that_do_not_exist_make_nan_columns() -> None:
     """Without volume there is no liquidity, without highs and lows no ADX; the rest is untouched."""
     fields = walk()

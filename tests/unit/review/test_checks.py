@@ -24,6 +24,15 @@ def test_checks_come_from_the_artifact(tmp_path: Path) -> None:
     assert checks_of(record) == CHECKS
 
 
+def test_a_run_with_a_walk_forward_says_how_many_names_ended(tmp_path: Path) -> None:
+    """The share is that of the walk-forward's own figures; a run that has none yet says nothing of it."""
+    record = created(tmp_path)
+    store, universe = ArtifactStore(Layout.of(tmp_path, None).store), {"names": 30, "ended": 7, "share": 7 / 30}
+    made = {"checks": store.put("checks", CHECKS), "metrics": store.put("metrics", {"universe": universe})}
+    record.write_stage(StageRecord("ingestion", "done", outputs=made))
+    assert checks_of(record) == {**CHECKS, "universe": universe}
+
+
 def test_checks_come_from_the_error_that_they_caused(tmp_path: Path) -> None:
     """A run that they stopped has no artifact; its error carries them."""
     record = created(tmp_path)

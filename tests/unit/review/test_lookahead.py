@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -123,6 +124,31 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Check:
 def places(found: Lookahead) -> set[tuple[str, str, str, str]]:
     """Stage, artifact, column and view of each difference."""
     return {(entry.stage, entry.artifact, entry.column, entry.view) for entry in found.differences}
+
+
+def test_names_that_end_and_members_that_change_give_no_difference(check: Check, tmp_path: Path) -> None:
+    """Who may be used at a probe follows from what was known then, also of names that are gone by the end."""
+    days = pd.bdate_range("2018-01-02", AS_OF, name="date")
+    random = np.random.default_rng(2)
+    closes = pd.DataFrame(
+        100 * np.exp(np.cumsum(random.normal(0.0003, 0.012, (len(days), 14)), axis=0)),
+        index=days,
+        columns=[f"N{number:02d}" for number in range(14)],
+    )
+    for number, stop in enumerate((700, 900, 1100)):
+        closes.iloc[stop:, number] = np.nan
+    closes.to_csv(tmp_path / "prices.csv")
+    spans = [f"N{number:02d},2018-01-02,{'2021-03-31' if number == 5 else ''}" for number in range(14)]
+    (tmp_path / "members.csv").write_text("\n".join(["symbol,from,to", *spans]))
+    found = check(
+        data={"provider": "files", "path": str(tmp_path / "prices.csv")},
+        universe={"members": str(tmp_path / "members.csv")},
+    )
+    assert found.differences == ()
+    counts = [probe.symbols for probe in found.probes]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == 14
+    assert counts[-1] == 10
 
 
 def test_the_built_in_stages_do_not_look_ahead(check: Check) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,18 @@ def test_an_unknown_name_is_answered_with_the_nearest(runs: tuple[Run, ...]) -> 
     with pytest.raises(ConfigError, match="AAPLE") as caught:
         path_of(runs[0], "AAPLE")
     assert "'AAPL'" in str(caught.value.hint)
+
+
+def test_a_former_member_is_answered_too(tmp_path: Path) -> None:
+    """A name that the walk-forward knew and the selection did not: it is no member now, and no check failed."""
+    names = ("AAPL", "AMD", "BAC", "BBY", "CVX", "HD", "JNJ", "JPM", "KO", "LLY", "MSFT", "PEP", "XOM")
+    spans = [f"{name},2010-01-04,{'2020-06-30' if name == 'AMD' else ''}" for name in names]
+    (tmp_path / "members.csv").write_text("\n".join(["symbol,from,to", *spans]))
+    run = ran(tmp_path, f"universe.members={tmp_path / 'members.csv'}", until="ingestion")
+    (step,) = path_of(run, "AMD").steps
+    assert (step.stage, step.outcome) == ("ingestion", "not a member of the universe on that date")
+    with pytest.raises(ConfigError, match="GE"):
+        path_of(run, "GE")
 
 
 def test_what_differs_is_told_and_nothing_else(runs: tuple[Run, ...]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from quantflow.config.load import load_meta
-from quantflow.runs.create import create_run
+from quantflow.config.load import load_meta, load_profile
+from quantflow.runs.create import create_run, source_of
 from quantflow.runs.done import same_sleeves
 
 PROFILES = """
@@ -32,3 +32,18 @@ def test_a_changed_sleeve_is_another_portfolio(name: str, tmp_path: Path) -> Non
     assert same_sleeves(record, load_meta(name, workspace=tmp_path))
     settings.write_text(PROFILES.format(top=3))
     assert not same_sleeves(record, load_meta(name, workspace=tmp_path))
+
+
+def test_another_file_of_members_is_other_source_data(tmp_path: Path) -> None:
+    """A night is not done when the members have changed since, whatever the provider is."""
+    (tmp_path / "quantflow.toml").write_text(
+        '[profiles.a]\nextends = "demo"\n[profiles.a.universe]\nmembers = "m.csv"\n'
+    )
+    profile = load_profile("a", workspace=tmp_path)
+    assert source_of(load_profile("demo", workspace=tmp_path)) is None
+    assert source_of(profile) != source_of(profile), "a file that is not there is never the same"
+    (tmp_path / "m.csv").write_text("symbol,from,to\nKO,2010-01-04,\n")
+    before = source_of(profile)
+    assert before == source_of(profile)
+    (tmp_path / "m.csv").write_text("symbol,from,to\nKO,2010-01-04,2020-01-02\n")
+    assert source_of(profile) != before

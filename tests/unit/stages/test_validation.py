@@ -10,6 +10,7 @@ import pytest
 from quantflow.config.profile import Profile
 from quantflow.data.panel import Panel
 from quantflow.data.providers import open_provider
+from quantflow.data.roster import roster
 from quantflow.errors import DataError
 from quantflow.pipeline.play import play
 from quantflow.pipeline.registry import StageRegistry
@@ -18,6 +19,7 @@ from quantflow.pipeline.stage import step_runner
 from quantflow.quant.metrics import max_drawdown, total_return
 from quantflow.stages.validation import REPLAYED, ValidationStage
 
+NOBODY = Panel((), np.empty(0, "datetime64[D]"), {"close": np.empty((0, 0))})
 SHORT = {
     "features": {"lookback": 252},
     "allocation": {"lookback": 252, "method": "equal_weight"},
@@ -43,9 +45,15 @@ def market() -> dict[str, Any]:
     close = np.ascontiguousarray(table.to_numpy().T)
     close[3, 500:] = np.nan
     close[5, :450] = np.nan
-    return {"prices": Panel(tuple(table.columns), table.index.to_numpy().astype("datetime64[D]"), {"close": close})} | {
-        "instruments": instruments
-    }
+    return known(
+        Panel(tuple(table.columns), table.index.to_numpy().astype("datetime64[D]"), {"close": close}), instruments
+    )
+
+
+def known(panel: Panel, instruments: pd.DataFrame, past: Panel = NOBODY) -> dict[str, Any]:
+    """What ingestion gives the walk-forward."""
+    who = roster(instruments, (*panel.symbols, *past.symbols), None)
+    return {"prices": panel, "instruments": instruments.loc[list(panel.symbols)], "past": past, "roster": who}
 
 
 def validate(inputs: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:
@@ -134,6 +142,52 @@ def test_dead_and_unborn_symbols_are_not_bought(market: dict[str, Any], outputs:
     weights = outputs["oos_weights"]
     assert not ((weights["symbol"] == symbols[3]) & (weights["decided"] >= sessions[500])).any()
     assert not ((weights["symbol"] == symbols[5]) & (weights["decided"] < sessions[450])).any()
+
+
+def test_who_ended_is_as_good_as_who_did_not(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """Names that may not be used at the end change nothing of the walk-forward by lying in another artifact."""
+    symbols = market["prices"].symbols
+    gone = [symbols[3], symbols[8]]
+    rest = [symbol for symbol in symbols if symbol not in gone]
+    apart = known(market["prices"].select(rest), market["instruments"], market["prices"].select(gone))
+    found = validate(apart)
+    pd.testing.assert_frame_equal(found["oos_returns"], outputs["oos_returns"], check_exact=True)
+    pd.testing.assert_frame_equal(found["oos_weights"], outputs["oos_weights"], check_exact=True)
+    assert found["metrics"] == outputs["metrics"]
+
+
+def test_the_share_that_ended_is_among_the_metrics(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """Of the twenty names that could be held, one stopped trading; the universe is today's."""
+    assert outputs["metrics"]["universe"] == {"names": 20, "ended": 1, "share": 0.05, "members": False}
+
+
+def test_a_delisting_return_is_the_holders_last_move(market: dict[str, Any]) -> None:
+    """It is earned on the session after the last bar, by whoever holds the name then, and on no other session."""
+    symbol, sessions = market["prices"].symbols[3], pd.DatetimeIndex(market["prices"].sessions)
+    lost = market["roster"].assign(delisting_return=market["roster"]["symbol"].map({symbol: -1.0}))
+    policy = {"min_winners": 20, "top_n": 20, "max_per_sector": 20}
+    before, after = (validate(given, policy=policy)["oos_returns"] for given in (market, market | {"roster": lost}))
+    moved = (after["equal_weight"] - before["equal_weight"]).abs() > 1e-12
+    assert moved.idxmax() == sessions[500]
+    assert after["equal_weight"].loc[sessions[500]] < before["equal_weight"].loc[sessions[500]] - 0.02
+    held = (after["gross"] - before["gross"]).abs() > 1e-12
+    assert held.any()
+    assert held.idxmax() == sessions[500]
+
+
+def test_members_of_the_date_take_part(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """A name is bought, and in the benchmark, only while it is a member; the metrics say that members are known."""
+    day, before = pd.DatetimeIndex(market["prices"].sessions)[600], outputs["oos_weights"]
+    leaves = before.loc[before["date"] > day, "symbol"].iloc[0]
+    comes = before.loc[(before["date"] < day) & (before["symbol"] != leaves), "symbol"].iloc[0]
+    who = market["roster"].assign(**{"from": market["prices"].sessions[0].astype("datetime64[s]")})
+    who.loc[who["symbol"] == leaves, "to"] = day
+    who.loc[who["symbol"] == comes, "from"] = day
+    found = validate(market | {"roster": who})
+    weights = found["oos_weights"]
+    assert not ((weights["symbol"] == leaves) & (weights["date"] > day)).any()
+    assert not ((weights["symbol"] == comes) & (weights["date"] < day)).any()
+    assert found["metrics"]["universe"]["members"] is True
 
 
 def test_metrics_describe_the_streams(outputs: dict[str, Any]) -> None:

@@ -46,16 +46,18 @@ def open_provider(config: DataConfig) -> Provider:
     return _opened(config, loaded(points[config.provider], "Provider"))
 
 
-def fingerprint(config: DataConfig) -> str | None:
+def fingerprint(config: DataConfig, members: str | None = None) -> str | None:
     """Return a hash of what tells cheaply that local source files have changed: names, sizes and times of change.
 
-    None for a source without files, whose past sessions are taken to stay as they are. Files that cannot be looked at
+    None for a source without files and *members* (``universe.members``), whose past sessions are taken to stay as they
+    are. Files that cannot be looked at
     so cheaply, at a URL or missing, give a text that equals no other.
     """
     options = config.options
-    if not isinstance(options, FilesOptions):
+    paths = (options.path, options.instruments, members) if isinstance(options, FilesOptions) else (members,)
+    found = [local_marks(path) for path in paths if path]
+    if not any(paths):
         return None
-    found = [local_marks(path) for path in (options.path, options.instruments) if path]
     if not all(found):
         return f"unknown {secrets.token_hex(8)}"
     return hashlib.sha256(repr(found).encode()).hexdigest()

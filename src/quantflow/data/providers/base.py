@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
     from quantflow.config.sections import UniverseConfig
 
-BAR_FIELDS: tuple[str, ...] = ("open", "high", "low", "close", "volume")
+BAR_FIELDS: tuple[str, ...] = ("open", "high", "low", "close", "volume", "raw_close")
 """The columns that ``bars`` may have beside ``symbol`` and ``date``; only ``close`` is required."""
 
 INSTRUMENT_COLUMNS: tuple[str, ...] = ("name", "sector", "currency", "exchange")
 """The columns of ``instruments``, all text."""
+
+LAST_MOVE = "delisting_return"
+"""An optional column of ``instruments``: what a holder earned on the session after the last bar, a fraction."""
 
 FACT_COLUMNS: tuple[str, ...] = ("currency", "tick", "lot", "min_notional")
 """The columns of ``facts``: text, then floats in price, units and money."""
@@ -40,7 +43,8 @@ class Provider(Protocol):
         """Return the instruments that *universe* asks for.
 
         Returns:
-            DataFrame, index ``symbol`` (sorted, unique), columns ``INSTRUMENT_COLUMNS``.
+            DataFrame, index ``symbol`` (sorted, unique), columns ``INSTRUMENT_COLUMNS``; and
+            ``delisting_return`` (``LAST_MOVE``) where any is known, NaN for the others.
 
         Raises:
             ConfigError: If *universe* names a symbol or sector that does not exist here.
@@ -53,7 +57,8 @@ class Provider(Protocol):
         Returns:
             DataFrame, one row per bar that exists: ``symbol`` (str), ``date`` (``datetime64``, the session, no time
             zone), ``close`` and any others of ``BAR_FIELDS`` (float64; prices adjusted for splits and dividends, in
-            the instrument's currency; volume in units). A session without a trade has no row: never a zero, never a
+            the instrument's currency; volume in units; ``raw_close`` is the close at which these units were traded,
+            where it is not the adjusted one). A session without a trade has no row: never a zero, never a
             repeated price. Or an iterable of such DataFrames, e.g. one per symbol: each is used and dropped before
             the next is asked for, so that a large universe is never held twice.
         """

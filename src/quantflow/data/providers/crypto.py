@@ -21,7 +21,7 @@ from quantflow.data.panel import FloatArray
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
 from quantflow.data.providers.locations import retry_after
 from quantflow.data.rate_limit import SharedPace
-from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, unknown_name
+from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, shortened, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -282,4 +282,4 @@ def _harmless(text: str, client: Any) -> str:
     for secret in (client.apiKey, client.secret):
         text = text.replace(secret, "***") if secret else text
     text = re.sub(r"(https?://)[^\s/@]*@", r"\1", text)
-    return re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text).strip()[:300]
+    return shortened(re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text).strip(), 300)

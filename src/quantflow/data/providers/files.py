@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantflow.config.data import FilesOptions
-from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
+from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, LAST_MOVE, pick
 from quantflow.data.providers.layouts import Columns, Layout, columns
 from quantflow.data.providers.listing import read_listing
 from quantflow.data.providers.locations import list_files, shown, stem
@@ -28,7 +28,9 @@ class FilesProvider:
     """Files as a provider.
 
     All files of one ``data.path`` have the layout of the first (see ``layouts.columns``). An adjusted close is
-    preferred to the close; open, high and low are then scaled by the ratio of the two, volume is left as it is. A row
+    preferred to the close, which becomes ``raw_close``; open, high and low are then scaled by the ratio of the two,
+    volume is left as it is. A file with one close alone has no ``raw_close``: what it says was traded is that close
+    times the volume, which is right where both are adjusted for splits, or neither needs to be. A row
     without a close is not a bar. The data contract judges zeros. Bars of a symbol may lie in several
     files. Of one file per symbol, a damaged one costs its symbol and no other.
 
@@ -66,7 +68,8 @@ class FilesProvider:
         symbols = list(self._symbols)
         listed = self._listing.reindex(symbols)[list(INSTRUMENT_COLUMNS)].fillna("").astype("str")
         listed["name"] = listed["name"].where(listed["name"] != "", pd.Series(symbols, listed.index, dtype="str"))
-        return pick(listed, universe)
+        moves = self._listing[LAST_MOVE].reindex(symbols)
+        return pick(listed.assign(**{LAST_MOVE: moves}) if moves.notna().any() else listed, universe)
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -169,7 +172,7 @@ def _chosen(path: str, names: Sequence[str], layout: Layout, wanted: frozenset[s
             hint="Keep files of different layouts apart.",
         )
     wide = {symbol: name for symbol, name in found.wide.items() if symbol in wanted}
-    return Columns(found.layout, found.date, found.symbol, found.fields, found.raw_close, wide)
+    return Columns(found.layout, found.date, found.symbol, found.fields, found.scaled, wide)
 
 
 def _bars(path: str, layout: Layout, wanted: frozenset[str]) -> Iterator[pd.DataFrame]:
@@ -197,8 +200,8 @@ def _bars(path: str, layout: Layout, wanted: frozenset[str]) -> Iterator[pd.Data
 def _adjusted(found: Columns, batch: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a batch; open, high and low moved to the scale of the adjusted close."""
     values = {field: batch[name] for field, name in found.fields.items()}
-    if found.raw_close is not None:
-        raw = batch[found.raw_close]
+    if found.scaled:
+        raw = values["raw_close"]
         ratio = np.divide(values["close"], raw, out=np.full(len(raw), np.nan), where=raw > 0)
         for field in values.keys() & {"open", "high", "low"}:
             values[field] = values[field] * ratio

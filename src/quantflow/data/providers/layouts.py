@@ -10,7 +10,7 @@ from typing import Literal
 from quantflow.data.providers.base import BAR_FIELDS
 from quantflow.data.providers.locations import shown
 from quantflow.data.providers.tables import Choice
-from quantflow.errors import DataError
+from quantflow.errors import DataError, shortened
 
 Layout = Literal["long", "wide", "single"]
 """``long``: date, symbol, close, ...; ``wide``: date and a column of closes per symbol; ``single``: date, close, ..."""
@@ -27,6 +27,9 @@ SYMBOL_NAMES: tuple[str, ...] = ("symbol", "ticker")
 ADJUSTED_NAMES: tuple[str, ...] = ("adjclose", "adjustedclose", "closeadj", "closeadjusted")
 """Names of the adjusted close, which is preferred to the close."""
 
+RAW_NAMES: tuple[str, ...] = ("rawclose", "closeraw", "closeunadj", "unadjustedclose")
+"""Names of the raw close, beside a close that is adjusted."""
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -37,8 +40,8 @@ class Columns:
         date: The date column.
         symbol: The symbol column of a long file; else None.
         fields: Columns of ``BAR_FIELDS`` by field, empty for a wide file; ``close`` is the adjusted close if there is
-            one.
-        raw_close: The close that open, high and low belong to, when ``fields["close"]`` is another, adjusted one.
+            one, and ``raw_close`` the other.
+        scaled: Whether open, high and low belong to the raw close, and must be moved to the adjusted one.
         wide: Columns by symbol of a wide file.
     """
 
@@ -46,12 +49,12 @@ class Columns:
     date: str
     symbol: str | None
     fields: dict[str, str]
-    raw_close: str | None
+    scaled: bool
     wide: dict[str, str]
 
     def choice(self) -> Choice:
         """Return the columns to be read, and what each holds."""
-        numbers = [*self.fields.values(), *([self.raw_close] if self.raw_close else []), *self.wide.values()]
+        numbers = [*self.fields.values(), *self.wide.values()]
         texts = [self.symbol] if self.symbol is not None else []
         return {self.date: "date"} | dict.fromkeys(texts, "symbol") | dict.fromkeys(numbers, "number")  # type: ignore[return-value]
 
@@ -73,14 +76,17 @@ def columns(path: str, names: Sequence[str]) -> Columns:
     if date is None:
         date = _one(path, plain, UNNAMED)
     if date is None:
-        raise _wrong(path, f"no column is called 'date' ({', '.join(names)[:200]})")
+        raise _wrong(path, f"no column is called 'date' ({shortened(', '.join(names), 200)})")
     adjusted, close = _one(path, plain, ADJUSTED_NAMES), _one(path, plain, ("close",))
     if adjusted is None and close is None:
         return _wide(path, date, [name for name in names if name != date and name not in unnamed])
-    others = {name: found for name in BAR_FIELDS if name != "close" and (found := _one(path, plain, (name,)))}
+    known = {name: RAW_NAMES if name == "raw_close" else (name,) for name in BAR_FIELDS if name != "close"}
+    others = {name: found for name, names_of in known.items() if (found := _one(path, plain, names_of))}
+    if adjusted and close:
+        others["raw_close"] = close
     symbol = _one(path, plain, SYMBOL_NAMES)
     fields = {"close": adjusted or close or "", **others}
-    return Columns("long" if symbol else "single", date, symbol, fields, close if adjusted else None, {})
+    return Columns("long" if symbol else "single", date, symbol, fields, bool(adjusted and close), {})
 
 
 def _wide(path: str, date: str, names: Sequence[str]) -> Columns:
@@ -89,7 +95,7 @@ def _wide(path: str, date: str, names: Sequence[str]) -> Columns:
         raise _wrong(path, "a column has no name" if symbols else "there is no column beside the date")
     if found := [name for name in symbols if name.lower() in SYMBOL_NAMES]:
         raise _wrong(path, f"there is a column {found[0]!r} but none called 'close'")
-    return Columns("wide", date, None, {}, None, symbols)
+    return Columns("wide", date, None, {}, False, symbols)
 
 
 def _one(path: str, plain: dict[str, list[str]], known: Sequence[str]) -> str | None:

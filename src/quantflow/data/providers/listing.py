@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantflow.data.providers.base import LAST_MOVE
 from quantflow.data.providers.layouts import SYMBOL_NAMES
 from quantflow.data.providers.locations import shown
 from quantflow.data.providers.tables import Choice, Kind, read
@@ -24,6 +25,7 @@ _KINDS: dict[str, Kind] = {
     "tick": "number",
     "lot": "number",
     "min_notional": "number",
+    LAST_MOVE: "number",
 }
 
 
@@ -32,8 +34,8 @@ def read_listing(path: str | None) -> pd.DataFrame:
 
     Args:
         path: CSV or Parquet, local or at an fsspec URL; None when there is none. The column ``symbol`` (or
-            ``ticker``) is needed; of ``name``, ``sector``, ``currency``, ``exchange``, ``tick``, ``lot`` and
-            ``min_notional`` what is there, in any case and order. Other columns do not matter.
+            ``ticker``) is needed; of ``name``, ``sector``, ``currency``, ``exchange``, ``tick``, ``lot``,
+            ``min_notional`` and ``delisting_return`` what is there, in any case and order. Other columns do not matter.
 
     Returns:
         Index ``symbol``, the other columns in the order above; "" and NaN where nothing is known.
@@ -53,8 +55,9 @@ def read_listing(path: str | None) -> pd.DataFrame:
             table[name] = table[name].astype(np.float64) if name in table else np.nan
     if len(twice := table["symbol"][table["symbol"].duplicated()]):
         raise _wrong(str(path), f"{twice.iloc[0]!r} is named twice", "Keep one row per symbol.")
-    for name in ("tick", "lot", "min_notional"):
-        least = table[name] < 0 if name == "min_notional" else table[name] <= 0
+    for name in ("tick", "lot", "min_notional", LAST_MOVE):
+        floor = {"min_notional": 0.0, LAST_MOVE: -1.0}.get(name)
+        least = table[name] <= 0 if floor is None else table[name] < floor
         if (bad := least | np.isinf(table[name])).any():
             symbol = table["symbol"][bad].iloc[0]
             raise _wrong(str(path), f"{name} of {symbol!r} is {table[name][bad].iloc[0]}", "Leave out what is unknown.")

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from quantflow.config.credentials import revealed
-from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError
+from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, shortened
 
 SUFFIXES: tuple[str, ...] = (".csv", ".csv.gz", ".parquet", ".pq")
 """The file names that can be read end in one of these; Parquet brings its own compression."""
@@ -153,7 +153,9 @@ def _translated(path: str, error: Exception) -> QuantflowError:
             f"data.path = {shown(path)!r}: {scheme} files cannot be read here.", hint=f"Install {package}."
         )
     if isinstance(error, FileNotFoundError):
-        return DataError(f"{shown(path)} is not there.", hint="Look at data.path and data.instruments.")
+        return DataError(
+            f"{shown(path)} is not there.", hint="Look at data.path, data.instruments and universe.members."
+        )
     status = getattr(error, "status", None)
     if is_url(path) and _heals(error, status):
         what = f"answered {status}" if status else f"did not answer ({type(error).__name__})"
@@ -161,7 +163,7 @@ def _translated(path: str, error: Exception) -> QuantflowError:
         return DataUnavailableError(f"{shown(path)} {what}.", hint="Try again later.", retry_after=wait)
     if isinstance(status, int):
         return DataError(f"{shown(path)} answered {status}.", hint="Look at the address, and whether it needs a key.")
-    reason = str(error).splitlines()[0][:200] if str(error) and not is_url(path) else type(error).__name__
+    reason = shortened(str(error).splitlines()[0], 200) if str(error) and not is_url(path) else type(error).__name__
     return DataError(f"{shown(path)} cannot be read: {reason}.", hint="Fix the file, or take it out of data.path.")
 
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv as arrow
 
 from quantflow.data.providers.locations import opened, shown, suffix
-from quantflow.errors import DataError
+from quantflow.errors import DataError, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,12 +113,15 @@ def _csv_error(path: str, message: str, names: Sequence[str]) -> DataError:
     column = re.search(r"In CSV column #(\d+)", message)
     where = f", row {int(row[1]) + 1}" if row else ""
     where += f", column {names[int(column[1])]!r}" if column and int(column[1]) < len(names) else ""
-    found = re.search(r"invalid value '(.{0,60})", message)
+    found = re.search(r"invalid value '(.*)", message)
     what = (
-        f"{found[1].rstrip(chr(39))!r} is not a number" if found else message.rpartition("Row #")[2].partition(": ")[2]
+        f"{shortened(found[1].rstrip(chr(39)), 60)!r} is not a number"
+        if found
+        else message.rpartition("Row #")[2].partition(": ")[2]
     )
     return DataError(
-        f"{shown(path)}{where}: {(what or message)[:200]}.", hint="Fix that row; a missing value is an empty cell."
+        f"{shown(path)}{where}: {shortened(what or message, 200)}.",
+        hint="Fix that row; a missing value is an empty cell.",
     )
 
 
@@ -204,7 +207,9 @@ def _day(place: _Place, text: str, row: int) -> date:
 
 def _no_day(place: _Place, text: Any, row: int) -> DataError:
     return place.error(
-        f"{str(text)[:40]!r} is not a date", "Dates are ISO 8601 days, as in 2024-01-31, without a time of day.", row
+        f"{shortened(str(text), 40)!r} is not a date",
+        "Dates are ISO 8601 days, as in 2024-01-31, without a time of day.",
+        row,
     )
 
 

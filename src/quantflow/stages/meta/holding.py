@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from quantflow.data.history import whole
 from quantflow.data.joined import joined
 from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, SelectionContext, StageConfig, Summary
@@ -27,7 +28,7 @@ class MetaHoldingStage(BasePipelineStage[StageConfig]):
         refs = [{name: ArtifactRef(**ref) for name, ref in each.items()} for each in run["leaves"]]
         inputs = {
             "run": run,
-            "prices": joined([store.get(each["prices"]) for each in refs]),
+            "prices": joined([whole(store.get(each["prices"]), store.get(each["past"])) for each in refs]),
             "sectors": {k: v for each in refs for k, v in store.get(each["instruments"])["sector"].items()},
         }
         outputs = self.run(inputs, StageConfig())

@@ -25,6 +25,7 @@ from quantflow.stages.report.facts import (
 )
 from quantflow.stages.report.figures import fixed, loss, percent, plural
 from quantflow.stages.report.render import shorten
+from quantflow.types import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     if run.get("degraded"):
         yield f"DEGRADED: {notes or 'see the report'}"
     elif notes:
-        yield from wrapped(f"Note: {notes}")[:2]
+        yield from wrapped(f"Note: {notes}", 2)
     yield from wrapped(f"Verdict: {verdict(inputs)}")
     yield weights(inputs["weights"])
     yield changes.line(inputs, WIDTH)
@@ -67,9 +68,9 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield _risk(inputs)
 
 
-def wrapped(text: str) -> list[str]:
-    """Return *text* on at most three lines."""
-    return wrap(text, WIDTH, subsequent_indent="  ")[:3]
+def wrapped(text: str, lines: int = 3) -> list[str]:
+    """Return *text* on at most so many *lines*, with an ellipsis where it is cut."""
+    return wrap(text, WIDTH, subsequent_indent="  ", max_lines=lines, placeholder=" …")
 
 
 def weights(frame: pd.DataFrame) -> str:
@@ -96,11 +97,20 @@ def figures(inputs: Inputs) -> Iterator[str]:
     """Yield a small table: a heading, then the strategy and each benchmark."""
     metrics = inputs["metrics"]
     ours = metrics.get("strategy", {})
-    yield f"{'Out of sample':14}{'Sharpe':>8}{'a year':>9}{'vol':>8}{'deepest':>10}  since {ours.get('start') or '?'}"
+    since = f"since {ours.get('start') or '?'}{_whose(metrics)}"
+    yield f"{'Out of sample':14}{'Sharpe':>8}{'a year':>9}{'vol':>8}{'deepest':>10}  {since}"
     for name, label, _ in SERIES:
         if block := metrics.get(name):
             shares = f"{percent(block.get('cagr')):>9}{percent(block.get('volatility')):>8}"
             yield f"  {label:12}{fixed(block.get('sharpe')):>8}{shares}{loss(block.get('max_drawdown')):>10}"
+
+
+def _whose(metrics: Record) -> str:
+    """Return whose universe the figures are of, and the share of its names that have ended."""
+    if not (found := metrics.get("universe")):
+        return ""
+    names = "members by date" if found["members"] else "today's names"
+    return f"; {names}, {percent(found['share'])} ended"
 
 
 def _aside(inputs: Inputs) -> str:

@@ -159,3 +159,12 @@ def allocation_line(allocation: Record) -> str:
     if asked == used:
         return f"{used} (as configured)"
     return f"{used}, since {asked} failed: {allocation.get('infeasible_because') or 'no reason recorded'}"
+
+
+def survivors(metrics: Record) -> str:
+    """Return whose universe the walk-forward had, and how many of its names have stopped trading; empty if unknown."""
+    found = metrics.get("universe")
+    if not found:
+        return ""
+    whose = "the members of each date" if found["members"] else "today's names (no universe.members)"
+    return f"Universe: {whose}; {found['ended']} of {plural(found['names'], 'name')} ({percent(found['share'])}) ended"

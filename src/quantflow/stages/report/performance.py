@@ -17,6 +17,7 @@ from quantflow.stages.report.facts import (
     falls,
     series,
     sessions,
+    survivors,
     wealth,
 )
 from quantflow.stages.report.figures import fixed, loss, percent
@@ -29,10 +30,13 @@ from quantflow.types import Record
 
 FloatArray = npt.NDArray[np.float64]
 EMPTY = "There is no out-of-sample session."
-HINDSIGHT = (
-    "Each rebalance saw prices up to its own date only. The universe and the settings are today's, chosen knowing "
-    "what became of them, so these returns are optimistically biased."
-)
+HINDSIGHT = {
+    False: "Each rebalance saw prices up to its own date only. The universe and the settings are today's, chosen "
+    "knowing what became of them, so these returns are optimistically biased.",
+    True: "Each rebalance saw prices and members up to its own date only. The settings are today's, chosen knowing "
+    "what became of them, so these returns are optimistically biased.",
+}
+"""What the walk-forward cannot know, by whether it had the members of each date."""
 COSTS = {
     "commission_bps": "Commission (bps of traded value)",
     "slippage_bps": "Slippage (bps of traded value)",
@@ -80,7 +84,9 @@ def equity(inputs: Inputs, others: Sequence[Line] = ()) -> Markup:
     text = f"From {dates[0]} to {dates[-1]}: {ends}."
     chart = line_chart(Caption("c-equity", title, text), dates, grown, axis)
     lead = f"Out of sample, net of costs{', logarithmic scale' if log else ''}. {text}"
-    return section("equity", title, part("lead", HINDSIGHT), chart, lead=lead)
+    known = bool((inputs["metrics"].get("universe") or {}).get("members"))
+    lines = [part("lead", line) for line in (HINDSIGHT[known], survivors(inputs["metrics"])) if line]
+    return section("equity", title, *lines, chart, lead=lead)
 
 
 def drawdown(inputs: Inputs) -> Markup:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from quantflow.errors import shortened
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -34,9 +36,8 @@ def clean(value: object) -> str:
 
 
 def shorten(value: object, width: int) -> str:
-    """Return *value* cleaned and cut to *width* characters, the last one an ellipsis when it was longer."""
-    text = clean(value)
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    """Return *value* cleaned and cut to *width* characters, at a word and with an ellipsis when it was longer."""
+    return shortened(clean(value), width)
 
 
 @cache

@@ -16,6 +16,7 @@ from quantflow.data.artifacts import decode, encode
 from quantflow.data.panel import Panel
 from quantflow.stages.report.facts import deepest_fall, t_value
 from quantflow.stages.report.performance import compounded
+from quantflow.stages.report.render import shorten
 from quantflow.stages.report.stage import ReportStage, ReportStageConfig
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
@@ -127,6 +128,7 @@ def made(n: int = 300) -> dict[str, Any]:
             "strategy": block(0.9),
             "equal_weight": block(0.7),
             "costs": {"commission_bps": 1.0, "cagr_drag": 0.0123},
+            "universe": {"names": 5, "ended": 1, "share": 0.2, "members": False},
             "rebalances": {"scheduled": 2, "traded": 1, "held": [{"date": "2020-03-01", "reason": "too few names"}]},
         },
         "run": {
@@ -333,6 +335,35 @@ def test_brief_is_short_and_complete(inputs: dict[str, Any]) -> None:
         "Risk",
     )
     assert all(any(line.startswith(start) for line in lines) for start in starts + rest)
+
+
+def test_whose_universe_it_was_is_said_once(inputs: dict[str, Any]) -> None:
+    """Page and brief have a line on it: today's names, or the members of each date, and how many have ended."""
+    assert any(line.endswith("since 2020-01-01; today's names, 20.0% ended") for line in brief(inputs))
+    assert "Universe: today&#39;s names (no universe.members); 1 of 5 names (20.0%) ended" in page(inputs)
+    members = {"universe": {"names": 5, "ended": 1, "share": 0.2, "members": True}}
+    given = {**inputs, "metrics": {**inputs["metrics"], **members}}
+    assert any(line.endswith("since 2020-01-01; members by date, 20.0% ended") for line in brief(given))
+    assert "The universe and the settings are today" in page(inputs)
+    assert "Universe: the members of each date; 1 of 5 names (20.0%) ended" in page(given)
+    assert "The universe and the settings are today" not in page(given)
+    unknown = {name: value for name, value in inputs["metrics"].items() if name != "universe"}
+    assert not any("ended" in line for line in brief({**inputs, "metrics": unknown}))
+
+
+def test_text_is_cut_at_a_word(inputs: dict[str, Any]) -> None:
+    """A cut line ends with a whole word and an ellipsis; only a word that is itself too long is cut."""
+    wordy = copy.deepcopy(inputs)
+    wordy["run"]["notes"] = ["supercalifragilistic " * 40]
+    wordy["allocation"]["infeasible_because"] = "incontrovertible " * 40
+    lines = [line for line in brief(wordy) if "supercali" in line or "incontrovertible" in line]
+    assert lines
+    for line in lines:
+        assert set(re.findall(r"\b[a-z]{7,}", line)) & {"supercalifragilistic", "incontrovertible"}
+        assert not re.search(r"\b(super(?!califragilistic)|incon(?!trovertible))", line)
+    assert sum("…" in line for line in brief(wordy)) == 2
+    assert shorten("International Business Machines", 16) == "International…"
+    assert shorten("a" * 30, 10) == "a" * 9 + "…"
 
 
 def test_long_names_do_not_widen_the_brief(inputs: dict[str, Any]) -> None:
