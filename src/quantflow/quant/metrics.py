@@ -13,11 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.errors import DataError
+from quantflow.quant.significance import NOISE, figures
 
 FloatArray = npt.NDArray[np.float64]
-
-NOISE = 1e-14
-"""A deviation below this is rounding, not risk."""
 
 
 def summarise(returns: FloatArray, annualisation: int) -> dict[str, Any]:
@@ -33,6 +31,7 @@ def summarise(returns: FloatArray, annualisation: int) -> dict[str, Any]:
         "cagr": growth,
         "volatility": volatility(returns, annualisation),
         "sharpe": sharpe(returns, annualisation),
+        **figures(returns, annualisation),
         "sortino": sortino(returns, annualisation),
         "max_drawdown": drawdown,
         "calmar": growth / drawdown if drawdown > NOISE else None,

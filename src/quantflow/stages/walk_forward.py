@@ -129,7 +129,9 @@ def summarised(figures: Any) -> tuple[str, bool]:
     """Return the Sharpe ratio and the rebalances of ``metrics`` in words, and whether one was not made as asked."""
     sharpe, done = figures["strategy"]["sharpe"], figures["rebalances"]
     held, fell = len(done["held"]), len(done.get("fallbacks", ()))
-    note = f"Sharpe {'n/a' if sharpe is None else format(sharpe, '.2f')}, {done['traded']} rebalances"
+    low, high = (figures["strategy"].get(name) for name in ("sharpe_low", "sharpe_high"))
+    note = f"Sharpe {'n/a' if sharpe is None else f'{sharpe:.2f} (95%: {low:.2f} to {high:.2f})'}"
+    note += f", {done['traded']} rebalances"
     note += f", {held} not feasible" if held else ""
     note += f", {fell} by a fallback" if fell else ""
     return note, held + fell > 0

@@ -13,6 +13,7 @@ from quantflow.stages.report.facts import (
     SERIES,
     Inputs,
     allocation_line,
+    certainty,
     column,
     deepest_fall,
     exposure,
@@ -23,7 +24,7 @@ from quantflow.stages.report.facts import (
     sessions,
     verdict,
 )
-from quantflow.stages.report.figures import fixed, loss, percent, plural
+from quantflow.stages.report.figures import loss, percent, plural, sharpe
 from quantflow.stages.report.render import shorten
 
 if TYPE_CHECKING:
@@ -62,9 +63,8 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield trading(inputs)
     yield from figures(inputs)
     yield _aside(inputs)
-    yield f"Relaxation: {level(inputs)}"
-    yield f"Allocation: {allocation_line(inputs['allocation'])}"
     yield _risk(inputs)
+    yield from wrapped(f"Winners: {level(inputs)}. Allocation: {allocation_line(inputs['allocation'])}")[:2]
 
 
 def wrapped(text: str) -> list[str]:
@@ -93,14 +93,16 @@ def trading(inputs: Inputs) -> str:
 
 
 def figures(inputs: Inputs) -> Iterator[str]:
-    """Yield a small table: a heading, then the strategy and each benchmark."""
+    """Yield a small table: a heading, then the strategy and each benchmark; then how sure the ratio is."""
     metrics = inputs["metrics"]
     ours = metrics.get("strategy", {})
-    yield f"{'Out of sample':14}{'Sharpe':>8}{'a year':>9}{'vol':>8}{'deepest':>10}  since {ours.get('start') or '?'}"
+    head = f"{'Out of sample':14}{'Sharpe':<28}{'a year':>8}{'vol':>8}{'deepest':>10}"
+    yield f"{head}  since {ours.get('start') or '?'}"
     for name, label, _ in SERIES:
         if block := metrics.get(name):
-            shares = f"{percent(block.get('cagr')):>9}{percent(block.get('volatility')):>8}"
-            yield f"  {label:12}{fixed(block.get('sharpe')):>8}{shares}{loss(block.get('max_drawdown')):>10}"
+            shares = f"{percent(block.get('cagr')):>8}{percent(block.get('volatility')):>8}"
+            yield f"  {label:12}{sharpe(block):<28}{shares}{loss(block.get('max_drawdown')):>10}"
+    yield certainty(metrics)
 
 
 def _aside(inputs: Inputs) -> str:

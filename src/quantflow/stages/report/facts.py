@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.stages.report.figures import day, defined, fixed, loss, percent, plural
+from quantflow.stages.report.figures import count, day, defined, fixed, loss, percent, plural, sharpe
 from quantflow.types import Record
 
 if TYPE_CHECKING:
@@ -86,11 +87,23 @@ def verdict(inputs: Inputs) -> str:
         return "No verdict: the Sharpe ratio of the strategy or of equal weight is undefined."
     word = "level with" if abs(mine - other) < 0.005 else "ahead of" if mine > other else "behind"
     return (
-        f"After costs {word} equal weight: Sharpe {fixed(mine)} against {fixed(other)}, "
+        f"After costs {word} equal weight: Sharpe {sharpe(ours)} against {fixed(other)}, "
         f"{percent(ours.get('cagr'))} a year against {percent(equal.get('cagr'))}, "
         f"max drawdown {loss(ours.get('max_drawdown'))} against {loss(equal.get('max_drawdown'))}."
         f"{_odds(inputs['oos_returns'])}"
     )
+
+
+def certainty(metrics: Record) -> str:
+    """Return how sure it is that the strategy's true Sharpe ratio is above 0, and what record would show it."""
+    ours = metrics.get("strategy", {})
+    probability, least = defined(ours.get("probabilistic_sharpe")), defined(ours.get("min_track_record"))
+    if probability is None:
+        return "Sharpe above 0: undefined"
+    enough = "no length of record would show it at 95%"
+    if least is not None:
+        enough = f"95% needs {count(math.ceil(least))} sessions of {count(ours.get('sessions'))}"
+    return f"Sharpe above 0 with probability {percent(probability)}; {enough}"
 
 
 def _odds(returns: Any) -> str:

@@ -139,7 +139,9 @@ def test_a_sleeve_is_told_by_its_figures_and_where_it_comes_from(artifacts: dict
     weight = artifacts["sleeve_weights"].loc["trend", "weight"]
     assert figures[1] == f"{100 * weight:.1f}%"
     assert figures[2] == "33.3%"
-    assert figures[4] == f"{artifacts['metrics']['sleeves']['trend']['sharpe']:.2f}"
+    own = artifacts["metrics"]["sleeves"]["trend"]
+    low, high = (f"{own[name]:.2f}".replace("-", "−") for name in ("sharpe_low", "sharpe_high"))
+    assert figures[4] == f"{own['sharpe']:.2f} (95%: {low} to {high})"
 
 
 def test_the_part_of_return_is_weight_times_mean(artifacts: dict[str, Any]) -> None:

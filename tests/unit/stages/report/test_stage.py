@@ -58,6 +58,9 @@ def block(sharpe: float | None) -> dict[str, Any]:
     """Return one block of metrics."""
     names = ("total_return", "cagr", "volatility", "sortino", "max_drawdown", "calmar", "cvar_95", "hit_rate")
     figures: dict[str, Any] = dict.fromkeys(names, 0.125)
+    if sharpe is not None:
+        figures |= {"sharpe_low": sharpe - 0.5, "sharpe_high": sharpe + 0.5, "probabilistic_sharpe": 0.875}
+        figures |= {"min_track_record": 420.25}
     return figures | {"sharpe": sharpe, "sessions": 300, "start": "2020-01-01", "end": "2020-10-26"}
 
 
@@ -216,7 +219,7 @@ def test_links_lead_somewhere(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ("", "After costs ahead of equal weight: Sharpe 0.90 against 0.70"),
+        ("", "After costs ahead of equal weight: Sharpe 0.90 (95%: 0.40 to 1.40) against 0.70"),
         ("", "policy: level 2"),
         ("funnel", "5 → 4"),
         ("winners", "momentum +0.20"),
@@ -328,8 +331,8 @@ def test_brief_is_short_and_complete(inputs: dict[str, Any]) -> None:
         "Trading: 504% a year, both sides, cost 2.52% a year, out of sample",
         "Out of sample",
         "Set aside: 1 by the data gate (EEE)",
-        "Relaxation: level 2",
-        "Allocation",
+        "Sharpe above 0 with probability 87.5%; 95% needs 421 sessions of 300",
+        "Winners: level 2",
         "Risk",
     )
     assert all(any(line.startswith(start) for line in lines) for start in starts + rest)
@@ -426,3 +429,20 @@ def test_many_symbols_stay_small() -> None:
 def test_summary_is_the_verdict(inputs: dict[str, Any]) -> None:
     """People who only watch the progress see the verdict."""
     assert ReportStage().summary(inputs, {}).note.startswith("After costs ahead of equal weight")
+
+
+def test_a_sharpe_ratio_is_shown_with_its_interval(inputs: dict[str, Any], reader: Reader) -> None:
+    """Page and brief give the 95 % interval of each Sharpe ratio, and how long a record would show it."""
+    assert "0.90 (95%: 0.40 to 1.40)" in " ".join(reader.text.values())
+    assert "Sharpe above 0 with probability 87.5%; 95% needs 421 sessions of 300." in " ".join(reader.text.values())
+    row = next(line for line in brief(inputs) if line.startswith("  strategy"))
+    assert "0.90 (95%: 0.40 to 1.40)" in row
+
+
+def test_a_record_that_shows_nothing_says_so(inputs: dict[str, Any]) -> None:
+    """A strategy that lost has no length of record that would show a gain."""
+    lost = copy.deepcopy(inputs)
+    lost["metrics"]["strategy"] |= {"probabilistic_sharpe": 0.2, "min_track_record": None}
+    assert "Sharpe above 0 with probability 20.0%; no length of record would show it at 95%" in brief(lost)
+    lost["metrics"]["strategy"]["probabilistic_sharpe"] = None
+    assert "Sharpe above 0: undefined" in brief(lost)
