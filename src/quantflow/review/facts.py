@@ -7,6 +7,7 @@ from dataclasses import asdict
 from quantflow.review.restated import restatement
 from quantflow.runs.book import current
 from quantflow.runs.run import Meta, Run
+from quantflow.runs.trials import share_names
 from quantflow.types import Json
 
 
@@ -29,6 +30,7 @@ def facts_of(run: Run) -> Json:
             *([f"restated history: {restated.line}"] if restated else []),
         ],
         "former": _former(run),
+        "trials": _trials(run),
         "versions": header.versions,
         "cpu": header.cpu,
         "config": header.settings,
@@ -55,6 +57,13 @@ def _former(run: Run) -> Json | None:
     if book is None or book.run_id == run.id or book.as_of > run.as_of.isoformat():
         return None
     return {"run_id": book.run_id, "as_of": book.as_of, "weights": dict(book.weights)}
+
+
+def _trials(run: Run) -> list[float] | None:
+    """Return the ratios of the other settings that were tried on the run's data; None of a meta run."""
+    if isinstance(run, Meta):
+        return None
+    return [trial.ratio for trial in run.header.trials if share_names(run, trial)]
 
 
 def _sleeves(run: Run) -> Json:

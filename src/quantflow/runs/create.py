@@ -25,6 +25,7 @@ from quantflow.runs.plan import Planned, Planner
 from quantflow.runs.record import RunRecord
 from quantflow.runs.run import Run, open_run
 from quantflow.runs.sleeves import SleeveLink, config_hash
+from quantflow.runs.trials import tried
 
 
 def default_run_id(profile: str, as_of: date) -> str:
@@ -107,6 +108,7 @@ def create_run(
                 scope=scope,
                 source=source_of(profile),
                 sleeves=sleeves,
+                trials=() if meta else tried(profile.settings(), as_of, workspace),
             )
         )
     return open_run(workspace, record.id)

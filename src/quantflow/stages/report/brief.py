@@ -102,7 +102,7 @@ def figures(inputs: Inputs) -> Iterator[str]:
         if block := metrics.get(name):
             shares = f"{percent(block.get('cagr')):>8}{percent(block.get('volatility')):>8}"
             yield f"  {label:12}{sharpe(block):<28}{shares}{loss(block.get('max_drawdown')):>10}"
-    yield certainty(metrics)
+    yield certainty(inputs)
 
 
 def _aside(inputs: Inputs) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from quantflow.quant.significance import deflated_sharpe, estimate
 from quantflow.stages.report.figures import count, day, defined, fixed, loss, percent, plural, sharpe
 from quantflow.types import Record
 
@@ -94,16 +95,29 @@ def verdict(inputs: Inputs) -> str:
     )
 
 
-def certainty(metrics: Record) -> str:
-    """Return how sure it is that the strategy's true Sharpe ratio is above 0, and what record would show it."""
-    ours = metrics.get("strategy", {})
+def certainty(inputs: Inputs) -> str:
+    """Return how sure it is that the strategy's true Sharpe ratio is above 0, and what record would show it.
+
+    Of a selection run also what is left of that when the trials of its workspace are counted (deflated Sharpe).
+    """
+    ours = inputs["metrics"].get("strategy", {})
     probability, least = defined(ours.get("probabilistic_sharpe")), defined(ours.get("min_track_record"))
     if probability is None:
         return "Sharpe above 0: undefined"
     enough = "no length of record would show it at 95%"
     if least is not None:
         enough = f"95% needs {count(math.ceil(least))} sessions of {count(ours.get('sessions'))}"
-    return f"Sharpe above 0 with probability {percent(probability)}; {enough}"
+    return f"Sharpe above 0 with probability {percent(probability)}{_deflated(inputs)}; {enough}"
+
+
+def _deflated(inputs: Inputs) -> str:
+    """Return the probability that is left when the settings that were tried are counted; nothing where none were."""
+    others = inputs["run"].get("trials")
+    found = estimate(column(inputs["oos_returns"], "net"))
+    if others is None or found is None:
+        return ""
+    number = len(others) + 1
+    return f", deflated for {plural(number, 'trial')} here {percent(deflated_sharpe(found, [*others, found.ratio]))}"
 
 
 def _odds(returns: Any) -> str:

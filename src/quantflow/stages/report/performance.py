@@ -26,7 +26,6 @@ from quantflow.stages.report.render import Cell, joined, nothing, part, section,
 from quantflow.stages.report.scale import Axis, finite_range, linear_axis, log_axis
 from quantflow.stages.report.selection import shade
 from quantflow.stages.report.svg import Caption, Line, column_chart, line_chart
-from quantflow.types import Record
 
 FloatArray = npt.NDArray[np.float64]
 EMPTY = "There is no out-of-sample session."
@@ -45,8 +44,9 @@ LOG_FROM = 4.0
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def key_figures(metrics: Record) -> Markup:
-    """Return the strategy and its benchmarks side by side."""
+def key_figures(inputs: Inputs) -> Markup:
+    """Return the strategy and its benchmarks side by side, and how sure the strategy's Sharpe ratio is."""
+    metrics = inputs["metrics"]
     rows = []
     for name, label, _ in SERIES:
         if block := metrics.get(name):
@@ -55,7 +55,7 @@ def key_figures(metrics: Record) -> Markup:
             lost = [loss(block.get("max_drawdown")), loss(block.get("cvar_95"), 2)]
             rows.append([label, ratios[0], *shares, lost[0], *ratios[1:], lost[1], percent(block.get("hit_rate"))])
     head = ["", "Sharpe", "Return a year", "Volatility", "Deepest fall", "Sortino", "Calmar", "CVaR 95%", "Hit rate"]
-    return joined([table("Key figures, out of sample", head, rows), part("lead", f"{certainty(metrics)}.")])
+    return joined([table("Key figures, out of sample", head, rows), part("lead", f"{certainty(inputs)}.")])
 
 
 def _lines(inputs: Inputs, values: dict[str, FloatArray]) -> list[Line]:

@@ -439,6 +439,16 @@ def test_a_sharpe_ratio_is_shown_with_its_interval(inputs: dict[str, Any], reade
     assert "0.90 (95%: 0.40 to 1.40)" in row
 
 
+def test_the_trials_are_counted_with_the_run_itself(inputs: dict[str, Any]) -> None:
+    """The deflated Sharpe is said with the number of trials; without a count nothing is said."""
+    tried = {**inputs, "run": {**inputs["run"], "trials": [0.02, -0.01, 0.05]}}
+    alone = {**inputs, "run": {**inputs["run"], "trials": []}}
+    found = [next(line for line in brief(each) if line.startswith("Sharpe above 0")) for each in (tried, alone, inputs)]
+    assert ", deflated for 4 trials here " in found[0]
+    assert ", deflated for 1 trial here " in found[1]
+    assert "deflated" not in found[2]
+
+
 def test_a_record_that_shows_nothing_says_so(inputs: dict[str, Any]) -> None:
     """A strategy that lost has no length of record that would show a gain."""
     lost = copy.deepcopy(inputs)
