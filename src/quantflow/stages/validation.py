@@ -25,8 +25,8 @@ from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.replay import ancestors, known_at, reach_of, seen
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
-from quantflow.quant.backtest import FloatArray, carried_returns, equal_weights
-from quantflow.stages.walk_forward import Market, decide_all, proof, schedule, summarised
+from quantflow.quant.backtest import carried_returns, equal_weights
+from quantflow.stages.walk_forward import Decision, Market, decide_all, proof, schedule, summarised
 
 REPLAYED = ("features", "inference", "clustering", "policy", "synthesis", "allocation")
 """The built-in stages that weights come from."""
@@ -112,15 +112,15 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             config.calendar.annualisation,
         )
 
-    def _decider(self, inputs: Inputs, config: ValidationStageConfig) -> Callable[[int], FloatArray]:
-        """Return the function that gives the weights decided at the close of a session, by its position."""
+    def _decider(self, inputs: Inputs, config: ValidationStageConfig) -> Callable[[int], Decision]:
+        """Return the function that decides at the close of a session, by its position."""
         prices: Panel = inputs["prices"]
         instruments = inputs["instruments"].loc[list(prices.symbols)]
         row = {symbol: i for i, symbol in enumerate(prices.symbols)}
         settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
         reach = reach_of(self.chain, settings, ("prices", *self.sources))
 
-        def decide(position: int) -> FloatArray:
+        def decide(position: int) -> Decision:
             session = prices.sessions[position]
             then = seen(prices, position, reach)
             if not then.symbols:
@@ -128,10 +128,12 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             known = {name: known_at(name, inputs[name], session, then.symbols, reach) for name in self.sources}
             those = instruments if len(then.symbols) == len(row) else instruments.loc[list(then.symbols)]
             values = {"prices": then, "instruments": those, **known}
-            weights = play(self.chain, values, {**settings, "as_of": str(session)}, replay=True)["weights"]
+            made = play(self.chain, values, {**settings, "as_of": str(session)}, replay=True)
+            weights, winners = made["weights"], made.get("winners")
             target = np.zeros(len(row))
             target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
-            return target
+            level = int(winners["level"].max()) if winners is not None and "level" in winners else None
+            return Decision.of(target, made.get("allocation"), level)
 
         return decide
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from quantflow.config.sections import ValidationConfig
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.quant import metrics
 from quantflow.quant.backtest import Backtest, DateArray, FloatArray, IntArray, decision_sessions, simulate
+from quantflow.types import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +37,36 @@ class Market:
 
 
 @dataclass(frozen=True, eq=False)
+class Decision:
+    """What was decided at the close of one session.
+
+    Attributes:
+        weights: Signed weights, shape (N,).
+        method: The allocation method that gave them; empty when that is not known (stages of other packages).
+        level: The highest relaxation level of a winner; None without a policy.
+        reason: Why the method that is configured gave none; None when it did.
+    """
+
+    weights: FloatArray
+    method: str = ""
+    level: int | None = None
+    reason: str | None = None
+
+    @classmethod
+    def of(cls, weights: FloatArray, allocation: Record | None, level: int | None = None) -> Decision:
+        """Return a decision with the method and reason that an ``allocation`` record has."""
+        record = allocation or {}
+        used, configured = record.get("used", ""), record.get("method", "")
+        fell = used != configured
+        return cls(weights, used, level, (record.get("infeasible_because") or "no reason recorded") if fell else None)
+
+
+@dataclass(frozen=True, eq=False)
 class Rebalances:
     """What was decided at each rebalance.
 
     Attributes:
+        decisions: By session, in order: those that gave weights.
         scheduled: Sessions that were to trade, as positions, increasing.
         positions: Sessions that trade.
         targets: Signed weights to which they trade, shape (K, N).
@@ -49,12 +77,28 @@ class Rebalances:
     positions: IntArray
     targets: FloatArray
     held: tuple[tuple[str, str], ...]
+    decisions: Mapping[str, Decision]
 
     @property
     def account(self) -> dict[str, Any]:
-        """How many rebalances were scheduled and traded, and which were not, with the reason."""
+        """How many rebalances were scheduled and traded, how (``methods``, ``levels``), and which as a fallback.
+
+        ``fallbacks`` are those that another method decided, ``held`` those without weights, each with its reason.
+        """
         held = [{"date": date, "reason": reason} for date, reason in self.held]
-        return {"scheduled": len(self.scheduled), "traded": len(self.scheduled) - len(held), "held": held}
+        made = self.decisions.values()
+        return {
+            "scheduled": len(self.scheduled),
+            "traded": len(self.scheduled) - len(held),
+            "held": held,
+            "methods": dict(sorted(Counter(one.method for one in made if one.method).items())),
+            "levels": dict(sorted(Counter(str(one.level) for one in made if one.level is not None).items())),
+            "fallbacks": [
+                {"date": date, "method": one.method, "reason": one.reason}
+                for date, one in self.decisions.items()
+                if one.reason is not None
+            ],
+        }
 
 
 def schedule(sessions: DateArray, config: ValidationConfig, what: str) -> IntArray:
@@ -79,7 +123,7 @@ def schedule(sessions: DateArray, config: ValidationConfig, what: str) -> IntArr
     return scheduled
 
 
-def decide_all(sessions: DateArray, scheduled: IntArray, names: int, decide: Callable[[int], FloatArray]) -> Rebalances:
+def decide_all(sessions: DateArray, scheduled: IntArray, names: int, decide: Callable[[int], Decision]) -> Rebalances:
     """Return what *decide* gives at each scheduled session, in the order of time.
 
     Where no portfolio is feasible the one before is kept: cash when there is none.
@@ -88,14 +132,16 @@ def decide_all(sessions: DateArray, scheduled: IntArray, names: int, decide: Cal
         sessions: All sessions.
         scheduled: Positions of those to rebalance on.
         names: N.
-        decide: Given a position, returns signed weights, shape (N,), or raises InfeasibleError.
+        decide: Given a position, returns what is decided there, or raises InfeasibleError.
     """
+    decisions: dict[str, Decision] = {}
     positions: list[int] = []
     targets: list[FloatArray] = []
     held: list[tuple[str, str]] = []
     for position in scheduled.tolist():
         try:
-            target = decide(position)
+            decisions[str(sessions[position])] = made = decide(position)
+            target = made.weights
         except InfeasibleError as error:
             held.append((str(sessions[position]), error.message))
             if positions:
@@ -103,7 +149,7 @@ def decide_all(sessions: DateArray, scheduled: IntArray, names: int, decide: Cal
             target = np.zeros(names)
         positions.append(position)
         targets.append(target)
-    return Rebalances(scheduled, np.array(positions), np.stack(targets), tuple(held))
+    return Rebalances(scheduled, np.array(positions), np.stack(targets), tuple(held), decisions)
 
 
 def proof(market: Market, made: Rebalances, config: ValidationConfig, year: int) -> dict[str, Any]:
@@ -128,12 +174,13 @@ def proof(market: Market, made: Rebalances, config: ValidationConfig, year: int)
 def summarised(figures: Any) -> tuple[str, bool]:
     """Return the Sharpe ratio and the rebalances of ``metrics`` in words, and whether one was not made as asked."""
     sharpe, done = figures["strategy"]["sharpe"], figures["rebalances"]
-    held, fell = len(done["held"]), len(done.get("fallbacks", ()))
+    held, fell = len(done["held"]), len(done["fallbacks"])
     low, high = (figures["strategy"].get(name) for name in ("sharpe_low", "sharpe_high"))
     note = f"Sharpe {'n/a' if sharpe is None else f'{sharpe:.2f} (95%: {low:.2f} to {high:.2f})'}"
     note += f", {done['traded']} rebalances"
     note += f", {held} not feasible" if held else ""
     note += f", {fell} by a fallback" if fell else ""
+    note += "".join(f", {number} at level {level}" for level, number in done["levels"].items() if level != "1")
     return note, held + fell > 0
 
 

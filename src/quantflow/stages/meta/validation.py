@@ -9,10 +9,10 @@ import numpy as np
 from quantflow.config.meta import MetaValidation
 from quantflow.config.sections import CalendarConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Summary
-from quantflow.quant.backtest import DateArray, FloatArray, IntArray
+from quantflow.quant.backtest import DateArray, IntArray
 from quantflow.quant.metrics import summarise
 from quantflow.stages.meta.optimisation import OptimisationStageConfig, divide, limits
-from quantflow.stages.walk_forward import Market, Rebalances, decide_all, proof, schedule, summarised
+from quantflow.stages.walk_forward import Decision, Market, Rebalances, decide_all, proof, schedule, summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
         """Return ``oos_returns``, ``oos_weights`` (``symbol`` is the sleeve) and ``metrics``.
 
         ``metrics`` has, beside the figures of the strategy and the benchmark, those of each sleeve over the same
-        sessions (``sleeves``), and the rebalances at which a fallback was used (``rebalances.fallbacks``).
+        sessions (``sleeves``).
 
         Raises:
             DataError: If the streams are too short for a single rebalance.
@@ -54,12 +54,11 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
         frame: pd.DataFrame = inputs["streams"]
         sessions, returns = frame.index.to_numpy().astype("datetime64[D]"), frame.to_numpy(dtype=float)
         scheduled = schedule(sessions, config.validation, "sleeves' streams")
-        made, fallbacks = _decided(frame, sessions, scheduled, config)
+        made = _decided(frame, sessions, scheduled, config)
         equal = np.full((len(scheduled), frame.shape[1]), config.budget / frame.shape[1])
         year = config.calendar.annualisation
         market = Market([str(name) for name in frame.columns], sessions, returns.T, equal)
         outputs = proof(market, made, config.validation, year)
-        outputs["metrics"]["rebalances"]["fallbacks"] = fallbacks
         outputs["metrics"]["sleeves"] = _each(frame.iloc[scheduled[0] :], year)
         return outputs
 
@@ -71,19 +70,15 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
 
 def _decided(
     frame: pd.DataFrame, sessions: DateArray, scheduled: IntArray, config: MetaValidationStageConfig
-) -> tuple[Rebalances, list[dict[str, Any]]]:
+) -> Rebalances:
     kept = limits([str(name) for name in frame.columns], config)
     returns = frame.to_numpy(dtype=float)
-    fallbacks: list[dict[str, Any]] = []
 
-    def decide(position: int) -> FloatArray:
+    def decide(position: int) -> Decision:
         found = divide(returns[: position + 1], kept, config.allocation)
-        if len(found.attempts) > 1:
-            fallback = {"used": found.attempts[-1].method, "reason": found.attempts[0].reason}
-            fallbacks.append({"date": str(sessions[position]), **fallback})
-        return found.weights
+        return Decision.of(found.weights, found.record)
 
-    return decide_all(sessions, scheduled, frame.shape[1], decide), fallbacks
+    return decide_all(sessions, scheduled, frame.shape[1], decide)
 
 
 def _each(frame: pd.DataFrame, year: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from quantflow.stages.report.facts import (
     level,
     outcomes,
     quarantined,
+    rebalanced,
     sessions,
     verdict,
 )
@@ -61,10 +62,11 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield weights(inputs["weights"])
     yield changes.line(inputs, WIDTH)
     yield trading(inputs)
+    yield _decided(inputs)
     yield from figures(inputs)
     yield _aside(inputs)
     yield _risk(inputs)
-    yield from wrapped(f"Winners: {level(inputs)}. Allocation: {allocation_line(inputs['allocation'])}")[:2]
+    yield from wrapped(f"Winners: {level(inputs)}. Allocation: {allocation_line(inputs['allocation'], why=False)}")
 
 
 def wrapped(text: str) -> list[str]:
@@ -92,16 +94,21 @@ def trading(inputs: Inputs) -> str:
     return f"Trading: {percent(traded, 0)} a year, both sides, cost {percent(cost, 2)} a year, out of sample"
 
 
+def _decided(inputs: Inputs) -> str:
+    done = rebalanced(inputs["metrics"])
+    return f"{done[0].upper()}{done[1:]}"
+
+
 def figures(inputs: Inputs) -> Iterator[str]:
     """Yield a small table: a heading, then the strategy and each benchmark; then how sure the ratio is."""
     metrics = inputs["metrics"]
     ours = metrics.get("strategy", {})
-    head = f"{'Out of sample':14}{'Sharpe':<28}{'a year':>8}{'vol':>8}{'deepest':>10}"
+    head = f"{'Out of sample':15}{'Sharpe':<27}{'a year':>8}{'vol':>8}{'deepest':>10}"
     yield f"{head}  since {ours.get('start') or '?'}"
     for name, label, _ in SERIES:
         if block := metrics.get(name):
             shares = f"{percent(block.get('cagr')):>8}{percent(block.get('volatility')):>8}"
-            yield f"  {label:12}{sharpe(block):<28}{shares}{loss(block.get('max_drawdown')):>10}"
+            yield f"  {label:13}{sharpe(block):<27}{shares}{loss(block.get('max_drawdown')):>10}"
     yield certainty(inputs)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.quant.significance import deflated_sharpe, estimate
-from quantflow.stages.report.figures import count, day, defined, fixed, loss, percent, plural, sharpe
+from quantflow.stages.report.figures import count, day, defined, fixed, loss, percent, plural
 from quantflow.types import Record
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def verdict(inputs: Inputs) -> str:
         return "No verdict: the Sharpe ratio of the strategy or of equal weight is undefined."
     word = "level with" if abs(mine - other) < 0.005 else "ahead of" if mine > other else "behind"
     return (
-        f"After costs {word} equal weight: Sharpe {sharpe(ours)} against {fixed(other)}, "
+        f"After costs {word} equal weight: Sharpe {fixed(mine)} against {fixed(other)}, "
         f"{percent(ours.get('cagr'))} a year against {percent(equal.get('cagr'))}, "
         f"max drawdown {loss(ours.get('max_drawdown'))} against {loss(equal.get('max_drawdown'))}."
         f"{_odds(inputs['oos_returns'])}"
@@ -125,7 +125,7 @@ def _odds(returns: Any) -> str:
     if t is None:
         return ""
     meaning = "not statistically significant" if abs(t) < 2 else "statistically significant"
-    return f" The daily difference has t = {fixed(t, 1)}: {meaning}."
+    return f" Daily difference t = {fixed(t, 1)}: {meaning}."
 
 
 def t_value(differences: FloatArray) -> float | None:
@@ -180,9 +180,22 @@ def level(inputs: Inputs) -> str:
     return f"level {highest} of 4 ({LEVELS.get(highest, 'unknown')}){tail}"
 
 
-def allocation_line(allocation: Record) -> str:
-    """Return which method gave the weights and, when it is not the one asked for, why."""
+def rebalanced(metrics: Record) -> str:
+    """Return how the rebalances out of sample were decided: how many by which method, and at which level."""
+    done = metrics.get("rebalances", {})
+    methods, levels, held = done.get("methods", {}), done.get("levels", {}), done.get("held", [])
+    parts = [", ".join(f"{number} {name}" for name, number in sorted(methods.items(), key=lambda m: (-m[1], m[0])))]
+    parts.append(", ".join(f"{number} at level {name}" for name, number in levels.items()))
+    parts.append(f"{len(held)} not feasible" if held else "")
+    said = "; ".join(filter(None, parts))
+    return f"{plural(int(done.get('scheduled', 0)), 'rebalance')}{f': {said}' if said else ''}"
+
+
+def allocation_line(allocation: Record, *, why: bool = True) -> str:
+    """Return which method gave the weights and, when it is not the one that is configured, the reason if asked."""
     asked, used = allocation.get("method", "unknown"), allocation.get("used", "unknown")
     if asked == used:
         return f"{used} (as configured)"
+    if not why:
+        return f"{used} instead of {asked}"
     return f"{used}, since {asked} failed: {allocation.get('infeasible_because') or 'no reason recorded'}"

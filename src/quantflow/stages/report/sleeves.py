@@ -219,10 +219,4 @@ def correlation(inputs: Inputs) -> Markup:
 
 def division(inputs: Inputs) -> Markup:
     """Return how the sleeves' weights came about, now and at each rebalance that needed a fallback."""
-    fell = inputs["metrics"].get("rebalances", {}).get("fallbacks", [])
-    shown = allocation({**inputs, "allocation": inputs["meta_allocation"]})
-    if not fell:
-        return shown
-    rows = [[f.get("date", "?"), f.get("used", "?"), f.get("reason") or ""] for f in fell]
-    title = f"{plural(len(fell), 'rebalance')} needed a fallback"
-    return shown + folded(title, table(title, ["Date", "Used", "Reason"], rows, words=frozenset({1, 2})))
+    return allocation({**inputs, "allocation": inputs["meta_allocation"]})

@@ -239,7 +239,7 @@ def test_a_sleeve_older_than_the_run_is_told(artifacts: dict[str, Any]) -> None:
 def test_fallbacks_over_time_are_listed(artifacts: dict[str, Any]) -> None:
     """Rebalances that needed a fallback are folded under the allocation, with date, method and reason."""
     inputs = copy.deepcopy({"metrics": artifacts["metrics"]})
-    inputs["metrics"]["rebalances"]["fallbacks"] = [{"date": "2021-03-31", "used": "hrp", "reason": "no optimum"}]
+    inputs["metrics"]["rebalances"]["fallbacks"] = [{"date": "2021-03-31", "method": "hrp", "reason": "no optimum"}]
     page = Text(report(artifacts | inputs)["report"])
     assert "1 rebalance needed a fallback" in page.text
     assert page.row("2021-03-31", 3) == ["2021-03-31", "hrp", "no optimum"]

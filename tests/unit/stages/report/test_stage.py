@@ -130,7 +130,14 @@ def made(n: int = 300) -> dict[str, Any]:
             "strategy": block(0.9),
             "equal_weight": block(0.7),
             "costs": {"commission_bps": 1.0, "cagr_drag": 0.0123},
-            "rebalances": {"scheduled": 2, "traded": 1, "held": [{"date": "2020-03-01", "reason": "too few names"}]},
+            "rebalances": {
+                "scheduled": 4,
+                "traded": 3,
+                "held": [{"date": "2020-03-01", "reason": "too few names"}],
+                "methods": {"hrp": 2, "equal_weight": 1},
+                "levels": {"1": 2, "4": 1},
+                "fallbacks": [{"date": "2020-04-01", "method": "equal_weight", "reason": "singular & sad"}],
+            },
         },
         "run": {
             "run_id": "r1",
@@ -219,7 +226,7 @@ def test_links_lead_somewhere(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ("", "After costs ahead of equal weight: Sharpe 0.90 (95%: 0.40 to 1.40) against 0.70"),
+        ("", "After costs ahead of equal weight: Sharpe 0.90 against 0.70"),
         ("", "policy: level 2"),
         ("funnel", "5 → 4"),
         ("winners", "momentum +0.20"),
@@ -329,10 +336,11 @@ def test_brief_is_short_and_complete(inputs: dict[str, Any]) -> None:
     rest = (
         "Changed: one-way turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone; CCC -70.0%, 2 more",
         "Trading: 504% a year, both sides, cost 2.52% a year, out of sample",
+        "4 rebalances: 2 hrp, 1 equal_weight; 2 at level 1, 1 at level 4; 1 not feasible",
         "Out of sample",
         "Set aside: 1 by the data gate (EEE)",
         "Sharpe above 0 with probability 87.5%; 95% needs 421 sessions of 300",
-        "Winners: level 2",
+        "Winners: level 2 of 4 (spectral), 1 winner above level 1. Allocation: equal_weight instead of hrp",
         "Risk",
     )
     assert all(any(line.startswith(start) for line in lines) for start in starts + rest)
@@ -456,3 +464,11 @@ def test_a_record_that_shows_nothing_says_so(inputs: dict[str, Any]) -> None:
     assert "Sharpe above 0 with probability 20.0%; no length of record would show it at 95%" in brief(lost)
     lost["metrics"]["strategy"]["probabilistic_sharpe"] = None
     assert "Sharpe above 0: undefined" in brief(lost)
+
+
+def test_how_rebalances_were_decided_is_on_the_page(inputs: dict[str, Any], reader: Reader) -> None:
+    """The page counts methods and levels, and lists each fallback with its reason."""
+    text = " ".join(reader.text.values())
+    assert "Out of sample: 4 rebalances: 2 hrp, 1 equal_weight; 2 at level 1, 1 at level 4; 1 not feasible." in text
+    assert "1 rebalance needed a fallback" in text
+    assert "singular & sad" in text
