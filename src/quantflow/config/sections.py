@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from quantflow.config.features import FEATURES, Side
-from quantflow.config.methods import AllowedMethod
+from quantflow.config.methods import COVARIANCE, MEAN, AllowedMethod, Covariance, Mean
 from quantflow.errors import unknown_name
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -196,7 +196,7 @@ class PolicyConfig(Section):
 
     max_undefined: Count = Field(
         0,
-        description="Health, safety veto: features missing for a symbol but present for others, count.",
+        description="Health, safety veto: features of the score missing for a symbol but present for others, count.",
         ge=0,
     )
     max_volatility: Limit = Field(
@@ -212,17 +212,26 @@ class PolicyConfig(Section):
         "passes where there is no volume.",
         gt=0.0,
     )
-    max_entropy: Limit = Field(
-        0.98, description="Spectral veto: highest normalised permutation entropy, 0 to 1 (1 = noise).", gt=0.0, lt=1.0
+    max_entropy_z: Limit = Field(
+        None,
+        description="Spectral veto: highest permutation entropy, in standard errors from that of a random walk of the "
+        "same length; -2 keeps what is more orderly than 98 % of random walks.",
+        ge=-10.0,
+        le=5.0,
     )
-    min_efficiency: Limit = Field(
-        0.005, description="Spectral veto: lowest efficiency ratio, 0 to 1 (1 = a straight line).", gt=0.0, lt=1.0
+    min_efficiency_z: Limit = Field(
+        None,
+        description="Spectral veto: lowest efficiency ratio, in standard errors from that of a random walk of the same "
+        "length; 2 keeps what goes straighter than 95 % of random walks.",
+        ge=-1.0,
+        le=10.0,
     )
-    hurst_band: Limit = Field(
-        0.005,
-        description="Spectral veto: a Hurst exponent nearer to 0.5 (a random walk) than this is vetoed.",
+    min_hurst_z: Limit = Field(
+        None,
+        description="Spectral veto: least distance of the Hurst exponent from that of a random walk of the same "
+        "length, on either side, in standard errors; 2 keeps what 5 % of random walks reach.",
         gt=0.0,
-        lt=0.5,
+        le=10.0,
     )
     relaxation: float = Field(
         0.5,
@@ -272,6 +281,8 @@ class AllocationConfig(Section):
         ("hrp", "inverse_volatility", "equal_weight"),
         description="methods tried in this order when the one before fails; the method itself is not tried twice",
     )
+    covariance: Covariance = Field("shrunk", description=COVARIANCE)
+    mean: Mean = Field("empirical", description=MEAN)
     lookback: int = Field(504, ge=60, description="sessions of returns, up to the last one, that the method sees")
     budget: float = Field(1.0, gt=0, le=10, description="gross exposure: the sum of |weight|")
     max_weight: float | None = Field(None, gt=0, le=10, description="largest |weight| of one name")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, floor, sqrt
+from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
 import scipy  # its parts are loaded when they are used
 
 from quantflow.errors import InfeasibleError
+from quantflow.quant.ldp import least_distance
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -280,14 +281,9 @@ def _least_distance(weights: FloatArray, limits: Limits) -> FloatArray:
     floor_ = np.concatenate([limits.lows, -limits.highs, -limits.caps])
     h = np.append(floor_, [limits.budget, -limits.budget]) - sides @ weights
     g = sides * scale
-    norms = np.sqrt((g * g).sum(axis=1))
-    system = np.vstack([(g / norms[:, None]).T, h / norms])
-    target = np.append(np.zeros(n), 1.0)
-    multipliers, distance = scipy.optimize.nnls(system, target, maxiter=100 * len(h))
-    residual = system @ multipliers - target
-    if distance < sqrt(np.finfo(float).eps):
+    if (moved := least_distance(g, h)) is None:
         raise InfeasibleError("No portfolio keeps the limits.", hint="Relax the caps in the allocation section.")
-    return np.asarray(np.clip(weights - scale * residual[:-1] / residual[-1], limits.low, limits.high))
+    return np.asarray(np.clip(weights + scale * moved, limits.low, limits.high))
 
 
 def binding(weights: FloatArray, limits: Limits) -> tuple[str, ...]:

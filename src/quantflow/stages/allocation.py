@@ -11,6 +11,7 @@ from quantflow.config.sections import AllocationConfig
 from quantflow.data.panel import Panel
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.allocation import Allocation, allocate, synthetic_longs
+from quantflow.quant.estimators import Estimators
 from quantflow.quant.limits import GroupCap, Limits
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         """
         atoms = inputs["atoms"].sort_values("symbol", kind="stable")
         limits = _limits(atoms, config.allocation)
-        found = allocate(_returns(inputs["prices"], atoms, config.allocation.lookback), limits, config.allocation.chain)
+        chosen = config.allocation
+        returns = _returns(inputs["prices"], atoms, chosen.lookback)
+        found = allocate(returns, limits, chosen.chain, Estimators(chosen.covariance, chosen.mean))
         return {"weights": _weights(atoms, found), "allocation": found.record}
 
     def modules(self) -> frozenset[str]:
