@@ -285,7 +285,11 @@ class AllocationConfig(Section):
     mean: Mean = Field("empirical", description=MEAN)
     lookback: int = Field(504, ge=60, description="sessions of returns, up to the last one, that the method sees")
     budget: float = Field(1.0, gt=0, le=10, description="gross exposure: the sum of |weight|")
-    max_weight: float | None = Field(None, gt=0, le=10, description="largest |weight| of one name")
+    max_weight: Annotated[Literal["auto"] | Annotated[float, Field(gt=0, le=10)] | None, Switch] = Field(
+        "auto",
+        description="largest |weight| of one name; auto is a quarter of the budget, or twice an equal share where "
+        "fewer than eight names are selected",
+    )
     min_weight: float = Field(0.0, ge=0, le=10, description="smallest |weight| of every name selected")
     max_cluster_weight: float | None = Field(None, gt=0, le=10, description="largest sum of |weight| in one cluster")
     max_sector_weight: float | None = Field(
@@ -297,9 +301,17 @@ class AllocationConfig(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.max_weight is not None and self.min_weight > self.max_weight:
+        if isinstance(self.max_weight, float) and self.min_weight > self.max_weight:
             raise ValueError(f"min_weight {self.min_weight:g} is above max_weight {self.max_weight:g}")
         return self
+
+    def largest(self, names: int) -> float:
+        """Return the largest |weight| that one of so many names may have, at most the budget."""
+        if self.max_weight is None:
+            return self.budget
+        if self.max_weight == "auto":
+            return max(self.min_weight, self.budget * min(1.0, max(0.25, 2.0 / max(names, 1))))
+        return min(self.max_weight, self.budget)
 
     @property
     def chain(self) -> tuple[str, ...]:

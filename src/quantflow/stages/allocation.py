@@ -69,12 +69,12 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
 
 
 def _limits(atoms: pd.DataFrame, config: AllocationConfig) -> Limits:
-    high = config.budget if config.max_weight is None else min(config.max_weight, config.budget)
     caps = (
         _cap("max_cluster_weight", "clusters", atoms["cluster"], config.max_cluster_weight),
         _cap("max_sector_weight", "sectors", atoms["sector"].fillna("").astype(str), config.max_sector_weight),
     )
-    return Limits(len(atoms), config.budget, config.min_weight, high, tuple(cap for cap in caps if cap is not None))
+    kept = tuple(cap for cap in caps if cap is not None)
+    return Limits(len(atoms), config.budget, config.min_weight, config.largest(len(atoms)), kept)
 
 
 def _cap(name: str, noun: str, labels: pd.Series, cap: float | None) -> GroupCap | None:

@@ -232,7 +232,7 @@ def test_links_lead_somewhere(reader: Reader) -> None:
         ("winners", "momentum +0.20"),
         ("weights", "60.0% long, 40.0% short"),
         ("weights", "B plc"),
-        ("changes", "One-way turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone."),
+        ("changes", "Turnover 120.0% since the book of 2020-10-23: 1 name new, 1 gone."),
         ("changes", "AAA|–|−40.00%|−40.00%|"),
         ("changes", "BBB|50.00%|60.00%|+10.00%|"),
         ("equity", "Each rebalance saw prices up to its own date only."),
@@ -280,7 +280,7 @@ def test_without_an_earlier_book_nothing_changed(inputs: dict[str, Any]) -> None
     assert "There is no earlier book" in Reader(page(first)).text["changes"]
     assert "Changed: no earlier book to compare with" in brief(first)
     assert "No weight changed." in Reader(page(same)).text["changes"]
-    assert "Changed: one-way turnover 0.0% since the book of 2020-10-23: 0 names new, 0 gone" in brief(same)
+    assert "Changed: turnover 0.0% since the book of 2020-10-23: 0 names new, 0 gone" in brief(same)
 
 
 def test_changes_too_small_to_list_are_no_contradiction(inputs: dict[str, Any]) -> None:
@@ -334,7 +334,7 @@ def test_brief_is_short_and_complete(inputs: dict[str, Any]) -> None:
     assert "".join(lines).isascii()
     starts = ("us_core as of 2020-10-26", "DEGRADED", "Verdict", "Weights: 2 names (long 60%, short 40%): BBB 60.0%")
     rest = (
-        "Changed: one-way turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone; CCC -70.0%, 2 more",
+        "Changed: turnover 120.0% since the book of 2020-10-23: 1 name new, 1 gone; CCC -70.0%, 2 more",
         "Trading: 504% a year, both sides, cost 2.52% a year, out of sample",
         "4 rebalances: 2 hrp, 1 equal_weight; 2 at level 1, 1 at level 4; 1 not feasible",
         "Out of sample",
