@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from quantflow.config.methods import COVARIANCE, MEAN, AllowedMethod, Covariance, Mean
-from quantflow.config.sections import NAME, Section, ValidationConfig
+from quantflow.config.sections import NAME, Section, WalkForwardConfig
 
 MetaMethod = Annotated[str, AllowedMethod(sleeves=True)]
 RESERVED = "date"
@@ -98,7 +98,7 @@ class Sleeve(SleeveBounds):
         return self
 
 
-class MetaValidation(ValidationConfig):
+class MetaValidation(WalkForwardConfig):
     """When the walk-forward across sleeves rebalances, and what moving capital between sleeves costs."""
 
     min_history: int = Field(

@@ -49,7 +49,7 @@ METHODS: Mapping[str, Method] = {method.name: method for method in _ROWS}
 
 
 Covariance = Literal["empirical", "shrunk", "oas", "exponential", "denoised"]
-"""How covariances are estimated; ``quantflow.quant.estimators`` defines each."""
+"""How covariances are estimated; ``quantflow.quant.moments.estimators`` defines each."""
 Mean = Literal["empirical", "shrunk", "exponential"]
 """How mean returns are estimated, likewise."""
 

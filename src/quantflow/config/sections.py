@@ -322,12 +322,23 @@ class AllocationConfig(Section):
 Rebalance = Literal["weekly", "monthly", "quarterly"]
 
 
-class ValidationConfig(Section):
-    """When the walk-forward rebalances, and what a trade costs."""
+class WalkForwardConfig(Section):
+    """When a walk-forward rebalances, and what a trade costs."""
 
     rebalance: Rebalance = Field("monthly", description="trades at the close of the last session of each period")
     min_history: int = Field(756, ge=60, description="sessions that come before the first rebalance, itself included")
     commission_bps: float = Field(1.0, ge=0, le=1000, description="commission in basis points of the amount traded")
     slippage_bps: float = Field(
         5.0, ge=0, le=1000, description="half spread and impact in basis points of the amount traded"
+    )
+
+
+class ValidationConfig(WalkForwardConfig):
+    """When the walk-forward rebalances, what a trade costs, and what its returns are compared with."""
+
+    benchmark: str | None = Field(
+        None,
+        min_length=1,
+        description="symbol of the universe, held from the first rebalance on, that the returns are compared with "
+        "besides equal weight",
     )

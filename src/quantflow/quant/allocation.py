@@ -13,8 +13,8 @@ import numpy.typing as npt
 from quantflow.config.extensions import ALLOCATIONS, loaded, registered
 from quantflow.config.methods import METHODS as TABLE
 from quantflow.errors import InfeasibleError, unknown_name
-from quantflow.quant.estimators import DEFAULT, Estimators, prior
 from quantflow.quant.limits import Limits, binding, check_feasible, project
+from quantflow.quant.moments.estimators import DEFAULT, Estimators, prior
 from quantflow.quant.optimum import exact
 
 FloatArray = npt.NDArray[np.float64]

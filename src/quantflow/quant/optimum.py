@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.quant.ldp import least_distance
-from quantflow.quant.limits import Limits
+from quantflow.quant.limits import Limits, least_distance
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from quantflow.config.sections import AllocationConfig
 from quantflow.data.panel import Panel
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.allocation import Allocation, allocate, synthetic_longs
-from quantflow.quant.estimators import Estimators
 from quantflow.quant.limits import GroupCap, Limits
+from quantflow.quant.moments.estimators import Estimators
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -106,7 +106,13 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             made = decide_all(prices.sessions, scheduled, len(prices.symbols), self._decider(inputs, config))
         alive = np.isfinite(prices.close[:, scheduled]).T
         return proof(
-            Market(prices.symbols, prices.sessions, carried_returns(prices.close), equal_weights(alive)),
+            Market(
+                prices.symbols,
+                prices.sessions,
+                carried_returns(prices.close),
+                equal_weights(alive),
+                config.validation.benchmark,
+            ),
             made,
             config.validation,
             config.calendar.annualisation,

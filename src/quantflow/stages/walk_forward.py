@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantflow.config.sections import ValidationConfig
+from quantflow.config.sections import WalkForwardConfig
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.quant import metrics
 from quantflow.quant.backtest import Backtest, DateArray, FloatArray, IntArray, decision_sessions, simulate
@@ -28,12 +28,14 @@ class Market:
         sessions: All sessions, ``datetime64[D]``, increasing.
         returns: Of each session, shape (N, T).
         equal: The benchmark's targets at each scheduled session, shape (K, N).
+        benchmark: The name that is held instead as a second benchmark; None for none.
     """
 
     names: Sequence[str]
     sessions: DateArray
     returns: FloatArray
     equal: FloatArray
+    benchmark: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,7 @@ class Rebalances:
         }
 
 
-def schedule(sessions: DateArray, config: ValidationConfig, what: str) -> IntArray:
+def schedule(sessions: DateArray, config: WalkForwardConfig, what: str) -> IntArray:
     """Return the positions of the sessions to rebalance on.
 
     Args:
@@ -152,7 +154,7 @@ def decide_all(sessions: DateArray, scheduled: IntArray, names: int, decide: Cal
     return Rebalances(scheduled, np.array(positions), np.stack(targets), tuple(held), decisions)
 
 
-def proof(market: Market, made: Rebalances, config: ValidationConfig, year: int) -> dict[str, Any]:
+def proof(market: Market, made: Rebalances, config: WalkForwardConfig, year: int) -> dict[str, Any]:
     """Return ``oos_returns``, ``oos_weights`` and ``metrics`` of what was decided.
 
     Args:
@@ -164,11 +166,33 @@ def proof(market: Market, made: Rebalances, config: ValidationConfig, year: int)
     strategy = simulate(market.returns, made.positions, made.targets, config.commission_bps + config.slippage_bps)
     benchmark = simulate(market.returns, made.scheduled, market.equal)
     shown = market.sessions[made.scheduled[0] :]
-    return {
-        "oos_returns": _stream(shown, strategy, benchmark),
-        "oos_weights": _weights_over_time(market, made),
-        "metrics": _metrics(shown, strategy, benchmark, config, year) | {"rebalances": made.account},
-    }
+    stream = _stream(shown, strategy, benchmark)
+    figures = _metrics(shown, strategy, benchmark, config, year) | {"rebalances": made.account}
+    if market.benchmark is not None:
+        stream["benchmark"] = held = _held(market, market.benchmark, int(made.scheduled[0]))
+        beside = {
+            "symbol": market.benchmark,
+            **metrics.summarise(held, year),
+            **metrics.against(strategy.net, held, year),
+        }
+        figures["benchmark"] = {**beside, "start": figures["strategy"]["start"], "end": figures["strategy"]["end"]}
+    return {"oos_returns": stream, "oos_weights": _weights_over_time(market, made), "metrics": figures}
+
+
+def _held(market: Market, name: str, first: int) -> FloatArray:
+    """Return what a name earns that is held from the close of a session on, before costs."""
+    if name not in market.names:
+        raise DataError(
+            f"validation.benchmark {name!r} has no prices in this run.",
+            hint="Name a symbol of the universe that passes the data checks.",
+        )
+    row = market.returns[list(market.names).index(name)]
+    if not np.isfinite(row[first : first + 1]).all():
+        raise DataError(
+            f"validation.benchmark {name!r} has no price before the first rebalance, {market.sessions[first]}.",
+            hint="Choose one with a longer history, or raise validation.min_history.",
+        )
+    return simulate(row[None, :], np.array([first]), np.ones((1, 1))).gross
 
 
 def summarised(figures: Any) -> tuple[str, bool]:
@@ -207,7 +231,7 @@ def _weights_over_time(market: Market, made: Rebalances) -> pd.DataFrame:
 
 
 def _metrics(
-    sessions: DateArray, strategy: Backtest, benchmark: Backtest, config: ValidationConfig, year: int
+    sessions: DateArray, strategy: Backtest, benchmark: Backtest, config: WalkForwardConfig, year: int
 ) -> dict[str, Any]:
     """Return the figures of the strategy and its benchmark, and what trading cost."""
     span = {"start": str(sessions[0].astype("datetime64[D]")), "end": str(sessions[-1].astype("datetime64[D]"))}

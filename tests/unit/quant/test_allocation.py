@@ -13,8 +13,8 @@ from quantflow.config.methods import Covariance, Mean
 from quantflow.errors import ConfigError, InfeasibleError
 from quantflow.quant import allocation as module
 from quantflow.quant.allocation import allocate, clean, optimise, synthetic_longs
-from quantflow.quant.estimators import COVARIANCES, MEANS, Estimators, prior
 from quantflow.quant.limits import GroupCap, Limits
+from quantflow.quant.moments.estimators import COVARIANCES, MEANS, Estimators, prior
 
 METHODS = ("equal_weight", "inverse_volatility", "min_variance", "max_sharpe", "risk_parity", "hrp")
 

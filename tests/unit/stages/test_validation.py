@@ -280,3 +280,27 @@ def test_levels_are_said(market: dict[str, Any]) -> None:
     summary = ValidationStage().summary(market, found)
     assert f"{levels['4']} at level 4" in summary.note
     assert not summary.degraded
+
+
+def test_a_benchmark_of_choice_is_held_from_the_first_rebalance(market: dict[str, Any]) -> None:
+    """Its stream is the symbol's own returns after the first rebalance; its figures are those of both streams."""
+    found = validate(market, validation={"benchmark": "KO"})
+    frame, block = found["oos_returns"], found["metrics"]["benchmark"]
+    close = market["prices"].frame()["KO"]
+    own = close.pct_change().loc[frame.index]
+    assert frame["benchmark"].iloc[0] == 0.0
+    np.testing.assert_allclose(frame["benchmark"].iloc[1:], own.iloc[1:], atol=1e-14)
+    assert block["symbol"] == "KO"
+    assert block["total_return"] == total_return(frame["benchmark"].to_numpy())
+    assert {"beta", "alpha", "tracking_error", "information_ratio", "up_capture", "down_capture"} < block.keys()
+    assert block["beta"] == pytest.approx(np.polyfit(frame["benchmark"], frame["net"], 1)[0])
+    json.dumps(found["metrics"], allow_nan=False)
+
+
+def test_a_benchmark_without_prices_is_refused(market: dict[str, Any]) -> None:
+    """A symbol that the run does not have, and one that is younger than the first rebalance, are errors that say so."""
+    with pytest.raises(DataError, match="'SPY' has no prices in this run"):
+        validate(market, validation={"benchmark": "SPY"})
+    young = market["prices"].symbols[5]
+    with pytest.raises(DataError, match="no price before the first rebalance"):
+        validate(market, validation={"benchmark": young})

@@ -10,8 +10,8 @@ from quantflow.config.meta import MetaAllocation, SleeveBounds
 from quantflow.errors import InfeasibleError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.allocation import Allocation, FloatArray, allocate
-from quantflow.quant.estimators import Estimators
 from quantflow.quant.limits import Limits
+from quantflow.quant.moments.estimators import Estimators
 
 
 class OptimisationStageConfig(StageConfig):

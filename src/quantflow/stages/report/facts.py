@@ -23,7 +23,7 @@ Inputs = Mapping[str, Any]
 SERIES = (
     ("strategy", "strategy", "net"),
     ("equal_weight", "equal weight", "equal_weight"),
-    ("index", "index", "index"),
+    ("benchmark", "benchmark", "benchmark"),
 )
 """Block of ``metrics``, label, column of ``oos_returns``."""
 LEVELS = {1: "strict", 2: "spectral", 3: "cluster floor", 4: "alpha fallback"}
@@ -118,6 +118,18 @@ def _deflated(inputs: Inputs) -> str:
         return ""
     number = len(others) + 1
     return f", deflated for {plural(number, 'trial')} here {percent(deflated_sharpe(found, [*others, found.ratio]))}"
+
+
+def beside(metrics: Record) -> str:
+    """Return how the strategy did beside the benchmark of the profile's choice; nothing without one."""
+    found = metrics.get("benchmark")
+    if not found:
+        return ""
+    return (
+        f"Against {found['symbol']}: beta {fixed(found['beta'])}, alpha {percent(found['alpha'])} a year, "
+        f"tracking error {percent(found['tracking_error'])}, information ratio {fixed(found['information_ratio'])}, "
+        f"capture {percent(found['up_capture'], 0)} up, {percent(found['down_capture'], 0)} down."
+    )
 
 
 def _odds(returns: Any) -> str:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from quantflow.stages.report.facts import (
     SERIES,
     Inputs,
+    beside,
     certainty,
     column,
     deepest_fall,
@@ -55,7 +56,8 @@ def key_figures(inputs: Inputs) -> Markup:
             lost = [loss(block.get("max_drawdown")), loss(block.get("cvar_95"), 2)]
             rows.append([label, ratios[0], *shares, lost[0], *ratios[1:], lost[1], percent(block.get("hit_rate"))])
     head = ["", "Sharpe", "Return a year", "Volatility", "Deepest fall", "Sortino", "Calmar", "CVaR 95%", "Hit rate"]
-    return joined([table("Key figures, out of sample", head, rows), part("lead", f"{certainty(inputs)}.")])
+    leads = [part("lead", text) for text in (f"{certainty(inputs)}.", beside(metrics)) if text]
+    return joined([table("Key figures, out of sample", head, rows), *leads])
 
 
 def _lines(inputs: Inputs, values: dict[str, FloatArray]) -> list[Line]:

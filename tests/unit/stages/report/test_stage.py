@@ -298,7 +298,7 @@ def test_the_changes_are_whole_on_their_line(name: str, weight: float, inputs: d
     lines = brief({**inputs, "run": {**inputs["run"], "former": former}})
     (told,) = [line for line in lines if line.startswith("Changed: ")]
     assert len(told) <= 100
-    assert re.fullmatch(r"Changed: .* gone(; \S+ -[0-9.,]+%(, \S+ [+-][0-9.,]+%)?(, \d+ more)?)?", told)
+    assert re.fullmatch(r"Changed: .* gone(; \S+ [+-][0-9.,]+%(, \S+ [+-][0-9.,]+%)?(, \d+ more)?)?", told)
 
 
 def test_monthly_returns_compound_to_the_year(inputs: dict[str, Any]) -> None:
@@ -415,14 +415,6 @@ def test_undefined_metrics_give_no_verdict(inputs: dict[str, Any]) -> None:
     assert re.search(r"\bnan\b", text) is None
 
 
-def test_index_joins_the_benchmarks(inputs: dict[str, Any]) -> None:
-    """Where there is an index it is drawn, listed, and part of the brief."""
-    returns = inputs["oos_returns"].assign(index=0.0005)
-    some = {**inputs, "oos_returns": returns, "metrics": {**inputs["metrics"], "index": block(0.5)}}
-    assert page(some).count("tindex") > page(inputs).count("tindex")
-    assert any(line.startswith("  index") for line in brief(some))
-
-
 def test_many_symbols_stay_small() -> None:
     """A page of 33 years and 20 names stays below 300 kB, as one of 500 symbols does."""
     big = made(8300)
@@ -472,3 +464,16 @@ def test_how_rebalances_were_decided_is_on_the_page(inputs: dict[str, Any], read
     assert "Out of sample: 4 rebalances: 2 hrp, 1 equal_weight; 2 at level 1, 1 at level 4; 1 not feasible." in text
     assert "1 rebalance needed a fallback" in text
     assert "singular & sad" in text
+
+
+def test_a_benchmark_of_choice_stands_beside_equal_weight(inputs: dict[str, Any]) -> None:
+    """Page and brief have a row for it, and the page what the strategy is beside it."""
+    chosen = copy.deepcopy(inputs)
+    chosen["oos_returns"]["benchmark"] = 0.001
+    names = ("beta", "alpha", "tracking_error", "information_ratio", "up_capture", "down_capture")
+    chosen["metrics"]["benchmark"] = {**block(0.4), "symbol": "SPY", **dict.fromkeys(names, 0.25)}
+    text = " ".join(Reader(page(chosen)).text.values())
+    assert "Against SPY: beta 0.25, alpha 25.0% a year, tracking error 25.0%, information ratio 0.25" in text
+    assert ", capture 25% up, 25% down." in text
+    assert page(chosen).count("tbenchmark") > page(inputs).count("tbenchmark")
+    assert any(line.startswith("  benchmark    0.40") for line in brief(chosen))

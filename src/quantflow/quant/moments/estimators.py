@@ -46,7 +46,7 @@ MEANS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def _of_correlations(estimator: Any) -> Any:
-    from quantflow.quant.shrinkage import ShrunkCorrelations
+    from quantflow.quant.moments.shrinkage import ShrunkCorrelations
 
     return ShrunkCorrelations(estimator)
 
