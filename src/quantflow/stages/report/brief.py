@@ -109,7 +109,7 @@ def figures(inputs: Inputs) -> Iterator[str]:
         if block := metrics.get(name):
             shares = f"{percent(block.get('cagr')):>8}{percent(block.get('volatility')):>8}"
             yield f"  {label:13}{sharpe(block):<27}{shares}{loss(block.get('max_drawdown')):>10}"
-    yield certainty(inputs)
+    yield from wrapped(certainty(inputs))[:2]
 
 
 def _aside(inputs: Inputs) -> str:

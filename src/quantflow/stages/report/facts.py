@@ -104,10 +104,10 @@ def certainty(inputs: Inputs) -> str:
     probability, least = defined(ours.get("probabilistic_sharpe")), defined(ours.get("min_track_record"))
     if probability is None:
         return "Sharpe above 0: undefined"
-    enough = "no length of record would show it at 95%"
+    enough = "no record is long enough for 95%"
     if least is not None:
-        enough = f"95% needs {count(math.ceil(least))} sessions of {count(ours.get('sessions'))}"
-    return f"Sharpe above 0 with probability {percent(probability)}{_deflated(inputs)}; {enough}"
+        enough = f"95% takes {count(math.ceil(least))} sessions ({count(ours.get('sessions'))} here)"
+    return f"Sharpe above 0: {percent(probability)} probable{_deflated(inputs)}; {enough}"
 
 
 def _deflated(inputs: Inputs) -> str:
@@ -117,7 +117,7 @@ def _deflated(inputs: Inputs) -> str:
     if others is None or found is None:
         return ""
     number = len(others) + 1
-    return f", deflated for {plural(number, 'trial')} here {percent(deflated_sharpe(found, [*others, found.ratio]))}"
+    return f", {percent(deflated_sharpe(found, [*others, found.ratio]))} deflated for {plural(number, 'trial')}"
 
 
 def beside(metrics: Record) -> str:
