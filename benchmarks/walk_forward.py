@@ -44,7 +44,7 @@ def main() -> None:
         "policy.max_winners=20",
         f"allocation.lookback={WINDOW}",
     ]
-    vetoes = [f"policy.{name}='off'" for name in ("max_entropy", "min_efficiency", "max_kurtosis", "max_volatility")]
+    vetoes = [f"policy.{name}='off'" for name in ("max_kurtosis", "max_volatility")]
     profile = load_profile("demo", workspace=Path.cwd(), overrides=all_names + vetoes)
     settings = {**profile.settings(), "as_of": "2022-12-28"}
     instruments = pd.DataFrame(

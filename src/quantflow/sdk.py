@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from quantflow.config.load import find_workspace, load_profile
+from quantflow.data.calendars import as_date
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.stage import SelectionContext, Stage, check_wiring
@@ -29,7 +30,7 @@ class QuantSDK:
         profile: str,
         *,
         run_id: str | None = None,
-        as_of: date | None = None,
+        as_of: date | str | None = None,
         workspace: Path | None = None,
         overrides: Sequence[str] = (),
     ) -> SelectionContext:
@@ -38,16 +39,16 @@ class QuantSDK:
         Args:
             profile: The profile's name.
             run_id: The run's name; generated when None.
-            as_of: The last session to be seen; None for the last completed one.
+            as_of: The last session to be seen, a date or ``"2022-12-28"``; None for the last completed one.
             workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
             overrides: ``section.key=value`` lines that win over the profile.
 
         Raises:
-            ConfigError: If the profile or a value is wrong.
+            ConfigError: If the profile, a value or the date is wrong.
         """
         home = find_workspace(Path.cwd(), workspace)
         loaded = load_profile(profile, workspace=home, overrides=overrides)
-        session = resolve_as_of(loaded, as_of)
+        session = resolve_as_of(loaded, as_date(as_of))
         settings = {**loaded.settings(), "as_of": session.isoformat()}
         layout = Layout.of(home, loaded.execution.store)
         return SelectionContext(run_id or default_run_id(profile, session), profile, session, settings, layout.store)

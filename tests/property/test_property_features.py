@@ -115,6 +115,7 @@ def slow(bars: Bars, i: int, windows: FeatureWindows, annualisation: int) -> dic
     recent = close[max(sessions - 1 - windows.lookback, 0) :]
     returns = recent[1:] / recent[:-1] - 1
     x, path = returns[~np.isnan(returns)], recent[~np.isnan(recent)]
+    out["observations"] = float(len(x))
     out["momentum"] = (
         slow_bar_at(close, sessions - 1 - windows.momentum_skip)
         / slow_bar_at(close, sessions - 1 - windows.momentum_long)

@@ -30,8 +30,8 @@ def cases(draw: st.DrawFn) -> Case:
     values = np.where(rng.random((3, n)) < 0.1, np.nan, rng.random((3, n)))
     vetoes = [
         Veto("max_volatility", values[0], draw(st.floats(0.2, 1.0)), "cap"),
-        Veto("max_entropy", values[1], draw(st.floats(0.1, 0.9)), "cap", 1.0),
-        Veto("hurst_band", values[2], draw(st.floats(0.01, 0.3)), "band", 0.0),
+        Veto("max_entropy_z", values[1], draw(st.floats(0.1, 0.9)), "cap", np.full(n, 1.0)),
+        Veto("min_hurst_z", values[2] - 0.5, draw(st.floats(0.01, 0.3)), "band", 0.0),
     ]
     most = draw(st.integers(1, 25))
     quotas = Quotas(
@@ -105,7 +105,7 @@ def test_level_one_matches_the_plain_definition(case: Case) -> None:
         if pool.alpha[i] >= (quotas.min_alpha or 0.0)
         and not vetoes[0].values[i] > vetoes[0].limit
         and not vetoes[1].values[i] > vetoes[1].limit
-        and not abs(vetoes[2].values[i] - 0.5) < vetoes[2].limit
+        and not abs(vetoes[2].values[i]) < vetoes[2].limit
     ]
     expected = set()
     for group in {(pool.cluster[i], pool.short[i]) for i in passing}:

@@ -116,7 +116,7 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
         "weights": frame(symbols, weight=np.nan_to_num(figures), atom_id=text, **group),
         "allocation": {"method": text, "used": "hrp", "chain": steps, "binding": [text], "infeasible_because": text},
         "oos_returns": pd.DataFrame(
-            dict.fromkeys(("net", "gross", "cost", "turnover", "equal_weight", "index"), returns), index=dates
+            dict.fromkeys(("net", "gross", "cost", "turnover", "equal_weight", "benchmark"), returns), index=dates
         ),
         "oos_weights": pd.DataFrame({"date": dates[:1].repeat(n), "symbol": symbols, "weight": np.nan_to_num(figures)}),
         "metrics": {"annualisation": 252, "strategy": block, "equal_weight": block, "costs": {text: None}},

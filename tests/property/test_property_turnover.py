@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from quantflow.quant.turnover import FloatArray, contributions, turnover
+from quantflow.quant.turnover import FloatArray, contributions, traded, turnover
 from quantflow.review.bridge import joined
 
 BOOKS = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=7), elements=st.floats(-2, 2))
@@ -19,6 +19,15 @@ BOOKS = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, min_side=2, max_
 def test_parts_add_up_to_the_turnover(books: FloatArray) -> None:
     """Whatever the way, the signed parts of its steps sum to the turnover from its first book to its last."""
     assert abs(contributions(books).sum() - turnover(books[0], books[-1])) < 1e-12
+
+
+@given(BOOKS)
+def test_turnover_counts_both_sides(books: FloatArray) -> None:
+    """A book that is replaced whole by other names turns over by the sum of both, by rows or by names."""
+    old, new = ({f"{side}{i}": float(w) for i, w in enumerate(book)} for side, book in zip("ab", books, strict=False))
+    assert abs(traded(old, new) - (np.abs(books[0]).sum() + np.abs(books[1]).sum())) < 1e-12
+    both = ({f"{i}": float(w) for i, w in enumerate(book)} for book in books[:2])
+    assert abs(traded(*both) - turnover(books[0], books[1])) < 1e-12
 
 
 @given(BOOKS)

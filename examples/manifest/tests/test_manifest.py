@@ -16,7 +16,14 @@ from quantflow_manifest.read import imported, keys_of, read_manifest
 MANIFEST: dict[str, Any] = {
     "defaults": {
         "data": {"lookback_days": 500, "interval": "1d"},
-        "selection": {"top_n": 3, "threshold": 0.55, "min_momentum_score": 0.0, "max_clusters": 20},
+        "selection": {
+            "top_n": 3,
+            "max_winners": 20,
+            "max_assets": 30,
+            "threshold": 0.55,
+            "min_momentum_score": 0.0,
+            "max_clusters": 20,
+        },
         "risk": {"cluster_cap": 0.25, "max_weight": 0.15, "profile": "hrp"},
         "backtest": {
             "slippage": 0.0005,
@@ -62,7 +69,7 @@ def test_values_arrive_in_their_sections(home: Path) -> None:
     assert (core.policy.top_n, core.features.lookback, core.clusters.max_clusters) == (2, 500, 20)
     assert (core.validation.slippage_bps, core.validation.commission_bps) == (5.0, 2.0)
     assert (core.validation.min_history, core.validation.rebalance) == (504, "monthly")
-    assert (core.policy.max_entropy, core.policy.hurst_band, core.clusters.distance_threshold) == (0.97, 0.02, 0.55)
+    assert (core.policy.max_winners, core.clusters.distance_threshold) == (20, 0.55)
     assert (core.allocation.method, core.allocation.max_cluster_weight, core.allocation.max_weight) == (
         "hrp",
         0.25,
@@ -89,8 +96,9 @@ def test_aliases_and_meta_profiles_load(home: Path) -> None:
         ("defaults.data.interval", "daily"),
         ("defaults.selection.min_momentum_score", "policy.min_alpha"),
         ("defaults.backtest.test_window", "validation.rebalance"),
-        ("defaults.features.hurst_random_walk_max", "has set policy.hurst_band to 0.02 already"),
-        ("profiles.calm.risk.max_weight", "must be 10 or less"),
+        ("defaults.selection.max_assets", "has set policy.max_winners to 20 already"),
+        ("defaults.features.entropy_max_threshold", "in standard errors of one"),
+        ("profiles.calm.risk.max_weight", "must be 'auto' or 10 or less"),
         ("profiles.calm.selectoin.top_m", "did you mean 'top_n'?"),
         ("profiles.core.alias", '"not a name" cannot be a name'),
         ("profiles.lost", "points to no profile"),

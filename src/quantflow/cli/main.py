@@ -29,6 +29,7 @@ from quantflow.cli.review.checks import checks
 from quantflow.cli.review.diff import diff
 from quantflow.cli.review.inspect import inspect
 from quantflow.cli.review.reproduce import reproduce
+from quantflow.cli.review.trials import trials
 from quantflow.cli.review.why import why
 from quantflow.cli.run.meta import meta
 from quantflow.cli.run.resume import resume
@@ -63,6 +64,7 @@ for command in (
     catchup,
     serve,
     checks,
+    trials,
     gc,
 ):
     app.command(command.__name__)(command)

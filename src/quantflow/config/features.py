@@ -108,6 +108,11 @@ _ROWS = (
         least="28 bars",
         source="Wilder (1978)",
     ),
+    Feature(
+        *("observations", "high", "count"),
+        "returns that the other features are estimated from, those of the last `lookback` sessions",
+        least="nothing",
+    ),
 )
 
 FEATURES: Mapping[str, Feature] = {feature.name: feature for feature in _ROWS}

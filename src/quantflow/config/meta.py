@@ -6,8 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from quantflow.config.methods import AllowedMethod
-from quantflow.config.sections import NAME, Section, ValidationConfig
+from quantflow.config.methods import COVARIANCE, MEAN, AllowedMethod, Covariance, Mean
+from quantflow.config.sections import NAME, Section, WalkForwardConfig
 
 MetaMethod = Annotated[str, AllowedMethod(sleeves=True)]
 RESERVED = "date"
@@ -22,6 +22,8 @@ class MetaAllocation(Section):
         ("hrp", "equal_weight"),
         description="methods tried in this order when the one before fails; the method itself is not tried twice",
     )
+    covariance: Covariance = Field("shrunk", description=COVARIANCE)
+    mean: Mean = Field("empirical", description=MEAN)
     min_weight: float = Field(0.0, ge=0, le=10, description="smallest weight of a sleeve that has none of its own")
     max_weight: float | None = Field(
         None, gt=0, le=10, description="largest weight of a sleeve that has none of its own"
@@ -96,7 +98,7 @@ class Sleeve(SleeveBounds):
         return self
 
 
-class MetaValidation(ValidationConfig):
+class MetaValidation(WalkForwardConfig):
     """When the walk-forward across sleeves begins, and what moving capital between sleeves costs."""
 
     min_history: int = Field(

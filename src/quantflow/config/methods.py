@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
@@ -46,6 +46,18 @@ _ROWS = (
 
 METHODS: Mapping[str, Method] = {method.name: method for method in _ROWS}
 """The built-in methods by name."""
+
+
+Covariance = Literal["empirical", "shrunk", "oas", "exponential", "denoised"]
+"""How covariances are estimated; ``quantflow.quant.moments.estimators`` defines each."""
+Mean = Literal["empirical", "shrunk", "exponential"]
+"""How mean returns are estimated, likewise."""
+
+COVARIANCE = (
+    "how covariances are estimated: sample (empirical), with correlations shrunk (Ledoit-Wolf, or oas), exponential, "
+    "or denoised"
+)
+MEAN = "how means are estimated, which max_sharpe alone uses: sample (empirical), shrunk (James-Stein) or exponential"
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,10 @@ class PublishConfig(Section):
         None, gt=0, le=10, description="Largest weight of one name in the book, long or short, after netting sleeves."
     )
     max_turnover: float | None = Field(
-        None, gt=0, le=20, description="Largest turnover against the book that is there: half the sum of all changes."
+        None,
+        gt=0,
+        le=40,
+        description="Largest turnover against the book that is there, both sides: the sum of all changes of weights.",
     )
 
 

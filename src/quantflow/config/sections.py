@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from quantflow.config.features import FEATURES, Side
-from quantflow.config.methods import AllowedMethod
+from quantflow.config.methods import COVARIANCE, MEAN, AllowedMethod, Covariance, Mean
 from quantflow.errors import unknown_name
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -202,7 +202,7 @@ class PolicyConfig(Section):
 
     max_undefined: Count = Field(
         0,
-        description="Health, safety veto: features missing for a symbol but present for others, count.",
+        description="Health, safety veto: features of the score missing for a symbol but present for others, count.",
         ge=0,
     )
     max_volatility: Limit = Field(
@@ -218,17 +218,26 @@ class PolicyConfig(Section):
         "passes where there is no volume.",
         gt=0.0,
     )
-    max_entropy: Limit = Field(
-        0.98, description="Spectral veto: highest normalised permutation entropy, 0 to 1 (1 = noise).", gt=0.0, lt=1.0
+    max_entropy_z: Limit = Field(
+        None,
+        description="Spectral veto: highest permutation entropy, in standard errors from that of a random walk of the "
+        "same length; -2 keeps what is more orderly than 98 % of random walks.",
+        ge=-10.0,
+        le=5.0,
     )
-    min_efficiency: Limit = Field(
-        0.005, description="Spectral veto: lowest efficiency ratio, 0 to 1 (1 = a straight line).", gt=0.0, lt=1.0
+    min_efficiency_z: Limit = Field(
+        None,
+        description="Spectral veto: lowest efficiency ratio, in standard errors from that of a random walk of the same "
+        "length; 2 keeps what goes straighter than 95 % of random walks.",
+        ge=-1.0,
+        le=10.0,
     )
-    hurst_band: Limit = Field(
-        0.005,
-        description="Spectral veto: a Hurst exponent nearer to 0.5 (a random walk) than this is vetoed.",
+    min_hurst_z: Limit = Field(
+        None,
+        description="Spectral veto: least distance of the Hurst exponent from that of a random walk of the same "
+        "length, on either side, in standard errors; 2 keeps what 5 % of random walks reach.",
         gt=0.0,
-        lt=0.5,
+        le=10.0,
     )
     relaxation: float = Field(
         0.5,
@@ -278,9 +287,15 @@ class AllocationConfig(Section):
         ("hrp", "inverse_volatility", "equal_weight"),
         description="methods tried in this order when the one before fails; the method itself is not tried twice",
     )
+    covariance: Covariance = Field("shrunk", description=COVARIANCE)
+    mean: Mean = Field("empirical", description=MEAN)
     lookback: int = Field(504, ge=60, description="sessions of returns, up to the last one, that the method sees")
     budget: float = Field(1.0, gt=0, le=10, description="gross exposure: the sum of |weight|")
-    max_weight: float | None = Field(None, gt=0, le=10, description="largest |weight| of one name")
+    max_weight: Annotated[Literal["auto"] | Annotated[float, Field(gt=0, le=10)] | None, Switch] = Field(
+        "auto",
+        description="largest |weight| of one name; auto is a quarter of the budget, or twice an equal share where "
+        "fewer than eight names are selected",
+    )
     min_weight: float = Field(0.0, ge=0, le=10, description="smallest |weight| of every name selected")
     max_cluster_weight: float | None = Field(None, gt=0, le=10, description="largest sum of |weight| in one cluster")
     max_sector_weight: float | None = Field(
@@ -292,9 +307,17 @@ class AllocationConfig(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.max_weight is not None and self.min_weight > self.max_weight:
+        if isinstance(self.max_weight, float) and self.min_weight > self.max_weight:
             raise ValueError(f"min_weight {self.min_weight:g} is above max_weight {self.max_weight:g}")
         return self
+
+    def largest(self, names: int) -> float:
+        """Return the largest |weight| that one of so many names may have, at most the budget."""
+        if self.max_weight is None:
+            return self.budget
+        if self.max_weight == "auto":
+            return max(self.min_weight, self.budget * min(1.0, max(0.25, 2.0 / max(names, 1))))
+        return min(self.max_weight, self.budget)
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -318,8 +341,8 @@ class RebalanceConfig(Section):
     )
 
 
-class ValidationConfig(Section):
-    """When the walk-forward begins, and what a trade costs."""
+class WalkForwardConfig(Section):
+    """When a walk-forward begins, and what a trade costs."""
 
     min_history: int = Field(756, ge=60, description="sessions that come before the first rebalance, itself included")
     commission_bps: float = Field(1.0, ge=0, le=1000, description="commission in basis points of the amount traded")
@@ -328,4 +351,15 @@ class ValidationConfig(Section):
     )
     lags: tuple[Annotated[int, Field(ge=0, le=20)], ...] = Field(
         (), description="other lags at which the same decisions are shown in the report, e.g. [0]"
+    )
+
+
+class ValidationConfig(WalkForwardConfig):
+    """When the walk-forward begins, what a trade costs, and what its returns are compared with."""
+
+    benchmark: str | None = Field(
+        None,
+        min_length=1,
+        description="symbol of the universe, held from the first rebalance on, that the returns are compared with "
+        "besides equal weight",
     )

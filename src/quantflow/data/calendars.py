@@ -18,6 +18,24 @@ _LOOK_BACK = timedelta(days=30)
 _EARLIEST = date(1900, 1, 1)
 
 
+def as_date(asked: date | str | None) -> date | None:
+    """Return the date that a program asks for; a moment's date, and None as it is.
+
+    Raises:
+        ConfigError: If a text is not a date as ``2022-12-28``.
+    """
+    if isinstance(asked, datetime):
+        return asked.date()
+    if asked is None or isinstance(asked, date):
+        return asked
+    try:
+        return date.fromisoformat(asked)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"as_of {asked!r} is not a date.", hint='Give a date, or a text such as "2022-11-30".'
+        ) from None
+
+
 def sessions(name: str, start: date, end: date) -> SessionArray:
     """Return the sessions from *start* to *end*, both included.
 

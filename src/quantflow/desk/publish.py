@@ -15,6 +15,7 @@ from quantflow.desk.promise import promised
 from quantflow.desk.track import TRACK, text_of, track
 from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
 from quantflow.pipeline.replay import ancestors, reach_of
+from quantflow.quant.turnover import traded
 from quantflow.runs.book import FACTS, Book, current, holds, place_of, publishing, put, stale_file, tidy, write_stale
 from quantflow.runs.decision import POSITION, current_position
 from quantflow.runs.exports import EXPORTS, REPORT
@@ -163,7 +164,7 @@ def held_back(run: Run, config: PublishConfig, there: Book | None) -> Iterator[s
     if gross > budget + TOLERANCE:
         yield f"the weights sum to {gross:.4f} in absolute terms, beyond the budget {budget:.4f}"
     if there is not None and config.max_turnover is not None:
-        turnover = sum(abs(weights.get(n, 0.0) - there.weights.get(n, 0.0)) for n in {*weights, *there.weights}) / 2
+        turnover = traded(there.weights, weights)
         if turnover > config.max_turnover + TOLERANCE:
             yield f"the turnover is {turnover:.2%}, beyond publish.max_turnover {config.max_turnover:.2%}"
     yield from _impossible(run.load("metrics")["strategy"])

@@ -14,12 +14,16 @@ from quantflow.config.extensions import ALLOCATIONS, loaded, registered
 from quantflow.config.methods import METHODS as TABLE
 from quantflow.errors import InfeasibleError, unknown_name
 from quantflow.quant.limits import Limits, binding, check_feasible, project
+from quantflow.quant.moments.estimators import DEFAULT, Estimators, prior
+from quantflow.quant.optimum import exact
 
 FloatArray = npt.NDArray[np.float64]
-Rule = Callable[[FloatArray, Limits], FloatArray]
-"""An allocation method: given returns, shape (T, N), finite, oldest first, and limits with a budget of 1, it returns
-weights that are not negative, shape (N,). They are scaled and moved to keep the limits afterwards. An error of
+PluginRule = Callable[[FloatArray, Limits], FloatArray]
+"""A package's allocation method: given returns, shape (T, N), finite, oldest first, and limits with a budget of 1, it
+returns weights that are not negative, shape (N,). They are scaled and moved to keep the limits afterwards. An error of
 ``ValueError`` or ``ArithmeticError`` says that there are none: the next method is tried."""
+Rule = Callable[[FloatArray, Limits, Estimators], FloatArray]
+"""A built-in method, which is also given how covariance and mean are estimated."""
 
 MIN_SESSIONS = 60
 """Sessions with a return of every name that a method which estimates risk needs."""
@@ -86,7 +90,9 @@ def synthetic_longs(returns: FloatArray, signs: FloatArray) -> FloatArray:
     return np.asarray(returns * signs[:, None])
 
 
-def allocate(returns: FloatArray, limits: Limits, methods: Sequence[str]) -> Allocation:
+def allocate(
+    returns: FloatArray, limits: Limits, methods: Sequence[str], estimators: Estimators = DEFAULT
+) -> Allocation:
     """Return the weights of the first method that gives some.
 
     Args:
@@ -94,6 +100,7 @@ def allocate(returns: FloatArray, limits: Limits, methods: Sequence[str]) -> All
             sessions on which all names have a return are used.
         limits: What the weights must keep.
         methods: Method names in the order in which they are tried.
+        estimators: How covariance and mean are estimated.
 
     Raises:
         InfeasibleError: If no weights keep the limits (naming the limit and the smallest change that fixes it), or
@@ -103,7 +110,7 @@ def allocate(returns: FloatArray, limits: Limits, methods: Sequence[str]) -> All
     complete = np.ascontiguousarray(returns[:, np.isfinite(returns).all(axis=0)].T)
     attempts: list[Attempt] = []
     for method in methods:
-        weights = _attempt(method, complete, limits, attempts)
+        weights = _attempt(method, complete, limits, estimators, attempts)
         if weights is not None:
             return Allocation(weights, tuple(attempts), binding(weights, limits))
     raise InfeasibleError(
@@ -112,11 +119,13 @@ def allocate(returns: FloatArray, limits: Limits, methods: Sequence[str]) -> All
     )
 
 
-def _attempt(method: str, complete: FloatArray, limits: Limits, attempts: list[Attempt]) -> FloatArray | None:
+def _attempt(
+    method: str, complete: FloatArray, limits: Limits, estimators: Estimators, attempts: list[Attempt]
+) -> FloatArray | None:
     from skfolio.exceptions import SkfolioError
 
     try:
-        weights = optimise(method, complete, limits)
+        weights = optimise(method, complete, limits, estimators)
     except (SkfolioError, UserWarning, InfeasibleError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         reason = error.message if isinstance(error, InfeasibleError) else str(error).split("\n")[0]
         attempts.append(Attempt(method, "failed", reason[:200].rstrip(".")))
@@ -125,7 +134,7 @@ def _attempt(method: str, complete: FloatArray, limits: Limits, attempts: list[A
     return weights
 
 
-def optimise(method: str, returns: FloatArray, limits: Limits) -> FloatArray:
+def optimise(method: str, returns: FloatArray, limits: Limits, estimators: Estimators = DEFAULT) -> FloatArray:
     """Return the clean weights of one method.
 
     The convex methods take the limits as constraints of their own problem. Equal weight, inverse volatility and
@@ -135,18 +144,21 @@ def optimise(method: str, returns: FloatArray, limits: Limits) -> FloatArray:
         method: A name of ``quantflow.config.methods``, or one that a package registers.
         returns: Simple returns, shape (T, N), finite.
         limits: Feasible limits.
+        estimators: How covariance and mean are estimated.
 
     Raises:
-        InfeasibleError: If there are fewer than 60 sessions for a method that estimates risk.
+        InfeasibleError: If there are fewer than 60 sessions, or a name without risk, for a method that estimates it.
         SkfolioError: If the estimator finds no weights.
         ValueError: If its weights are not finite.
     """
     if limits.names == 1:
         return np.array([limits.budget])
-    if (known := TABLE.get(method)) is None or known.estimates:
+    rule, known, unit = find_rule(method), TABLE.get(method), limits.unit()
+    if known is None or known.estimates:
         _check_history(returns)
-    unit = limits.unit()
-    found = np.maximum(np.asarray(find_rule(method)(returns, unit), dtype=np.float64), 0.0)
+    if known is not None and known.estimates:
+        _check_risk(returns)
+    found = np.maximum(np.asarray(rule(returns, unit, estimators), dtype=np.float64), 0.0)
     if not np.isfinite(found).all() or found.sum() <= 0:
         raise ValueError("the weights are not finite")
     return clean(project(np.where(found < DUST, 0.0, found), unit), unit) * limits.budget
@@ -157,16 +169,33 @@ def _check_history(returns: FloatArray) -> None:
         raise InfeasibleError(f"{len(returns)} sessions have a return of every name, {MIN_SESSIONS} are needed")
 
 
-def _by_skfolio(estimator: Callable[[Any, Limits], Any]) -> Rule:
-    """Return the rule that fits an estimator, given skfolio's module of them and the limits."""
+def _check_risk(returns: FloatArray) -> None:
+    # A shrunk covariance lends a constant name some variance, and so the largest weight.
+    if still := int((np.ptp(returns, axis=0) == 0.0).sum()):
+        raise InfeasibleError(f"the returns of {still} name{'' if still == 1 else 's'} are constant, without any risk")
 
-    def weights(returns: FloatArray, limits: Limits) -> FloatArray:
+
+def _by_skfolio(estimator: Callable[..., Any], *, mean: bool = False, exactly: bool = False) -> Rule:
+    """Return the rule that fits an estimator, given skfolio's module of them, the limits, and what is estimated.
+
+    Args:
+        estimator: ``estimator(module, limits, prior_estimator=...)``.
+        mean: Whether its objective is the ratio of mean to deviation.
+        exactly: Whether the solver's weights are moved to the exact optimum.
+    """
+
+    def weights(returns: FloatArray, limits: Limits, estimators: Estimators) -> FloatArray:
         from skfolio import optimization  # a second to import
         from sklearn import config_context
 
         with config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*inaccurate.*", category=UserWarning)
-            return np.asarray(estimator(optimization, limits).fit(returns).weights_)
+            fitted = estimator(optimization, limits, prior_estimator=prior(estimators)).fit(returns)
+        found = np.asarray(fitted.weights_)
+        if not exactly:
+            return found
+        known = fitted.prior_estimator_.return_distribution_
+        return exact(found, np.asarray(known.covariance), np.asarray(known.mu) if mean else None, limits)
 
     return weights
 
@@ -177,23 +206,25 @@ def _convex(limits: Limits) -> dict[str, Any]:
     return bounds | ({"left_inequality": limits.matrix, "right_inequality": limits.caps} if limits.groups else {})
 
 
+def _mean_risk(objective: str) -> Callable[..., Any]:
+    return lambda lib, limits, **known: lib.MeanRisk(
+        objective_function=getattr(lib.ObjectiveFunction, objective), **_convex(limits), **known
+    )
+
+
 RULES: Mapping[str, Rule] = {
-    "equal_weight": lambda returns, limits: np.full(limits.names, 1.0 / limits.names),
-    "inverse_volatility": _by_skfolio(lambda lib, limits: lib.InverseVolatility()),
-    "min_variance": _by_skfolio(
-        lambda lib, limits: lib.MeanRisk(objective_function=lib.ObjectiveFunction.MINIMIZE_RISK, **_convex(limits))
-    ),
-    "max_sharpe": _by_skfolio(
-        lambda lib, limits: lib.MeanRisk(objective_function=lib.ObjectiveFunction.MAXIMIZE_RATIO, **_convex(limits))
-    ),
-    "risk_parity": _by_skfolio(lambda lib, limits: lib.RiskBudgeting(**_convex(limits))),
-    "hrp": _by_skfolio(lambda lib, limits: lib.HierarchicalRiskParity()),
+    "equal_weight": lambda returns, limits, estimators: np.full(limits.names, 1.0 / limits.names),
+    "inverse_volatility": _by_skfolio(lambda lib, limits, **known: lib.InverseVolatility(**known)),
+    "min_variance": _by_skfolio(_mean_risk("MINIMIZE_RISK"), exactly=True),
+    "max_sharpe": _by_skfolio(_mean_risk("MAXIMIZE_RATIO"), mean=True, exactly=True),
+    "risk_parity": _by_skfolio(lambda lib, limits, **known: lib.RiskBudgeting(**_convex(limits), **known)),
+    "hrp": _by_skfolio(lambda lib, limits, **known: lib.HierarchicalRiskParity(**known)),
 }
 """The built-in methods by name; ``quantflow.config.methods`` defines each."""
 
 
 def find_rule(method: str) -> Rule:
-    """Return the rule of a method: a built-in one, or what a package registers under that name.
+    """Return the rule of a method: a built-in one, or what a package registers under that name, which estimates itself.
 
     Raises:
         ConfigError: If there is none, naming the nearest, or it cannot be imported.
@@ -203,8 +234,8 @@ def find_rule(method: str) -> Rule:
     points = registered(ALLOCATIONS)
     if method not in points:
         raise unknown_name("allocation method", method, [*RULES, *points])
-    rule: Rule = loaded(points[method], "Allocation method")
-    return rule
+    rule: PluginRule = loaded(points[method], "Allocation method")
+    return lambda returns, limits, estimators: rule(returns, limits)
 
 
 def clean(weights: FloatArray, limits: Limits) -> FloatArray:

@@ -345,7 +345,7 @@ def _adx(close: FloatArray, high: FloatArray, low: FloatArray, first: int) -> fl
 
 KERNEL_COLUMNS = (
     *("momentum", "volatility", "skewness", "kurtosis", "cvar", "entropy"),
-    *("efficiency", "hurst", "drawdown", "liquidity", "trend", "adx"),
+    *("efficiency", "hurst", "drawdown", "liquidity", "trend", "adx", "observations"),
 )
 """The features that ``fill_rows`` makes, in the order of its columns."""
 
@@ -364,7 +364,7 @@ def fill_rows(
             shape (n, 0) where the market has none.
         windows: Lookback, momentum's long and short lag, and the trend's average, in sessions.
         scale: What the standard deviation per session is multiplied by to annualise it.
-        out: Where to write, shape (n, 12).
+        out: Where to write, shape (n, 13).
     """
     close, high, low, volume, raw = bars
     lookback, long, skip, average = windows
@@ -376,6 +376,7 @@ def fill_rows(
         row, values = close[i], out[i]
         values[:] = np.nan
         n, values[6], values[8] = _follow(row, first, returns, solid)
+        values[12] = n
         deviation, skewness, kurtosis = _moments(solid, n)
         values[0] = _bar_at(row, sessions - 1 - skip) / _bar_at(row, sessions - 1 - long) - 1.0
         values[1], values[2], values[3] = deviation * scale, skewness, kurtosis

@@ -280,14 +280,34 @@ def _least_distance(weights: FloatArray, limits: Limits) -> FloatArray:
     floor_ = np.concatenate([limits.lows, -limits.highs, -limits.caps])
     h = np.append(floor_, [limits.budget, -limits.budget]) - sides @ weights
     g = sides * scale
-    norms = np.sqrt((g * g).sum(axis=1))
-    system = np.vstack([(g / norms[:, None]).T, h / norms])
-    target = np.append(np.zeros(n), 1.0)
-    multipliers, distance = scipy.optimize.nnls(system, target, maxiter=100 * len(h))
-    residual = system @ multipliers - target
-    if distance < sqrt(np.finfo(float).eps):
+    if (moved := least_distance(g, h)) is None:
         raise InfeasibleError("No portfolio keeps the limits.", hint="Relax the caps in the allocation section.")
-    return np.asarray(np.clip(weights - scale * residual[:-1] / residual[-1], limits.low, limits.high))
+    return np.asarray(np.clip(weights + scale * moved, limits.low, limits.high))
+
+
+def least_distance(sides: FloatArray, floors: FloatArray) -> FloatArray | None:
+    """Return the x of least Euclidean norm with ``sides @ x >= floors``; None where there is none.
+
+    It is exact up to rounding: a non-negative least squares problem, solved by active sets.
+
+    Args:
+        sides: Shape (M, N), no row all zero.
+        floors: Shape (M,).
+
+    Raises:
+        RuntimeError: If the active sets do not settle.
+
+    Source:
+        Lawson and Hanson (1974), Solving Least Squares Problems, chapter 23 (problem LDP).
+    """
+    norms = np.sqrt((sides * sides).sum(axis=1))
+    system = np.vstack([(sides / norms[:, None]).T, floors / norms])
+    target = np.append(np.zeros(sides.shape[1]), 1.0)
+    multipliers, distance = scipy.optimize.nnls(system, target, maxiter=100 * len(floors))
+    if distance < sqrt(np.finfo(float).eps):
+        return None
+    residual = system @ multipliers - target
+    return np.asarray(-residual[:-1] / residual[-1])
 
 
 def binding(weights: FloatArray, limits: Limits) -> tuple[str, ...]:

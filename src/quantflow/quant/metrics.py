@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.errors import DataError
+from quantflow.quant.significance import NOISE, figures
 
 FloatArray = npt.NDArray[np.float64]
-
-NOISE = 1e-14
-"""A deviation below this is rounding, not risk."""
+BoolArray = npt.NDArray[np.bool_]
 
 
 def summarise(returns: FloatArray, annualisation: int) -> dict[str, Any]:
@@ -33,6 +32,7 @@ def summarise(returns: FloatArray, annualisation: int) -> dict[str, Any]:
         "cagr": growth,
         "volatility": volatility(returns, annualisation),
         "sharpe": sharpe(returns, annualisation),
+        **figures(returns, annualisation),
         "sortino": sortino(returns, annualisation),
         "max_drawdown": drawdown,
         "calmar": growth / drawdown if drawdown > NOISE else None,
@@ -134,6 +134,60 @@ def cost_drag(gross: FloatArray, net: FloatArray, annualisation: int) -> float:
 def final_cost(cost: FloatArray) -> float:
     """Return the share of final wealth that costs took: 1 - prod(1 - cost)."""
     return -expm1(sum(log1p(-float(c)) for c in cost))
+
+
+def against(returns: FloatArray, benchmark: FloatArray, annualisation: int) -> dict[str, float | None]:
+    """Return all figures of a stream beside a benchmark of the same sessions by name.
+
+    Raises:
+        DataError: If the streams differ in length, or are empty.
+    """
+    if returns.shape != benchmark.shape or not len(returns):
+        raise DataError(f"A stream of {len(returns)} sessions has a benchmark of {len(benchmark)}.")
+    slope = beta(returns, benchmark)
+    return {
+        "beta": slope,
+        "alpha": None if slope is None else float(returns.mean() - slope * benchmark.mean()) * annualisation,
+        "tracking_error": volatility(returns - benchmark, annualisation),
+        "information_ratio": information_ratio(returns, benchmark, annualisation),
+        "up_capture": capture(returns, benchmark, benchmark > 0.0),
+        "down_capture": capture(returns, benchmark, benchmark < 0.0),
+    }
+
+
+def beta(returns: FloatArray, benchmark: FloatArray) -> float | None:
+    """Return the slope of the stream on its benchmark: covariance over the benchmark's variance.
+
+    ``alpha`` is what is left of the mean, times A: mean(r) - beta mean(b).
+
+    Source:
+        Jensen (1968), The Performance of Mutual Funds in the Period 1945-1964.
+    """
+    away = benchmark - benchmark.mean()
+    spread = float(away @ away)
+    return float(away @ (returns - returns.mean())) / spread if spread > NOISE**2 * len(away) else None
+
+
+def information_ratio(returns: FloatArray, benchmark: FloatArray, annualisation: int) -> float | None:
+    """Return the mean difference over its standard deviation (n - 1, the tracking error), times sqrt(A).
+
+    Source:
+        Goodwin (1998), The Information Ratio.
+    """
+    error = volatility(returns - benchmark, annualisation)
+    return None if error is None or error <= NOISE else float((returns - benchmark).mean()) * annualisation / error
+
+
+def capture(returns: FloatArray, benchmark: FloatArray, when: BoolArray) -> float | None:
+    """Return the stream's geometric mean return in the sessions *when*, over the benchmark's there; 1 is all of it."""
+    if not when.any():
+        return None
+    ours, theirs = (_geometric_mean(stream[when]) for stream in (returns, benchmark))
+    return ours / theirs if abs(theirs) > NOISE else None
+
+
+def _geometric_mean(returns: FloatArray) -> float:
+    return -1.0 if bool((returns <= -1.0).any()) else expm1(float(np.log1p(returns).mean()))
 
 
 def _check(returns: FloatArray) -> None:

@@ -62,16 +62,18 @@ class Veto:
     Attributes:
         rule: Its name.
         values: Shape (N,).
-        limit: A cap or floor that may be touched, or the half width of a band around 0.5 that may not be entered.
+        limit: A cap or floor that may be touched, or the half width of a band around 0 that may not be entered; one for
+            all, or each symbol's own, shape (N,).
         side: Which of these.
-        vacuous: For a spectral veto the limit at which it vetoes nothing; None for a safety veto, never relaxed.
+        vacuous: For a spectral veto the limit, or limits, at which it vetoes nothing; None for a safety veto, never
+            relaxed.
     """
 
     rule: str
     values: FloatArray
-    limit: float
+    limit: float | FloatArray
     side: Literal["cap", "floor", "band"]
-    vacuous: float | None = None
+    vacuous: float | FloatArray | None = None
 
     def relaxed(self, share: float) -> Veto:
         """Return the veto with its limit moved by *share* of the way to the vacuous one; a safety veto unchanged."""
@@ -82,11 +84,11 @@ class Veto:
     def judge(self) -> tuple[FloatArray, FloatArray]:
         """Return the limit of each symbol and its margin, (N,) each: negative is vetoed, NaN is undefined."""
         if self.side == "band":
-            away = np.where(self.values < 0.5, -1.0, 1.0)
-            limit = 0.5 + away * self.limit
+            away = np.where(self.values < 0.0, -1.0, 1.0)
+            limit = away * self.limit
             return limit, (self.values - limit) * away
         margin = self.values - self.limit
-        return np.full(margin.shape, self.limit), margin if self.side == "floor" else -margin
+        return np.broadcast_to(self.limit, margin.shape), margin if self.side == "floor" else -margin
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, TypedDict
 
 from quantflow.errors import ConfigError
+from quantflow.quant.turnover import traded
 from quantflow.runs.find import list_runs
 from quantflow.runs.run import Meta, Run
 from quantflow.types import Json
@@ -38,7 +39,7 @@ class Comparison:
         environment: By package, and ``cpu``.
         counts: By stage: symbols left over.
         weights: By symbol: signed fractions of capital, largest change first.
-        turnover: Half the sum of the absolute changes of weight.
+        turnover: Sum of the absolute changes of weight, both sides.
         first: The first stage whose results differ; empty when none does.
         because: What that stage's key says: its code, its settings, or its inputs.
     """
@@ -100,7 +101,7 @@ def compare(before: Run, after: Run) -> Comparison:
         environment=_differing({**one.versions, "cpu": one.cpu}, {**two.versions, "cpu": two.cpu}),
         counts=_differing(_left(before), _left(after)),
         weights={name: moved[name] for name in sorted(moved, key=lambda name: (-sizes[name], name))},
-        turnover=sum(sizes.values()) / 2,
+        turnover=traded(left, right),
         first=first,
         because=_because(before, after, first),
     )

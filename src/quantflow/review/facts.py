@@ -8,6 +8,7 @@ from quantflow.review.restated import restatement
 from quantflow.runs.book import current
 from quantflow.runs.run import Meta, Run
 from quantflow.runs.sleeves import PRICED
+from quantflow.runs.trials import share_names
 from quantflow.types import Json
 
 
@@ -32,6 +33,7 @@ def facts_of(run: Run) -> Json:
         "former": _former(run),
         "decision": header.decision.json(),
         "position": header.position.json() if header.position else None,
+        "trials": _trials(run),
         "versions": header.versions,
         "cpu": header.cpu,
         "config": header.settings,
@@ -58,6 +60,13 @@ def _former(run: Run) -> Json | None:
     if book is None or book.run_id == run.id or book.as_of > run.as_of.isoformat():
         return None
     return {"run_id": book.run_id, "as_of": book.as_of, "weights": dict(book.weights)}
+
+
+def _trials(run: Run) -> list[float] | None:
+    """Return the ratios of the other settings that were tried on the run's data; None of a meta run."""
+    if isinstance(run, Meta):
+        return None
+    return [trial.ratio for trial in run.header.trials if share_names(run, trial)]
 
 
 def _sleeves(run: Run) -> Json:

@@ -27,6 +27,7 @@ from quantflow.runs.plan import Planned, Planner
 from quantflow.runs.record import RunRecord
 from quantflow.runs.run import Run, open_run
 from quantflow.runs.sleeves import SleeveLink, config_hash
+from quantflow.runs.trials import tried
 
 
 def default_run_id(profile: str, as_of: date) -> str:
@@ -108,7 +109,8 @@ def _created(profile: Profile | MetaProfile, record: RunRecord, begun: Header) -
     with owned(record.folder):
         refuse_existing(record)
         sleeves = _write_sleeves(profile, record, header) if isinstance(profile, MetaProfile) else ()
-        record.create(replace(header, sleeves=sleeves))
+        trials = () if isinstance(profile, MetaProfile) else tried(profile.settings(), begun.as_of, record.workspace)
+        record.create(replace(header, sleeves=sleeves, trials=trials))
     return open_run(record.workspace, record.id)
 
 

@@ -101,6 +101,21 @@ class SleeveFailure:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """Settings that were tried, and how they did.
+
+    Attributes:
+        settings: A hash of the settings that change weights.
+        run_id: The newest complete run of them.
+        ratio: The Sharpe ratio of its walk-forward after costs, per session.
+    """
+
+    settings: str
+    run_id: str
+    ratio: float
+
+
+@dataclass(frozen=True)
 class Header:
     """What was asked for, and where and when.
 
@@ -119,6 +134,7 @@ class Header:
         position: What the profile's book held before the run; None where nothing was.
         sleeves: The ids of a meta run's sleeves, in order.
         failed: The sleeves that a meta run goes on without.
+        trials: Other settings that had been tried when a selection run was created; see ``runs.trials``.
         run_id: The run.
         created: When, ISO, UTC.
         sequence: A number larger than that of any run created before in the workspace.
@@ -142,6 +158,7 @@ class Header:
     position: Position | None = None
     sleeves: tuple[str, ...] = ()
     failed: tuple[SleeveFailure, ...] = ()
+    trials: tuple[Trial, ...] = ()
     run_id: str = ""
     created: str = ""
     sequence: int = 0
@@ -177,6 +194,7 @@ class Header:
             "position": Position.from_json(position) if position else None,
             "sources": {name: _source(found) for name, found in data.get("sources", {}).items()},
             "failed": tuple(SleeveFailure(**failure) for failure in data.get("failed", ())),
+            "trials": tuple(Trial(**trial) for trial in data.get("trials", ())),
             **{name: tuple(data.get(name, ())) for name in ("stages", "sleeves", "flow_runs")},
         }
         return cls(**{**{name: data[name] for name in cls.__dataclass_fields__ if name in data}, **typed})

@@ -12,6 +12,7 @@ from quantflow.data.panel import Panel
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.allocation import Allocation, allocate, synthetic_longs
 from quantflow.quant.limits import GroupCap, Limits
+from quantflow.quant.moments.estimators import Estimators
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,9 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         """
         atoms = inputs["atoms"].sort_values("symbol", kind="stable")
         limits = _limits(atoms, config.allocation)
-        found = allocate(_returns(inputs["prices"], atoms, config.allocation.lookback), limits, config.allocation.chain)
+        chosen = config.allocation
+        returns = _returns(inputs["prices"], atoms, chosen.lookback)
+        found = allocate(returns, limits, chosen.chain, Estimators(chosen.covariance, chosen.mean))
         return {"weights": _weights(atoms, found), "allocation": found.record}
 
     def modules(self) -> frozenset[str]:
@@ -66,12 +69,12 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
 
 
 def _limits(atoms: pd.DataFrame, config: AllocationConfig) -> Limits:
-    high = config.budget if config.max_weight is None else min(config.max_weight, config.budget)
     caps = (
         _cap("max_cluster_weight", "clusters", atoms["cluster"], config.max_cluster_weight),
         _cap("max_sector_weight", "sectors", atoms["sector"].fillna("").astype(str), config.max_sector_weight),
     )
-    return Limits(len(atoms), config.budget, config.min_weight, high, tuple(cap for cap in caps if cap is not None))
+    kept = tuple(cap for cap in caps if cap is not None)
+    return Limits(len(atoms), config.budget, config.min_weight, config.largest(len(atoms)), kept)
 
 
 def _cap(name: str, noun: str, labels: pd.Series, cap: float | None) -> GroupCap | None:

@@ -11,6 +11,7 @@ import numpy as np
 from quantflow.config.sections import PolicyConfig
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step
+from quantflow.quant import random_walk
 from quantflow.quant.policy import LEVELS, UNSCORED, Decisions, FloatArray, Pool, Quotas, Veto, apply_level, undecided
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ NO_SECTOR = frozenset({"", "unknown"})
 """Sector names, in lower case, that say that there is none."""
 
 HEALTH = "max_undefined"
-"""The health veto, on the number of features that are missing for a symbol and present for others."""
+"""The health veto, on the number of weighted features that are missing for a symbol and present for others."""
 
 VETOES: tuple[tuple[str, str, Literal["cap", "floor", "band"], float | None], ...] = (
     (HEALTH, HEALTH, "cap", None),
@@ -28,13 +29,14 @@ VETOES: tuple[tuple[str, str, Literal["cap", "floor", "band"], float | None], ..
     ("max_kurtosis", "kurtosis", "cap", None),
     ("max_drawdown", "drawdown", "cap", None),
     ("min_liquidity", "liquidity", "floor", None),
-    ("max_entropy", "entropy", "cap", 1.0),
-    ("min_efficiency", "efficiency", "floor", 0.0),
-    ("hurst_band", "hurst", "band", 0.0),
+    ("max_entropy_z", "entropy", "cap", 1.0),
+    ("min_efficiency_z", "efficiency", "floor", 0.0),
+    ("min_hurst_z", "hurst", "band", None),
 )
-"""Rule (the option that holds its limit), feature, kind of limit, and for spectral vetoes the limit without effect.
+"""Rule (the option that holds its limit), feature, kind of limit, and the value of the feature that nothing is beyond.
 
-In the order in which they are looked at: safety vetoes first.
+In the order in which they are looked at: safety vetoes first. A rule on a feature of ``random_walk`` is a spectral
+veto: it looks at the feature in standard errors.
 """
 
 
@@ -102,9 +104,9 @@ def _table(inputs: Inputs) -> _Table:
             f"{symbols[cluster < 0][0]!r} has features but no cluster.",
             hint="Features and clusters must be made from the same prices.",
         )
-    values = features.to_numpy(dtype=np.float64)
-    columns = dict(zip(features.columns, values.T, strict=True))
-    columns[HEALTH] = _undefined(values)
+    columns = dict(zip(features.columns, features.to_numpy(dtype=np.float64).T, strict=True))
+    weighted = [name for name in features.columns if f"c_{name}" in scores.columns]
+    columns[HEALTH] = _undefined(features[weighted].to_numpy(dtype=np.float64))
     alpha = _lookup(scores["alpha_score"], symbols, np.nan).astype(np.float64)
     direction = _lookup(scores["direction"], symbols, "")
     sector = _lookup(inputs["instruments"]["sector"], symbols, "")
@@ -132,11 +134,28 @@ def _sector_codes(sectors: Any) -> Any:
 
 def _vetoes(features: dict[str, FloatArray], policy: PolicyConfig) -> list[Veto]:
     """Return the vetoes that are switched on."""
-    return [
-        Veto(rule, features[feature], getattr(policy, rule), side, vacuous)
-        for rule, feature, side, vacuous in VETOES
-        if getattr(policy, rule) is not None
-    ]
+    found = []
+    for rule, feature, side, extreme in VETOES:
+        limit = getattr(policy, rule)
+        if limit is not None and feature in random_walk.FEATURES:
+            found.append(_spectral(rule, feature, features, limit, side, extreme))
+        elif limit is not None:
+            found.append(Veto(rule, features[feature], limit, side))
+    return found
+
+
+def _spectral(
+    rule: str,
+    feature: str,
+    features: dict[str, FloatArray],
+    limit: float,
+    side: Literal["cap", "floor", "band"],
+    extreme: float | None,
+) -> Veto:
+    number = features["observations"]
+    values = random_walk.standard_errors(feature, features[feature], number)
+    vacuous = 0.0 if extreme is None else random_walk.standard_errors(feature, np.full(len(number), extreme), number)
+    return Veto(rule, values, limit, side, vacuous)
 
 
 def _winners(table: _Table, decided: Decisions) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from quantflow.pipeline.replay import ancestors, known_at, reach_of, seen
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray, carried_returns, equal_weights
 from quantflow.stages.holding import incumbent
-from quantflow.stages.walk_forward import Decide, Market, Rules, proof, schedule, summarised, walk
+from quantflow.stages.walk_forward import Decide, Decision, Market, Rules, proof, schedule, summarised, walk
 
 REPLAYED = ("features", "inference", "clustering", "policy", "synthesis", "allocation")
 """The built-in stages that weights come from."""
@@ -116,7 +116,8 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         able = usable(prices, scheduled, config.data, roster)
         returns = with_last_moves(carried_returns(prices.close), prices, roster, config.data)
         can_trade = tradable(prices, config.data)
-        market = Market(prices.symbols, prices.sessions, returns, can_trade, equal_weights(able))
+        benchmark = config.validation.benchmark
+        market = Market(prices.symbols, prices.sessions, returns, can_trade, equal_weights(able), benchmark)
         with in_the_background():
             decide = self._decider(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
             made, earned = walk(market, scheduled, rules, decide)
@@ -132,7 +133,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
         reach = reach_of(self.chain, settings, ("prices", *self.sources))
 
-        def decide(position: int, held: FloatArray) -> FloatArray:
+        def decide(position: int, held: FloatArray) -> Decision:
             session = prices.sessions[position]
             then = seen(prices, position, reach, able[position])
             if not then.symbols:
@@ -140,10 +141,12 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             known = {name: known_at(name, inputs[name], session, then.symbols, reach) for name in self.sources}
             those = instruments.loc[list(then.symbols)]
             values = {"prices": then, "instruments": those, INCUMBENT: incumbent(prices.symbols, held), **known}
-            weights = play(self.chain, values, {**settings, "as_of": str(session)}, replay=True)["weights"]
+            made = play(self.chain, values, {**settings, "as_of": str(session)}, replay=True)
+            weights, winners = made["weights"], made.get("winners")
             target = np.zeros(len(row))
             target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
-            return target
+            level = int(winners["level"].max()) if winners is not None and "level" in winners else None
+            return Decision.of(target, made.get("allocation"), level)
 
         return decide
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantflow.config.sections import RebalanceConfig, ValidationConfig
+from quantflow.config.sections import RebalanceConfig, WalkForwardConfig
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.quant import metrics
 from quantflow.quant.backtest import (
@@ -21,12 +22,10 @@ from quantflow.quant.backtest import (
     decision_sessions,
     simulate,
 )
+from quantflow.types import Record
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Decide = Callable[[int, FloatArray], FloatArray]
-"""Given the position of a session and the weights held at its close, shape (N,), returns signed weights, shape (N,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +38,7 @@ class Market:
         returns: Of each session, shape (N, T).
         tradable: Where there is a price to trade at, shape (N, T).
         equal: The benchmark's targets at each scheduled session, shape (K, N).
+        benchmark: The name that is held instead as a second benchmark; None for none.
     """
 
     names: Sequence[str]
@@ -46,6 +46,36 @@ class Market:
     returns: FloatArray
     tradable: BoolArray
     equal: FloatArray
+    benchmark: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What was decided at the close of one session.
+
+    Attributes:
+        weights: Signed weights, shape (N,).
+        method: The allocation method that gave them; empty when that is not known (stages of other packages).
+        level: The highest relaxation level of a winner; None without a policy.
+        reason: Why the method that is configured gave none; None when it did.
+    """
+
+    weights: FloatArray
+    method: str = ""
+    level: int | None = None
+    reason: str | None = None
+
+    @classmethod
+    def of(cls, weights: FloatArray, allocation: Record | None, level: int | None = None) -> Decision:
+        """Return a decision with the method and reason that an ``allocation`` record has."""
+        record = allocation or {}
+        used, configured = record.get("used", ""), record.get("method", "")
+        fell = used != configured
+        return cls(weights, used, level, (record.get("infeasible_because") or "no reason recorded") if fell else None)
+
+
+Decide = Callable[[int, FloatArray], Decision]
+"""Decides at a session, given its position and the weights held at its close, shape (N,)."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +88,7 @@ class Rules:
     """
 
     rebalance: RebalanceConfig
-    validation: ValidationConfig
+    validation: WalkForwardConfig
 
     @property
     def cost_bps(self) -> float:
@@ -75,18 +105,35 @@ class Decisions:
         positions: Sessions on which one was made.
         targets: Signed weights decided, shape (K, N).
         held: Sessions on which no portfolio was feasible, with the reason; the portfolio was left alone.
+        decisions: By session, in order: those that gave weights.
     """
 
     scheduled: IntArray
     positions: IntArray
     targets: FloatArray
     held: tuple[tuple[str, str], ...]
+    decisions: Mapping[str, Decision]
 
     @property
     def account(self) -> dict[str, Any]:
-        """How many rebalances were scheduled and traded, and which were not, with the reason."""
+        """How many rebalances were scheduled and traded, how (``methods``, ``levels``), and which as a fallback.
+
+        ``fallbacks`` are those that another method decided, ``held`` those without weights, each with its reason.
+        """
         held = [{"date": date, "reason": reason} for date, reason in self.held]
-        return {"scheduled": len(self.scheduled), "traded": len(self.scheduled) - len(held), "held": held}
+        made = self.decisions.values()
+        return {
+            "scheduled": len(self.scheduled),
+            "traded": len(self.scheduled) - len(held),
+            "held": held,
+            "methods": dict(sorted(Counter(one.method for one in made if one.method).items())),
+            "levels": dict(sorted(Counter(str(one.level) for one in made if one.level is not None).items())),
+            "fallbacks": [
+                {"date": date, "method": one.method, "reason": one.reason}
+                for date, one in self.decisions.items()
+                if one.reason is not None
+            ],
+        }
 
 
 def schedule(sessions: DateArray, rules: Rules, what: str) -> IntArray:
@@ -126,19 +173,20 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
     """
     portfolio = Simulation(market.returns, rules.cost_bps)
     made: dict[int, FloatArray] = {}
+    decisions: dict[str, Decision] = {}
     held: list[tuple[str, str]] = []
     due: list[int] = []
 
     def trade_up_to(position: int) -> None:
         while due and due[0] + rules.rebalance.lag <= position:
-            decided = due.pop(0)
-            at = decided + rules.rebalance.lag
-            portfolio.trade(at, made[decided], market.tradable[:, at])
+            at = due[0] + rules.rebalance.lag
+            portfolio.trade(at, made[due.pop(0)], market.tradable[:, at])
 
     for position in scheduled.tolist():
         trade_up_to(position)
         try:
-            target = decide(position, portfolio.drifted(position))
+            decisions[str(market.sessions[position])] = decided = decide(position, portfolio.drifted(position))
+            target = decided.weights
         except InfeasibleError as error:
             held.append((str(market.sessions[position]), error.message))
             if made:
@@ -147,8 +195,8 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
         made[position] = target
         due.append(position)
     trade_up_to(len(market.sessions) - 1)
-    decisions = Decisions(scheduled, np.array(list(made)), np.stack(list(made.values())), tuple(held))
-    return decisions, portfolio.result()
+    positions, targets = np.array(list(made)), np.stack(list(made.values()))
+    return Decisions(scheduled, positions, targets, tuple(held), decisions), portfolio.result()
 
 
 def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, year: int) -> dict[str, Any]:
@@ -168,11 +216,34 @@ def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, yea
     figures["strategy"]["lag"] = lag
     if others := [each for each in rules.validation.lags if each != lag]:
         figures["lags"] = {str(each): _at_lag(market, made, rules, each, year) for each in others}
+    stream = _stream(shown, strategy, benchmark)
+    if market.benchmark is not None:
+        first = int(made.scheduled[0]) + lag
+        stream["benchmark"] = held = _held(market, market.benchmark, first, rules.cost_bps)
+        beside = {**metrics.summarise(held, year), **metrics.against(strategy.net, held, year)}
+        span = {name: figures["strategy"][name] for name in ("start", "end")}
+        figures["benchmark"] = {"symbol": market.benchmark, **beside, **span}
     return {
-        "oos_returns": _stream(shown, strategy, benchmark),
+        "oos_returns": stream,
         "oos_weights": _weights_over_time(market, made, lag),
         "metrics": figures,
     }
+
+
+def _held(market: Market, name: str, first: int, cost_bps: float) -> FloatArray:
+    """Return what a name earns that is bought at the close of a session and held, after the cost of buying it."""
+    if name not in market.names:
+        raise DataError(
+            f"validation.benchmark {name!r} has no prices in this run.",
+            hint="Name a symbol of the universe that passes the data checks.",
+        )
+    row = market.returns[list(market.names).index(name)]
+    if not np.isfinite(row[first : first + 1]).all():
+        raise DataError(
+            f"validation.benchmark {name!r} has no price at the first rebalance, {market.sessions[first]}.",
+            hint="Choose one with a longer history, or raise validation.min_history.",
+        )
+    return simulate(row[None, :], np.array([first]), np.ones((1, 1)), cost_bps).net
 
 
 def _simulated(market: Market, decided: IntArray, targets: FloatArray, rules: Rules, lag: int) -> Backtest:
@@ -191,10 +262,13 @@ def _at_lag(market: Market, made: Decisions, rules: Rules, lag: int, year: int) 
 def summarised(figures: Any) -> tuple[str, bool]:
     """Return the Sharpe ratio and the rebalances of ``metrics`` in words, and whether one was not made as asked."""
     sharpe, done = figures["strategy"]["sharpe"], figures["rebalances"]
-    held, fell = len(done["held"]), len(done.get("fallbacks", ()))
-    note = f"Sharpe {'n/a' if sharpe is None else format(sharpe, '.2f')}, {done['traded']} rebalances"
+    held, fell = len(done["held"]), len(done["fallbacks"])
+    low, high = (figures["strategy"].get(name) for name in ("sharpe_low", "sharpe_high"))
+    note = f"Sharpe {'n/a' if sharpe is None else f'{sharpe:.2f} (95%: {low:.2f} to {high:.2f})'}"
+    note += f", {done['traded']} rebalances"
     note += f", {held} not feasible" if held else ""
     note += f", {fell} by a fallback" if fell else ""
+    note += "".join(f", {number} at level {level}" for level, number in done["levels"].items() if level != "1")
     return note, held + fell > 0
 
 
@@ -222,7 +296,7 @@ def _weights_over_time(market: Market, made: Decisions, lag: int) -> pd.DataFram
 
 
 def _metrics(
-    sessions: DateArray, strategy: Backtest, benchmark: Backtest, config: ValidationConfig, year: int
+    sessions: DateArray, strategy: Backtest, benchmark: Backtest, config: WalkForwardConfig, year: int
 ) -> dict[str, Any]:
     """Return the figures of the strategy and its benchmark, and what trading cost."""
     span = {"start": str(sessions[0].astype("datetime64[D]")), "end": str(sessions[-1].astype("datetime64[D]"))}

@@ -1,4 +1,4 @@
-"""How the differences between two runs look."""
+"""How the differences between two runs look, and those between all that were tried."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from quantflow.review.bridge import Bridge, Part
 from quantflow.review.compare import Comparison, Pair
+from quantflow.review.trials import Trials
 from quantflow.ui.tables import new_table, out, show
 
 _MOST = 15
@@ -92,3 +93,29 @@ def _pairs(console: Console, head: str, pairs: Mapping[str, Pair]) -> None:
 
 def _text(value: Any) -> str:
     return "not set" if value is None else str(value)
+
+
+def print_trials(found: Trials) -> None:
+    """Print a line per trial, the best first, and what their number leaves of the run that is judged."""
+    table = new_table("RUN", "PROFILE", "AS-OF", ">SHARPE", "SETTINGS", "")
+    for row in found.trials:
+        mark = "judged below" if row.judged else ""
+        table.add_row(
+            escape(row.run_id), escape(row.profile), row.as_of, f"{row.sharpe:.2f}", row.settings[:8], f"[dim]{mark}[/]"
+        )
+    console = out()
+    show(console, table)
+    console.print()
+    own = next(row.sharpe for row in found.trials if row.judged)
+    console.print(f"[bold]{escape(found.run_id)}[/]  Sharpe {own:.2f} (95%: {found.low:.2f} to {found.high:.2f})")
+    many = len(found.trials)
+    console.print(f"above 0 with probability {_share(found.probabilistic_sharpe)} as the only trial")
+    console.print(
+        f"above 0 with probability {_share(found.deflated_sharpe)} as one of {many} trial{'' if many == 1 else 's'} "
+        "in this workspace (deflated Sharpe)",
+        soft_wrap=True,
+    )
+
+
+def _share(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.1%}"

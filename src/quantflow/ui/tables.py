@@ -138,6 +138,7 @@ _FIGURES = (
     ("cagr", "CAGR", "{:.2%}"),
     ("volatility", "VOLATILITY", "{:.2%}"),
     ("sharpe", "SHARPE", "{:.2f}"),
+    ("sharpe_range", "95%", "{}"),
     ("sortino", "SORTINO", "{:.2f}"),
     ("max_drawdown", "MAX DRAWDOWN", "{:.2%}"),
     ("turnover_annual", "TURNOVER/YEAR", "{:.2f}"),
@@ -151,8 +152,14 @@ def _metrics(found: Outcome) -> Table:
     title = f"Out of sample, after costs, {span.get('start', '')} to {span.get('end', '')}" if span else ""
     table = new_table("", *(f">{label}" for _, label, _ in _FIGURES), title=title)
     for name, block in series.items():
-        table.add_row(name.replace("_", " "), *(_figure(block.get(key), form) for key, _, form in _FIGURES))
+        known = {**block, "sharpe_range": _range(block)}
+        table.add_row(name.replace("_", " "), *(_figure(known.get(key), form) for key, _, form in _FIGURES))
     return table
+
+
+def _range(block: Mapping[str, Any]) -> str | None:
+    low, high = block.get("sharpe_low"), block.get("sharpe_high")
+    return None if low is None or high is None else f"{low:.2f} to {high:.2f}"
 
 
 def _figure(value: Any, form: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantflow.config.sections import CalendarConfig
-from quantflow.data.calendars import last_completed, resolve_as_of, sessions
+from quantflow.data.calendars import as_date, last_completed, resolve_as_of, sessions
 from quantflow.errors import ConfigError
 
 NYSE, ALWAYS = CalendarConfig(), CalendarConfig(name="24/7")
@@ -125,3 +125,14 @@ def test_years_that_a_calendar_does_not_cover_are_refused() -> None:
     """Tokyo's calendar begins in 1997: earlier sessions are an error that says so, not a guess."""
     with pytest.raises(ConfigError, match="1997"):
         sessions("XTKS", date(1960, 1, 1), date(2000, 1, 1))
+
+
+def test_programs_ask_for_a_session_as_they_have_it() -> None:
+    """A date, a text, a moment and nothing are all understood; anything else is an error that shows how."""
+    day = date(2022, 12, 28)
+    assert as_date(day) == as_date("2022-12-28") == as_date(datetime(2022, 12, 28, 16, tzinfo=UTC)) == day
+    assert type(as_date(datetime(2022, 12, 28, tzinfo=UTC))) is date
+    assert as_date(None) is None
+    for wrong in ("28.12.2022", "", 20221228):
+        with pytest.raises(ConfigError, match="is not a date"):
+            as_date(wrong)  # type: ignore[arg-type]

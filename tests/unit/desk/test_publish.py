@@ -97,9 +97,9 @@ def test_a_run_that_is_held_back_leaves_the_book_and_says_so_beside_it(runs: tup
     facts = json.loads(told.read_bytes())
     told.write_text(json.dumps({**facts, "run_id": "other", "as_of": "2022-12-01", "weights": {"AAPL": 1.0}}))
     held = late.header.settings["publish"]
-    held["max_turnover"] = 0.5
+    held["max_turnover"] = 1.0
     try:
-        with pytest.raises(DegradedError, match=r"beyond publish\.max_turnover 50\.00%") as caught:
+        with pytest.raises(DegradedError, match=r"beyond publish\.max_turnover 100\.00%") as caught:
             publish(late)
     finally:
         held["max_turnover"] = None

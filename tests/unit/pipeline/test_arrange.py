@@ -239,7 +239,7 @@ def test_the_walk_forward_replays_replacements_and_what_they_need() -> None:
     }
     sections = {
         "features": {"lookback": 252},
-        "policy": {"min_winners": 1, "min_efficiency": None, "hurst_band": None, "max_entropy": None},
+        "policy": {"min_winners": 1},
         "allocation": {"method": "equal_weight", "lookback": 252},
         "validation": {"min_history": 400},
         "rebalance": {"every": "quarterly"},

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import get_args
+
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import minimize, nnls
 from skfolio.datasets import load_sp500_dataset
+from sklearn.covariance import ledoit_wolf, oas
 
+from quantflow.config.methods import Covariance, Mean
 from quantflow.errors import ConfigError, InfeasibleError
 from quantflow.quant import allocation as module
 from quantflow.quant.allocation import allocate, clean, optimise, synthetic_longs
 from quantflow.quant.limits import GroupCap, Limits
+from quantflow.quant.moments.estimators import COVARIANCES, MEANS, Estimators, prior
 
 METHODS = ("equal_weight", "inverse_volatility", "min_variance", "max_sharpe", "risk_parity", "hrp")
 
@@ -46,18 +52,48 @@ def test_same_inputs_same_bytes(method: str, returns: np.ndarray) -> None:
     assert returns.tobytes() == before.tobytes()
 
 
-def test_minimum_variance_is_the_minimum(returns: np.ndarray) -> None:
-    """Minimum variance agrees with another solver on the same problem."""
-    covariance = np.cov(returns.T)
-    found = minimize(
-        lambda w: w @ covariance @ w * 1e4,
-        np.full(8, 0.125),
-        bounds=[(0, 0.3)] * 8,
-        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
-        tol=1e-14,
-    )
-    weights = optimise("min_variance", returns, Limits(8, high=0.3))
-    assert weights @ covariance @ weights <= found.x @ covariance @ found.x * (1 + 1e-7)
+SAMPLE = Estimators("empirical", "empirical")
+LIMITED = (Limits(8), Limits(8, high=0.3), Limits(8, low=0.03, high=0.3, groups=caps()))
+
+
+def independent(objective: Callable[[np.ndarray], float], limits: Limits) -> np.ndarray:
+    """Return the best weights that another solver finds from several starts."""
+    within = [{"type": "eq", "fun": lambda w: w.sum() - 1.0}]
+    if limits.groups:
+        within.append({"type": "ineq", "fun": lambda w: limits.caps - limits.matrix @ w})
+    bounds = list(zip(limits.lows, limits.highs, strict=True))
+    starts = np.random.default_rng(0).dirichlet(np.ones(8), 6)
+    options = {"ftol": 1e-18, "maxiter": 1000}
+    found = [minimize(objective, w, bounds=bounds, constraints=within, method="SLSQP", options=options) for w in starts]
+    best: np.ndarray = min(found, key=lambda each: float(each.fun)).x
+    return best
+
+
+@pytest.mark.parametrize("limits", LIMITED)
+def test_minimum_variance_is_the_minimum(returns: np.ndarray, limits: Limits) -> None:
+    """Minimum variance has the weights of an independent solver to 1e-6, whatever limits bind."""
+    covariance = np.cov(returns.T) * 1e4
+    expected = independent(lambda w: float(w @ covariance @ w), limits)
+    np.testing.assert_allclose(optimise("min_variance", returns, limits, SAMPLE), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("limits", LIMITED)
+def test_maximum_sharpe_is_the_maximum(returns: np.ndarray, limits: Limits) -> None:
+    """Maximum Sharpe has the weights of an independent solver to 1e-6, whatever limits bind."""
+    covariance, mean = np.cov(returns.T) * 1e4, returns.mean(axis=0) * 1e2
+    expected = independent(lambda w: float(-(mean @ w) / np.sqrt(w @ covariance @ w)), limits)
+    np.testing.assert_allclose(optimise("max_sharpe", returns, limits, SAMPLE), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_maximum_sharpe_of_many_names_is_exact(seed: int) -> None:
+    """Of 25 names, most of them at zero, the weights are those of non-negative least squares to 1e-6."""
+    rng = np.random.default_rng(seed)
+    returns = rng.normal(0.0004, 0.01, (504, 25)) @ (np.eye(25) + 0.2) + rng.normal(0.0, 0.02, (504, 25))
+    root = np.linalg.cholesky(np.cov(returns.T))
+    direct, _ = nnls(root.T, np.linalg.solve(root, returns.mean(axis=0)))
+    found = optimise("max_sharpe", returns, Limits(25), SAMPLE)
+    np.testing.assert_allclose(found, direct / direct.sum(), atol=1e-6)
 
 
 def test_maximum_sharpe_is_the_tangency_portfolio() -> None:
@@ -65,20 +101,72 @@ def test_maximum_sharpe_is_the_tangency_portfolio() -> None:
     rng = np.random.default_rng(3)
     returns = rng.normal([0.01, 0.012, 0.009], [0.01, 0.02, 0.015], (400, 3))
     direct = np.linalg.solve(np.cov(returns.T), returns.mean(axis=0))
-    np.testing.assert_allclose(optimise("max_sharpe", returns, Limits(3)), direct / direct.sum(), atol=1e-5)
+    np.testing.assert_allclose(optimise("max_sharpe", returns, Limits(3), SAMPLE), direct / direct.sum(), atol=1e-9)
 
 
 def test_risk_parity_equalises_contributions(returns: np.ndarray) -> None:
     """Without limits each name contributes the same variance."""
-    weights = optimise("risk_parity", returns, Limits(8))
+    weights = optimise("risk_parity", returns, Limits(8), SAMPLE)
     shares = weights * (np.cov(returns.T) @ weights)
     np.testing.assert_allclose(shares / shares.sum(), 1 / 8, atol=1e-4)
+
+
+def test_shrinking_takes_no_volatility_for_noise() -> None:
+    """Independent names with volatilities of 1 to 8 keep them: inverse variance is what minimum variance comes to."""
+    spread = np.array([0.005, 0.01, 0.02, 0.04])
+    returns = np.random.default_rng(2).normal(0.0, spread, (504, 4))
+    inverse = 1 / returns.var(axis=0)
+    found = optimise("min_variance", returns, Limits(4), Estimators("shrunk"))
+    np.testing.assert_allclose(found, inverse / inverse.sum(), atol=0.02)
+
+
+def by_hand(name: str, returns: np.ndarray) -> np.ndarray:
+    """Return a covariance by its definition."""
+    if name != "exponential":
+        spread = returns.std(axis=0, ddof=1)
+        found = {"shrunk": ledoit_wolf, "oas": oas}[name](returns / spread)[0]
+        np.fill_diagonal(found, found.diagonal().mean())  # all are equal up to rounding
+        return np.asarray(found / found[0, 0] * np.outer(spread, spread))
+    decay = 0.5 ** (np.arange(len(returns))[::-1] / 63)
+    return np.asarray((returns * decay[:, None]).T @ returns / decay.sum())
+
+
+@pytest.mark.parametrize("name", ["shrunk", "oas", "exponential"])
+def test_covariances_are_what_they_are_called(name: str, returns: np.ndarray) -> None:
+    """Minimum variance on each estimate is that on the estimate by its definition."""
+    covariance = by_hand(name, returns)
+    expected = independent(lambda w: float(w @ covariance @ w * 1e4), Limits(8))
+    found = optimise("min_variance", returns, Limits(8), Estimators(name, "empirical"))
+    np.testing.assert_allclose(found, expected, atol=2e-5 if name == "exponential" else 1e-6)
+
+
+@pytest.mark.parametrize("method", ["inverse_volatility", "min_variance", "max_sharpe", "risk_parity", "hrp"])
+def test_every_covariance_counts_in_every_method_of_risk(method: str, returns: np.ndarray) -> None:
+    """Each estimator gives each method that estimates risk other weights; only one changes volatilities."""
+    names = COVARIANCES if method != "inverse_volatility" else ("empirical", "exponential")
+    found = {n: optimise(method, returns, Limits(8), Estimators(n, "empirical")).round(7).tobytes() for n in names}
+    assert len(set(found.values())) == len(names)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_means_count_for_maximum_sharpe_alone(method: str, returns: np.ndarray) -> None:
+    """Each estimate of means gives maximum Sharpe other weights, and no other method."""
+    found = {name: optimise(method, returns, Limits(8), Estimators("shrunk", name)).tobytes() for name in MEANS}
+    assert len(set(found.values())) == (len(MEANS) if method == "max_sharpe" else 1)
+
+
+def test_the_names_of_estimators_are_those_of_the_settings() -> None:
+    """Settings offer what there is, and no more."""
+    assert get_args(Covariance) == tuple(COVARIANCES)
+    assert get_args(Mean) == tuple(MEANS)
 
 
 def test_inverse_volatility_and_equal_weight(returns: np.ndarray) -> None:
     """Both simple methods give what their names say."""
     inverse = 1 / returns.std(axis=0, ddof=1)
-    np.testing.assert_allclose(optimise("inverse_volatility", returns, Limits(8)), inverse / inverse.sum(), atol=1e-10)
+    np.testing.assert_allclose(
+        optimise("inverse_volatility", returns, Limits(8), SAMPLE), inverse / inverse.sum(), atol=1e-10
+    )
     np.testing.assert_allclose(optimise("equal_weight", returns, Limits(8)), 0.125, atol=1e-15)
 
 
@@ -86,7 +174,7 @@ def test_hrp_is_skfolios(returns: np.ndarray) -> None:
     """HRP without limits is skfolio's HRP to the rounding of 1e-10."""
     from skfolio.optimization import HierarchicalRiskParity
 
-    expected = HierarchicalRiskParity().fit(returns).weights_
+    expected = HierarchicalRiskParity(prior_estimator=prior(Estimators())).fit(returns).weights_
     np.testing.assert_allclose(optimise("hrp", returns, Limits(8)), expected, atol=2e-10)
 
 
@@ -124,7 +212,7 @@ def test_an_exhausted_chain_is_infeasible_and_says_why() -> None:
 
 
 def test_a_constant_price_does_not_crash() -> None:
-    """A name without risk makes risk-based methods fail over, not divide by zero."""
+    """A name without risk makes risk-based methods fail over, not divide by zero, nor hold it all."""
     returns = np.random.default_rng(1).normal(0, 0.01, (3, 100))
     returns[1] = 0.0
     found = allocate(returns, Limits(3), ("inverse_volatility", "hrp", "equal_weight"))
@@ -190,7 +278,7 @@ def test_a_solution_that_may_be_inaccurate_is_a_failed_attempt(monkeypatch: pyte
     """The solver's own warning, which is an error here: the next method is used, and the attempt says why."""
     rule = module.find_rule
 
-    def inaccurate(returns: np.ndarray, limits: Limits) -> np.ndarray:
+    def inaccurate(returns: np.ndarray, limits: Limits, estimators: Estimators) -> np.ndarray:
         raise UserWarning("Solution may be inaccurate. Try changing the solver params.")
 
     monkeypatch.setattr(module, "find_rule", lambda method: inaccurate if method == "risk_parity" else rule(method))

@@ -220,8 +220,9 @@ def test_fields_that_do_not_exist_make_nan_columns() -> None:
 
 @pytest.mark.parametrize("sessions", range(4))
 def test_too_short_a_history_is_undefined_not_an_error(sessions: int) -> None:
-    """Below its minimum every feature is NaN."""
+    """Below its minimum every feature is NaN; their observations are counted."""
     values = compute(walk(sessions=sessions), FeatureWindows(), 252)
+    assert set(values.pop("observations")) == {max(sessions - 1, 0)}
     assert all(np.isnan(v).all() for v in values.values())
 
 

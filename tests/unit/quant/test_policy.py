@@ -33,7 +33,7 @@ def volatility(values: Sequence[float], limit: float = 0.5) -> Veto:
 
 def entropy(values: Sequence[float], limit: float = 0.8) -> Veto:
     """Return a spectral veto."""
-    return Veto("max_entropy", np.array(values), limit, "cap", 1.0)
+    return Veto("max_entropy_z", np.array(values), limit, "cap", 1.0)
 
 
 def levels(upto: int, symbols: Pool, vetoes: Sequence[Veto], quotas: Quotas) -> Decisions:
@@ -59,21 +59,21 @@ def test_a_cap_may_be_touched_and_not_passed() -> None:
 
 def test_a_band_vetoes_what_lies_inside() -> None:
     """The limit is the edge on the value's own side, the margin the way to it."""
-    limit, margin = Veto("hurst_band", np.array([0.4, 0.48, 0.5, 0.53, 0.7]), 0.05, "band", 0.0).judge()
-    np.testing.assert_allclose(limit, [0.45, 0.45, 0.55, 0.55, 0.55])
+    limit, margin = Veto("min_hurst_z", np.array([-0.1, -0.02, 0.0, 0.03, 0.2]), 0.05, "band", 0.0).judge()
+    np.testing.assert_allclose(limit, [-0.05, -0.05, 0.05, 0.05, 0.05])
     np.testing.assert_allclose(margin, [0.05, -0.03, -0.05, -0.02, 0.15])
 
 
 def test_a_floor_is_read_from_below() -> None:
     """A value under its floor misses it."""
-    _, margin = Veto("min_efficiency", np.array([0.01, 0.3]), 0.1, "floor").judge()
+    _, margin = Veto("min_efficiency_z", np.array([0.01, 0.3]), 0.1, "floor").judge()
     np.testing.assert_allclose(margin, [-0.09, 0.2])
 
 
 def test_the_first_veto_that_is_missed_decides() -> None:
     """Vetoes are looked at in their order."""
     decided = levels(1, pool([0.5, 0.5]), [volatility([0.9, 0.1]), entropy([0.9, 0.9])], NONE)
-    assert decided.rule.tolist() == ["max_volatility", "max_entropy"]
+    assert decided.rule.tolist() == ["max_volatility", "max_entropy_z"]
 
 
 def test_an_undefined_value_passes() -> None:
@@ -132,7 +132,7 @@ def test_level_two_relaxes_spectral_vetoes_only() -> None:
     vetoes = [volatility([0.1, 0.1, 0.6]), entropy([0.85, 0.95, 0.5])]
     decided = levels(2, pool([0.5, 0.5, 0.5]), vetoes, NONE)
     assert row(decided, 0)[0::5] == ("selected", 2)
-    assert row(decided, 1) == ("vetoed", "max_entropy", 0.95, 0.9, -0.05, 2)
+    assert row(decided, 1) == ("vetoed", "max_entropy_z", 0.95, 0.9, -0.05, 2)
     assert row(decided, 2) == ("vetoed", "max_volatility", 0.6, 0.5, -0.1, 2)
 
 
@@ -146,13 +146,13 @@ def test_a_relaxed_symbol_does_not_displace_a_strict_winner() -> None:
     """It keeps the veto of level 1 as its reason, since its score alone would have won."""
     decided = levels(2, pool([0.5, 0.9]), [entropy([0.5, 0.85])], replace(NONE, top_n=1))
     assert row(decided, 0)[0::5] == ("selected", 1)
-    assert row(decided, 1) == ("vetoed", "max_entropy", 0.85, 0.8, -0.05, 2)
+    assert row(decided, 1) == ("vetoed", "max_entropy_z", 0.85, 0.8, -0.05, 2)
 
 
 def test_the_border_is_the_weakest_winner() -> None:
     """A relaxed symbol between two strict winners beats the weaker, so its score is not what kept it out."""
     decided = levels(2, pool([0.4, 0.6, 0.5, 0.3]), [entropy([0.5, 0.5, 0.85, 0.85])], replace(NONE, top_n=2))
-    assert row(decided, 2)[:2] == ("vetoed", "max_entropy")
+    assert row(decided, 2)[:2] == ("vetoed", "max_entropy_z")
     assert row(decided, 3) == ("cut", "top_n", 0.3, 0.4, -0.1, 2)
 
 
@@ -189,7 +189,7 @@ def test_a_level_leaves_what_it_was_given() -> None:
 
 def test_off_switches_a_limit_off() -> None:
     """TOML has no null; the word does, and for nothing else."""
-    assert PolicyConfig.model_validate({"max_entropy": "off", "max_per_sector": "off"}).max_entropy is None
+    assert PolicyConfig.model_validate({"max_entropy_z": "off", "max_per_sector": "off"}).max_entropy_z is None
     with pytest.raises(ValueError, match="top_n"):
         PolicyConfig.model_validate({"top_n": "off"})
 

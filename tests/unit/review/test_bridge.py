@@ -184,6 +184,6 @@ def test_portfolios_of_sleeves_have_a_bridge_of_their_own(tmp_path: Path) -> Non
     assert told["code", ""] < 1e-12
     capital = [run.load("sleeve_weights")["weight"] for run in made]
     books = made[1].load("sleeve_books").pivot_table(index="symbol", columns="sleeve", values="weight").fillna(0)
-    between = (books * (capital[1] - capital[0])).sum(axis=1).abs().sum() / 2
+    between = (books * (capital[1] - capital[0])).sum(axis=1).abs().sum()
     assert between > 0.0
     assert told["between sleeves", ""] == pytest.approx(between, abs=1e-12)

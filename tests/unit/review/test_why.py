@@ -66,7 +66,7 @@ def test_what_differs_is_told_and_nothing_else(runs: tuple[Run, ...]) -> None:
     assert found.data["same_prices"]
     assert (found.first, found.because) == ("policy", "config")
     moved = [abs((new or 0.0) - (old or 0.0)) for old, new in found.weights.values()]
-    assert found.turnover == pytest.approx(sum(moved) / 2)
+    assert found.turnover == pytest.approx(sum(moved))
     assert moved == sorted(moved, reverse=True)
     assert found.counts["policy"][0] > found.counts["policy"][1]
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from quantflow.config.source import FLAG, Source
-from quantflow.runs.header import Header, Parent, SleeveFailure
+from quantflow.runs.header import Header, Parent, SleeveFailure, Trial
 from recorded import created
 
 KEYS = (
     *("as_of", "cpu", "created", "decision", "flow_runs", "kind", "parent", "position", "profile", "run_id"),
-    *("schema_version", "scope", "sequence", "settings", "source", "sources", "stages", "store", "token", "versions"),
+    *("schema_version", "scope", "sequence", "settings", "source", "sources", "stages", "store", "token", "trials"),
+    "versions",
 )
 
 
@@ -29,6 +30,7 @@ def read(run_folder: Path) -> dict[str, object]:
     [
         Header("selection", "demo", date(2022, 12, 28), ("a", "b"), {"policy": {"top_n": 3}}, {"policy.top_n": FLAG}),
         Header("selection", "demo", date(2022, 12, 28), parent=Parent("m", "one", "m"), scope="m", store="s3://x"),
+        Header("selection", "demo", date(2022, 12, 28), trials=(Trial("a1", "one", 0.05),)),
         Header("meta", "both", date(2022, 12, 28), sleeves=("one", "two"), flow_runs=("f",)),
         Header("meta", "both", date(2022, 12, 28), failed=(SleeveFailure("one", "m.one", "policy", "no", "log"),)),
     ],

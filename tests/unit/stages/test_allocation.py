@@ -142,3 +142,32 @@ def test_summary_names_the_method() -> None:
     summary = AllocationStage().summary({"atoms": atoms()}, outputs)
     assert summary.note == "equal_weight, largest 16.7%"
     assert not summary.degraded
+
+
+def test_one_name_holds_a_quarter_by_default() -> None:
+    """One very calm name among nine would take most of minimum variance; it gets a quarter, and all of it when off."""
+    assert AllocationConfig().largest(9) == AllocationConfig().largest(8) == 0.25
+    assert AllocationConfig(budget=2.0).largest(9) == 0.5
+    assert AllocationConfig.model_validate({"max_weight": "off"}).largest(9) == 1.0
+    calm = panel()
+    close = calm.close.copy()
+    close[0] = 100.0 * (close[0] / 100.0) ** 0.02
+    prices = Panel(calm.symbols, calm.sessions, {"close": close})
+    held = {limit: run(prices=prices, method="min_variance", max_weight=limit)["weights"] for limit in ("auto", "off")}
+    assert held["auto"]["weight"].max() == pytest.approx(AllocationConfig().largest(6))
+    assert held["off"]["weight"].max() > 0.9
+
+
+@pytest.mark.parametrize("names", range(1, 8))
+def test_few_names_stay_feasible_by_default(names: int) -> None:
+    """However few names are selected, the default limit can be kept, and leaves the method something to decide."""
+    limit = AllocationConfig().largest(names)
+    assert limit * names >= 1.0
+    assert names <= 2 or limit * names >= 1.75
+    assert abs(run(atoms().iloc[:names])["weights"]["weight"].sum() - 1.0) < 1e-12
+
+
+def test_a_minimum_above_the_default_limit_wins() -> None:
+    """A limit that was set is not contradicted by one that was not."""
+    assert AllocationConfig(min_weight=0.6).largest(1) == 1.0
+    assert AllocationConfig(min_weight=0.3).largest(9) == 0.3

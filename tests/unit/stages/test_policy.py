@@ -26,11 +26,13 @@ SYMBOLS = [f"S{i}" for i in range(8)]
 def inputs() -> dict[str, Any]:
     """Return eight symbols in four clusters and two sectors, all sound; S0 scores best, S7 worst."""
     index = pd.Index(SYMBOLS, name="symbol")
-    sound = {"volatility": 0.3, "kurtosis": 3.0, "drawdown": 0.2, "entropy": 0.9, "efficiency": 0.1, "hurst": 0.6}
+    sound = {"volatility": 0.3, "kurtosis": 3.0, "drawdown": 0.2, "entropy": 0.9, "efficiency": 0.2, "hurst": 0.7}
+    sound["observations"] = 504.0
     features = pd.DataFrame({name: sound.get(name, 0.1) for name in FEATURES}, index=index)
     features["liquidity"] = 1e7
     alpha = np.linspace(0.9, 0.2, 8)
     columns = {"direction": "LONG", "score": np.log(alpha), "alpha_score": alpha, "rank": np.arange(1, 9)}
+    columns |= {"c_momentum": np.log(alpha), "c_liquidity": 0.0}
     return {
         "features": features,
         "scores": pd.DataFrame(columns, index=index),
@@ -64,8 +66,8 @@ def test_each_level_is_a_visible_step_until_there_are_enough() -> None:
     token = step_runner.set(lambda name, fn, args: (names.append(name), fn(*args))[1])
     try:
         given = inputs()
-        given["features"].loc["S0":"S5", "entropy"] = 0.985
-        found = decide(given, min_winners=5)
+        given["features"].loc["S0":"S5", "entropy"] = 0.975
+        found = decide(given, min_winners=5, max_entropy_z=-2)
     finally:
         step_runner.reset(token)
     assert names == ["policy level 1", "policy level 2"]
@@ -112,6 +114,25 @@ def test_features_that_the_market_lacks_do_not_count_as_ill_health() -> None:
     assert decision.tolist()[:5] == ["vetoed", "max_undefined", 1.0, 0.0, -1.0]
 
 
+def test_features_without_weight_do_not_count_as_ill_health() -> None:
+    """A feature that the score does not use may be missing."""
+    given = inputs()
+    given["features"].loc["S0", "skewness"] = np.nan
+    assert len(decide(given, top_n=9)["winners"]) == 8
+
+
+def test_spectral_limits_are_in_standard_errors_of_each_symbols_own_length() -> None:
+    """The same entropy is noise over 250 returns' spread and order over 2,000; too few returns are not judged."""
+    given = inputs()
+    given["features"]["entropy"] = 0.96
+    given["features"].loc[["S0", "S1", "S2"], "observations"] = [255.0, 2048.0, 100.0]
+    decisions = decide(given, max_entropy_z=-2, top_n=9)["decisions"]
+    assert decisions.loc["S0", ["outcome", "rule"]].tolist() == ["vetoed", "max_entropy_z"]
+    assert decisions.loc["S0", "value"] == pytest.approx((0.96 - 0.945269) / 8.13577e-03)
+    assert decisions.loc["S0", "limit"] == -2.0
+    assert decisions.loc[["S1", "S2"], "outcome"].tolist() == ["selected", "selected"]
+
+
 def test_symbols_without_sector_are_not_capped() -> None:
     """A market that does not know its sectors is not one sector."""
     given = inputs()
@@ -142,14 +163,14 @@ def test_order_of_rows_does_not_matter_and_bytes_repeat() -> None:
 
 
 FLIPS: dict[str, tuple[dict[str, float], Any]] = {
-    "max_undefined": ({"skewness": np.nan}, "off"),
+    "max_undefined": ({"momentum": np.nan}, "off"),
     "max_volatility": ({"volatility": 0.9}, 1.0),
     "max_kurtosis": ({"kurtosis": 40.0}, "off"),
     "max_drawdown": ({"drawdown": 0.7}, 0.5),
     "min_liquidity": ({"liquidity": 1e5}, 1e4),
-    "max_entropy": ({"entropy": 0.985}, 0.99),
-    "min_efficiency": ({"efficiency": 0.001}, "off"),
-    "hurst_band": ({"hurst": 0.502}, "off"),
+    "max_entropy_z": ({"entropy": 0.975}, -1.0),
+    "min_efficiency_z": ({"efficiency": 0.001}, 2.0),
+    "min_hurst_z": ({"hurst": 0.502}, 2.0),
     "relaxation": ({"entropy": 0.995}, 1.0),
     "top_n": ({}, 1),
     "max_per_sector": ({}, 2),
@@ -171,7 +192,7 @@ def test_option_changes_the_outcome(option: str) -> None:
     given, (unsound, value) = inputs(), FLIPS[option]
     for feature, number in unsound.items():
         given["features"].loc["S1", feature] = number
-    base = {"min_winners": 8} if option == "relaxation" else {"max_winners": 8}
+    base = {"min_winners": 8, "max_entropy_z": -2.0} if option == "relaxation" else {"max_winners": 8}
     before, after = decide(given, **base)["decisions"], decide(given, **{**base, option: value})["decisions"]
     assert not before.equals(after)
 

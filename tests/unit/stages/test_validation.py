@@ -303,3 +303,63 @@ def test_the_key_covers_every_replayed_section() -> None:
     own = set(ValidationStage.Config.model_fields)
     for stage_id in REPLAYED:
         assert set(StageRegistry.get(stage_id).Config.model_fields) <= own
+
+
+def test_each_rebalance_is_accounted_for(market: dict[str, Any]) -> None:
+    """Methods and levels are counted over all rebalances; one that fell back has date, method and reason."""
+    found = validate(market, allocation={"lookback": 252, "method": "max_sharpe", "fallbacks": ("equal_weight",)})
+    record = found["metrics"]["rebalances"]
+    assert sum(record["methods"].values()) == sum(record["levels"].values()) == record["traded"]
+    assert record["methods"].get("equal_weight", 0) == len(record["fallbacks"])
+    assert set(record["levels"]) <= {"1", "2", "3", "4"}
+
+
+def test_a_method_that_fails_is_said(market: dict[str, Any]) -> None:
+    """Where every name falls no ratio can be maximised: each fallback has its date and reason, and the note a count."""
+    close = market["prices"].close * np.exp(-0.01 * np.arange(900))
+    inputs = market | {"prices": Panel(market["prices"].symbols, market["prices"].sessions, {"close": close})}
+    found = validate(inputs, allocation={"method": "max_sharpe", "fallbacks": ("equal_weight",)})
+    record = found["metrics"]["rebalances"]
+    assert record["methods"] == {"equal_weight": record["traded"]}
+    assert [fell["date"] for fell in record["fallbacks"]] == [
+        str(pd.Timestamp(day).date()) for day in found["oos_weights"]["date"].unique()
+    ]
+    assert {fell["method"] for fell in record["fallbacks"]} == {"equal_weight"}
+    assert all(fell["reason"] for fell in record["fallbacks"])
+    summary = ValidationStage().summary(inputs, found)
+    assert f"{len(record['fallbacks'])} by a fallback" in summary.note
+    assert summary.degraded
+
+
+def test_levels_are_said(market: dict[str, Any]) -> None:
+    """Rebalances whose winners needed a higher level are counted, and the note says how many; that is not degraded."""
+    found = validate(market, policy={"min_alpha": 0.9, "min_winners": 6})
+    levels = found["metrics"]["rebalances"]["levels"]
+    assert levels.get("4", 0) > 0
+    summary = ValidationStage().summary(market, found)
+    assert f"{levels['4']} at level 4" in summary.note
+    assert not summary.degraded
+
+
+def test_a_benchmark_of_choice_is_held_from_the_first_rebalance(market: dict[str, Any]) -> None:
+    """Its stream is the symbol's own returns after the first rebalance; its figures are those of both streams."""
+    found = validate(market, validation={"benchmark": "KO"})
+    frame, block = found["oos_returns"], found["metrics"]["benchmark"]
+    close = market["prices"].frame()["KO"]
+    own = close.pct_change().loc[frame.index]
+    assert frame["benchmark"].iloc[0] == 0.0
+    np.testing.assert_allclose(frame["benchmark"].iloc[1:], own.iloc[1:], atol=1e-14)
+    assert block["symbol"] == "KO"
+    assert block["total_return"] == total_return(frame["benchmark"].to_numpy())
+    assert {"beta", "alpha", "tracking_error", "information_ratio", "up_capture", "down_capture"} < block.keys()
+    assert block["beta"] == pytest.approx(np.polyfit(frame["benchmark"], frame["net"], 1)[0])
+    json.dumps(found["metrics"], allow_nan=False)
+
+
+def test_a_benchmark_without_prices_is_refused(market: dict[str, Any]) -> None:
+    """A symbol that the run does not have, and one that is younger than the first rebalance, are errors that say so."""
+    with pytest.raises(DataError, match="'SPY' has no prices in this run"):
+        validate(market, validation={"benchmark": "SPY"})
+    young = market["prices"].symbols[5]
+    with pytest.raises(DataError, match="no price before the first rebalance"):
+        validate(market, validation={"benchmark": young})

@@ -39,12 +39,6 @@ def _positive(value: Any) -> Any:
     return abs(value)
 
 
-def _around_half(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("is not a number")
-    return round(abs(0.5 - float(value)), 12)
-
-
 _METHODS = {
     "equal": "equal_weight",
     "ew": "equal_weight",
@@ -119,15 +113,6 @@ RULES: dict[str, Rule] = {
     **_rules(("policy", "min_winners"), _same, "", "min_winners", "min_assets", "min_positions"),
     **_rules(("policy", "max_per_sector"), _same, "", "max_per_sector", "sector_limit"),
     **_rules(("policy", "min_alpha"), _same, "", "min_alpha", "min_alpha_score", "min_score"),
-    **_rules(("policy", "max_entropy"), _same, "", "entropy_max_threshold", "max_entropy", "entropy_max"),
-    **_rules(("policy", "min_efficiency"), _same, "", "efficiency_min_threshold", "min_efficiency", "efficiency_min"),
-    **_rules(
-        ("policy", "hurst_band"),
-        _around_half,
-        "as the distance from 0.5, the same on both sides",
-        *("hurst_random_walk_min", "hurst_random_walk_max", "hurst_min", "hurst_max", "hurst_low", "hurst_high"),
-        *("hurst_min_threshold", "hurst_max_threshold"),
-    ),
     **_rules(("policy", "max_kurtosis"), _same, "", "kurtosis_max_threshold", "max_kurtosis"),
     **_rules(("policy", "max_volatility"), _same, "annualised, a fraction", "max_volatility", "volatility_cap"),
     **_rules(("policy", "max_drawdown"), _positive, "as a positive fraction", "max_drawdown", "max_drawdown_limit"),
@@ -168,6 +153,13 @@ RULES: dict[str, Rule] = {
     **_none("the last session is given when a run is started: --as-of", "end", "end_date", "as_of"),
     **_none("a sleeve has no capital: weights are fractions", "initial_capital", "capital", "cash"),
     **_none("weights need no risk-free rate here", "risk_free_rate", "risk_free"),
+    **_none(
+        "an absolute limit passes random walks: policy.max_entropy_z, min_efficiency_z and min_hurst_z are in standard "
+        "errors of one",
+        *("entropy_max_threshold", "max_entropy", "entropy_max", "efficiency_min_threshold", "min_efficiency"),
+        *("efficiency_min", "hurst_random_walk_min", "hurst_random_walk_max", "hurst_min", "hurst_max", "hurst_low"),
+        *("hurst_high", "hurst_min_threshold", "hurst_max_threshold"),
+    ),
     **_none("bars are daily", "interval", "timeframe", "frequency"),
 }
 """By key. What a section of the manifest means by a key that others mean otherwise is in ``OF_SECTION``."""

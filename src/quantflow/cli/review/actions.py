@@ -19,6 +19,7 @@ from quantflow.review.lookahead import check_lookahead
 from quantflow.review.reproduce import parts_of, scratch_folder
 from quantflow.review.reproduce import reproduce as execute_again
 from quantflow.review.restated import restatement
+from quantflow.review.trials import trials_of
 from quantflow.review.why import path_of
 from quantflow.runs import find
 from quantflow.runs.create import resolve_as_of
@@ -27,7 +28,7 @@ from quantflow.runs.recall import recall
 from quantflow.runs.run import Meta, Run
 from quantflow.ui import tables
 from quantflow.ui.checks import print_checks, print_lookahead, telling
-from quantflow.ui.compare import print_comparison
+from quantflow.ui.compare import print_comparison, print_trials
 from quantflow.ui.emit import emit
 from quantflow.ui.reproduce import print_reproduction
 from quantflow.ui.why import print_path
@@ -100,6 +101,15 @@ def checks(run: str, workspace: Path | None, *, as_json: bool) -> None:
         emit("checks", run_id=found.id, **record, restated=changed and changed.json())
     else:
         print_checks(found, record, changed)
+
+
+def trials(profile: str | None, workspace: Path | None, *, as_json: bool) -> None:
+    """Show what was tried beside a profile's newest run."""
+    found = trials_of(find_workspace(Path.cwd(), workspace), profile)
+    if as_json:
+        emit("trials", **found.json())
+    else:
+        print_trials(found)
 
 
 def lookahead(

@@ -11,6 +11,7 @@ from quantflow.errors import InfeasibleError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.allocation import Allocation, FloatArray, allocate
 from quantflow.quant.limits import Limits
+from quantflow.quant.moments.estimators import Estimators
 
 
 class OptimisationStageConfig(StageConfig):
@@ -76,7 +77,8 @@ def divide(returns: FloatArray, kept: Limits, allocation: MetaAllocation) -> All
         InfeasibleError: If no weights keep the limits, or every method fails.
     """
     try:
-        return allocate(returns[-allocation.lookback :].T, kept, allocation.chain)
+        estimators = Estimators(allocation.covariance, allocation.mean)
+        return allocate(returns[-allocation.lookback :].T, kept, allocation.chain, estimators)
     except InfeasibleError as error:
         if "because" not in error.context:
             raise

@@ -12,7 +12,7 @@ from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, S
 from quantflow.quant.backtest import FloatArray
 from quantflow.quant.metrics import summarise
 from quantflow.stages.meta.optimisation import OptimisationStageConfig, divide, limits
-from quantflow.stages.walk_forward import Decide, Market, Rules, proof, schedule, summarised, walk
+from quantflow.stages.walk_forward import Decide, Decision, Market, Rules, proof, schedule, summarised, walk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
         """Return ``oos_returns``, ``oos_weights`` (``symbol`` is the sleeve) and ``metrics``.
 
         ``metrics`` has, beside the figures of the strategy and the benchmark, those of each sleeve over the same
-        sessions (``sleeves``), and the rebalances at which a fallback was used (``rebalances.fallbacks``).
+        sessions (``sleeves``).
 
         Raises:
             DataError: If the streams are too short for a single rebalance.
@@ -61,10 +61,8 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
         year = config.calendar.annualisation
         names = [str(name) for name in frame.columns]
         market = Market(names, sessions, returns.T, np.ones(returns.T.shape, dtype=bool), equal)
-        decide, fallbacks = _decider(market, config)
-        made, earned = walk(market, scheduled, rules, decide)
+        made, earned = walk(market, scheduled, rules, _decider(market, config))
         outputs = proof(market, made, earned, rules, year)
-        outputs["metrics"]["rebalances"]["fallbacks"] = fallbacks
         outputs["metrics"]["sleeves"] = _each(frame.iloc[scheduled[0] + config.rebalance.lag :], year)
         return outputs
 
@@ -74,19 +72,15 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
         return Summary(inputs["streams"].shape[1], outputs["oos_weights"]["symbol"].nunique(), note, degraded)
 
 
-def _decider(market: Market, config: MetaValidationStageConfig) -> tuple[Decide, list[dict[str, Any]]]:
-    """Return the function that divides capital at a session's close, and the list of the fallbacks it needed."""
+def _decider(market: Market, config: MetaValidationStageConfig) -> Decide:
+    """Return the function that divides capital at a session's close."""
     kept = limits(list(market.names), config)
-    fallbacks: list[dict[str, Any]] = []
 
-    def decide(position: int, held: FloatArray) -> FloatArray:
+    def decide(position: int, held: FloatArray) -> Decision:
         found = divide(market.returns.T[: position + 1], kept, config.allocation)
-        if len(found.attempts) > 1:
-            fallback = {"used": found.attempts[-1].method, "reason": found.attempts[0].reason}
-            fallbacks.append({"date": str(market.sessions[position]), **fallback})
-        return found.weights
+        return Decision.of(found.weights, found.record)
 
-    return decide, fallbacks
+    return decide
 
 
 def _each(frame: pd.DataFrame, year: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from quantflow.stages.report.facts import (
     SERIES,
     Inputs,
     allocation_line,
+    certainty,
     column,
     deepest_fall,
     exposure,
@@ -20,10 +21,11 @@ from quantflow.stages.report.facts import (
     level,
     outcomes,
     quarantined,
+    rebalanced,
     sessions,
     verdict,
 )
-from quantflow.stages.report.figures import fixed, loss, percent, plural
+from quantflow.stages.report.figures import loss, percent, plural, sharpe
 from quantflow.stages.report.render import shorten
 from quantflow.types import Record
 
@@ -61,11 +63,11 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield weights(inputs["weights"])
     yield changes.line(inputs, WIDTH)
     yield trading(inputs)
+    yield _decided(inputs)
     yield from figures(inputs)
     yield _aside(inputs)
-    yield f"Relaxation: {level(inputs)}"
-    yield f"Allocation: {allocation_line(inputs['allocation'])}"
     yield _risk(inputs)
+    yield from wrapped(f"Winners: {level(inputs)}. Allocation: {allocation_line(inputs['allocation'], why=False)}")
 
 
 def wrapped(text: str, lines: int = 3) -> list[str]:
@@ -93,16 +95,22 @@ def trading(inputs: Inputs) -> str:
     return f"Trading: {percent(traded, 0)} a year, both sides, cost {percent(cost, 2)} a year, out of sample"
 
 
+def _decided(inputs: Inputs) -> str:
+    done = rebalanced(inputs["metrics"])
+    return f"{done[0].upper()}{done[1:]}"
+
+
 def figures(inputs: Inputs) -> Iterator[str]:
-    """Yield a small table: a heading, then the strategy and each benchmark."""
+    """Yield a small table: a heading, then the strategy and each benchmark; then how sure the ratio is."""
     metrics = inputs["metrics"]
     ours = metrics.get("strategy", {})
-    since = f"since {ours.get('start') or '?'}{_whose(metrics)}"
-    yield f"{'Out of sample':14}{'Sharpe':>8}{'a year':>9}{'vol':>8}{'deepest':>10}  {since}"
+    head = f"{'Out of sample':15}{'Sharpe':<27}{'a year':>8}{'vol':>8}{'deepest':>10}"
+    yield f"{head}  since {ours.get('start') or '?'}{_whose(metrics)}"
     for name, label, _ in SERIES:
         if block := metrics.get(name):
-            shares = f"{percent(block.get('cagr')):>9}{percent(block.get('volatility')):>8}"
-            yield f"  {label:12}{fixed(block.get('sharpe')):>8}{shares}{loss(block.get('max_drawdown')):>10}"
+            shares = f"{percent(block.get('cagr')):>8}{percent(block.get('volatility')):>8}"
+            yield f"  {label:13}{sharpe(block):<27}{shares}{loss(block.get('max_drawdown')):>10}"
+    yield from wrapped(certainty(inputs))[:2]
 
 
 def _whose(metrics: Record) -> str:

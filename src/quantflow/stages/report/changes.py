@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from quantflow.quant.turnover import traded
 from quantflow.stages.report.facts import Inputs, column
 from quantflow.stages.report.figures import DASH, percent, plural
 from quantflow.stages.report.render import folded, nothing, section, shorten, table
@@ -24,7 +25,7 @@ class Changes:
         run_id: The run whose weights that book holds.
         as_of: Its session.
         moves: (symbol, weight before, weight now) of each change from ``SHOWN`` on, the largest first.
-        turnover: Half the sum of all absolute changes.
+        turnover: Sum of all absolute changes, both sides.
     """
 
     run_id: str
@@ -37,7 +38,7 @@ class Changes:
         """How much changed since when, and how many names came and went."""
         came, went = ([move for move in self.moves if move[i] == 0.0] for i in (1, 2))
         names = f"{plural(len(came), 'name')} new, {len(went)} gone"
-        return f"one-way turnover {percent(self.turnover)} since the book of {self.as_of}: {names}"
+        return f"turnover {percent(self.turnover)} since the book of {self.as_of}: {names}"
 
 
 def changes(inputs: Inputs) -> Changes | None:
@@ -50,7 +51,7 @@ def changes(inputs: Inputs) -> Changes | None:
     moves = [(name, before.get(name, 0.0), now.get(name, 0.0)) for name in {**before, **now}]
     moves.sort(key=lambda move: (-abs(move[2] - move[1]), move[0]))
     listed = tuple(move for move in moves if abs(move[2] - move[1]) >= SHOWN)
-    return Changes(former["run_id"], former["as_of"], listed, sum(abs(new - old) for _, old, new in moves) / 2)
+    return Changes(former["run_id"], former["as_of"], listed, traded(before, now))
 
 
 def changed(inputs: Inputs, top: int) -> Markup:

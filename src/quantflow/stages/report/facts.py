@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.stages.report.figures import day, defined, fixed, loss, percent, plural
+from quantflow.quant.significance import deflated_sharpe, estimate
+from quantflow.stages.report.figures import count, day, defined, fixed, loss, percent, plural
 from quantflow.types import Record
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ Inputs = Mapping[str, Any]
 SERIES = (
     ("strategy", "strategy", "net"),
     ("equal_weight", "equal weight", "equal_weight"),
-    ("index", "index", "index"),
+    ("benchmark", "benchmark", "benchmark"),
 )
 """Block of ``metrics``, label, column of ``oos_returns``."""
 LEVELS = {1: "strict", 2: "spectral", 3: "cluster floor", 4: "alpha fallback"}
@@ -93,12 +95,49 @@ def verdict(inputs: Inputs) -> str:
     )
 
 
+def certainty(inputs: Inputs) -> str:
+    """Return how sure it is that the strategy's true Sharpe ratio is above 0, and what record would show it.
+
+    Of a selection run also what is left of that when the trials of its workspace are counted (deflated Sharpe).
+    """
+    ours = inputs["metrics"].get("strategy", {})
+    probability, least = defined(ours.get("probabilistic_sharpe")), defined(ours.get("min_track_record"))
+    if probability is None:
+        return "Sharpe above 0: undefined"
+    enough = "no record is long enough for 95%"
+    if least is not None:
+        enough = f"95% takes {count(math.ceil(least))} sessions ({count(ours.get('sessions'))} here)"
+    return f"Sharpe above 0: {percent(probability)} probable{_deflated(inputs)}; {enough}"
+
+
+def _deflated(inputs: Inputs) -> str:
+    """Return the probability that is left when the settings that were tried are counted; nothing where none were."""
+    others = inputs["run"].get("trials")
+    found = estimate(column(inputs["oos_returns"], "net"))
+    if others is None or found is None:
+        return ""
+    number = len(others) + 1
+    return f", {percent(deflated_sharpe(found, [*others, found.ratio]))} deflated for {plural(number, 'trial')}"
+
+
+def beside(metrics: Record) -> str:
+    """Return how the strategy did beside the benchmark of the profile's choice; nothing without one."""
+    found = metrics.get("benchmark")
+    if not found:
+        return ""
+    return (
+        f"Against {found['symbol']}: beta {fixed(found['beta'])}, alpha {percent(found['alpha'])} a year, "
+        f"tracking error {percent(found['tracking_error'])}, information ratio {fixed(found['information_ratio'])}, "
+        f"capture {percent(found['up_capture'], 0)} up, {percent(found['down_capture'], 0)} down."
+    )
+
+
 def _odds(returns: Any) -> str:
     t = t_value(column(returns, "net") - column(returns, "equal_weight"))
     if t is None:
         return ""
     meaning = "not statistically significant" if abs(t) < 2 else "statistically significant"
-    return f" The daily difference has t = {fixed(t, 1)}: {meaning}."
+    return f" Daily difference t = {fixed(t, 1)}: {meaning}."
 
 
 def t_value(differences: FloatArray) -> float | None:
@@ -153,11 +192,24 @@ def level(inputs: Inputs) -> str:
     return f"level {highest} of 4 ({LEVELS.get(highest, 'unknown')}){tail}"
 
 
-def allocation_line(allocation: Record) -> str:
-    """Return which method gave the weights and, when it is not the one asked for, why."""
+def rebalanced(metrics: Record) -> str:
+    """Return how the rebalances out of sample were decided: how many by which method, and at which level."""
+    done = metrics.get("rebalances", {})
+    methods, levels, held = done.get("methods", {}), done.get("levels", {}), done.get("held", [])
+    parts = [", ".join(f"{number} {name}" for name, number in sorted(methods.items(), key=lambda m: (-m[1], m[0])))]
+    parts.append(", ".join(f"{number} at level {name}" for name, number in levels.items()))
+    parts.append(f"{len(held)} not feasible" if held else "")
+    said = "; ".join(filter(None, parts))
+    return f"{plural(int(done.get('scheduled', 0)), 'rebalance')}{f': {said}' if said else ''}"
+
+
+def allocation_line(allocation: Record, *, why: bool = True) -> str:
+    """Return which method gave the weights and, when it is not the one that is configured, the reason if asked."""
     asked, used = allocation.get("method", "unknown"), allocation.get("used", "unknown")
     if asked == used:
         return f"{used} (as configured)"
+    if not why:
+        return f"{used} instead of {asked}"
     return f"{used}, since {asked} failed: {allocation.get('infeasible_because') or 'no reason recorded'}"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from quantflow.types import Record
+
 DASH = "–"
 
 
@@ -45,6 +47,13 @@ def significant(value: Any, digits: int = 4) -> str:
     if number is None:
         return DASH
     return f"{number + 0.0:.{digits}g}".replace("-", "−")
+
+
+def sharpe(block: Record) -> str:
+    """Return the Sharpe ratio of a block of ``metrics`` with its interval, e.g. ``0.84 (95%: 0.31 to 1.37)``."""
+    low, high = (defined(block.get(name)) for name in ("sharpe_low", "sharpe_high"))
+    ratio = fixed(block.get("sharpe"))
+    return ratio if low is None or high is None else f"{ratio} (95%: {fixed(low)} to {fixed(high)})"
 
 
 def count(value: Any) -> str:

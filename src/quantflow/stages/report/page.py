@@ -86,7 +86,7 @@ def document(inputs: Inputs, header: Values, links: Sequence[tuple[str, str]], s
             title=f"{header['heading']} · {run['as_of']}",
             run={"degraded": False, **run},
             verdict=verdict(inputs),
-            figures=performance.key_figures(inputs["metrics"]),
+            figures=performance.key_figures(inputs),
             links=links,
             sections=sections,
         )

@@ -12,6 +12,8 @@ from markupsafe import Markup
 from quantflow.stages.report.facts import (
     SERIES,
     Inputs,
+    beside,
+    certainty,
     column,
     deepest_fall,
     falls,
@@ -20,13 +22,12 @@ from quantflow.stages.report.facts import (
     survivors,
     wealth,
 )
-from quantflow.stages.report.figures import fixed, loss, percent
+from quantflow.stages.report.figures import fixed, loss, percent, sharpe
 from quantflow.stages.report.portfolio import tick
-from quantflow.stages.report.render import Cell, nothing, part, section, table
+from quantflow.stages.report.render import Cell, joined, nothing, part, section, table
 from quantflow.stages.report.scale import Axis, finite_range, linear_axis, log_axis
 from quantflow.stages.report.selection import shade
 from quantflow.stages.report.svg import Caption, Line, column_chart, line_chart
-from quantflow.types import Record
 
 FloatArray = npt.NDArray[np.float64]
 EMPTY = "There is no out-of-sample session."
@@ -48,17 +49,19 @@ LOG_FROM = 4.0
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def key_figures(metrics: Record) -> Markup:
-    """Return the strategy and its benchmarks side by side."""
+def key_figures(inputs: Inputs) -> Markup:
+    """Return the strategy and its benchmarks side by side, and how sure the strategy's Sharpe ratio is."""
+    metrics = inputs["metrics"]
     rows = []
     for name, label, _ in SERIES:
         if block := metrics.get(name):
             shares = [percent(block.get(key)) for key in ("cagr", "volatility")]
-            ratios = [fixed(block.get(key)) for key in ("sharpe", "sortino", "calmar")]
+            ratios = [sharpe(block), *(fixed(block.get(key)) for key in ("sortino", "calmar"))]
             lost = [loss(block.get("max_drawdown")), loss(block.get("cvar_95"), 2)]
             rows.append([label, ratios[0], *shares, lost[0], *ratios[1:], lost[1], percent(block.get("hit_rate"))])
     head = ["", "Sharpe", "Return a year", "Volatility", "Deepest fall", "Sortino", "Calmar", "CVaR 95%", "Hit rate"]
-    return table("Key figures, out of sample", head, rows)
+    leads = [part("lead", text) for text in (f"{certainty(inputs)}.", beside(metrics)) if text]
+    return joined([table("Key figures, out of sample", head, rows), *leads])
 
 
 def _lines(inputs: Inputs, values: dict[str, FloatArray]) -> list[Line]:

@@ -13,6 +13,7 @@ from quantflow.stages.report.facts import (
     column,
     exposure,
     largest_group,
+    rebalanced,
     sessions,
 )
 from quantflow.stages.report.figures import DASH, day, fixed, percent, plural
@@ -144,7 +145,7 @@ def _closeness(matrix: Any, groups: list[int]) -> str:
 
 
 def allocation(inputs: Inputs) -> Markup:
-    """Return which method gave the weights, what was tried before it, and the limits that bind."""
+    """Return which method gave the weights, what was tried before it, the limits that bind, and how it was before."""
     record = inputs["allocation"]
     chain = [[s.get("method"), s.get("outcome"), s.get("reason") or ""] for s in record.get("chain", [])]
     binding = record.get("binding") or []
@@ -154,5 +155,15 @@ def allocation(inputs: Inputs) -> Markup:
         table("Allocation chain", ["Method", "Outcome", "Reason"], chain, words=frozenset({1, 2})) if chain else None,
         part("heading", "Limits that bind"),
         part("listed", binding) if binding else nothing("None: no limit changed the weights."),
-        lead=f"Method: {allocation_line(record)}.",
+        _fallbacks(inputs),
+        lead=f"Method: {allocation_line(record)}. Out of sample: {rebalanced(inputs['metrics'])}.",
     )
+
+
+def _fallbacks(inputs: Inputs) -> Markup | None:
+    fell = inputs["metrics"].get("rebalances", {}).get("fallbacks", [])
+    if not fell:
+        return None
+    rows = [[each["date"], each["method"], each["reason"]] for each in fell]
+    title = f"{plural(len(fell), 'rebalance')} needed a fallback"
+    return folded(title, table(title, ["Date", "Method", "Reason"], rows, words=frozenset({1, 2})))

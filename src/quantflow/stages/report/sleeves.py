@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from quantflow.quant.sleeves import risk_shares
 from quantflow.stages.report.facts import FloatArray, Inputs, column, exposure, sessions
-from quantflow.stages.report.figures import DASH, count, defined, fixed, loss, percent, plural
+from quantflow.stages.report.figures import DASH, count, defined, fixed, loss, percent, plural, sharpe
 from quantflow.stages.report.portfolio import WINDOW, allocation, weight_bars
 from quantflow.stages.report.render import Cell, folded, nothing, part, section, shorten, table
 from quantflow.stages.report.selection import shade
@@ -94,7 +94,7 @@ def _figures(inputs: Inputs) -> list[list[str]]:
     for name, weight, share in zip(inputs["sleeve_weights"].index, weights, risk, strict=True):
         own = inputs["metrics"].get("sleeves", {}).get(name, {})
         part = weight * year * float(_earned(inputs, name)[1:].mean())
-        shares = [percent(weight), percent(share), percent(part), fixed(own.get("sharpe"))]
+        shares = [percent(weight), percent(share), percent(part), sharpe(own)]
         more = [percent(own.get("cagr")), percent(own.get("volatility")), loss(own.get("max_drawdown"))]
         rows.append([name, *shares, *more])
     return rows
@@ -219,10 +219,4 @@ def correlation(inputs: Inputs) -> Markup:
 
 def division(inputs: Inputs) -> Markup:
     """Return how the sleeves' weights came about, now and at each rebalance that needed a fallback."""
-    fell = inputs["metrics"].get("rebalances", {}).get("fallbacks", [])
-    shown = allocation({**inputs, "allocation": inputs["meta_allocation"]})
-    if not fell:
-        return shown
-    rows = [[f.get("date", "?"), f.get("used", "?"), f.get("reason") or ""] for f in fell]
-    title = f"{plural(len(fell), 'rebalance')} needed a fallback"
-    return shown + folded(title, table(title, ["Date", "Used", "Reason"], rows, words=frozenset({1, 2})))
+    return allocation({**inputs, "allocation": inputs["meta_allocation"]})

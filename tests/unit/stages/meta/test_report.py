@@ -140,7 +140,9 @@ def test_a_sleeve_is_told_by_its_figures_and_where_it_comes_from(artifacts: dict
     weight = artifacts["sleeve_weights"].loc["trend", "weight"]
     assert figures[1] == f"{100 * weight:.1f}%"
     assert figures[2] == "33.3%"
-    assert figures[4] == f"{artifacts['metrics']['sleeves']['trend']['sharpe']:.2f}"
+    own = artifacts["metrics"]["sleeves"]["trend"]
+    low, high = (f"{own[name]:.2f}".replace("-", "−") for name in ("sharpe_low", "sharpe_high"))
+    assert figures[4] == f"{own['sharpe']:.2f} (95%: {low} to {high})"
 
 
 def test_the_part_of_return_is_weight_times_mean(artifacts: dict[str, Any]) -> None:
@@ -238,7 +240,7 @@ def test_a_sleeve_older_than_the_run_is_told(artifacts: dict[str, Any]) -> None:
 def test_fallbacks_over_time_are_listed(artifacts: dict[str, Any]) -> None:
     """Rebalances that needed a fallback are folded under the allocation, with date, method and reason."""
     inputs = copy.deepcopy({"metrics": artifacts["metrics"]})
-    inputs["metrics"]["rebalances"]["fallbacks"] = [{"date": "2021-03-31", "used": "hrp", "reason": "no optimum"}]
+    inputs["metrics"]["rebalances"]["fallbacks"] = [{"date": "2021-03-31", "method": "hrp", "reason": "no optimum"}]
     page = Text(report(artifacts | inputs)["report"])
     assert "1 rebalance needed a fallback" in page.text
     assert page.row("2021-03-31", 3) == ["2021-03-31", "hrp", "no optimum"]

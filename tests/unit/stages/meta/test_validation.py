@@ -180,7 +180,7 @@ def test_a_rebalance_by_a_fallback_is_told() -> None:
     chain = {"method": "max_sharpe", "fallbacks": ("equal_weight",), "lookback": 60}
     found = validate(falling, allocation=chain)
     fell = found["metrics"]["rebalances"]["fallbacks"]
-    assert fell[0]["used"] == "equal_weight"
+    assert fell[0]["method"] == "equal_weight"
     assert fell[0]["reason"]
     assert found["metrics"]["rebalances"]["held"] == []
     summary = MetaValidationStage().summary({"streams": falling}, found)

@@ -59,6 +59,9 @@ def block(sharpe: float | None) -> dict[str, Any]:
     """Return one block of metrics."""
     names = ("total_return", "cagr", "volatility", "sortino", "max_drawdown", "calmar", "cvar_95", "hit_rate")
     figures: dict[str, Any] = dict.fromkeys(names, 0.125)
+    if sharpe is not None:
+        figures |= {"sharpe_low": sharpe - 0.5, "sharpe_high": sharpe + 0.5, "probabilistic_sharpe": 0.875}
+        figures |= {"min_track_record": 420.25}
     return figures | {"sharpe": sharpe, "sessions": 300, "start": "2020-01-01", "end": "2020-10-26"}
 
 
@@ -129,7 +132,14 @@ def made(n: int = 300) -> dict[str, Any]:
             "equal_weight": block(0.7),
             "costs": {"commission_bps": 1.0, "cagr_drag": 0.0123},
             "universe": {"names": 5, "ended": 1, "share": 0.2, "members": False},
-            "rebalances": {"scheduled": 2, "traded": 1, "held": [{"date": "2020-03-01", "reason": "too few names"}]},
+            "rebalances": {
+                "scheduled": 4,
+                "traded": 3,
+                "held": [{"date": "2020-03-01", "reason": "too few names"}],
+                "methods": {"hrp": 2, "equal_weight": 1},
+                "levels": {"1": 2, "4": 1},
+                "fallbacks": [{"date": "2020-04-01", "method": "equal_weight", "reason": "singular & sad"}],
+            },
         },
         "run": {
             "run_id": "r1",
@@ -224,7 +234,7 @@ def test_links_lead_somewhere(reader: Reader) -> None:
         ("winners", "momentum +0.20"),
         ("weights", "60.0% long, 40.0% short"),
         ("weights", "B plc"),
-        ("changes", "One-way turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone."),
+        ("changes", "Turnover 120.0% since the book of 2020-10-23: 1 name new, 1 gone."),
         ("changes", "AAA|–|−40.00%|−40.00%|"),
         ("changes", "BBB|50.00%|60.00%|+10.00%|"),
         ("equity", "Each rebalance saw prices up to its own date only."),
@@ -272,7 +282,7 @@ def test_without_an_earlier_book_nothing_changed(inputs: dict[str, Any]) -> None
     assert "There is no earlier book" in Reader(page(first)).text["changes"]
     assert "Changed: no earlier book to compare with" in brief(first)
     assert "No weight changed." in Reader(page(same)).text["changes"]
-    assert "Changed: one-way turnover 0.0% since the book of 2020-10-23: 0 names new, 0 gone" in brief(same)
+    assert "Changed: turnover 0.0% since the book of 2020-10-23: 0 names new, 0 gone" in brief(same)
 
 
 def test_changes_too_small_to_list_are_no_contradiction(inputs: dict[str, Any]) -> None:
@@ -290,7 +300,7 @@ def test_the_changes_are_whole_on_their_line(name: str, weight: float, inputs: d
     lines = brief({**inputs, "run": {**inputs["run"], "former": former}})
     (told,) = [line for line in lines if line.startswith("Changed: ")]
     assert len(told) <= 100
-    assert re.fullmatch(r"Changed: .* gone(; \S+ -[0-9.,]+%(, \S+ [+-][0-9.,]+%)?(, \d+ more)?)?", told)
+    assert re.fullmatch(r"Changed: .* gone(; \S+ [+-][0-9.,]+%(, \S+ [+-][0-9.,]+%)?(, \d+ more)?)?", told)
 
 
 def test_monthly_returns_compound_to_the_year(inputs: dict[str, Any]) -> None:
@@ -326,12 +336,13 @@ def test_brief_is_short_and_complete(inputs: dict[str, Any]) -> None:
     assert "".join(lines).isascii()
     starts = ("us_core as of 2020-10-26", "DEGRADED", "Verdict", "Weights: 2 names (long 60%, short 40%): BBB 60.0%")
     rest = (
-        "Changed: one-way turnover 60.0% since the book of 2020-10-23: 1 name new, 1 gone; CCC -70.0%, 2 more",
+        "Changed: turnover 120.0% since the book of 2020-10-23: 1 name new, 1 gone; CCC -70.0%, 2 more",
         "Trading: 504% a year, both sides, cost 2.52% a year, out of sample",
+        "4 rebalances: 2 hrp, 1 equal_weight; 2 at level 1, 1 at level 4; 1 not feasible",
         "Out of sample",
         "Set aside: 1 by the data gate (EEE)",
-        "Relaxation: level 2",
-        "Allocation",
+        "Sharpe above 0: 87.5% probable; 95% takes 421 sessions (300 here)",
+        "Winners: level 2 of 4 (spectral), 1 winner above level 1. Allocation: equal_weight instead of hrp",
         "Risk",
     )
     assert all(any(line.startswith(start) for line in lines) for start in starts + rest)
@@ -435,14 +446,6 @@ def test_undefined_metrics_give_no_verdict(inputs: dict[str, Any]) -> None:
     assert re.search(r"\bnan\b", text) is None
 
 
-def test_index_joins_the_benchmarks(inputs: dict[str, Any]) -> None:
-    """Where there is an index it is drawn, listed, and part of the brief."""
-    returns = inputs["oos_returns"].assign(index=0.0005)
-    some = {**inputs, "oos_returns": returns, "metrics": {**inputs["metrics"], "index": block(0.5)}}
-    assert page(some).count("tindex") > page(inputs).count("tindex")
-    assert any(line.startswith("  index") for line in brief(some))
-
-
 def test_many_symbols_stay_small() -> None:
     """A page of 33 years and 20 names stays below 300 kB, as one of 500 symbols does."""
     big = made(8300)
@@ -457,3 +460,51 @@ def test_many_symbols_stay_small() -> None:
 def test_summary_is_the_verdict(inputs: dict[str, Any]) -> None:
     """People who only watch the progress see the verdict."""
     assert ReportStage().summary(inputs, {}).note.startswith("After costs ahead of equal weight")
+
+
+def test_a_sharpe_ratio_is_shown_with_its_interval(inputs: dict[str, Any], reader: Reader) -> None:
+    """Page and brief give the 95 % interval of each Sharpe ratio, and how long a record would show it."""
+    assert "0.90 (95%: 0.40 to 1.40)" in " ".join(reader.text.values())
+    assert "Sharpe above 0: 87.5% probable; 95% takes 421 sessions (300 here)." in " ".join(reader.text.values())
+    row = next(line for line in brief(inputs) if line.startswith("  strategy"))
+    assert "0.90 (95%: 0.40 to 1.40)" in row
+
+
+def test_the_trials_are_counted_with_the_run_itself(inputs: dict[str, Any]) -> None:
+    """The deflated Sharpe is said with the number of trials; without a count nothing is said."""
+    tried = {**inputs, "run": {**inputs["run"], "trials": [0.02, -0.01, 0.05]}}
+    alone = {**inputs, "run": {**inputs["run"], "trials": []}}
+    found = [next(line for line in brief(each) if line.startswith("Sharpe above 0")) for each in (tried, alone, inputs)]
+    assert "% deflated for 4 trials; " in found[0]
+    assert "% deflated for 1 trial; " in found[1]
+    assert "deflated" not in found[2]
+
+
+def test_a_record_that_shows_nothing_says_so(inputs: dict[str, Any]) -> None:
+    """A strategy that lost has no length of record that would show a gain."""
+    lost = copy.deepcopy(inputs)
+    lost["metrics"]["strategy"] |= {"probabilistic_sharpe": 0.2, "min_track_record": None}
+    assert "Sharpe above 0: 20.0% probable; no record is long enough for 95%" in brief(lost)
+    lost["metrics"]["strategy"]["probabilistic_sharpe"] = None
+    assert "Sharpe above 0: undefined" in brief(lost)
+
+
+def test_how_rebalances_were_decided_is_on_the_page(inputs: dict[str, Any], reader: Reader) -> None:
+    """The page counts methods and levels, and lists each fallback with its reason."""
+    text = " ".join(reader.text.values())
+    assert "Out of sample: 4 rebalances: 2 hrp, 1 equal_weight; 2 at level 1, 1 at level 4; 1 not feasible." in text
+    assert "1 rebalance needed a fallback" in text
+    assert "singular & sad" in text
+
+
+def test_a_benchmark_of_choice_stands_beside_equal_weight(inputs: dict[str, Any]) -> None:
+    """Page and brief have a row for it, and the page what the strategy is beside it."""
+    chosen = copy.deepcopy(inputs)
+    chosen["oos_returns"]["benchmark"] = 0.001
+    names = ("beta", "alpha", "tracking_error", "information_ratio", "up_capture", "down_capture")
+    chosen["metrics"]["benchmark"] = {**block(0.4), "symbol": "SPY", **dict.fromkeys(names, 0.25)}
+    text = " ".join(Reader(page(chosen)).text.values())
+    assert "Against SPY: beta 0.25, alpha 25.0% a year, tracking error 25.0%, information ratio 0.25" in text
+    assert ", capture 25% up, 25% down." in text
+    assert page(chosen).count("tbenchmark") > page(inputs).count("tbenchmark")
+    assert any(line.startswith("  benchmark    0.40") for line in brief(chosen))

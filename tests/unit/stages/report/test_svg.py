@@ -117,14 +117,14 @@ def test_thinning_keeps_ends_and_spikes() -> None:
 def test_line_chart_is_named_and_labelled() -> None:
     """A chart says in words what it shows, and each line carries its name at its end."""
     line = Line("net", np.array([1.0, 2.0, 3.0]), "net")
-    other = Line("index", np.array([np.nan, 2.0, 3.0]), "index")
+    other = Line("benchmark", np.array([np.nan, 2.0, 3.0]), "benchmark")
     chart = line_chart(CAPTION, days("2020-01-01", 3), [line, other], linear_axis(1.0, 3.0, written))
     root = parsed(chart)
     assert root.get("role") == "img"
     named = [root.find(f"{SVG}{name}") for name in ("title", "desc")]
     assert [node.text for node in named if node is not None] == ["A <title>", "Key figure & more"]
     assert root.get("aria-labelledby") == "c-x-t c-x-d"
-    assert {"net", "index"} <= set(texts(chart))
+    assert {"net", "benchmark"} <= set(texts(chart))
 
 
 def test_line_chart_places_points_on_its_axes() -> None:

@@ -1,0 +1,1 @@
+"""Estimates of covariances and means."""

@@ -1,0 +1,94 @@
+"""What was tried on the same data: the runs whose settings differ and whose data overlap.
+
+A Sharpe ratio that is the best of many says less than one of a single trial. The runs of a workspace are the trials:
+one per distinct settings that change weights, no matter on how many sessions they were run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from quantflow.errors import QuantflowError
+from quantflow.runs.find import find_run, list_runs
+from quantflow.runs.header import Trial
+from quantflow.runs.run import Run, Selection
+from quantflow.types import Settings
+
+UNWEIGHTED = frozenset({"as_of", "execution", "report", "publish", "orders", "schedule"})
+"""Sections that change no weight."""
+
+FIGURES = frozenset({"commission_bps", "slippage_bps", "benchmark"})
+"""Keys of ``validation`` that change what is said of weights, and no weight."""
+
+CONTRACT = frozenset({"start", "min_sessions", "quarantine_budget", "spike_mad"})
+"""Keys of ``data`` that, with ``max_…`` and ``on_…``, say what is taken of the source, not which source it is."""
+
+
+def settings_hash(settings: Settings) -> str:
+    """Return a hash of the settings that change weights: the same on every session."""
+    kept = {name: value for name, value in settings.items() if name not in UNWEIGHTED}
+    kept["validation"] = {key: value for key, value in settings.get("validation", {}).items() if key not in FIGURES}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def tried(settings: Settings, as_of: date, workspace: Path) -> tuple[Trial, ...]:
+    """Return the other settings that complete runs of a workspace have tried on the same source and span, by hash.
+
+    Args:
+        settings: Those of the run that is asked for, which are not a trial of themselves.
+        as_of: Its session.
+        workspace: Where runs are looked for, those of sleeves too.
+    """
+    newest: dict[str, Run] = {}
+    own = settings_hash(settings)
+    for run in reversed(list_runs(workspace, sleeves=True)):
+        if isinstance(run, Selection) and _same_source(settings, as_of, run):
+            hashed = settings_hash(run.header.settings)
+            if hashed != own and hashed not in newest and run.state == "completed":
+                newest[hashed] = run
+    return tuple(trial for hashed in sorted(newest) if (trial := trial_of(newest[hashed])) is not None)
+
+
+def trial_of(run: Run) -> Trial | None:
+    """Return a complete run as a trial; None when its figures are undefined, or can no longer be read."""
+    try:
+        metrics = run.load("metrics")
+    except (QuantflowError, OSError):  # an old run's lost artifact must not keep new runs from starting
+        return None
+    sharpe = metrics["strategy"]["sharpe"]
+    if sharpe is None:
+        return None
+    return Trial(settings_hash(run.header.settings), run.id, sharpe / sqrt(metrics["annualisation"]))
+
+
+def share_names(run: Run, trial: Trial) -> bool:
+    """Whether a run and a trial have half of the names of the smaller one in common; if that is not known, they do."""
+    try:
+        names, others = (_names(each) for each in (run, find_run(run.workspace, trial.run_id)))
+    except (QuantflowError, OSError):  # removed since: it was tried all the same
+        return True
+    return 2 * len(names & others) >= min(len(names), len(others))
+
+
+def _names(run: Run) -> set[str]:
+    return set(map(str, run.load("features").index))
+
+
+def _same_source(settings: Settings, as_of: date, run: Run) -> bool:
+    """Whether a run read the same source, on a span of dates that overlaps."""
+    mine, its = settings["data"], run.header.settings["data"]
+    if _source(mine) != _source(its):
+        return False
+    starts: Iterable[str] = (str(data["start"]) for data in (mine, its) if data.get("start"))
+    return max(starts, default="") <= min(as_of, run.as_of).isoformat()
+
+
+def _source(data: Mapping[str, Any]) -> dict[str, Any]:
+    taken = ("max_", "on_")
+    return {key: value for key, value in data.items() if key not in CONTRACT and not key.startswith(taken)}
