@@ -41,7 +41,7 @@ def ran(folder: Path, closes: pd.DataFrame, *, universe: Any = None, **data: Any
         "data": {"provider": "files", "path": str(folder / "prices.csv"), "max_holes": 0.2, **data},
         "universe": universe or {},
         "features": {"lookback": 252},
-        "policy": {"max_entropy": None, "min_efficiency": None, "hurst_band": None, "max_drawdown": None},
+        "policy": {"max_drawdown": None},
         "allocation": {"lookback": 252, "method": "equal_weight"},
         "rebalance": {"every": "quarterly"},
         "validation": {"min_history": 300},

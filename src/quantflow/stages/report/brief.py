@@ -44,11 +44,16 @@ def brief(inputs: Inputs) -> str:
 
 def written(lines: Iterable[str]) -> str:
     """Return the first ``LINES`` of *lines* as text, each cut to ``WIDTH`` characters."""
-    return "".join(f"{shorten(_plain(line), WIDTH)}\n" for line in list(lines)[:LINES])
+    return "".join(f"{_cut(_plain(line))}\n" for line in list(lines)[:LINES])
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else _plain(shorten(line, WIDTH - 2))  # an ellipsis is three characters
 
 
 def _plain(line: str) -> str:
-    return line.replace("−", "-").replace("–", "-")  # mails and old terminals mangle typographic signs
+    signs: dict[str, str | int | None] = {"−": "-", "–": "-", "…": "..."}
+    return line.translate(str.maketrans(signs))  # mails and old terminals mangle typographic signs
 
 
 def _lines(inputs: Inputs) -> Iterator[str]:
@@ -72,7 +77,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
 
 def wrapped(text: str, lines: int = 3) -> list[str]:
     """Return *text* on at most so many *lines*, with an ellipsis where it is cut."""
-    return wrap(text, WIDTH, subsequent_indent="  ", max_lines=lines, placeholder=" …")
+    return wrap(text, WIDTH, subsequent_indent="  ", max_lines=lines, placeholder=" ...")
 
 
 def weights(frame: pd.DataFrame) -> str:
@@ -105,7 +110,7 @@ def figures(inputs: Inputs) -> Iterator[str]:
     metrics = inputs["metrics"]
     ours = metrics.get("strategy", {})
     head = f"{'Out of sample':15}{'Sharpe':<27}{'a year':>8}{'vol':>8}{'deepest':>10}"
-    yield f"{head}  since {ours.get('start') or '?'}{_whose(metrics)}"
+    yield f"{head}  since {ours.get('start') or '?'}"
     for name, label, _ in SERIES:
         if block := metrics.get(name):
             shares = f"{percent(block.get('cagr')):>8}{percent(block.get('volatility')):>8}"
@@ -125,7 +130,7 @@ def _aside(inputs: Inputs) -> str:
     failed, counts = quarantined(inputs), outcomes(inputs["decisions"])
     named = f" ({', '.join(shorten(symbol, 10) for symbol in failed[:3])}{', ...' if failed[3:] else ''})"
     rest = ", ".join(f"{counts[name]} {name}" for name in ("vetoed", "cut", "unscored"))
-    return f"Set aside: {len(failed)} by the data gate{named if failed else ''}; {rest}"
+    return f"Set aside: {len(failed)} by the data gate{named if failed else ''}; {rest}{_whose(inputs['metrics'])}"
 
 
 def _risk(inputs: Inputs) -> str:
