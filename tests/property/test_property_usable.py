@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantflow.config.data import DataConfig
-from quantflow.data.contracts import check_panel, ended, quarantined
 from quantflow.data.panel import Panel
-from quantflow.data.roster import known_by, members, roster
-from quantflow.data.usable import usable
+from quantflow.data.quality.contracts import check_panel, ended, quarantined
+from quantflow.data.quality.roster import known_by, members, roster
+from quantflow.data.quality.usable import usable
 
 T = 160
 DAYS = np.datetime64("2020-01-01", "D") + np.arange(T)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.config.data import OnFailure
-from quantflow.data.contracts import Finding, found
 from quantflow.data.panel import FloatArray, Panel, SessionArray
 from quantflow.data.providers.base import BAR_FIELDS
+from quantflow.data.quality.contracts import Finding, found
 
 if TYPE_CHECKING:
     import pandas as pd

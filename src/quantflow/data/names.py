@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from quantflow.config.printable import escaped, is_printable
-from quantflow.data.contracts import Finding, found
 from quantflow.data.providers.base import INSTRUMENT_COLUMNS
+from quantflow.data.quality.contracts import Finding, found
 
 if TYPE_CHECKING:
     import pandas as pd

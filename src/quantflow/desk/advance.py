@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from quantflow.data.history import whole
 from quantflow.data.joined import joined
 from quantflow.data.panel import Panel
 from quantflow.data.position import Decision, Line, Position, begun, carried
+from quantflow.data.quality.history import whole
 from quantflow.runs.header import Kind
 from quantflow.runs.run import Run
 

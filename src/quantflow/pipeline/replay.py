@@ -83,7 +83,7 @@ def seen(prices: Panel, position: int, reach: int | None, able: npt.NDArray[np.b
         prices: The whole history of N symbols.
         position: The session.
         reach: How many sessions are kept; None for all.
-        able: Whether each symbol could be used, shape (N,); see ``quantflow.data.usable``.
+        able: Whether each symbol could be used, shape (N,); see ``quantflow.data.quality.usable``.
     """
     alive = np.flatnonzero(able)
     window = slice(0 if reach is None else max(0, position + 1 - reach), position + 1)

@@ -10,10 +10,10 @@ ARTIFACT = "checks"
 
 
 def checks_of(run: Run) -> Json:
-    """Return the record of the run's data checks; see ``quantflow.data.checks.checks_record``.
+    """Return the record of the run's data checks; see ``quantflow.data.quality.checks.checks_record``.
 
     Where the run came to its walk-forward, ``universe`` says how many of its names stopped trading during it; see
-    ``quantflow.data.history.mortality``.
+    ``quantflow.data.quality.history.mortality``.
 
     Args:
         run: A selection run whose ingestion is over, well or not.

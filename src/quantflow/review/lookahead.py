@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.config.profile import Profile
-from quantflow.data.history import whole
 from quantflow.data.panel import Panel
 from quantflow.data.providers.horizon import history_ends
-from quantflow.data.roster import listed
-from quantflow.data.usable import usable
+from quantflow.data.quality.history import whole
+from quantflow.data.quality.roster import listed
+from quantflow.data.quality.usable import usable
 from quantflow.errors import DataError, QuantflowError, StageError
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.play import in_the_background, play, played

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantflow.data.history import whole
 from quantflow.data.panel import Panel
 from quantflow.data.position import Line, Position, begun, carried
+from quantflow.data.quality.history import whole
 from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray

@@ -10,8 +10,12 @@ from typing import Any
 from quantflow.config.data import DataConfig
 from quantflow.config.sections import CalendarConfig, UniverseConfig
 from quantflow.data.calendars import sessions
-from quantflow.data.checks import checks_record, within_budget
-from quantflow.data.contracts import (
+from quantflow.data.grid import Grid, split, tables
+from quantflow.data.names import without_unprintable
+from quantflow.data.providers import open_provider
+from quantflow.data.providers.base import INSTRUMENT_COLUMNS, Provider
+from quantflow.data.quality.checks import checks_record, within_budget
+from quantflow.data.quality.contracts import (
     Finding,
     broken_off,
     check_bars,
@@ -24,12 +28,8 @@ from quantflow.data.contracts import (
     unreadable,
     unusable,
 )
-from quantflow.data.grid import Grid, split, tables
-from quantflow.data.names import without_unprintable
-from quantflow.data.providers import open_provider
-from quantflow.data.providers.base import INSTRUMENT_COLUMNS, Provider
+from quantflow.data.quality.roster import known_by, members_now, read_members, roster, without_prices
 from quantflow.data.restated import former_bars
-from quantflow.data.roster import known_by, members_now, read_members, roster, without_prices
 from quantflow.errors import DataError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, note
 

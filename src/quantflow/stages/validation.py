@@ -20,10 +20,10 @@ from quantflow.config.sections import (
     SynthesisConfig,
     ValidationConfig,
 )
-from quantflow.data.history import mortality, tradable, whole, with_last_moves
 from quantflow.data.panel import Panel
-from quantflow.data.roster import listed
-from quantflow.data.usable import BoolArray, usable
+from quantflow.data.quality.history import mortality, tradable, whole, with_last_moves
+from quantflow.data.quality.roster import listed
+from quantflow.data.quality.usable import BoolArray, usable
 from quantflow.errors import InfeasibleError
 from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.play import in_the_background, play
@@ -59,8 +59,8 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
     Stages are given the sessions that they can look back on and no more, so a rebalance costs the same in any year.
     Weights decided at a session's close are traded at the close ``rebalance.lag`` sessions later, earn from the session
     after that on, and drift until the next trade. The symbols that take part are those that could be used with what was
-    known on the session that decides (``quantflow.data.usable``), also when they have stopped trading since: they stay
-    in what is held up to their last move. One without a price on the session that trades is kept as it is, until it
+    known on the session that decides (``data.quality.usable``), also when they have stopped trading since: they stay in
+    what is held up to their last move. One without a price on the session that trades is kept as it is, until it
     counts as ended. When no portfolio is feasible the one before is kept (cash at first) and the date recorded. A stage
     that needs ``incumbent`` is given the weights held at that close; where none does, rebalances do not depend on one
     another.

@@ -23,10 +23,10 @@ import pytest
 
 from quantflow.config.data import DataConfig
 from quantflow.config.sections import UniverseConfig
-from quantflow.data.contracts import check_bars
 from quantflow.data.grid import tables
 from quantflow.data.providers import Provider, open_provider
 from quantflow.data.providers.base import BAR_FIELDS, FACT_COLUMNS, INSTRUMENT_COLUMNS, LAST_MOVE
+from quantflow.data.quality.contracts import check_bars
 from quantflow.errors import ConfigError, DataError, QuantflowError
 
 

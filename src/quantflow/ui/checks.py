@@ -28,7 +28,7 @@ def print_checks(run: Run, record: Mapping[str, Any], changed: Restatement | Non
 
     Args:
         run: The run.
-        record: What ``quantflow.data.checks.checks_record`` gave.
+        record: What ``quantflow.data.quality.checks.checks_record`` gave.
         changed: Bars that are not what they were; None when all are.
     """
     table = new_table("CHECK", "SEVERITY", "BLOCK", ">LIMIT", ">WORST", "RESULT", "SYMBOLS", "ABOUT")

@@ -14,7 +14,7 @@ import pytest
 
 from quantflow.config.load import load_meta
 from quantflow.config.operation import PublishConfig
-from quantflow.data.contracts import found, quality_frame
+from quantflow.data.quality.contracts import found, quality_frame
 from quantflow.desk.publish import _is_experiment, held_back, mark_stale, publish, stale_when_it_fails
 from quantflow.errors import DegradedError, Interrupted
 from quantflow.review.facts import facts_of

@@ -13,7 +13,7 @@ from quantflow import BasePipelineStage, Kind, Section, StageConfig
 from quantflow.config import plugins
 from quantflow.config.profile import Profile
 from quantflow.data.panel import Panel
-from quantflow.data.roster import roster
+from quantflow.data.quality.roster import roster
 from quantflow.errors import ConfigError, DataError
 from quantflow.pipeline.arrange import arranged, pipeline_of
 from quantflow.pipeline.code_version import code_version

@@ -102,7 +102,8 @@ def test_runs_without_overlap_do_not_count(tmp_path: Path) -> None:
 
 def test_sleeves_count(tmp_path: Path) -> None:
     """What a sleeve has tried was tried."""
-    sleeve = finished(tmp_path, "policy.top_n=1", run_id="m.demo", parent=Parent("m", "demo", "m"))
+    sleeve = finished(tmp_path, "policy.top_n=1", run_id="m.demo")
+    sleeve.update(parent=vars(Parent("m", "demo", "m")))
     assert others(finished(tmp_path)) == [sleeve.id]
 
 

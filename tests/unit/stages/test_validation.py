@@ -10,7 +10,7 @@ import pytest
 from quantflow.config.profile import Profile
 from quantflow.data.panel import Panel
 from quantflow.data.providers import open_provider
-from quantflow.data.roster import roster
+from quantflow.data.quality.roster import roster
 from quantflow.errors import DataError
 from quantflow.pipeline.play import play
 from quantflow.pipeline.registry import StageRegistry

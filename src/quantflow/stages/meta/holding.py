@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from quantflow.data.history import whole
 from quantflow.data.joined import joined
+from quantflow.data.quality.history import whole
 from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, SelectionContext, StageConfig, Summary
 from quantflow.stages.holding import brief, carried_by, hold_note, target

@@ -1,7 +1,7 @@
 """Which symbols may be used at a session, judged by what was known at its close.
 
 A symbol may be used where it has a bar, is a member, and its series up to that session passes every check whose breach
-does more than warn. For the last session that is what ``quantflow.data.contracts.judge_panel`` finds. Nothing later
+does more than warn. For the last session that is what ``contracts.judge_panel`` finds. Nothing later
 matters: a series that is cut after a session is judged the same there.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.config.data import DataConfig
-from quantflow.data.contracts import jumps_of, largest_spike
-from quantflow.data.jumps import Jump
 from quantflow.data.panel import FloatArray, Panel
-from quantflow.data.roster import members
+from quantflow.data.quality.contracts import jumps_of, largest_spike
+from quantflow.data.quality.jumps import Jump
+from quantflow.data.quality.roster import members
 
 if TYPE_CHECKING:
     import pandas as pd

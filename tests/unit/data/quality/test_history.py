@@ -8,9 +8,9 @@ import pytest
 
 from quantflow.config.data import DataConfig
 from quantflow.data.grid import split
-from quantflow.data.history import mortality, tradable, whole, with_last_moves
 from quantflow.data.panel import Panel
-from quantflow.data.roster import roster
+from quantflow.data.quality.history import mortality, tradable, whole, with_last_moves
+from quantflow.data.quality.roster import roster
 from quantflow.quant.backtest import carried_returns
 
 NAN = np.nan

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantflow.config.data import DataConfig
-from quantflow.data.contracts import (
+from quantflow.data.grid import Grid
+from quantflow.data.panel import Panel
+from quantflow.data.quality.contracts import (
     QUALITY_COLUMNS,
     Finding,
     broken_off,
@@ -22,8 +24,6 @@ from quantflow.data.contracts import (
     quality_frame,
     quarantined,
 )
-from quantflow.data.grid import Grid
-from quantflow.data.panel import Panel
 from quantflow.errors import DataError
 
 DAYS = np.arange("2020-01-01", "2020-01-11", dtype="datetime64[D]")

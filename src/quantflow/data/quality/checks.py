@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from quantflow.config.data import DataConfig, OnJump
-from quantflow.data.contracts import Finding, ended, quarantined, severity_of
 from quantflow.data.grid import CHECKS
 from quantflow.data.names import CHECK
+from quantflow.data.quality.contracts import Finding, ended, quarantined, severity_of
 
 _WORST_FIRST = ("blocked", "quarantined", "ended", "warn", "passed")
 _LESS_IS_WORSE = frozenset({"history"})

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantflow.data.roster import known_by, members, read_members, roster
+from quantflow.data.quality.roster import known_by, members, read_members, roster
 from quantflow.errors import DataError
 
 FILE = "symbol,from,to\nKO,2010-01-04,2015-06-30\nAA,2012-01-03,\nKO,2018-01-02,\n"

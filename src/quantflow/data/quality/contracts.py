@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.config.data import DataConfig, OnFailure, OnJump
-from quantflow.data.jumps import Jump, jumps
 from quantflow.data.panel import FloatArray, Panel, SessionArray
 from quantflow.data.providers.base import BAR_FIELDS
+from quantflow.data.quality.jumps import Jump, jumps
 from quantflow.errors import DataError
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def judge_panel(panel: Panel, config: DataConfig, among: Collection[str] | None 
     """Return what every check measured of each symbol's series, also of those that passed.
 
     Whether a symbol may be used is judged at the panel's last session, with all that is known by then;
-    ``quantflow.data.usable`` gives the same answer for any session.
+    ``quantflow.data.quality.usable`` gives the same answer for any session.
 
     Args:
         panel: Prices on the sessions grid, NaN = hole.

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.data.contracts import Finding, found
 from quantflow.data.panel import Panel, SessionArray
 from quantflow.data.providers.base import INSTRUMENT_COLUMNS
 from quantflow.data.providers.layouts import SYMBOL_NAMES
 from quantflow.data.providers.locations import shown
 from quantflow.data.providers.tables import Choice, Kind, read
+from quantflow.data.quality.contracts import Finding, found
 from quantflow.errors import DataError
 
 if TYPE_CHECKING:

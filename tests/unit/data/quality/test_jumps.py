@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from quantflow.data.jumps import Jump, jumps
 from quantflow.data.panel import FloatArray
+from quantflow.data.quality.jumps import Jump, jumps
 
 LIMIT = 15.0
 AT = 300

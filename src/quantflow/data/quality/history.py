@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantflow.config.data import DataConfig
-from quantflow.data.contracts import ended_at
 from quantflow.data.panel import FloatArray, Panel
 from quantflow.data.providers.base import LAST_MOVE
-from quantflow.data.usable import BoolArray
+from quantflow.data.quality.contracts import ended_at
+from quantflow.data.quality.usable import BoolArray
 
 if TYPE_CHECKING:
     import pandas as pd

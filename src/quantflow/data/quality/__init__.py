@@ -1,0 +1,1 @@
+"""What is held against prices: the contract, and who may be used when."""
