@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from quantflow.quant.backtest import Backtest, FloatArray, Simulation, carried_r
 
 Weights = Mapping[str, float]
 """Signed fractions of wealth by name; a name that is not there has none."""
+
+_PARTS = tuple(field.name for field in fields(Backtest))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +50,15 @@ def carry(
     returns[rows, 1:] = np.nan_to_num(carried_returns(close)[:, first:])  # the first column is the close before
     alive[rows, 1:] = np.isfinite(close[:, first:])
     alive[rows, 0] = np.isfinite(close[:, first - 1]) if first else False
-    portfolio = Simulation(returns, bps, vector(held, names))
-    for number, target in sorted(trades.items()):
-        if number <= sessions:
-            portfolio.trade(number, vector(target, names), alive[:, number])
-    earned = portfolio.result()
-    after = portfolio.drifted(sessions)
-    return Stretch(earned, {names[i]: float(after[i]) for i in np.flatnonzero(after)})
+    weights, steps = vector(held, names), list[Backtest]()
+    for number in range(sessions + 1):  # one by one, so that it makes no difference how many are carried at once
+        step = Simulation(returns[:, number : number + 1], bps, weights)
+        if number in trades:
+            step.trade(0, vector(trades[number], names), alive[:, number])
+        steps.append(step.result())
+        weights = step.drifted(0)
+    earned = Backtest(*(np.concatenate([getattr(step, name) for step in steps]) for name in _PARTS))
+    return Stretch(earned, {names[i]: float(weights[i]) for i in np.flatnonzero(weights)})
 
 
 def vector(weights: Weights, names: Sequence[str]) -> FloatArray:
