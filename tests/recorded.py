@@ -88,7 +88,13 @@ def _ingested(names: Mapping[str, Name], last: date) -> dict[str, object]:
     days = np.busday_offset(np.datetime64(last), np.arange(1 - closes.shape[1], 1), roll="backward")
     currencies = [names[symbol].currency for symbol in symbols]
     instruments = pd.DataFrame({"currency": currencies}, index=pd.Index(symbols, name="symbol"))
-    return {"prices": Panel(symbols, days.astype("datetime64[D]"), {"close": closes}), "instruments": instruments}
+    sessions = days.astype("datetime64[D]")
+    return {
+        "prices": Panel(symbols, sessions, {"close": closes}),
+        "past": Panel((), sessions, {"close": np.empty((0, len(sessions)))}),
+        "roster": pd.DataFrame({"symbol": list(symbols), "from": pd.NaT, "to": pd.NaT}),
+        "instruments": instruments,
+    }
 
 
 def _atoms(names: Mapping[str, Name], weights: Mapping[str, float]) -> dict[str, object]:

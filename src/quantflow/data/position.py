@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from quantflow.data.panel import Panel
+from quantflow.data.quotes import Quotes
 from quantflow.quant.backtest import Backtest
 from quantflow.quant.held import Weights, carry
 from quantflow.types import Json
@@ -116,29 +116,33 @@ def begun(session: date, run_id: str) -> Position:
 
 def carried(
     before: Position,
-    prices: Panel,
+    quotes: Quotes,
     bps: float,
     run_id: str,
     decision: Decision | None = None,
     *,
     by_hand: bool = False,
 ) -> tuple[list[Line], Position]:
-    """Carry a book to the last session of some prices; return a line per session, and what is held then.
+    """Carry a book to the last session of some quotes; return a line per session, and what is held then.
 
     Args:
         before: The position at an earlier session; at the last session itself nothing is earned any more.
-        prices: What is known at the last session.
+        quotes: What is known at the last session.
         bps: Cost in basis points of the amount traded.
         run_id: The run that asks.
         decision: What it decides at the last session's close; it is traded there when nothing is ``left``.
         by_hand: Whether that decision is none of the rhythm's.
     """
-    days = prices.sessions.astype("datetime64[D]")
+    days = quotes.sessions.astype("datetime64[D]")
     count = int((days > np.datetime64(before.session, "D")).sum())
     queue = [*before.pending, *([_counted_from(decision, count)] if decision else [])]
     due = {each.left: each for each in queue if each.left <= count}
+    first = len(days) - count
+    returns, able = quotes.returns[:, first:], quotes.tradable[:, max(0, first - 1) :]
+    if not first:  # the book is older than the quotes
+        able = np.concatenate([np.zeros((len(quotes.names), 1), dtype=bool), able], axis=1)
     book, pool = (
-        carry(held, trades, prices.symbols, prices.close, count, bps)
+        carry(held, trades, quotes.names, returns, able, bps)
         for held, trades in (
             (before.held, {left: each.weights for left, each in due.items()}),
             (before.benchmark, {left: each.equal for left, each in due.items()}),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from quantflow.data.joined import joined
-from quantflow.data.panel import Panel
+from quantflow.config.data import DataConfig
 from quantflow.data.position import Decision, Line, Position, begun, carried
-from quantflow.data.quality.history import whole
+from quantflow.data.quality.history import quotes
+from quantflow.data.quotes import Quotes, joined
 from quantflow.runs.header import Kind
 from quantflow.runs.run import Run
 
@@ -17,10 +17,10 @@ def advanced(run: Run, before: Position | None) -> tuple[list[Line], Position]:
         run: The run.
         before: The position before it; None where nothing is held.
     """
-    prices, costs = prices_of(run), run.header.settings["validation"]
+    costs = run.header.settings["validation"]
     return carried(
         before or begun(run.as_of, run.id),
-        prices,
+        quotes_of(run),
         costs["commission_bps"] + costs["slippage_bps"],
         run.id,
         None if run.header.decision.hold else _decision(run),
@@ -34,11 +34,11 @@ def _decision(run: Run) -> Decision:
     return Decision(run.id, run.as_of.isoformat(), run.weights, pool, run.header.settings["rebalance"]["lag"])
 
 
-def prices_of(run: Run) -> Panel:
-    """Return the prices of a run; of a meta run, those of all its sleeves."""
-    leaves = [leaf.run for leaf in run.leaves()]
-    return joined([_history(leaf) for leaf in leaves]) if leaves else _history(run)
+def quotes_of(run: Run) -> Quotes:
+    """Return what can be traded of the names of a run; of a meta run, of all its sleeves."""
+    return joined([_quotes(leaf.run) for leaf in run.leaves()]) if run.leaves() else _quotes(run)
 
 
-def _history(run: Run) -> Panel:
-    return whole(run.load("prices"), run.load("past"))
+def _quotes(run: Run) -> Quotes:
+    config = DataConfig(**run.header.settings["data"])
+    return quotes(run.load("prices"), run.load("past"), run.load("roster"), config)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from quantflow.quant.backtest import Backtest, FloatArray, Simulation, carried_returns
+from quantflow.quant.backtest import Backtest, BoolArray, FloatArray, Simulation
 
 Weights = Mapping[str, float]
 """Signed fractions of wealth by name; a name that is not there has none."""
@@ -29,36 +29,40 @@ class Stretch:
 
 
 def carry(
-    held: Weights, trades: Mapping[int, Weights], symbols: Sequence[str], close: FloatArray, sessions: int, bps: float
+    held: Weights,
+    trades: Mapping[int, Weights],
+    names: Sequence[str],
+    returns: FloatArray,
+    tradable: BoolArray,
+    bps: float,
 ) -> Stretch:
-    """Carry a portfolio over the last *sessions* of some prices.
+    """Carry a portfolio over S sessions.
 
-    A name without a price keeps its last one and is not traded, also one that the prices do not have at all.
+    A name that cannot be traded is kept, also one of which nothing is known; that one earns nothing.
 
     Args:
         held: Weights at the close before the first of those sessions.
         trades: Targets by session, counted from 1 for the first of those sessions; 0 trades at the close before.
-        symbols: N names.
-        close: Their closes, shape (N, T), T > *sessions*; NaN is a hole.
-        sessions: How many of the last sessions.
+        names: N names.
+        returns: Their simple returns in each session, shape (N, S).
+        tradable: Where they can be traded, shape (N, S + 1), the close before being the first.
         bps: Cost in basis points of the amount traded.
     """
-    names = sorted({*symbols, *held, *(name for target in trades.values() for name in target)})
-    place = {name: row for row, name in enumerate(names)}
-    rows, first = [place[symbol] for symbol in symbols], close.shape[1] - sessions
-    returns, alive = np.zeros((len(names), sessions + 1)), np.zeros((len(names), sessions + 1), dtype=bool)
-    returns[rows, 1:] = np.nan_to_num(carried_returns(close)[:, first:])  # the first column is the close before
-    alive[rows, 1:] = np.isfinite(close[:, first:])
-    alive[rows, 0] = np.isfinite(close[:, first - 1]) if first else False
-    weights, steps = vector(held, names), list[Backtest]()
-    for number in range(sessions + 1):  # one by one, so that it makes no difference how many are carried at once
-        step = Simulation(returns[:, number : number + 1], bps, weights)
+    known = sorted({*names, *held, *(name for target in trades.values() for name in target)})
+    place = {name: row for row, name in enumerate(known)}
+    rows, count = [place[name] for name in names], returns.shape[1]
+    moves, able = np.zeros((len(known), count + 1)), np.zeros((len(known), count + 1), dtype=bool)
+    moves[rows, 1:] = np.nan_to_num(returns)  # the first column is the close before
+    able[rows] = tradable
+    weights, steps = vector(held, known), list[Backtest]()
+    for number in range(count + 1):  # one by one, so that it makes no difference how many are carried at once
+        step = Simulation(moves[:, number : number + 1], bps, weights)
         if number in trades:
-            step.trade(0, vector(trades[number], names), alive[:, number])
+            step.trade(0, vector(trades[number], known), able[:, number])
         steps.append(step.result())
         weights = step.drifted(0)
     earned = Backtest(*(np.concatenate([getattr(step, name) for step in steps]) for name in _PARTS))
-    return Stretch(earned, {names[i]: float(weights[i]) for i in np.flatnonzero(weights)})
+    return Stretch(earned, {known[i]: float(weights[i]) for i in np.flatnonzero(weights)})
 
 
 def vector(weights: Weights, names: Sequence[str]) -> FloatArray:

@@ -73,8 +73,11 @@ def _sleeves(run: Run) -> Json:
     """Return the sleeves that have a result, each with its link, and those that have none."""
     return {
         "leaves": [
-            {name: asdict(leaf.run.outputs[name]) for name in PRICED if name in leaf.run.outputs}
-            for leaf in run.leaves()
+            {
+                "data": part.header.settings["data"],
+                "outputs": {name: asdict(part.outputs[name]) for name in PRICED if name in part.outputs},
+            }
+            for part in (leaf.run for leaf in run.leaves())
         ],
         "sleeves": [
             {

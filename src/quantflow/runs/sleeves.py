@@ -16,7 +16,7 @@ from quantflow.types import Settings
 HANDED_ON: tuple[str, ...] = ("oos_returns", "weights", "metrics")
 """The artifacts of a sleeve's run that the portfolio is made of."""
 
-PRICED: tuple[str, ...] = ("prices", "past", "instruments")
+PRICED: tuple[str, ...] = ("prices", "past", "roster", "instruments")
 """Those of a sleeve's run on a session without a decision."""
 
 

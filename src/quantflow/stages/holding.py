@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantflow.data.panel import Panel
+from quantflow.config.data import DataConfig
 from quantflow.data.position import Line, Position, begun, carried
-from quantflow.data.quality.history import whole
+from quantflow.data.quality.history import quotes
+from quantflow.data.quotes import Quotes
 from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray
@@ -27,12 +28,12 @@ class IncumbentStage(BasePipelineStage[StageConfig]):
 
     id = INCUMBENT
     kind = Kind.CONTROL
-    needs = ("prices", "past", "run")
+    needs = ("prices", "past", "roster", "run")
     makes = (INCUMBENT,)
 
     def run(self, inputs: Inputs, config: StageConfig) -> Outputs:
         """Return ``incumbent``; empty at first."""
-        _, after = carried_by(inputs["run"], whole(inputs["prices"], inputs["past"]))
+        _, after = carried_by(inputs["run"], quotes_in(inputs))
         return {INCUMBENT: incumbent(list(after.held), np.array(list(after.held.values())))}
 
 
@@ -44,12 +45,12 @@ class HoldingStage(BasePipelineStage[StageConfig]):
 
     id = "holding"
     kind = Kind.CONTROL
-    needs = ("prices", "instruments", "past", "run")
+    needs = ("prices", "instruments", "past", "roster", "run")
     makes = ("weights", "brief")
 
     def run(self, inputs: Inputs, config: StageConfig) -> Outputs:
         """Return ``weights`` (index ``symbol``, largest |weight| first: ``weight``, ``sector``) and ``brief``."""
-        lines, after = carried_by(inputs["run"], whole(inputs["prices"], inputs["past"]))
+        lines, after = carried_by(inputs["run"], quotes_in(inputs))
         sectors = inputs["instruments"]["sector"].to_dict()
         return {"weights": target(after, sectors), "brief": brief(inputs["run"], lines, after)}
 
@@ -58,9 +59,15 @@ class HoldingStage(BasePipelineStage[StageConfig]):
         return Summary(note=hold_note(inputs["run"]))
 
 
-def carried_by(run: Record, prices: Panel) -> tuple[list[Line], Position]:
+def quotes_in(inputs: Inputs) -> Quotes:
+    """Return what can be traded of a run's names, by its artifacts and its settings."""
+    config = DataConfig(**inputs["run"]["config"]["data"])
+    return quotes(inputs["prices"], inputs["past"], inputs["roster"], config)
+
+
+def carried_by(run: Record, tradable: Quotes) -> tuple[list[Line], Position]:
     """Return what the book of a run's profile did up to the run's session, and what it holds then."""
-    return carried(position_of(run), prices, cost_bps(run["config"]), run["run_id"])
+    return carried(position_of(run), tradable, cost_bps(run["config"]), run["run_id"])
 
 
 def position_of(run: Record) -> Position:

@@ -21,7 +21,7 @@ from quantflow.config.sections import (
     ValidationConfig,
 )
 from quantflow.data.panel import Panel
-from quantflow.data.quality.history import mortality, tradable, whole, with_last_moves
+from quantflow.data.quality.history import mortality, quotes, whole
 from quantflow.data.quality.roster import listed
 from quantflow.data.quality.usable import BoolArray, usable
 from quantflow.errors import InfeasibleError
@@ -30,7 +30,7 @@ from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.replay import ancestors, known_at, reach_of, seen
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
-from quantflow.quant.backtest import FloatArray, carried_returns, equal_weights
+from quantflow.quant.backtest import FloatArray, equal_weights
 from quantflow.stages.holding import incumbent
 from quantflow.stages.walk_forward import Decide, Decision, Market, Rules, proof, schedule, summarised, walk
 
@@ -114,10 +114,8 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         rules = Rules(config.rebalance, config.validation)
         scheduled = schedule(prices.sessions, rules, "prices")
         able = usable(prices, scheduled, config.data, roster)
-        returns = with_last_moves(carried_returns(prices.close), prices, roster, config.data)
-        can_trade = tradable(prices, config.data)
-        benchmark = config.validation.benchmark
-        market = Market(prices.symbols, prices.sessions, returns, can_trade, equal_weights(able), benchmark)
+        traded = quotes(inputs["prices"], inputs["past"], roster, config.data)
+        market = Market(traded, equal_weights(able), config.validation.benchmark)
         with in_the_background():
             decide = self._decider(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
             made, earned = walk(market, scheduled, rules, decide)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from quantflow.config.sections import RebalanceConfig, WalkForwardConfig
+from quantflow.data.quotes import Quotes
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.quant import metrics
 from quantflow.quant.backtest import (
     Backtest,
-    BoolArray,
     DateArray,
     FloatArray,
     IntArray,
@@ -30,21 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Market:
-    """What a walk-forward trades, N of them over T sessions.
+    """What a walk-forward trades.
 
     Attributes:
-        names: Symbols or sleeves.
-        sessions: All sessions, ``datetime64[D]``, increasing.
-        returns: Of each session, shape (N, T).
-        tradable: Where there is a price to trade at, shape (N, T).
+        quotes: Of N symbols or sleeves over T sessions.
         equal: The benchmark's targets at each scheduled session, shape (K, N).
         benchmark: The name that is held instead as a second benchmark; None for none.
     """
 
-    names: Sequence[str]
-    sessions: DateArray
-    returns: FloatArray
-    tradable: BoolArray
+    quotes: Quotes
     equal: FloatArray
     benchmark: str | None = None
 
@@ -171,7 +165,7 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
         rules: How decisions become trades.
         decide: Decides; raises InfeasibleError where no portfolio is feasible.
     """
-    portfolio = Simulation(market.returns, rules.cost_bps)
+    portfolio = Simulation(market.quotes.returns, rules.cost_bps)
     made: dict[int, FloatArray] = {}
     decisions: dict[str, Decision] = {}
     held: list[tuple[str, str]] = []
@@ -180,21 +174,21 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
     def trade_up_to(position: int) -> None:
         while due and due[0] + rules.rebalance.lag <= position:
             at = due[0] + rules.rebalance.lag
-            portfolio.trade(at, made[due.pop(0)], market.tradable[:, at])
+            portfolio.trade(at, made[due.pop(0)], market.quotes.tradable[:, at])
 
     for position in scheduled.tolist():
         trade_up_to(position)
         try:
-            decisions[str(market.sessions[position])] = decided = decide(position, portfolio.drifted(position))
+            decisions[str(market.quotes.sessions[position])] = decided = decide(position, portfolio.drifted(position))
             target = decided.weights
         except InfeasibleError as error:
-            held.append((str(market.sessions[position]), error.message))
+            held.append((str(market.quotes.sessions[position]), error.message))
             if made:
                 continue
-            target = np.zeros(len(market.names))
+            target = np.zeros(len(market.quotes.names))
         made[position] = target
         due.append(position)
-    trade_up_to(len(market.sessions) - 1)
+    trade_up_to(len(market.quotes.sessions) - 1)
     positions, targets = np.array(list(made)), np.stack(list(made.values()))
     return Decisions(scheduled, positions, targets, tuple(held), decisions), portfolio.result()
 
@@ -211,7 +205,7 @@ def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, yea
     """
     lag = rules.rebalance.lag
     benchmark = _simulated(market, made.scheduled, market.equal, rules, lag)
-    shown = market.sessions[made.scheduled[0] + lag :]
+    shown = market.quotes.sessions[made.scheduled[0] + lag :]
     figures = _metrics(shown, strategy, benchmark, rules.validation, year) | {"rebalances": made.account}
     figures["strategy"]["lag"] = lag
     if others := [each for each in rules.validation.lags if each != lag]:
@@ -232,15 +226,15 @@ def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, yea
 
 def _held(market: Market, name: str, first: int, cost_bps: float) -> FloatArray:
     """Return what a name earns that is bought at the close of a session and held, after the cost of buying it."""
-    if name not in market.names:
+    if name not in market.quotes.names:
         raise DataError(
             f"validation.benchmark {name!r} has no prices in this run.",
             hint="Name a symbol of the universe that passes the data checks.",
         )
-    row = market.returns[list(market.names).index(name)]
+    row = market.quotes.returns[list(market.quotes.names).index(name)]
     if not np.isfinite(row[first : first + 1]).all():
         raise DataError(
-            f"validation.benchmark {name!r} has no price at the first rebalance, {market.sessions[first]}.",
+            f"validation.benchmark {name!r} has no price at the first rebalance, {market.quotes.sessions[first]}.",
             hint="Choose one with a longer history, or raise validation.min_history.",
         )
     return simulate(row[None, :], np.array([first]), np.ones((1, 1)), cost_bps).net
@@ -248,8 +242,8 @@ def _held(market: Market, name: str, first: int, cost_bps: float) -> FloatArray:
 
 def _simulated(market: Market, decided: IntArray, targets: FloatArray, rules: Rules, lag: int) -> Backtest:
     at = decided + lag
-    there = at < len(market.sessions)
-    return simulate(market.returns, at[there], targets[there], rules.cost_bps, market.tradable)
+    there = at < len(market.quotes.sessions)
+    return simulate(market.quotes.returns, at[there], targets[there], rules.cost_bps, market.quotes.tradable)
 
 
 def _at_lag(market: Market, made: Decisions, rules: Rules, lag: int, year: int) -> dict[str, Any]:
@@ -287,9 +281,9 @@ def _weights_over_time(market: Market, made: Decisions, lag: int) -> pd.DataFram
     which, name = np.nonzero(made.targets)
     return pd.DataFrame(
         {
-            "date": pd.DatetimeIndex(market.sessions[made.positions[which] + lag]),
-            "decided": pd.DatetimeIndex(market.sessions[made.positions[which]]),
-            "symbol": np.array(list(market.names), dtype=object)[name],
+            "date": pd.DatetimeIndex(market.quotes.sessions[made.positions[which] + lag]),
+            "decided": pd.DatetimeIndex(market.quotes.sessions[made.positions[which]]),
+            "symbol": np.array(list(market.quotes.names), dtype=object)[name],
             "weight": made.targets[which, name],
         }
     )

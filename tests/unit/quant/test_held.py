@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quantflow.quant.backtest import carried_returns, simulate
-from quantflow.quant.held import carry
+from quantflow.quant.held import Stretch, carry
 
 NAMES = ("A", "B", "C")
 
@@ -16,6 +16,14 @@ def closes(sessions: int) -> np.ndarray:
     close = np.exp(np.cumsum(rng.normal(0.0, 0.02, (3, sessions)), axis=1))
     close[1, 20:23] = np.nan
     return np.asarray(close)
+
+
+def carried(
+    held: dict[str, float], trades: dict[int, dict[str, float]], close: np.ndarray, sessions: int, bps: float
+) -> Stretch:
+    """Carry a portfolio over the last sessions of some closes."""
+    returns, able = carried_returns(close)[:, -sessions:], np.isfinite(close[:, -sessions - 1 :])
+    return carry(held, trades, NAMES, returns, able, bps)
 
 
 def test_night_by_night_is_what_a_backtest_gives_at_once() -> None:
@@ -28,7 +36,7 @@ def test_night_by_night_is_what_a_backtest_gives_at_once() -> None:
     nets, turnovers = [], []
     for session in range(25, 60):
         trades = {1: plan[session]} if session in plan else {}
-        stretch = carry(held, trades, NAMES, close[:, : session + 1], 1, 12.0)
+        stretch = carried(held, trades, close[:, : session + 1], 1, 12.0)
         held = dict(stretch.held)
         nets.append(stretch.earned.net[1])
         turnovers.append(stretch.earned.turnover[1])
@@ -39,12 +47,12 @@ def test_night_by_night_is_what_a_backtest_gives_at_once() -> None:
 def test_several_sessions_at_once_are_what_they_are_one_by_one() -> None:
     """A machine that was off for a week misses nothing, to the last bit."""
     close, held = closes(40), {"A": 0.4, "B": 0.6}
-    week = carry(held, {3: {"C": 1.0}}, NAMES, close, 5, 10.0)
+    week = carried(held, {3: {"C": 1.0}}, close, 5, 10.0)
     one_by_one = dict(held)
     nets = []
     for session in range(35, 40):
         trades = {1: {"C": 1.0}} if session == 37 else {}
-        step = carry(one_by_one, trades, NAMES, close[:, : session + 1], 1, 10.0)
+        step = carried(one_by_one, trades, close[:, : session + 1], 1, 10.0)
         one_by_one = dict(step.held)
         nets.append(step.earned.net[1])
     assert week.earned.net[1:].tolist() == nets
@@ -53,14 +61,13 @@ def test_several_sessions_at_once_are_what_they_are_one_by_one() -> None:
 
 def test_a_name_that_the_prices_do_not_have_keeps_its_last_price() -> None:
     """It earns nothing and cannot be sold; the rest trades around it."""
-    close = np.array([[1.0, 1.1]])
-    found = carry({"A": 0.5, "GONE": 0.5}, {1: {"A": 1.0}}, ("A",), close, 1, 0.0)
+    found = carry({"A": 0.5, "GONE": 0.5}, {1: {"A": 1.0}}, ("A",), np.array([[0.1]]), np.ones((1, 2), dtype=bool), 0.0)
     assert found.earned.gross[1] == pytest.approx(0.05)
     assert found.held == pytest.approx({"GONE": 0.5 / 1.05, "A": 1 - 0.5 / 1.05})
 
 
 def test_a_first_trade_at_the_close_itself_costs_there() -> None:
     """With no session in between, only what is traded counts."""
-    found = carry({}, {0: {"A": 1.0}}, ("A",), np.ones((1, 5)), 0, 10.0)
+    found = carry({}, {0: {"A": 1.0}}, ("A",), np.ones((1, 0)), np.ones((1, 1), dtype=bool), 10.0)
     assert found.earned.net.tolist() == [pytest.approx(-0.001)]
     assert found.held == {"A": 1.0}

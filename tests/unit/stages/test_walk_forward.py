@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from quantflow.config.sections import RebalanceConfig, ValidationConfig
+from quantflow.data.quotes import Quotes
 from quantflow.errors import DataError
 from quantflow.quant.backtest import FloatArray, carried_returns, equal_weights
 from quantflow.stages.walk_forward import Decide, Decision, Market, Rules, proof, schedule, walk
@@ -25,7 +26,7 @@ def market(close: FloatArray, scheduled: np.ndarray) -> Market:
     sessions = np.datetime64("2020-01-01", "D") + np.arange(close.shape[1])
     alive = np.isfinite(close)
     names = [f"S{i}" for i in range(len(close))]
-    return Market(names, sessions, carried_returns(close), alive, equal_weights(alive[:, scheduled].T))
+    return Market(Quotes(tuple(names), sessions, carried_returns(close), alive), equal_weights(alive[:, scheduled].T))
 
 
 def proved(close: FloatArray, by: Rules, decide: Decide) -> dict[str, Any]:

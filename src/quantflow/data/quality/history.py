@@ -11,6 +11,8 @@ from quantflow.data.panel import FloatArray, Panel
 from quantflow.data.providers.base import LAST_MOVE
 from quantflow.data.quality.contracts import ended_at
 from quantflow.data.quality.usable import BoolArray
+from quantflow.data.quotes import Quotes
+from quantflow.quant.backtest import carried_returns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,20 @@ def whole(prices: Panel, past: Panel) -> Panel:
     order = np.argsort(np.array([*prices.symbols, *past.symbols]), kind="stable")
     fields = {name: np.concatenate([values, past.fields[name]])[order] for name, values in prices.fields.items()}
     return Panel(symbols, prices.sessions, fields)
+
+
+def quotes(prices: Panel, past: Panel, roster: pd.DataFrame, config: DataConfig) -> Quotes:
+    """Return what can be traded of all symbols that a run knows, those that have ended among them.
+
+    Args:
+        prices: The symbols that may be used at the last session.
+        past: The others.
+        roster: Where ``delisting_return`` has a number, it is the last move of a symbol that has ended.
+        config: When a symbol counts as ended.
+    """
+    history = whole(prices, past)
+    returns = with_last_moves(carried_returns(history.close), history, roster, config)
+    return Quotes(history.symbols, history.sessions, returns, tradable(history, config))
 
 
 def with_last_moves(returns: FloatArray, history: Panel, roster: pd.DataFrame, config: DataConfig) -> FloatArray:

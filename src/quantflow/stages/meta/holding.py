@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from quantflow.data.joined import joined
-from quantflow.data.quality.history import whole
+from quantflow.config.data import DataConfig
+from quantflow.data.quality.history import quotes
+from quantflow.data.quotes import joined
 from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, SelectionContext, StageConfig, Summary
 from quantflow.stages.holding import brief, carried_by, hold_note, target
@@ -25,11 +26,18 @@ class MetaHoldingStage(BasePipelineStage[StageConfig]):
     def execute(self, context: SelectionContext) -> SelectionContext:
         """Load each sleeve's prices from the store, and say what is held."""
         store, run = context.store(), context.load("run")
-        refs = [{name: ArtifactRef(**ref) for name, ref in each.items()} for each in run["leaves"]]
+        sleeves = [
+            {name: store.get(ArtifactRef(**ref)) for name, ref in leaf["outputs"].items()} for leaf in run["leaves"]
+        ]
         inputs = {
             "run": run,
-            "prices": joined([whole(store.get(each["prices"]), store.get(each["past"])) for each in refs]),
-            "sectors": {k: v for each in refs for k, v in store.get(each["instruments"])["sector"].items()},
+            "quotes": joined(
+                [
+                    quotes(each["prices"], each["past"], each["roster"], DataConfig(**leaf["data"]))
+                    for each, leaf in zip(sleeves, run["leaves"], strict=True)
+                ]
+            ),
+            "sectors": {name: sector for each in sleeves for name, sector in each["instruments"]["sector"].items()},
         }
         outputs = self.run(inputs, StageConfig())
         made = {name: store.put(name, outputs[name]) for name in self.makes}
@@ -40,10 +48,10 @@ class MetaHoldingStage(BasePipelineStage[StageConfig]):
         """Return ``weights`` (index ``symbol``, largest |weight| first: ``weight``, ``sector``) and ``brief``.
 
         Args:
-            inputs: ``prices`` of all sleeves' symbols, ``sectors`` by symbol, and ``run``.
+            inputs: ``quotes`` of all sleeves' symbols, ``sectors`` by symbol, and ``run``.
             config: Nothing.
         """
-        lines, after = carried_by(inputs["run"], inputs["prices"])
+        lines, after = carried_by(inputs["run"], inputs["quotes"])
         return {"weights": target(after, inputs["sectors"]), "brief": brief(inputs["run"], lines, after)}
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:

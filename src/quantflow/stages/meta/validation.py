@@ -8,6 +8,7 @@ import numpy as np
 
 from quantflow.config.meta import MetaValidation
 from quantflow.config.sections import CalendarConfig, RebalanceConfig
+from quantflow.data.quotes import Quotes
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Summary
 from quantflow.quant.backtest import FloatArray
 from quantflow.quant.metrics import summarise
@@ -60,7 +61,7 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
         equal = np.full((len(scheduled), frame.shape[1]), config.budget / frame.shape[1])
         year = config.calendar.annualisation
         names = [str(name) for name in frame.columns]
-        market = Market(names, sessions, returns.T, np.ones(returns.T.shape, dtype=bool), equal)
+        market = Market(Quotes(tuple(names), sessions, returns.T, np.ones(returns.T.shape, dtype=bool)), equal)
         made, earned = walk(market, scheduled, rules, _decider(market, config))
         outputs = proof(market, made, earned, rules, year)
         outputs["metrics"]["sleeves"] = _each(frame.iloc[scheduled[0] + config.rebalance.lag :], year)
@@ -74,10 +75,10 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
 
 def _decider(market: Market, config: MetaValidationStageConfig) -> Decide:
     """Return the function that divides capital at a session's close."""
-    kept = limits(list(market.names), config)
+    kept = limits(list(market.quotes.names), config)
 
     def decide(position: int, held: FloatArray) -> Decision:
-        found = divide(market.returns.T[: position + 1], kept, config.allocation)
+        found = divide(market.quotes.returns.T[: position + 1], kept, config.allocation)
         return Decision.of(found.weights, found.record)
 
     return decide

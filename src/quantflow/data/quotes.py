@@ -1,0 +1,58 @@
+"""What can be traded: returns of names over time, and where each has a price to trade at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+SessionArray = npt.NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, eq=False)
+class Quotes:
+    """N names over T sessions.
+
+    Attributes:
+        names: The names, sorted.
+        sessions: ``datetime64[D]``, increasing, shape (T,).
+        returns: Simple returns of each session, shape (N, T): 0 without a price, the whole move with the next one.
+        tradable: Where a name can be traded at the close, shape (N, T).
+    """
+
+    names: tuple[str, ...]
+    sessions: SessionArray
+    returns: FloatArray
+    tradable: BoolArray
+
+
+def joined(quotes: Sequence[Quotes]) -> Quotes:
+    """Return all names of some quotes on the sessions that all of them have; a name of several is that of the first.
+
+    What a name earned in between counts on the next session that stays.
+    """
+    days = reduce(np.intersect1d, [each.sessions for each in quotes])
+    cut = [_on(each, days) for each in reversed(quotes)]
+    rows = {name: (each, row) for each in cut for row, name in enumerate(each.names)}
+    names = tuple(sorted(rows))
+    return Quotes(
+        names,
+        days,
+        np.stack([rows[name][0].returns[rows[name][1]] for name in names]),
+        np.stack([rows[name][0].tradable[rows[name][1]] for name in names]),
+    )
+
+
+def _on(quotes: Quotes, days: SessionArray) -> Quotes:
+    if len(days) == len(quotes.sessions):
+        return quotes
+    at = np.searchsorted(quotes.sessions, days)
+    wealth = np.cumprod(1.0 + np.nan_to_num(quotes.returns), axis=1)[:, at]
+    before = np.concatenate([np.ones((len(quotes.names), 1)), wealth[:, :-1]], axis=1)
+    moves = np.divide(wealth, before, out=np.ones_like(wealth), where=before > 0.0) - 1.0
+    return Quotes(quotes.names, days, moves, quotes.tradable[:, at])
