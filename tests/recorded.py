@@ -91,7 +91,7 @@ def _ingested(names: Mapping[str, Name], last: date) -> dict[str, object]:
     sessions = days.astype("datetime64[D]")
     return {
         "prices": Panel(symbols, sessions, {"close": closes}),
-        "past": Panel((), sessions, {"close": np.empty((0, len(sessions)))}),
+        "past": Panel((), sessions[:0], {"close": np.empty((0, 0))}),
         "roster": pd.DataFrame({"symbol": list(symbols), "from": pd.NaT, "to": pd.NaT}),
         "instruments": instruments,
     }
