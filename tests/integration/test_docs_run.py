@@ -123,7 +123,7 @@ def typed(line: str, workspace: Path, server: ApiServer) -> None:
     }
     (workspace / "home").mkdir(exist_ok=True)
     shell = subprocess.Popen(
-        ["bash", "-o", "pipefail", "-c", line],
+        ["bash", "-o", "pipefail", "-c", f"{line}\nexit $?"],  # with a last command of its own, the shell stays
         cwd=workspace,
         env=environment,
         stdout=subprocess.PIPE,

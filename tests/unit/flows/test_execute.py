@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -74,12 +76,15 @@ def test_what_a_killed_process_left_is_removed_first(run: Run, mocker: MockerFix
     """Unfinished files of the run, its stages, the cache and the store; finished ones stay."""
     mocker.patch.object(ours, "_call_flow")
     folders = [run.folder, run.folder / "stages", Path(run.layout.cache), Path(run.layout.store) / "ab"]
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    unfinished = f".tmp-{socket.gethostname()}-{dead.pid}-abc"
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "finished.json").write_text("{}")
-    swept = mocker.spy(ours, "sweep")
+        (folder / unfinished).touch()
     ours.execute(run, SERVER)
-    assert set(folders) <= set(swept.call_args.args[0])
+    assert [folder for folder in folders if (folder / unfinished).exists()] == []
     assert all((folder / "finished.json").exists() for folder in folders)
 
 
