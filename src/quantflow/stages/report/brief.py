@@ -48,7 +48,8 @@ def written(lines: Iterable[str]) -> str:
 
 
 def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else _plain(shorten(line, WIDTH - 2))  # an ellipsis is three characters
+    whole = shorten(line, WIDTH)
+    return _plain(shorten(line, WIDTH - 2)) if whole.endswith("…") else whole  # an ellipsis is three characters
 
 
 def _plain(line: str) -> str:
