@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from quantflow.errors import InfrastructureError, Interrupted, QuantflowError, refused_by_machine
@@ -57,8 +57,9 @@ def guarded(*, debug: bool) -> Iterator[None]:
 def _leave(code: int) -> NoReturn:
     """End at once: Prefect's own threads would try for minutes to tell a dead server what they have."""
     end_json_log()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # it may be what cannot be written
+            stream.flush()
     os._exit(code)
 
 

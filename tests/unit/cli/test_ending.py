@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,15 @@ def test_nothing_of_the_interpreter_is_taken_apart(block: str, code: int) -> Non
         [sys.executable, "-c", AT_THE_END.format(block=block)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (code, "done handled\n", "")
+
+
+def test_output_that_cannot_be_written_is_an_error_in_words() -> None:
+    """A full disk under standard output: exit 30, what happened and what to do, and no traceback."""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "quantflow", "help", "exit-codes"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 30
+    assert done.stderr.splitlines() == ["error: No space left on device.", "hint: Free space, then continue."]
 
 
 def test_a_reader_that_has_gone_is_no_error() -> None:
