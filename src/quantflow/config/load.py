@@ -14,6 +14,7 @@ from quantflow.config import plugins
 from quantflow.config.data import DEFAULT_PROVIDER, options_of
 from quantflow.config.documents import built_in, check_name, extends_chain, read_document, stages_named
 from quantflow.config.layers import Layered, Override, dotted, read_overrides, stack, validated
+from quantflow.config.meta import MetaValidation
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
 from quantflow.config.sections import RebalanceConfig
 from quantflow.config.source import DEFAULT, FLAG, OF_RUN, SLEEVES, Source, of_meta
@@ -243,9 +244,19 @@ def _meta(trail: tuple[str, ...], document: Record, workspace: Path, overrides: 
     if "rebalance" not in settings.values:
         changes["rebalance"] = next(iter(resolved.values())).rebalance
         sources["rebalance"] = SLEEVES
+    changes["validation"] = _costs(meta, settings.values.get("validation", {}), list(resolved.values()))
+    if "validation" not in settings.values:
+        sources["validation"] = SLEEVES
     found = meta.model_copy(update=changes)
     _check_rhythm(found)
     return found
+
+
+def _costs(meta: MetaProfile, own: Record, sleeves: Sequence[Profile | MetaProfile]) -> MetaValidation:
+    """Return the validation section; what trading costs is that of the dearest sleeve where the section is silent."""
+    silent = [name for name in ("commission_bps", "slippage_bps") if name not in own]
+    dearest = {name: max(getattr(sleeve.validation, name) for sleeve in sleeves) for name in silent}
+    return meta.validation.model_copy(update=dearest)
 
 
 def _check_rhythm(meta: MetaProfile) -> None:

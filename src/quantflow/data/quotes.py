@@ -30,6 +30,22 @@ class Quotes:
     returns: FloatArray
     tradable: BoolArray
 
+    def select(self, names: Sequence[str]) -> Quotes:
+        """Return the quotes of some of the names, which are sorted."""
+        row = {name: i for i, name in enumerate(self.names)}
+        rows = [row[name] for name in names]
+        return Quotes(tuple(names), self.sessions, self.returns[rows], self.tradable[rows])
+
+    def on(self, days: SessionArray) -> Quotes:
+        """Return the quotes on some of the sessions; what was earned in between counts on the next of them."""
+        if len(days) == len(self.sessions):
+            return self
+        at = np.searchsorted(self.sessions, days)
+        wealth = np.cumprod(1.0 + np.nan_to_num(self.returns), axis=1)[:, at]
+        before = np.concatenate([np.ones((len(self.names), 1)), wealth[:, :-1]], axis=1)
+        moves = np.divide(wealth, before, out=np.ones_like(wealth), where=before > 0.0) - 1.0
+        return Quotes(self.names, days, moves, self.tradable[:, at])
+
 
 def joined(quotes: Sequence[Quotes]) -> Quotes:
     """Return all names of some quotes on the sessions that all of them have; a name of several is that of the first.
@@ -37,7 +53,7 @@ def joined(quotes: Sequence[Quotes]) -> Quotes:
     What a name earned in between counts on the next session that stays.
     """
     days = reduce(np.intersect1d, [each.sessions for each in quotes])
-    cut = [_on(each, days) for each in reversed(quotes)]
+    cut = [each.on(days) for each in reversed(quotes)]
     rows = {name: (each, row) for each in cut for row, name in enumerate(each.names)}
     names = tuple(sorted(rows))
     return Quotes(
@@ -46,13 +62,3 @@ def joined(quotes: Sequence[Quotes]) -> Quotes:
         np.stack([rows[name][0].returns[rows[name][1]] for name in names]),
         np.stack([rows[name][0].tradable[rows[name][1]] for name in names]),
     )
-
-
-def _on(quotes: Quotes, days: SessionArray) -> Quotes:
-    if len(days) == len(quotes.sessions):
-        return quotes
-    at = np.searchsorted(quotes.sessions, days)
-    wealth = np.cumprod(1.0 + np.nan_to_num(quotes.returns), axis=1)[:, at]
-    before = np.concatenate([np.ones((len(quotes.names), 1)), wealth[:, :-1]], axis=1)
-    moves = np.divide(wealth, before, out=np.ones_like(wealth), where=before > 0.0) - 1.0
-    return Quotes(quotes.names, days, moves, quotes.tradable[:, at])

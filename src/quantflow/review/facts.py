@@ -86,6 +86,7 @@ def _sleeves(run: Run) -> Json:
                 "made_under": result.config_hash,
                 "as_of": result.as_of,
                 "degraded": result.degraded,
+                "data": sleeve.run.header.settings.get("data"),
                 "outputs": {name: asdict(ref) for name, ref in result.outputs.items()},
             }
             for sleeve in run.sleeves

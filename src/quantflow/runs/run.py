@@ -26,7 +26,7 @@ from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owner
 from quantflow.runs.plan import Planned, Planner
 from quantflow.runs.record import BEGUN, ENDED, FAILED, Event, RunRecord, StageRecord
-from quantflow.runs.sleeves import HANDED_ON, PRICED, SleeveLink, SleeveResult, config_hash
+from quantflow.runs.sleeves import SleeveLink, SleeveResult, config_hash, handed_on
 from quantflow.types import Json, Settings
 
 if TYPE_CHECKING:
@@ -358,8 +358,8 @@ class Sleeve:
         run = self.run
         if run.state != "completed":
             return None
-        handed_on = PRICED if run.header.decision.hold else HANDED_ON
-        outputs = {name: run.outputs[name] for name in handed_on}
+        wanted = handed_on(self.link.kind, hold=run.header.decision.hold)
+        outputs = {name: run.outputs[name] for name in wanted}
         return SleeveResult(self.link.id, run.id, run.config_hash, run.as_of.isoformat(), run.degraded, outputs)
 
     def leaves(self) -> list[Sleeve]:

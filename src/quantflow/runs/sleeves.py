@@ -13,11 +13,24 @@ from quantflow.data.store import ArtifactRef, write_atomic
 from quantflow.errors import IntegrityError
 from quantflow.types import Settings
 
-HANDED_ON: tuple[str, ...] = ("oos_returns", "weights", "metrics")
-"""The artifacts of a sleeve's run that the portfolio is made of."""
-
 PRICED: tuple[str, ...] = ("prices", "past", "roster", "instruments")
-"""Those of a sleeve's run on a session without a decision."""
+"""The artifacts of a profile's run that say what its names earned."""
+
+_PROVEN = ("oos_returns", "oos_weights", "weights", "metrics")
+_MADE_OF = {"profile": PRICED, "meta": ("asset_returns", "asset_tradable")}
+
+
+def handed_on(kind: str, *, hold: bool) -> tuple[str, ...]:
+    """Return the artifacts of a sleeve's run that the portfolio is made of.
+
+    Args:
+        kind: ``profile`` or ``meta``.
+        hold: Whether the run is of a session without a decision, to which the parts of a nested portfolio contribute
+            themselves.
+    """
+    if hold:
+        return PRICED if kind == "profile" else ()
+    return (*_PROVEN, *_MADE_OF[kind])
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ class SleeveResult:
         config_hash: Hash of the settings under which the run was made.
         as_of: The run's as-of session, ISO.
         degraded: Whether the run completed with fallbacks.
-        outputs: Refs of ``HANDED_ON``.
+        outputs: Refs of what ``handed_on`` names.
     """
 
     sleeve: str

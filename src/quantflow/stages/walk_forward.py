@@ -42,6 +42,28 @@ class Market:
     equal: FloatArray
     benchmark: str | None = None
 
+    def beside(self, scheduled: IntArray, rules: Rules) -> dict[str, Backtest]:
+        """Return what the benchmarks earn, by name; they trade on the strategy's sessions and pay as it does.
+
+        Args:
+            scheduled: K positions of the sessions to decide on.
+            rules: How decisions become trades.
+        """
+        return {"equal_weight": self.earned(scheduled, self.equal, rules, rules.rebalance.lag)}
+
+    def earned(self, decided: IntArray, targets: FloatArray, rules: Rules, lag: int) -> Backtest:
+        """Return what portfolios earn that are traded some sessions after the close that decided them.
+
+        Args:
+            decided: K positions of sessions, increasing; those that the quotes end before are left out.
+            targets: Signed weights, shape (K, N).
+            rules: What trading costs.
+            lag: Sessions from decision to trade.
+        """
+        at = decided + lag
+        there = at < len(self.quotes.sessions)
+        return simulate(self.quotes.returns, at[there], targets[there], rules.cost_bps, self.quotes.tradable)
+
 
 @dataclass(frozen=True, eq=False)
 class Decision:
@@ -204,13 +226,13 @@ def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, yea
         year: Sessions per year.
     """
     lag = rules.rebalance.lag
-    benchmark = _simulated(market, made.scheduled, market.equal, rules, lag)
+    benchmarks = market.beside(made.scheduled, rules)
     shown = market.quotes.sessions[made.scheduled[0] + lag :]
-    figures = _metrics(shown, strategy, benchmark, rules.validation, year) | {"rebalances": made.account}
+    figures = _metrics(shown, strategy, benchmarks, rules.validation, year) | {"rebalances": made.account}
     figures["strategy"]["lag"] = lag
     if others := [each for each in rules.validation.lags if each != lag]:
         figures["lags"] = {str(each): _at_lag(market, made, rules, each, year) for each in others}
-    stream = _stream(shown, strategy, benchmark)
+    stream = _stream(shown, strategy, benchmarks)
     if market.benchmark is not None:
         first = int(made.scheduled[0]) + lag
         stream["benchmark"] = held = _held(market, market.benchmark, first, rules.cost_bps)
@@ -240,15 +262,9 @@ def _held(market: Market, name: str, first: int, cost_bps: float) -> FloatArray:
     return simulate(row[None, :], np.array([first]), np.ones((1, 1)), cost_bps).net
 
 
-def _simulated(market: Market, decided: IntArray, targets: FloatArray, rules: Rules, lag: int) -> Backtest:
-    at = decided + lag
-    there = at < len(market.quotes.sessions)
-    return simulate(market.quotes.returns, at[there], targets[there], rules.cost_bps, market.quotes.tradable)
-
-
 def _at_lag(market: Market, made: Decisions, rules: Rules, lag: int, year: int) -> dict[str, Any]:
     """Return the figures of the same decisions, traded at another lag."""
-    found = _simulated(market, made.positions, made.targets, rules, lag)
+    found = market.earned(made.positions, made.targets, rules, lag)
     traded = {"turnover_annual": metrics.annual_turnover(found.turnover, year), "lag": lag}
     return metrics.summarise(found.net, year) | traded
 
@@ -266,12 +282,13 @@ def summarised(figures: Any) -> tuple[str, bool]:
     return note, held + fell > 0
 
 
-def _stream(sessions: DateArray, strategy: Backtest, benchmark: Backtest) -> pd.DataFrame:
-    """Return ``oos_returns``: a row per session, the benchmark after costs beside the strategy."""
+def _stream(sessions: DateArray, strategy: Backtest, benchmarks: Mapping[str, Backtest]) -> pd.DataFrame:
+    """Return ``oos_returns``: a row per session, the benchmarks after costs beside the strategy."""
     import pandas as pd
 
     columns = {name: getattr(strategy, name) for name in ("net", "gross", "cost", "turnover")}
-    return pd.DataFrame(columns | {"equal_weight": benchmark.net}, index=pd.DatetimeIndex(sessions, name="date"))
+    pools = {name: found.net for name, found in benchmarks.items()}
+    return pd.DataFrame(columns | pools, index=pd.DatetimeIndex(sessions, name="date"))
 
 
 def _weights_over_time(market: Market, made: Decisions, lag: int) -> pd.DataFrame:
@@ -290,19 +307,19 @@ def _weights_over_time(market: Market, made: Decisions, lag: int) -> pd.DataFram
 
 
 def _metrics(
-    sessions: DateArray, strategy: Backtest, benchmark: Backtest, config: WalkForwardConfig, year: int
+    sessions: DateArray, strategy: Backtest, benchmarks: Mapping[str, Backtest], config: WalkForwardConfig, year: int
 ) -> dict[str, Any]:
-    """Return the figures of the strategy and its benchmark, and what trading cost."""
+    """Return the figures of the strategy and its benchmarks, and what trading cost."""
     span = {"start": str(sessions[0].astype("datetime64[D]")), "end": str(sessions[-1].astype("datetime64[D]"))}
 
-    def block(returns: FloatArray, turnover: FloatArray) -> dict[str, Any]:
-        traded = metrics.annual_turnover(turnover, year)
-        return metrics.summarise(returns, year) | {"turnover_annual": traded} | span
+    def block(found: Backtest) -> dict[str, Any]:
+        traded = metrics.annual_turnover(found.turnover, year)
+        return metrics.summarise(found.net, year) | {"turnover_annual": traded} | span
 
     return {
         "annualisation": year,
-        "strategy": block(strategy.net, strategy.turnover),
-        "equal_weight": block(benchmark.net, benchmark.turnover),
+        "strategy": block(strategy),
+        **{name: block(found) for name, found in benchmarks.items()},
         "costs": {
             "commission_bps": config.commission_bps,
             "slippage_bps": config.slippage_bps,

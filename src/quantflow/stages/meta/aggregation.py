@@ -39,11 +39,13 @@ class AggregationStage(BasePipelineStage[AggregationStageConfig]):
     id = "meta.aggregation"
     kind = Kind.COMPUTE
     needs = ("sleeve_streams",)
-    makes = ("streams",)
+    makes = ("streams", "benchmarks")
     Config = AggregationStageConfig
 
     def run(self, inputs: Inputs, config: AggregationStageConfig) -> Outputs:
-        """Return ``streams``: index ``date``, one column of simple net returns per sleeve, in the profile's order.
+        """Return ``streams`` and ``benchmarks``: index ``date``, one column per sleeve, in the profile's order.
+
+        They are simple returns after costs, of the sleeves and of the equal weight of their universes.
 
         Raises:
             DataError: Naming the sleeve whose stream is missing, is not finite, has a session twice or a return below
@@ -51,11 +53,15 @@ class AggregationStage(BasePipelineStage[AggregationStageConfig]):
         """
         import pandas as pd
 
-        streams = _streams(inputs["sleeve_streams"], config)
-        days, returns = join_streams([d for d, _ in streams.values()], [r for _, r in streams.values()])
+        streams, pools = (_streams(inputs["sleeve_streams"], config, name) for name in ("net", "equal_weight"))
+        (days, returns), (_, equal) = map(_joined, (streams, pools))
         if len(days) < MIN_SESSIONS:
             raise _too_few(streams, len(days))
-        return {"streams": pd.DataFrame(returns, pd.DatetimeIndex(days, name="date"), list(streams))}
+        index = pd.DatetimeIndex(days, name="date")
+        return {
+            "streams": pd.DataFrame(returns, index, list(streams)),
+            "benchmarks": pd.DataFrame(equal, index, list(streams)),
+        }
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return how many sleeves were joined, and on how many sessions."""
@@ -64,7 +70,11 @@ class AggregationStage(BasePipelineStage[AggregationStageConfig]):
         return Summary(inputs["sleeve_streams"]["sleeve"].nunique(), frame.shape[1], note)
 
 
-def _streams(frame: pd.DataFrame, config: AggregationStageConfig) -> dict[str, Stream]:
+def _joined(streams: dict[str, Stream]) -> Stream:
+    return join_streams([days for days, _ in streams.values()], [returns for _, returns in streams.values()])
+
+
+def _streams(frame: pd.DataFrame, config: AggregationStageConfig, column: str) -> dict[str, Stream]:
     """Return the sessions and returns of each sleeve, checked, in the order of the profile."""
     declared = [sleeve.id for sleeve in config.sleeves]
     if strangers := sorted(set(frame["sleeve"]) - set(declared)):
@@ -76,13 +86,13 @@ def _streams(frame: pd.DataFrame, config: AggregationStageConfig) -> dict[str, S
     missing = [name for name in declared if name not in found]
     if missing and not (config.allow_partial and found):
         raise DataError(f"Sleeve {missing[0]!r} has no out-of-sample session.", hint=HISTORY)
-    return {name: _stream(name, rows) for name, rows in found.items()}
+    return {name: _stream(name, rows, column) for name, rows in found.items()}
 
 
-def _stream(name: str, rows: pd.DataFrame) -> Stream:
+def _stream(name: str, rows: pd.DataFrame, column: str) -> Stream:
     days = _utc_days(name, rows["date"])
     order = np.argsort(days, kind="stable")
-    days, returns = days[order], rows["net"].to_numpy(dtype=np.float64)[order]
+    days, returns = days[order], rows[column].to_numpy(dtype=np.float64)[order]
     if (twice := np.flatnonzero(days[1:] == days[:-1])).size:
         raise DataError(f"Sleeve {name!r} has two returns on {days[twice[0]]} (UTC).", hint="Run the sleeve again.")
     if (bad := np.flatnonzero(~(np.isfinite(returns) & (returns >= -1.0)))).size:

@@ -11,11 +11,14 @@ import numpy as np
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import DataError, IntegrityError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, SelectionContext, StageConfig, Summary
+from quantflow.stages.meta.assets import frames, held_quotes, trades
 from quantflow.types import Record
 
 if TYPE_CHECKING:
     import pandas as pd
 
+READ = ("oos_returns", "oos_weights", "weights", "metrics")
+"""What is read of each sleeve."""
 BOOK_COLUMNS = ("sleeve", "symbol", "weight", "direction", "cluster", "sector", "alpha_score")
 
 
@@ -29,7 +32,7 @@ class GatherStage(BasePipelineStage[StageConfig]):
     id = "meta.gather"
     kind = Kind.CONTROL
     needs = ("run",)
-    makes = ("sleeve_streams", "sleeve_books", "sleeves")
+    makes = ("sleeve_streams", "sleeve_books", "sleeves", "sleeve_trades", "asset_returns", "asset_tradable")
     Config = StageConfig
 
     def execute(self, context: SelectionContext) -> SelectionContext:
@@ -40,22 +43,33 @@ class GatherStage(BasePipelineStage[StageConfig]):
             DataError: If the sleeves' as-of sessions differ, or a stream is empty.
         """
         store = context.store()
+        facts = context.facts
         sleeves = [
-            {**sleeve, **{name: store.get(ArtifactRef(**ref)) for name, ref in sleeve["outputs"].items()}}
-            for sleeve in context.facts["sleeves"]
+            {**sleeve, **{name: store.get(ArtifactRef(**sleeve["outputs"][name])) for name in READ}}
+            for sleeve in facts["sleeves"]
         ]
-        outputs = self.run({"sleeves": sleeves, "failed": context.facts["failed"]}, StageConfig())
+        traded = {sleeve["id"]: set(sleeve["oos_weights"]["symbol"]) for sleeve in sleeves}
+        inputs = {
+            "sleeves": sleeves,
+            "failed": facts["failed"],
+            "quotes": held_quotes(store, facts["sleeves"], traded),
+        }
+        outputs = self.run(inputs, StageConfig())
         refs = {name: store.put(name, outputs[name]) for name in self.makes}
         summaries = {**context.summaries, self.id: self.summary({}, outputs)}
         return replace(context, artifacts={**context.artifacts, **refs}, summaries=summaries)
 
     def run(self, inputs: Inputs, config: StageConfig) -> Outputs:
-        """Return ``sleeve_streams``, ``sleeve_books`` and ``sleeves``.
+        """Return the tables of all sleeves, and what can be traded of the assets that they trade.
+
+        ``sleeve_streams``: ``sleeve``, ``date``, ``net``, ``equal_weight``. ``sleeve_trades``: ``sleeve``, ``date``,
+        ``symbol``, ``weight``, all targets of the walk-forwards. ``asset_returns`` and ``asset_tradable``: index
+        ``date``, a column per asset. ``sleeve_books``: what each holds now. ``sleeves``: a record of each.
 
         Args:
             inputs: ``sleeves``: per sleeve its link (id, run_id, profile, kind, config_hash, pinned), what its
                 result says of itself (``sleeve``, ``made_under``, ``as_of``, ``degraded``) and its artifacts;
-                ``failed``: sleeve, stage and message of those that have no result.
+                ``failed``: sleeve, stage and message of those that have no result; ``quotes``: of all assets.
             config: Nothing.
         """
         import pandas as pd
@@ -69,6 +83,8 @@ class GatherStage(BasePipelineStage[StageConfig]):
             "sleeve_streams": pd.concat([_stream(sleeve) for sleeve in sleeves], ignore_index=True),
             "sleeve_books": pd.concat([_book(sleeve) for sleeve in sleeves], ignore_index=True),
             "sleeves": {"sleeves": [_fact(s) for s in sleeves], "failed": failed, "partial": bool(failed)},
+            "sleeve_trades": pd.concat([trades(sleeve) for sleeve in sleeves], ignore_index=True),
+            **frames(inputs["quotes"]),
         }
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
@@ -102,15 +118,13 @@ def _check_as_of(sleeves: Sequence[Record]) -> None:
 
 
 def _stream(sleeve: Record) -> pd.DataFrame:
-    import pandas as pd
-
-    net = sleeve["oos_returns"]["net"]
-    if net.empty:
+    stream = sleeve["oos_returns"][["net", "equal_weight"]]
+    if stream.empty:
         raise DataError(
             f"Sleeve {sleeve['id']!r} (run {sleeve['run_id']}) has no out-of-sample returns.",
             hint="Give it more history (data.start, validation.min_history).",
         )
-    return pd.DataFrame({"sleeve": sleeve["id"], "date": net.index.to_numpy(), "net": net.to_numpy()})
+    return stream.rename_axis("date").reset_index().assign(sleeve=sleeve["id"])[["sleeve", "date", *stream.columns]]
 
 
 def _book(sleeve: Record) -> pd.DataFrame:

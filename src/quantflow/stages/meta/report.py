@@ -30,7 +30,7 @@ class MetaReportStage(BasePipelineStage[MetaReportStageConfig]):
         "weights",
         "contributions",
         "oos_returns",
-        "oos_weights",
+        "oos_capital",
         "metrics",
         "run",
     )

@@ -23,6 +23,7 @@ Inputs = Mapping[str, Any]
 SERIES = (
     ("strategy", "strategy", "net"),
     ("equal_weight", "equal weight", "equal_weight"),
+    ("equal_sleeves", "equal sleeves", "equal_sleeves"),
     ("benchmark", "benchmark", "benchmark"),
 )
 """Block of ``metrics``, label, column of ``oos_returns``."""

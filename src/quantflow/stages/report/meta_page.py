@@ -33,7 +33,8 @@ def header(inputs: Inputs, title: str | None) -> Values:
         "heading": title or run["profile"],
         "called": f"Meta profile {run['profile']}, {plural(len(inputs['sleeve_weights']), 'sleeve')}",
         "leads": [
-            f"{span(inputs)}. Equal weight: all sleeves in equal parts, after costs.",
+            f"{span(inputs)}. Equal weight: of each sleeve's universe; equal sleeves: all in equal parts. All after "
+            "costs, which are those of the net positions in assets.",
             f"Capital among sleeves: {allocation_line(inputs['meta_allocation'])}.",
         ],
         "notes": [*sleeves.remarks(inputs), *run.get("notes", [])],
@@ -54,7 +55,7 @@ def sections(inputs: Inputs, top: int) -> list[Markup]:
         performance.equity(inputs, sleeves.streams(inputs)),
         performance.drawdown(inputs),
         performance.volatility(inputs),
-        portfolio.weights_over_time(inputs),
+        portfolio.weights_over_time(inputs, inputs["oos_capital"]),
         performance.monthly(inputs),
         performance.costs(inputs),
         sleeves.correlation(inputs),

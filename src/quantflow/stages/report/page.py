@@ -64,7 +64,7 @@ def sections(inputs: Inputs, top: int) -> list[Markup]:
         performance.equity(inputs),
         performance.drawdown(inputs),
         performance.volatility(inputs),
-        portfolio.weights_over_time(inputs),
+        portfolio.weights_over_time(inputs, inputs["oos_weights"]),
         performance.monthly(inputs),
         performance.costs(inputs),
         portfolio.correlation(inputs),

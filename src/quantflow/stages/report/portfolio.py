@@ -76,9 +76,14 @@ def _largest(frame: pd.DataFrame) -> str:
     return "".join(f"; largest {by} {shorten(g[0], 40)}: {percent(g[1])}" for by, g in named if g)
 
 
-def weights_over_time(inputs: Inputs) -> Markup:
-    """Return the weight of the largest names from rebalance to rebalance, all others together."""
-    title, held = "Weights over time", inputs["oos_weights"]
+def weights_over_time(inputs: Inputs, held: pd.DataFrame) -> Markup:
+    """Return the weight of the largest names from rebalance to rebalance, all others together.
+
+    Args:
+        inputs: The run's artifacts.
+        held: ``date``, ``symbol`` and ``weight`` of each target.
+    """
+    title = "Weights over time"
     if not len(held) or not len(inputs["oos_returns"]):
         return section("history", title, nothing("There was no rebalance out of sample."))
     grid = held.pivot_table(index="date", columns="symbol", values="weight", aggfunc="sum", fill_value=0.0)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from quantflow.errors import DataError
+from quantflow.quant.held import carry
 from quantflow.quant.metrics import summarise
 from quantflow.stages.meta.optimisation import OptimisationStage
 from quantflow.stages.meta.validation import MetaValidationStage
@@ -40,10 +41,26 @@ def settings(**changes: dict[str, Any] | float) -> dict[str, Any]:
     return SETTINGS | merged
 
 
+def single(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return the inputs of sleeves that hold one asset each, of the sleeve's name, from the first session on."""
+    trades = pd.DataFrame({"sleeve": NAMES, "date": frame.index[0], "symbol": NAMES, "weight": 1.0})
+    return {
+        "streams": frame,
+        "benchmarks": frame[[NAMES[0]] * 3].set_axis(list(NAMES), axis=1),
+        "sleeve_trades": trades,
+        "asset_returns": frame[sorted(NAMES)],
+        "asset_tradable": frame[sorted(NAMES)].notna(),
+    }
+
+
 def validate(frame: pd.DataFrame | None = None, **changes: dict[str, Any] | float) -> dict[str, Any]:
+    """Return the stage's outputs for sleeves of one asset each."""
+    return validated(single(streams() if frame is None else frame), **changes)
+
+
+def validated(inputs: dict[str, Any], **changes: dict[str, Any] | float) -> dict[str, Any]:
     """Return the stage's outputs."""
     stage = MetaValidationStage()
-    inputs = {"streams": streams() if frame is None else frame}
     return dict(stage.run(inputs, stage.configured(settings(**changes))))  # type: ignore[arg-type]
 
 
@@ -58,16 +75,16 @@ def test_it_trades_on_the_last_sessions_of_months(outputs: dict[str, Any]) -> No
     index = streams().index
     ends = pd.Series(index, index=index).groupby(index.to_period("M")).last()
     expected = [day for day in ends if index[129] <= day < index[-1]]
-    assert list(outputs["oos_weights"]["decided"].unique()) == expected
+    assert list(outputs["oos_capital"]["decided"].unique()) == expected
     traded = [index[index.get_loc(day) + 1] for day in expected]
-    assert list(outputs["oos_weights"]["date"].unique()) == traded
-    assert list(outputs["oos_returns"].columns) == ["net", "gross", "cost", "turnover", "equal_weight"]
+    assert list(outputs["oos_capital"]["date"].unique()) == traded
+    assert list(outputs["oos_returns"].columns) == ["net", "gross", "cost", "turnover", "equal_weight", "equal_sleeves"]
     assert list(outputs["oos_returns"].index) == list(index[index >= traded[0]])
 
 
 def test_weights_are_those_of_optimisation_on_that_date(outputs: dict[str, Any]) -> None:
     """A rebalance's weights equal those that the optimisation stage gives with the streams up to that session."""
-    held = outputs["oos_weights"]
+    held = outputs["oos_capital"]
     stage = OptimisationStage()
     for date in held["decided"].unique()[[0, 5]]:
         known = {"streams": streams().loc[:date]}
@@ -97,19 +114,78 @@ def by_hand(frame: pd.DataFrame, held: pd.DataFrame, rate: float) -> np.ndarray:
 def test_returns_are_those_of_a_ledger(budget: float) -> None:
     """Net returns equal a ledger that keeps positions and cash, lets them drift, and pays 10 basis points."""
     found = validate(budget=budget)
-    expected = by_hand(streams(), found["oos_weights"], 1e-3)
+    expected = by_hand(streams(), found["oos_capital"], 1e-3)
     np.testing.assert_allclose(found["oos_returns"]["net"], expected, atol=1e-14)
 
 
 def test_the_benchmark_is_equal_parts_after_costs(outputs: dict[str, Any]) -> None:
-    """Equal weight is set to equal parts of the budget on the same sessions, and drifts in between."""
-    held = outputs["oos_weights"]
+    """Equal sleeves are set to equal parts of the budget on the same sessions, and drifts in between."""
+    held = outputs["oos_capital"]
     dates = held["date"].unique()
     rows = [(date, name, 1 / 3) for date in dates for name in NAMES]
     expected = by_hand(streams(), pd.DataFrame(rows, columns=["date", "symbol", "weight"]), 1e-3)
-    np.testing.assert_allclose(outputs["oos_returns"]["equal_weight"], expected, atol=1e-14)
+    np.testing.assert_allclose(outputs["oos_returns"]["equal_sleeves"], expected, atol=1e-14)
     half = validate(budget=0.5, allocation={"method": "equal_weight"})["oos_returns"]
-    np.testing.assert_allclose(half["net"], half["equal_weight"], atol=1e-15)
+    np.testing.assert_allclose(half["net"], half["equal_sleeves"], atol=1e-15)
+
+
+def test_equal_weight_is_that_of_the_universes(outputs: dict[str, Any]) -> None:
+    """The universes' own equal weight, in equal parts: where all sleeves have one universe, that universe's."""
+    returns = outputs["oos_returns"]
+    pool = streams().loc[returns.index[1] :, "one"].to_numpy()
+    trades = outputs["oos_capital"]["date"].unique()
+    quiet = ~returns.index[1:].isin(trades)
+    np.testing.assert_allclose(returns["equal_weight"].to_numpy()[1:][quiet], pool[quiet], atol=1e-15)
+    assert "turnover_annual" not in outputs["metrics"]["equal_weight"]
+
+
+def swapped(every: int = 20) -> dict[str, Any]:
+    """Return two sleeves that hand two assets to and fro: what one sells is what the other buys."""
+    frame = streams()
+    names, days = ["one", "two"], frame.index[::every]
+    rows = [
+        (sleeve, day, names[(turn + number) % 2], 1.0)
+        for turn, day in enumerate(days)
+        for number, sleeve in enumerate(names)
+    ]
+    inputs = single(frame) | {"sleeve_trades": pd.DataFrame(rows, columns=["sleeve", "date", "symbol", "weight"])}
+    return inputs | {name: inputs[name][names] for name in ("streams", "benchmarks")}
+
+
+def test_what_sleeves_trade_with_each_other_costs_nothing() -> None:
+    """Sleeves that swap their assets change no net position by it: turnover is what drift makes, not 200 % a swap."""
+    equal = {"allocation": {"method": "equal_weight"}, "sleeves": [{"id": "one"}, {"id": "two"}]}
+    found = validated(swapped(), **equal)  # type: ignore[arg-type]
+    traded = found["oos_returns"]["turnover"].iloc[1:]
+    assert (traded > 0.0).sum() > 20
+    assert traded.max() < 0.15
+
+
+def test_what_sleeves_trade_is_paid_by_the_portfolio() -> None:
+    """Each swap of both assets at once, in the same direction, is traded in full between the moves of capital."""
+    inputs = swapped()
+    both = inputs["sleeve_trades"].groupby("date")["symbol"].transform("first")
+    inputs["sleeve_trades"] = inputs["sleeve_trades"].assign(symbol=both)
+    equal = {"allocation": {"method": "equal_weight"}, "sleeves": [{"id": "one"}, {"id": "two"}]}
+    returns = validated(inputs, **equal)["oos_returns"]  # type: ignore[arg-type]
+    swaps = returns.index.intersection(inputs["sleeve_trades"]["date"])[1:]
+    np.testing.assert_allclose(returns.loc[swaps, "turnover"], 2.0, atol=1e-12)
+    np.testing.assert_allclose(returns.loc[swaps, "cost"], 2e-3, atol=1e-15)
+
+
+def test_the_portfolio_earns_what_a_book_of_its_assets_earns() -> None:
+    """Traded to ``oos_weights`` session by session, a book has the returns, costs and turnover of the walk-forward."""
+    found = validated(swapped(35), sleeves=[{"id": "one"}, {"id": "two"}])  # type: ignore[arg-type]
+    returns, targets = found["oos_returns"], found["oos_weights"]
+    assets = streams().loc[returns.index, ["one", "two"]].to_numpy().T
+    dates = list(returns.index)
+    trades = {
+        dates.index(day): dict(zip(rows["symbol"], rows["weight"], strict=True))
+        for day, rows in targets.groupby("date")
+    }
+    book = carry({}, trades, ["one", "two"], assets[:, 1:], np.ones(assets.shape, dtype=bool), 10.0)
+    for name in ("net", "gross", "cost", "turnover"):
+        np.testing.assert_allclose(getattr(book.earned, name), returns[name], atol=1e-13, rtol=0)
 
 
 def test_nothing_looks_ahead(outputs: dict[str, Any]) -> None:
@@ -118,9 +194,9 @@ def test_nothing_looks_ahead(outputs: dict[str, Any]) -> None:
     changed.iloc[400:] = np.random.default_rng(0).normal(0, 0.05, (100, 3))
     found, cut = validate(changed), streams().index[399]
     pd.testing.assert_frame_equal(found["oos_returns"].loc[:cut], outputs["oos_returns"].loc[:cut], check_exact=True)
-    early = outputs["oos_weights"]["date"] <= cut
+    early = outputs["oos_capital"]["date"] <= cut
     pd.testing.assert_frame_equal(
-        found["oos_weights"][found["oos_weights"]["date"] <= cut], outputs["oos_weights"][early], check_exact=True
+        found["oos_capital"][found["oos_capital"]["date"] <= cut], outputs["oos_capital"][early], check_exact=True
     )
     shorter = validate(streams().loc[:cut])
     pd.testing.assert_frame_equal(
@@ -137,9 +213,9 @@ def test_every_setting_counts(outputs: dict[str, Any]) -> None:
     np.testing.assert_array_equal(free["net"], free["gross"])
     for dear in ({"commission_bps": 40.0}, {"slippage_bps": 40.0}):
         assert (validate(validation=dear)["oos_returns"]["net"] <= outputs["oos_returns"]["net"]).all()
-    assert not validate(allocation={"lookback": 60})["oos_weights"].equals(outputs["oos_weights"])
+    assert not validate(allocation={"lookback": 60})["oos_capital"].equals(outputs["oos_capital"])
     limited = [{"id": "one", "max_weight": 0.1}, {"id": "two"}, {"id": "three"}]
-    held = validate(sleeves=limited)["oos_weights"]  # type: ignore[arg-type]
+    held = validate(sleeves=limited)["oos_capital"]  # type: ignore[arg-type]
     assert held.query("symbol == 'one'")["weight"].max() <= 0.1 + 1e-9
     assert validate(calendar={"name": "24/7"})["metrics"]["annualisation"] == 365
 
@@ -147,7 +223,15 @@ def test_every_setting_counts(outputs: dict[str, Any]) -> None:
 def test_metrics_are_those_of_the_streams(outputs: dict[str, Any]) -> None:
     """Each block restates its own stream; sleeves are told over the sessions that capital was in them."""
     figures, frame = outputs["metrics"], outputs["oos_returns"]
-    assert set(figures) == {"annualisation", "strategy", "equal_weight", "costs", "rebalances", "sleeves"}
+    assert set(figures) == {
+        "annualisation",
+        "strategy",
+        "equal_weight",
+        "equal_sleeves",
+        "costs",
+        "rebalances",
+        "sleeves",
+    }
     assert figures["strategy"]["sharpe"] == summarise(frame["net"].to_numpy(), 252)["sharpe"]
     assert figures["equal_weight"]["cagr"] == summarise(frame["equal_weight"].to_numpy(), 252)["cagr"]
     assert figures["strategy"]["start"] == str(frame.index[0].date())
@@ -170,7 +254,7 @@ def test_a_rebalance_without_a_portfolio_keeps_the_one_before() -> None:
     traded = days[days.get_loc(done["held"][0]["date"]) + 1]
     assert traded == found["oos_returns"].index[0]
     assert (found["oos_returns"]["net"].iloc[:20] == 0.0).all()
-    assert MetaValidationStage().summary({"streams": falling}, found).degraded
+    assert MetaValidationStage().summary(single(falling), found).degraded
 
 
 def test_a_rebalance_by_a_fallback_is_told() -> None:
@@ -183,14 +267,14 @@ def test_a_rebalance_by_a_fallback_is_told() -> None:
     assert fell[0]["method"] == "equal_weight"
     assert fell[0]["reason"]
     assert found["metrics"]["rebalances"]["held"] == []
-    summary = MetaValidationStage().summary({"streams": falling}, found)
+    summary = MetaValidationStage().summary(single(falling), found)
     assert summary.degraded
     assert f"{len(fell)} by a fallback" in summary.note
 
 
 def test_a_smooth_run_is_not_degraded(outputs: dict[str, Any]) -> None:
     """The line tells the Sharpe ratio and the number of rebalances."""
-    summary = MetaValidationStage().summary({"streams": streams()}, outputs)
+    summary = MetaValidationStage().summary(single(streams()), outputs)
     assert not summary.degraded
     assert summary.note.endswith(f"{outputs['metrics']['rebalances']['traded']} rebalances")
     assert (summary.entered, summary.left) == (3, 3)
