@@ -71,7 +71,8 @@ def written(record: Run, names: Mapping[str, Name], weights: Mapping[str, float]
     """Write what the stages of a created run would have left."""
     store = record.store
     frame = pd.DataFrame({"weight": list(weights.values())}, index=pd.Index(list(weights), name="symbol"))
-    made = {"weights": frame, "metrics": {"strategy": {}}, "oos_returns": pd.DataFrame({"net": [0.0]})}
+    proof = {name: pd.DataFrame({"net": [0.0]}) for name in ("oos_returns", "oos_weights")}
+    made = {"weights": frame, "metrics": {"strategy": {}}, **proof}
     parts = {"ingestion": _ingested(names, record.as_of), "synthesis": _atoms(names, weights)} if names else {}
     last = record.header.stages[-1]
     for stage in record.header.stages:

@@ -1,13 +1,16 @@
-"""Sleeves as assets: their streams on common sessions, their books netted, their shares of risk."""
+"""Sleeves as assets: streams on common sessions, books netted, trades seen through, shares of risk."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from math import fsum
 
 import numpy as np
 import numpy.typing as npt
+
+from quantflow.quant.backtest import BoolArray, Simulation
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -65,6 +68,58 @@ def net_positions(contributions: FloatArray, assets: IntArray, count: int) -> tu
     short = np.array([fsum(-part[part < 0]) for part in parts])
     net = long - short
     return np.where(np.abs(net) > ROUNDING * (long + short), net, 0.0), long, short
+
+
+@dataclass(frozen=True, eq=False)
+class Trades:
+    """What a sleeve trades to.
+
+    Attributes:
+        at: K sessions, as increasing positions.
+        targets: Signed weights as fractions of the sleeve's own wealth, shape (K, N).
+    """
+
+    at: IntArray
+    targets: FloatArray
+
+
+def look_through(sleeves: Sequence[Trades], capital: Trades, returns: FloatArray, tradable: BoolArray) -> Trades:
+    """Return what a portfolio of S sleeves trades to in N assets, from the first session that divides capital on.
+
+    It trades when capital is divided, and when a sleeve trades. A sleeve's assets drift between its trades, and its
+    capital with them, before costs; in an asset that several sleeves hold, the sum of their positions counts.
+
+    Args:
+        sleeves: The trades of each.
+        capital: Targets of the sleeves, as fractions of the portfolio's wealth, shape (K, S).
+        returns: Simple returns of the assets, shape (N, T).
+        tradable: Where each can be traded, shape (N, T).
+    """
+    start = int(capital.at[0])
+    at = np.unique(np.concatenate([capital.at, *(sleeve.at[sleeve.at > start] for sleeve in sleeves)]))
+    paths = [_path(sleeve, at, returns, tradable) for sleeve in sleeves]
+    parts = Simulation(np.stack([earned for _, earned in paths]))
+    given = dict(zip(capital.at.tolist(), capital.targets, strict=True))
+    targets = np.zeros((len(at), returns.shape[0]))
+    for number, position in enumerate(at.tolist()):
+        if position in given:
+            parts.trade(position, given[position])
+        divided = parts.drifted(position)
+        targets[number] = sum(part * held[number] for part, (held, _) in zip(divided, paths, strict=True))
+    return Trades(at, targets)
+
+
+def _path(sleeve: Trades, at: IntArray, returns: FloatArray, tradable: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return what a sleeve holds after the close of E sessions, shape (E, N), and its returns, shape (T,)."""
+    portfolio = Simulation(returns, held=np.zeros(returns.shape[0]))
+    held, traded = np.zeros((len(at), returns.shape[0])), 0
+    for number, position in enumerate(at.tolist()):
+        while traded < len(sleeve.at) and sleeve.at[traded] <= position:
+            when = int(sleeve.at[traded])
+            portfolio.trade(when, sleeve.targets[traded], tradable[:, when])
+            traded += 1
+        held[number] = portfolio.drifted(position)
+    return held, portfolio.result().gross
 
 
 def risk_shares(returns: FloatArray, weights: FloatArray) -> FloatArray:

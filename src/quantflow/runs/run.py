@@ -359,7 +359,13 @@ class Sleeve:
         if run.state != "completed":
             return None
         wanted = handed_on(self.link.kind, hold=run.header.decision.hold)
-        outputs = {name: run.outputs[name] for name in wanted}
+        made = run.outputs
+        if missing := [name for name in wanted if name not in made]:
+            raise IntegrityError(
+                f"Run {run.id}, which is sleeve {self.name!r}, has no artifact {missing[0]!r}.",
+                hint=f"Run the {self.link.kind} {run.profile} again with this version of quantflow.",
+            )
+        outputs = {name: made[name] for name in wanted}
         return SleeveResult(self.link.id, run.id, run.config_hash, run.as_of.isoformat(), run.degraded, outputs)
 
     def leaves(self) -> list[Sleeve]:

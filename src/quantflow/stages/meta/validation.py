@@ -12,8 +12,8 @@ from quantflow.config.sections import CalendarConfig, RebalanceConfig
 from quantflow.data.quotes import Quotes
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Summary
 from quantflow.quant.backtest import Backtest, FloatArray, IntArray, simulate
-from quantflow.quant.look_through import Trades, look_through
 from quantflow.quant.metrics import summarise
+from quantflow.quant.sleeves import Trades, look_through
 from quantflow.stages.meta.assets import from_frames
 from quantflow.stages.meta.optimisation import OptimisationStageConfig, divide, limits
 from quantflow.stages.walk_forward import Decide, Decision, Market, Rules, proof, schedule, summarised, walk

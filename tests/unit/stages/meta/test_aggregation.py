@@ -17,7 +17,10 @@ DAYS = pd.date_range("2020-01-01", periods=100, freq="D")
 
 def long_form(**streams: tuple[pd.DatetimeIndex, Any]) -> pd.DataFrame:
     """Return the streams of some sleeves, one below the other."""
-    parts = [pd.DataFrame({"sleeve": name, "date": dates, "net": net}) for name, (dates, net) in streams.items()]
+    parts = [
+        pd.DataFrame({"sleeve": name, "date": dates, "net": net, "equal_weight": np.multiply(net, 0.5)})
+        for name, (dates, net) in streams.items()
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -76,7 +79,7 @@ def test_wealth_at_common_sessions_is_kept() -> None:
 def test_sessions_are_days_in_utc() -> None:
     """A stamp with a zone counts on its UTC day, one without a zone on its own."""
     zoned = (DAYS + pd.Timedelta(hours=20)).tz_localize("America/New_York")
-    frame = pd.DataFrame({"sleeve": "a", "date": zoned, "net": returns(1)})
+    frame = pd.DataFrame({"sleeve": "a", "date": zoned, "net": returns(1), "equal_weight": returns(1)})
     assert join(frame, "a").index[0] == pd.Timestamp("2020-01-02")
     noon = long_form(a=(DAYS + pd.Timedelta(hours=12), returns(1)), b=(DAYS, returns(2)))
     assert len(join(noon, "a", "b")) == 100

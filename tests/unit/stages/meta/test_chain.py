@@ -9,12 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from quantflow.config.data import DataConfig
 from quantflow.config.load import load_meta
+from quantflow.data.quality.history import quotes
+from quantflow.data.quotes import joined
 from quantflow.errors import ConfigError, StageError
 from quantflow.pipeline.keys import fingerprint
 from quantflow.pipeline.registry import META, SELECTION, StageRegistry
-from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, check_wiring
+from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, StageConfig, check_wiring
 from quantflow.sdk import QuantSDK
+from quantflow.stages.meta.gather import READ, GatherStage
 
 QUICK = (
     "data.start=2018-01-01",
@@ -23,7 +27,7 @@ QUICK = (
     "execution.runner=local",
 )
 CHAIN = tuple(name for name in META if name != "meta.gather")
-GIVEN = frozenset({"sleeve_streams", "sleeve_books", "sleeves"})
+GIVEN = frozenset(GatherStage.makes)
 SLEEVES = '[meta.pair]\nsleeves = [{ profile = "demo" }, { profile = "demo_reversion", max_weight = 0.5 }]\n'
 
 
@@ -33,19 +37,20 @@ def gathered(tmp_path_factory: pytest.TempPathFactory) -> SelectionContext:
     home = tmp_path_factory.mktemp("meta")
     (home / "quantflow.toml").write_text(SLEEVES, encoding="utf-8")
     meta = load_meta("pair", workspace=home, overrides=QUICK)
-    streams, books, entries = [], [], []
+    sleeves, prices = [], []
     for sleeve in meta.sleeves:
         run = QuantSDK.context(str(sleeve.profile), workspace=home, overrides=QUICK)
         run = QuantSDK.run_pipeline(run, SELECTION[:-1])
-        returns = run.load("oos_returns")
-        streams.append(pd.DataFrame({"sleeve": sleeve.id, "date": returns.index, "net": returns["net"].to_numpy()}))
-        books.append(run.load("weights").reset_index().assign(sleeve=sleeve.id).drop(columns="atom_id"))
-        entries.append({"id": sleeve.id, "profile": sleeve.profile, "run_id": run.run_id, "as_of": str(run.as_of)})
+        link = {"id": sleeve.id, "sleeve": sleeve.id, "profile": sleeve.profile, "kind": "profile", "pinned": False}
+        result = {"config_hash": "h", "made_under": "h", "as_of": str(run.as_of), "run_id": run.run_id}
+        made = {name: run.load(name) for name in READ}
+        sleeves.append({**link, **result, "degraded": False, **made})
+        data = DataConfig(**run.settings["data"])
+        prices.append(quotes(run.load("prices"), run.load("past"), run.load("roster"), data))
     settings = {**meta.settings(), "as_of": run.as_of.isoformat()}
     context = SelectionContext("m1", "pair", run.as_of, settings, run.store_uri)
     store = context.store()
-    record = {"sleeves": entries, "failed": [], "partial": False}
-    values = {"sleeve_streams": pd.concat(streams), "sleeve_books": pd.concat(books), "sleeves": record}
+    values = GatherStage().run({"sleeves": sleeves, "failed": [], "quotes": joined(prices)}, StageConfig())
     return replace(context, artifacts={name: store.put(name, value) for name, value in values.items()})
 
 

@@ -29,7 +29,14 @@ def made(names: tuple[str, ...] = NAMES, **allocation: Any) -> dict[str, Any]:
     common = rng.normal(0.0004, 0.006, (700, 1))
     values = common + rng.normal(0.0003, 0.006, (700, len(names)))
     dates = pd.DatetimeIndex(pd.bdate_range("2020-01-01", periods=700).to_numpy().astype("datetime64[D]"), name="date")
-    inputs: dict[str, Any] = {"streams": pd.DataFrame(values, dates, list(names))}
+    streams = pd.DataFrame(values, dates, list(names))
+    inputs: dict[str, Any] = {
+        "streams": streams,
+        "benchmarks": streams,
+        "sleeve_trades": pd.DataFrame({"sleeve": names, "date": dates[0], "symbol": names, "weight": 1.0}),
+        "asset_returns": streams[sorted(names)],
+        "asset_tradable": streams[sorted(names)].notna(),
+    }
     rows = [
         (name, f"S{i}{j:02d}" if j else "BOTH", (-1.0 if i == 2 and j == 0 else 1.0) / 4, "Tech")
         for i, name in enumerate(names)
@@ -184,7 +191,7 @@ def test_growth_shows_every_sleeve(artifacts: dict[str, Any]) -> None:
     """Each sleeve has a line and a name beside the strategy and equal weight."""
     html = report(artifacts)["report"]
     chart = html[html.index('id="equity"') : html.index('id="drawdown"')]
-    assert chart.count("<polyline") == 5
+    assert chart.count("<polyline") == 6
     assert all(f">{name}</text>" in chart for name in (*NAMES, "strategy", "equal weight"))
 
 
@@ -294,7 +301,7 @@ def test_many_sleeves_are_drawn_the_largest_first() -> None:
     names = tuple(f"s{i:02d}" for i in range(12))
     html = report(made(names, method="equal_weight"))["report"]
     chart = html[html.index('id="equity"') : html.index('id="drawdown"')]
-    assert chart.count("<polyline") == 10
+    assert chart.count("<polyline") == 11
     assert Text(html).row("s11", 8)
 
 
