@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from quantflow.config.load import load_meta
@@ -77,6 +79,23 @@ def test_the_book_and_its_track_follow(nights: list[Run]) -> None:
     assert [line.date for line in lines] == [day.isoformat() for day in NIGHTS[1:]]
     assert [line.turnover > 0 for line in lines] == [True, False, True, False]
     assert lines[2].run_id == nights[2].id
+
+
+def test_the_track_is_the_walk_forward_of_the_portfolio(tmp_path: Path) -> None:
+    """Once both hold the same assets, each session's return and the benchmark's are the walk-forward's, to rounding."""
+    for name in ("book", "proof"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "quantflow.toml").write_text(PROFILES)
+    for day in (date(2022, 11, 30), date(2022, 12, 28)):
+        publish(ran_meta(tmp_path / "book", "both", as_of=day))
+    proof = ran_meta(tmp_path / "proof", "both", as_of=date(2022, 12, 28)).load("oos_returns")
+    lines = {line.date: line for line in track(tmp_path / "book", "both")}
+    shared = [day for day in lines if day > "2022-12-01"]
+    assert len(shared) > 15
+    theirs = proof.loc[pd.DatetimeIndex(shared)]
+    for column, ours in (("net", "net"), ("gross", "gross"), ("equal_weight", "benchmark")):
+        mine = [getattr(lines[day], ours) for day in shared]
+        np.testing.assert_allclose(mine, theirs[column], rtol=0, atol=1e-12, err_msg=column)
 
 
 def test_orders_on_such_a_night_are_for_what_is_held(nights: list[Run]) -> None:
