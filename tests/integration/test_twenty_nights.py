@@ -13,7 +13,7 @@ import pytest
 
 from processes import run_cli
 from quantflow.data import calendars
-from quantflow.desk.track import track
+from quantflow.runs.book import track
 from quantflow.runs.find import find_run
 
 FIRST, LAST = date(2022, 10, 27), date(2022, 12, 2)

@@ -10,13 +10,25 @@ from pathlib import Path
 
 from quantflow.config.operation import PublishConfig
 from quantflow.config.source import changes_weights
+from quantflow.data.track import promised, text_of
 from quantflow.desk.advance import advanced
-from quantflow.desk.promise import promised
-from quantflow.desk.track import TRACK, text_of, track
 from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
 from quantflow.pipeline.replay import ancestors, reach_of
 from quantflow.quant.turnover import traded
-from quantflow.runs.book import FACTS, Book, current, holds, place_of, publishing, put, stale_file, tidy, write_stale
+from quantflow.runs.book import (
+    FACTS,
+    TRACK,
+    Book,
+    current,
+    holds,
+    place_of,
+    publishing,
+    put,
+    stale_file,
+    tidy,
+    track,
+    write_stale,
+)
 from quantflow.runs.decision import POSITION, current_position
 from quantflow.runs.exports import EXPORTS, REPORT
 from quantflow.runs.lock import no_removal
@@ -105,7 +117,7 @@ def _files(run: Run, there: Book | None) -> dict[str, bytes] | None:
         "decided": after.decided,
         "next": run.header.decision.next,
         "weights": after.target,
-        "promised": there.promised if held and there else promised(run),
+        "promised": there.promised if held and there else _promised(run),
     }
     files = {name: (run.folder / name).read_bytes() for name in EXPORTS.values() if not (held and name == REPORT)}
     return {
@@ -115,6 +127,13 @@ def _files(run: Run, there: Book | None) -> dict[str, bytes] | None:
         POSITION: json.dumps(after.json(), indent=1).encode(),
         TRACK: text_of([*old, *new]).encode(),
     }
+
+
+def _promised(run: Run) -> dict[str, float]:
+    """Return what the walk-forward of a run promises; a run without one promises nothing."""
+    if "oos_returns" not in run.outputs:
+        return {}
+    return promised(run.load("oos_returns")["net"].to_numpy(dtype=float))
 
 
 def mark_stale(run: Run, reasons: list[str]) -> None:

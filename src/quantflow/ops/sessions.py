@@ -8,13 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+import numpy as np
+
 from quantflow.config.load import load_meta, load_profile
 from quantflow.config.sections import CalendarConfig
 from quantflow.data import calendars
-from quantflow.desk.promise import Band, band
-from quantflow.desk.track import track
+from quantflow.data.track import Band, band
 from quantflow.errors import ConfigError, QuantflowError
-from quantflow.runs.book import Book, current
+from quantflow.runs.book import Book, current, track
 from quantflow.runs.create import resolve_as_of
 from quantflow.runs.find import list_runs
 from quantflow.runs.run import Run
@@ -132,7 +133,15 @@ def _nights(workspace: Path, kind: str, profile: str, runs: Sequence[Run], count
     shown = _weekdays(days[0], last) if days else []
     nights = tuple(found.get(day, Night(day, Mark.CLOSED)) for day in shown)
     book = current(workspace, profile)
-    return Nights(profile, kind, nights, book, band(track(workspace, profile), book.promised) if book else None, note)
+    return Nights(profile, kind, nights, book, _band(workspace, profile, book), note)
+
+
+def _band(workspace: Path, profile: str, book: Book | None) -> Band | None:
+    lines = track(workspace, profile)
+    if book is None or not lines:
+        return None
+    net, benchmark = (np.array([getattr(line, name) for line in lines]) for name in ("net", "benchmark"))
+    return band(net, benchmark, book.promised)
 
 
 def _last_session(workspace: Path, kind: str, profile: str, over: date) -> tuple[date, str]:

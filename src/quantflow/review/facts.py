@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from quantflow.review.restated import restatement
-from quantflow.runs.book import current
+from quantflow.runs.book import current, track
 from quantflow.runs.run import Meta, Run
 from quantflow.runs.sleeves import PRICED
 from quantflow.runs.trials import share_names
@@ -31,6 +31,7 @@ def facts_of(run: Run) -> Json:
             *([f"restated history: {restated.line}"] if restated else []),
         ],
         "former": _former(run),
+        "track": _track(run),
         "decision": header.decision.json(),
         "position": header.position.json() if header.position else None,
         "trials": _trials(run),
@@ -60,6 +61,14 @@ def _former(run: Run) -> Json | None:
     if book is None or book.run_id == run.id or book.as_of > run.as_of.isoformat():
         return None
     return {"run_id": book.run_id, "as_of": book.as_of, "weights": dict(book.weights)}
+
+
+def _track(run: Run) -> Json:
+    """Return what the profile's book earned up to the run's session, and what its walk-forward promised of that."""
+    lines = [line for line in track(run.workspace, run.profile) if line.date <= run.as_of.isoformat()]
+    book = current(run.workspace, run.profile)
+    columns = {name: [getattr(line, name) for line in lines] for name in ("date", "net", "benchmark")}
+    return {**columns, "promised": dict(book.promised) if book else {}}
 
 
 def _trials(run: Run) -> list[float] | None:

@@ -13,13 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from quantflow.data.position import Line
 from quantflow.data.store import fsync_folder, private_folder, sweep, write_atomic
+from quantflow.data.track import lines_of
 from quantflow.errors import InfrastructureError
 from quantflow.runs.exports import EXPORTS
 from quantflow.runs.find import list_runs
 from quantflow.runs.lock import waited_for
 
 FACTS = "book.json"
+TRACK = "track.csv"
 FILES: tuple[str, ...] = (FACTS, *EXPORTS.values())
 """What a whole book consists of."""
 
@@ -45,7 +48,7 @@ class Book:
         weights: What is to be held: signed fraction of capital, by symbol.
         decided: The session at whose close that was decided, ISO; that of the run where it is not recorded.
         next: The next session on which a decision is due, ISO; empty where it is not recorded.
-        promised: What the walk-forward promised, as ``desk.promise.promised`` has it.
+        promised: What the walk-forward promised, as ``data.track.promised`` has it.
     """
 
     run_id: str
@@ -83,6 +86,19 @@ def current(workspace: Path, profile: str) -> Book | None:
         return Book(facts["run_id"], facts["as_of"], facts["weights"], **known)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def track(workspace: Path, profile: str) -> list[Line]:
+    """Return the track of a profile's book, oldest session first; empty when there is none.
+
+    Raises:
+        IntegrityError: If a line was changed, added or taken out since it was written.
+    """
+    place = place_of(workspace, profile) / TRACK
+    try:
+        return lines_of(place.read_text(encoding="utf-8"), place)
+    except FileNotFoundError:
+        return []
 
 
 def books(workspace: Path) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rich.markup import escape
 
-from quantflow.desk.promise import Band
+from quantflow.data.track import Band
 from quantflow.ops.schedule import Time
 from quantflow.ops.sessions import Mark, Nights
 from quantflow.runs.book import Book, Broken

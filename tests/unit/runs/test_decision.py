@@ -11,16 +11,17 @@ import pytest
 
 from quantflow.config.load import load_profile
 from quantflow.data import calendars
-from quantflow.desk.promise import band
+from quantflow.data.track import band
 from quantflow.desk.publish import publish
-from quantflow.desk.track import track
 from quantflow.errors import IntegrityError
-from quantflow.runs.book import current
+from quantflow.review.facts import facts_of
+from quantflow.runs.book import current, track
 from quantflow.runs.create import create_run
 from quantflow.runs.decision import current_position
 from quantflow.runs.done import find_done
 from quantflow.runs.header import Kind
 from quantflow.runs.run import Run
+from quantflow.stages.report import track as report_track
 from ran import executed, ran
 
 PROFILE = """
@@ -189,13 +190,28 @@ def test_the_track_stands_beside_what_was_promised(quiet: tuple[Path, dict[date,
     home, _ = quiet
     book = current(home, "mine")
     assert book is not None
-    found = band(track(home, "mine"), book.promised)
-    assert found is not None
+    net, pool = (np.array([getattr(line, name) for line in track(home, "mine")]) for name in ("net", "benchmark"))
+    found = band(net, pool, book.promised)
     assert found.sessions == len(sessions()) - 1
     assert found.low is not None
     assert found.high is not None
     assert found.low < 0.0 < found.high
     assert not found.outside
-    far = band(track(home, "mine"), {"mean": 0.1, "deviation": 0.001})
-    assert far is not None
-    assert far.outside
+    assert band(net, pool, {"mean": 0.1, "deviation": 0.001}).outside
+
+
+def test_the_report_shows_the_track_up_to_its_session(quiet: tuple[Path, dict[date, Run]]) -> None:
+    """Page and brief say what the book had earned by then since it was published, and the band."""
+    home, runs = quiet
+    inputs = {"run": facts_of(runs[date(2022, 11, 30)])}
+    lines = [line for line in track(home, "mine") if line.date <= "2022-11-30"]
+    growth = np.prod([1.0 + line.net for line in lines]) - 1.0
+    (said,) = report_track.line(inputs)
+    assert said.startswith(f"Track: {growth:+.2%}".replace("-", "−") + f" in {len(lines)} sessions, benchmark ")
+    assert "within the promised" in said
+    page = report_track.tracked(inputs)
+    assert f"Since {lines[0].date}" in page
+    assert page.count("<polyline") == 4
+    first = {"run": facts_of(runs[FIRST])}
+    assert report_track.line(first) == []
+    assert "No session has passed" in report_track.tracked(first)

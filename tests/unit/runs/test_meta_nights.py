@@ -13,9 +13,8 @@ from quantflow.config.load import load_meta
 from quantflow.desk.market import market
 from quantflow.desk.publish import publish
 from quantflow.desk.target import target_of
-from quantflow.desk.track import track
 from quantflow.errors import ConfigError
-from quantflow.runs.book import current
+from quantflow.runs.book import current, track
 from quantflow.runs.header import Kind
 from quantflow.runs.run import Run
 from ran import ran_meta

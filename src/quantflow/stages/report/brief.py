@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantflow.stages.report import changes
+from quantflow.stages.report import changes, track
 from quantflow.stages.report.facts import (
     SERIES,
     Inputs,
@@ -68,6 +68,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield from wrapped(f"Verdict: {verdict(inputs)}")
     yield weights(inputs["weights"])
     yield changes.line(inputs, WIDTH)
+    yield from track.line(inputs)
     yield trading(inputs)
     yield _decided(inputs)
     yield from figures(inputs)

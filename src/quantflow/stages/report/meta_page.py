@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from quantflow.stages.report import brief, changes, performance, portfolio, record, sleeves
+from quantflow.stages.report import brief, changes, performance, portfolio, record, sleeves, track
 from quantflow.stages.report.facts import Inputs, allocation_line, column, verdict
 from quantflow.stages.report.figures import percent, plural
 from quantflow.stages.report.page import Values, document, span
@@ -15,6 +15,7 @@ from quantflow.stages.report.render import shorten
 LINKS = (
     ("weights", "Weights"),
     ("changes", "Changes"),
+    ("track", "Track"),
     ("sleeves", "Sleeves"),
     ("contributions", "Contributions"),
     ("equity", "Growth"),
@@ -50,6 +51,7 @@ def sections(inputs: Inputs, top: int) -> list[Markup]:
     return [
         sleeves.net_weights(inputs, top),
         changes.changed(inputs, top),
+        track.tracked(inputs),
         sleeves.sleeves(inputs),
         sleeves.contributions(inputs, top),
         performance.equity(inputs, sleeves.streams(inputs)),
@@ -86,6 +88,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield f"Sleeves: {_divided(inputs)}"
     yield brief.weights(inputs["weights"])
     yield changes.line(inputs, brief.WIDTH)
+    yield from track.line(inputs)
     yield from brief.figures(inputs)
     yield f"Allocation: {allocation_line(inputs['meta_allocation'])}"
     yield brief.trading(inputs)

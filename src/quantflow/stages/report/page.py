@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from quantflow.stages.report import changes, performance, portfolio, record, selection
+from quantflow.stages.report import changes, performance, portfolio, record, selection, track
 from quantflow.stages.report.facts import Inputs, allocation_line, level, verdict
 from quantflow.stages.report.figures import count, day
 from quantflow.stages.report.render import environment
@@ -17,6 +17,7 @@ Values = Mapping[str, Any]
 LINKS = (
     ("weights", "Weights"),
     ("changes", "Changes"),
+    ("track", "Track"),
     ("funnel", "Funnel"),
     ("winners", "Winners"),
     ("contributions", "Scores"),
@@ -57,6 +58,7 @@ def sections(inputs: Inputs, top: int) -> list[Markup]:
     return [
         portfolio.weights(inputs, top),
         changes.changed(inputs, top),
+        track.tracked(inputs),
         selection.funnel(inputs),
         selection.winners(inputs, top),
         selection.contributions(inputs, top),

@@ -68,7 +68,8 @@ def _lines(inputs: Inputs, values: dict[str, FloatArray]) -> list[Line]:
     return [Line(label, values[name], name) for name, label, _ in series(inputs)]
 
 
-def _multiple(value: float, decimals: int) -> str:
+def multiple(value: float, decimals: int) -> str:
+    """Return a growth of 1 as a multiple."""
     return f"{fixed(value, decimals)}×"
 
 
@@ -81,8 +82,8 @@ def equity(inputs: Inputs, others: Sequence[Line] = ()) -> Markup:
     grown = [Line(line.label, wealth(line.values), line.style) for line in streams]
     low, high = finite_range(np.concatenate([line.values for line in grown]), 1.0)
     log = low > 0 and high / low > LOG_FROM
-    axis = log_axis(low, high, _multiple) if log else linear_axis(low, high, _multiple)
-    ends = ", ".join(f"{line.label} {_multiple(line.values[-1], 2)}" for line in grown)
+    axis = log_axis(low, high, multiple) if log else linear_axis(low, high, multiple)
+    ends = ", ".join(f"{line.label} {multiple(line.values[-1], 2)}" for line in grown)
     dates = sessions(frame)
     text = f"From {dates[0]} to {dates[-1]}: {ends}."
     chart = line_chart(Caption("c-equity", title, text), dates, grown, axis)

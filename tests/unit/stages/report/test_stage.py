@@ -215,7 +215,7 @@ def test_page_loads_nothing_and_runs_nothing(reader: Reader) -> None:
 
 def test_sections_come_in_reading_order(reader: Reader) -> None:
     """The page says first what is held and what changed, then why, then how it did, then what it rests on."""
-    held, why = ["", "weights", "changes"], ["funnel", "winners", "contributions", "decisions"]
+    held, why = ["", "weights", "changes", "track"], ["funnel", "winners", "contributions", "decisions"]
     proof = ["equity", "drawdown", "volatility", "history", "monthly", "costs", "correlation"]
     assert list(reader.text) == [*held, *why, *proof, "quality", "allocation", "timings", "provenance"]
 
@@ -429,7 +429,7 @@ def test_option_changes_the_page(inputs: dict[str, Any], option: str) -> None:
 def test_an_empty_table_leaves_a_page(inputs: dict[str, Any], empty: str) -> None:
     """A table without rows costs its own section its content, and nothing else."""
     some = {**inputs, empty: inputs[empty].iloc[:0]}
-    assert len(Reader(page(some)).text) == 18
+    assert len(Reader(page(some)).text) == 19
     assert len(brief(some)) <= 15
 
 
