@@ -37,7 +37,7 @@ top_n = 3
 sleeves = [{ profile = "calm" }, { profile = "demo_momentum" }]
 allocation = { method = "risk_parity" }
 """
-FORMER = {"run_id": "before", "as_of": "2022-12-27", "weights": {"AAPL": 0.4, "BAC": 0.6}}
+FORMER = {"run_id": "before", "as_of": "2022-12-27", "weights": {"AAPL": 0.4, "SOLD": 0.6}}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 SCREENS = {"phone": 390, "screen": 1280}
 REPORTS = ("both.calm", "both")
@@ -268,7 +268,7 @@ def test_what_changed_is_told_against_the_book_before(browser: Browser, shared: 
     page.goto(report(shared, "both.calm").as_uri())
     told = page.locator("#changes").inner_text()
     assert "since the book of 2022-12-27" in told
-    assert "BAC\t60.00%\t–\t−60.00%" in told
+    assert "SOLD\t60.00%\t–\t−60.00%" in told
     page.close()
 
 

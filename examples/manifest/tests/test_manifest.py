@@ -68,7 +68,7 @@ def test_values_arrive_in_their_sections(home: Path) -> None:
     core, calm = (load_profile(name, workspace=home) for name in ("core", "calm"))
     assert (core.policy.top_n, core.features.lookback, core.clusters.max_clusters) == (2, 500, 20)
     assert (core.validation.slippage_bps, core.validation.commission_bps) == (5.0, 2.0)
-    assert (core.validation.min_history, core.validation.rebalance) == (504, "monthly")
+    assert (core.validation.min_history, core.rebalance.every) == (504, 21)
     assert (core.policy.max_winners, core.clusters.distance_threshold) == (20, 0.55)
     assert (core.allocation.method, core.allocation.max_cluster_weight, core.allocation.max_weight) == (
         "hrp",
@@ -95,7 +95,7 @@ def test_aliases_and_meta_profiles_load(home: Path) -> None:
     [
         ("defaults.data.interval", "daily"),
         ("defaults.selection.min_momentum_score", "policy.min_alpha"),
-        ("defaults.backtest.test_window", "validation.rebalance"),
+        ("defaults.backtest.test_window", "rebalance.every"),
         ("defaults.selection.max_assets", "has set policy.max_winners to 20 already"),
         ("defaults.features.entropy_max_threshold", "in standard errors of one"),
         ("profiles.calm.risk.max_weight", "must be 'auto' or 10 or less"),

@@ -65,7 +65,7 @@ class Trials:
 
 
 def trials_of(workspace: Path, profile: str | None = None) -> Trials:
-    """Return the trials of a workspace on the data of a profile's newest complete run; of any profile when None.
+    """Return the trials of a workspace on the data of a profile's newest walk-forward; of any profile when None.
 
     Raises:
         ConfigError: If there is no such run, or its Sharpe ratio is undefined.
@@ -96,10 +96,11 @@ def trials_of(workspace: Path, profile: str | None = None) -> Trials:
 
 def _newest(workspace: Path, profile: str | None) -> Run:
     for run in reversed(list_runs(workspace)):
-        if isinstance(run, Selection) and profile in (None, run.profile) and run.state == "completed":
+        wanted = isinstance(run, Selection) and profile in (None, run.profile)
+        if wanted and run.state == "completed" and not run.header.decision.hold:  # that one has no walk-forward
             return run
     whose = f"run of {profile}" if profile else "selection run"
     raise ConfigError(
-        f"There is no complete {whose} in {workspace}.",
+        f"There is no complete {whose} with a walk-forward in {workspace}.",
         hint=f"quantflow select --profile {profile or 'demo'}",
     )

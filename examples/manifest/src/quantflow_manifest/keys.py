@@ -65,15 +65,13 @@ def method(value: Any) -> str:
     return _METHODS.get(name, name)
 
 
-_PERIODS = {5: "weekly", 7: "weekly", 20: "monthly", 21: "monthly", 22: "monthly", 30: "monthly", 63: "quarterly"}
-
-
-def _rebalance(value: Any) -> str:
+def _rebalance(value: Any) -> str | int:
+    """Return a rhythm: its word, or a number of sessions."""
     if isinstance(value, str):
         return value.strip().lower()
-    if value not in _PERIODS:
-        raise ValueError("is not a week (5), month (21) or quarter (63) of sessions: set validation.rebalance by hand")
-    return _PERIODS[value]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("is neither a word nor a number of sessions")
+    return value
 
 
 def _day(value: Any) -> str:
@@ -133,7 +131,7 @@ RULES: dict[str, Rule] = {
     **_rules(("validation", "commission_bps"), _basis_points, _FRACTION, "commission", "fee", "fees"),
     **_rules(("validation", "commission_bps"), _same, "", "commission_bps", "fee_bps"),
     **_rules(("validation", "min_history"), _same, _WALK, "train_window", "train_size", "min_history"),
-    **_rules(("validation", "rebalance"), _rebalance, "", "step_size", "rebalance", "rebalance_frequency", "step"),
+    **_rules(("rebalance", "every"), _rebalance, "", "step_size", "rebalance", "rebalance_frequency", "step"),
     **_rules(("data", "provider"), _same, "", "provider", "source"),
     **_rules(("data", "start"), _day, "", "start", "start_date"),
     **_rules(("data", "path"), _same, "", "path", "data_path", "data_dir"),
@@ -149,7 +147,7 @@ RULES: dict[str, Rule] = {
         "no limit on momentum alone: policy.min_alpha limits the whole score, scores.weights.momentum its part",
         *("min_momentum_score", "momentum_threshold"),
     ),
-    **_none("a rebalance holds until the next one: validation.rebalance says how often", "test_window", "test_size"),
+    **_none("a rebalance holds until the next one: rebalance.every says how often", "test_window", "test_size"),
     **_none("the last session is given when a run is started: --as-of", "end", "end_date", "as_of"),
     **_none("a sleeve has no capital: weights are fractions", "initial_capital", "capital", "cash"),
     **_none("weights need no risk-free rate here", "risk_free_rate", "risk_free"),
