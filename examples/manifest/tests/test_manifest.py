@@ -68,7 +68,7 @@ def test_values_arrive_in_their_sections(home: Path) -> None:
     core, calm = (load_profile(name, workspace=home) for name in ("core", "calm"))
     assert (core.policy.top_n, core.features.lookback, core.clusters.max_clusters) == (2, 500, 20)
     assert (core.validation.slippage_bps, core.validation.commission_bps) == (5.0, 2.0)
-    assert (core.validation.min_history, core.rebalance.every) == (504, 21)
+    assert (core.validation.min_history, core.rebalance.every) == (504, "monthly")
     assert (core.policy.max_winners, core.clusters.distance_threshold) == (20, 0.55)
     assert (core.allocation.method, core.allocation.max_cluster_weight, core.allocation.max_weight) == (
         "hrp",

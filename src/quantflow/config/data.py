@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import ConfigDict, Field, create_model, model_validator
+from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
 from quantflow.config.extensions import PROVIDERS, loaded, registered
 from quantflow.config.sections import Section
@@ -94,8 +96,11 @@ class DataConfig(Section):
         return model(**{name: getattr(self, name) for name in model.model_fields if hasattr(self, name)})
 
 
+Meaning = Literal["date", "symbol", "close", "adj_close", "raw_close", "open", "high", "low", "volume"]
+
+
 class FilesOptions(Section):
-    """What the provider ``files`` reads."""
+    """What the provider ``files`` reads, and what its names and cells mean where they do not say it themselves."""
 
     path: str | None = Field(
         None,
@@ -108,6 +113,41 @@ class FilesOptions(Section):
         description="CSV or Parquet with symbol, name, sector, currency, exchange, tick, lot, min_notional, "
         "delisting_return",
     )
+    columns: dict[Meaning, str] = Field(
+        default_factory=dict,
+        description='columns by what they hold, e.g. { close = "px_last", symbol = "ticker" }; "" where there is none',
+    )
+    layout: Literal["long", "wide", "single"] | None = Field(
+        None, description="long: a column of symbols; wide: columns per symbol; single: a file per symbol"
+    )
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        None, description="what is between the cells of a CSV file; found in its first line when absent"
+    )
+    decimal: Literal[".", ","] | None = Field(
+        None, description="the decimal sign of a CSV file; the other one may then group thousands; a point when absent"
+    )
+    date_format: str | None = Field(
+        None,
+        min_length=2,
+        description='how dates are written, as strptime has it, e.g. "%m/%d/%Y"; ISO 8601 when absent',
+    )
+    timezone: str | None = Field(
+        None, description="zone in whose calendar a moment's day is meant, e.g. America/New_York"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            raise ValueError(f"{value!r} is no time zone of this machine, such as America/New_York")
+        return value
+
+    @field_validator("date_format")
+    @classmethod
+    def _format(cls, value: str | None) -> str | None:
+        if value is not None and not {"%d", "%j"} & set(re.findall("%[a-zA-Z]", value)):
+            raise ValueError(f"{value!r} has no day: write it as strptime has it, such as %d.%m.%Y")
+        return value
 
 
 class CcxtOptions(Section):

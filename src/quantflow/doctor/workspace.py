@@ -128,7 +128,7 @@ def _data_of(profile: Profile, place: Place) -> Iterator[Finding]:
 
 
 def _files(path: str) -> Iterator[Finding]:
-    from quantflow.data.providers.locations import list_files
+    from quantflow.data.providers.files.locations import list_files
 
     try:
         with Path(list_files(path)[0]).open("rb") as file:

@@ -20,17 +20,27 @@ _PROVEN = ("oos_returns", "oos_weights", "weights", "metrics")
 _MADE_OF = {"profile": PRICED, "meta": ("asset_returns", "asset_tradable")}
 
 
-def handed_on(kind: str, *, hold: bool) -> tuple[str, ...]:
+def handed_on(made: Mapping[str, ArtifactRef], kind: str, run_id: str, *, hold: bool) -> dict[str, ArtifactRef]:
     """Return the artifacts of a sleeve's run that the portfolio is made of.
 
     Args:
+        made: Those of the run, by name.
         kind: ``profile`` or ``meta``.
+        run_id: The run, for the error.
         hold: Whether the run is of a session without a decision, to which the parts of a nested portfolio contribute
             themselves.
+
+    Raises:
+        IntegrityError: If the run has not made one of them.
     """
-    if hold:
-        return PRICED if kind == "profile" else ()
-    return (*_PROVEN, *_MADE_OF[kind])
+    priced = PRICED if kind == "profile" else ()
+    wanted = priced if hold else (*_PROVEN, *_MADE_OF[kind])
+    if missing := [name for name in wanted if name not in made]:
+        raise IntegrityError(
+            f"Run {run_id} is a sleeve, and has no artifact {missing[0]!r}.",
+            hint=f"Run that {kind} again with this version of quantflow.",
+        )
+    return {name: made[name] for name in wanted}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from quantflow.config.data import DataConfig
 from quantflow.config.sections import UniverseConfig
 from quantflow.data.providers import open_provider
 from quantflow.data.providers.crypto import _harmless, _redirected, _step
-from quantflow.data.providers.locations import retry_after
+from quantflow.data.providers.files.locations import retry_after
 from quantflow.errors import ConfigError, DataError, DataUnavailableError
 from quantflow.testing.provider_contract import collect
 

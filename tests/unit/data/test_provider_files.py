@@ -132,7 +132,7 @@ def test_parquet_dates_of_every_kind(tmp_path: Path, kind: pa.DataType) -> None:
         ("close,volume\n1,2\n", ["row 1", "no column is called 'date'"]),
         ("<html>\n<body>", ["row 1", "no column is called 'date' (<html>)"]),
         ("date\n2024-01-02\n", ["row 1", "no column beside the date"]),
-        ("date,symbol,price\n2024-01-02,A,1\n", ["row 1", "a column 'symbol' but none called 'close'"]),
+        ("date,symbol,rate\n2024-01-02,A,1\n", ["row 1", "a column 'symbol' but none called 'close'"]),
         ("date,A,B,\n2024-01-02,1,2,3\n2024-01-02,1\n", ["row 3", "Expected 4 columns, got 2"]),
         ("date,close,Close\n2024-01-02,1,2\n", ["row 1", "'close' and 'Close' mean the same"]),
         ("date,A,A\n2024-01-02,1,2\n", ["row 1", "two columns are called 'A'"]),
@@ -174,7 +174,7 @@ def test_a_fault_far_down_is_found_by_its_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "part"),
     [
-        ({"date": pa.array([1, 2]), "close": pa.array([1.0, 2.0])}, "column 'date': it holds int64, not dates"),
+        ({"date": pa.array([1, 2]), "close": pa.array([1.0, 2.0])}, "column 'date': '1' is not a date"),
         ({"date": pa.array(["2024-01-02"]), "close": pa.array(["1"])}, "column 'close': it holds string, not numbers"),
         ({"date": pa.array(["2024-01-02"]), "close": pa.array([True])}, "column 'close': it holds bool"),
         ({"date": pa.array(["2024-01-02", None]), "close": pa.array([1.0, 2.0])}, "row 3, column 'date'"),
@@ -211,10 +211,10 @@ def test_layouts_do_not_mix(tmp_path: Path) -> None:
         bars(tmp_path)
 
 
-@pytest.mark.parametrize("path", ["none.csv", "none/*.csv", "", "notes.txt"])
+@pytest.mark.parametrize("path", ["none.csv", "none/*.csv", "", "notes.md"])
 def test_nothing_to_read_is_a_config_error(tmp_path: Path, path: str) -> None:
     """A path that matches no file, or none of a known kind, says what kinds there are."""
-    written(tmp_path, "x", "notes.txt")
+    written(tmp_path, "x", "notes.md")
     written(tmp_path, LONG, ".hidden.csv")
     with pytest.raises(ConfigError, match="there is no such file") as caught:
         provider(tmp_path / path).last_date()

@@ -65,13 +65,17 @@ def method(value: Any) -> str:
     return _METHODS.get(name, name)
 
 
+_RHYTHMS = {5: "weekly", 21: "monthly", 63: "quarterly"}
+"""What scripts mean that count the sessions of a week, a month, a quarter."""
+
+
 def _rebalance(value: Any) -> str | int:
-    """Return a rhythm: its word, or a number of sessions."""
+    """Return a rhythm: its word, or another number of sessions."""
     if isinstance(value, str):
         return value.strip().lower()
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("is neither a word nor a number of sessions")
-    return value
+    return _RHYTHMS.get(value, value)
 
 
 def _day(value: Any) -> str:

@@ -10,15 +10,15 @@ from typing import Any
 from quantflow.config.data import DataConfig, FilesOptions
 from quantflow.config.extensions import PROVIDERS, loaded, registered
 from quantflow.data.providers.base import Provider
+from quantflow.data.providers.files.locations import local_marks
 from quantflow.data.providers.horizon import bounded
-from quantflow.data.providers.locations import local_marks
 from quantflow.errors import ConfigError, unknown_name
 
 __all__ = ["Provider", "fingerprint", "open_provider", "provider_names"]
 
 _BUILT_IN: dict[str, str] = {
     "sample": "quantflow.data.providers.sample:SampleProvider",
-    "files": "quantflow.data.providers.files:FilesProvider",
+    "files": "quantflow.data.providers.files.provider:FilesProvider",
     "ccxt": "quantflow.data.providers.crypto:CcxtProvider",
 }
 

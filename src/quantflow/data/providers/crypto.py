@@ -19,7 +19,7 @@ from quantflow.config.data import CcxtOptions
 from quantflow.data.market_cache import MarketCache
 from quantflow.data.panel import FloatArray
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
-from quantflow.data.providers.locations import retry_after
+from quantflow.data.providers.files.locations import retry_after
 from quantflow.data.rate_limit import SharedPace
 from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, shortened, unknown_name
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from quantflow.data.panel import Panel, SessionArray
 from quantflow.data.providers.base import INSTRUMENT_COLUMNS
-from quantflow.data.providers.layouts import SYMBOL_NAMES
-from quantflow.data.providers.locations import shown
-from quantflow.data.providers.tables import Choice, Kind, read
+from quantflow.data.providers.files.convert import Kind
+from quantflow.data.providers.files.layouts import SYMBOL_NAMES
+from quantflow.data.providers.files.locations import shown
+from quantflow.data.providers.files.tables import Choice, read
 from quantflow.data.quality.contracts import Finding, found
 from quantflow.errors import DataError
 

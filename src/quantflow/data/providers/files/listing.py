@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantflow.data.providers.base import LAST_MOVE
-from quantflow.data.providers.layouts import SYMBOL_NAMES
-from quantflow.data.providers.locations import shown
-from quantflow.data.providers.tables import Choice, Kind, read
+from quantflow.data.providers.files.convert import Kind
+from quantflow.data.providers.files.layouts import SYMBOL_NAMES
+from quantflow.data.providers.files.locations import shown
+from quantflow.data.providers.files.tables import Choice, read
 from quantflow.errors import DataError
 
 if TYPE_CHECKING:

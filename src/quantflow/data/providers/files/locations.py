@@ -11,13 +11,18 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from zipfile import ZipFile
 
 from quantflow.config.credentials import revealed
 from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, shortened
 
-SUFFIXES: tuple[str, ...] = (".csv", ".csv.gz", ".parquet", ".pq")
-"""The file names that can be read end in one of these; Parquet brings its own compression."""
+TEXT: tuple[str, ...] = tuple(f"{name}{packed}" for name in (".csv", ".tsv", ".txt") for packed in ("", ".gz"))
+SUFFIXES: tuple[str, ...] = (*TEXT, ".parquet", ".pq")
+"""The file names that can be read end in one of these, also in a ``.zip``; Parquet brings its own compression."""
+
+ZIP = ".zip/"
+"""What is between a zip file and the name of a file in it, in the path of the latter."""
 
 _MAY_HEAL = {408, 425, 429}
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp", "abfs": "adlfs"}
@@ -42,6 +47,18 @@ def suffix(path: str) -> str:
     return next((end for end in SUFFIXES if name.endswith(end)), "")
 
 
+def is_text(path: str) -> bool:
+    """Whether the file name is that of a CSV file."""
+    return suffix(path) in TEXT
+
+
+def folder_keys(path: str) -> dict[str, str]:
+    """Return what the folders of a file say of all its rows: ``symbol=AAPL`` as pandas, Spark and DuckDB write it."""
+    parts = path.replace("\\", "/").split("/")[:-1]
+    pairs = (part.partition("=") for part in parts if "=" in part)
+    return {key: unquote(value) for key, _, value in pairs}
+
+
 def stem(path: str) -> str:
     """Return the file's name without folder and suffix."""
     name = (urlsplit(path).path if is_url(path) else path).replace("\\", "/").rpartition("/")[2]
@@ -52,8 +69,9 @@ def list_files(path: str) -> list[str]:
     """Return the files that *path* stands for, sorted.
 
     Args:
-        path: One file, a folder (its files with a known suffix) or a glob; local, or at any fsspec URL. In a URL only
-            ``*`` makes a glob.
+        path: One file, a folder (its files with a known suffix; where it has none, those of its folders that are
+            called ``key=value``) or a glob; local, or at any fsspec URL. In a URL only ``*`` makes a glob. Of a zip
+            file the files in it.
 
     Raises:
         ConfigError: If there is none, or the URL's kind is unknown or needs a package that is not installed.
@@ -62,24 +80,44 @@ def list_files(path: str) -> list[str]:
     """
     with explained(path):
         names = _list_remote(path) if is_url(path) else _list_local(path)
-    found = sorted(name for name in names if suffix(name) and not stem(name).startswith("."))
+        names = [inner for name in names for inner in (_zipped(name) if name.lower().endswith(".zip") else [name])]
+    found = sorted(name for name in names if suffix(name) and not stem(name).startswith((".", "_")))
     if not found:
         raise ConfigError(
             f"data.path = {shown(path)!r}: there is no such file, or none that can be read.",
-            hint=f"Name a file, a folder or a glob of files that end in {', '.join(SUFFIXES)}.",
+            hint=f"Name a file, a folder or a glob of files that end in {', '.join(SUFFIXES)} or .zip.",
         )
     return found
 
 
 def _list_local(path: str) -> list[str]:
-    place = Path(path)
+    place = Path(path).expanduser()
     if place.is_dir():
-        return [str(child) for child in place.iterdir() if child.is_file()]
+        files = [str(child) for child in place.iterdir() if child.is_file()]
+        data = [name for name in files if _readable(name)]
+        tables = [name for name in data if not name.lower().endswith((".txt", ".txt.gz"))]  # a readme is no table
+        return tables or data or _partitioned(place)
     if place.is_file():
-        return [path]
+        return [str(place)]
     fixed = Path(*(part for part in _before_glob(place.parts)))
     pattern = "/".join(place.parts[len(fixed.parts) :])
     return [str(child) for child in fixed.glob(pattern) if child.is_file()] if pattern else []
+
+
+def _readable(name: str) -> bool:
+    return bool(suffix(name)) or name.lower().endswith(".zip")
+
+
+def _partitioned(place: Path) -> list[str]:
+    """Return the files below folders that are all called ``key=value``; none where there are others."""
+    below = [child for child in place.rglob("*") if child.is_file() and _readable(str(child))]
+    named = all("=" in part for child in below for part in child.relative_to(place).parts[:-1])
+    return [str(child) for child in below] if named else []
+
+
+def _zipped(path: str) -> list[str]:
+    with ZipFile(_raw(path)) as archive:
+        return [f"{path}/{name}" for name in archive.namelist() if suffix(name) and not name.startswith("__MACOSX/")]
 
 
 def local_marks(path: str) -> list[tuple[str, int, int]]:
@@ -103,9 +141,12 @@ def _list_remote(path: str) -> list[str]:
     fs, inner = fsspec.core.url_to_fs(revealed(path))
     if "*" in inner:
         return [str(fs.unstrip_protocol(name)) for name in fs.glob(inner)]
-    if suffix(path):
+    if _readable(path):
         return [path]
-    return [str(fs.unstrip_protocol(name)) for name in fs.ls(inner, detail=False)]
+    there = [str(fs.unstrip_protocol(name)) for name in fs.ls(inner, detail=False)]
+    if any(_readable(name) for name in there):
+        return there
+    return [str(fs.unstrip_protocol(name)) for name in fs.find(inner) if "=" in name[len(inner) :]]
 
 
 @contextmanager
@@ -120,6 +161,10 @@ def opened(path: str) -> Iterator[BinaryIO]:
 
 
 def _raw(path: str) -> BinaryIO:
+    outer, inside, inner = path.partition(ZIP)
+    if inside:
+        with _raw(outer + ZIP[:-1]) as file, ZipFile(file) as archive:
+            return io.BytesIO(archive.read(inner))
     if not is_url(path):
         return Path(path).open("rb")
     import fsspec
