@@ -45,7 +45,7 @@ def settings_of(page: Path, folder: Path) -> Path:
     """Write the page's TOML blocks into *folder*, below what ``init`` or an import wrote if the page shows that."""
     write_files(page, folder)
     for words in commands(page):
-        if words == ["quantflow", "init"]:
+        if words[:2] == ["quantflow", "init"]:
             start_workspace(folder)
         elif words[:3] == ["python", "-m", "quantflow_manifest"]:
             (folder / "quantflow.toml").write_text(read_manifest(folder / words[3]).toml)

@@ -40,24 +40,27 @@ class Started:
     not_ignored: tuple[str, ...]
 
 
-def start_workspace(folder: Path) -> Started:
+def start_workspace(folder: Path, settings: str | None = None) -> Started:
     """Write the files of a new workspace into *folder*, which is made when it is missing; replace none.
+
+    Args:
+        folder: Where.
+        settings: The ``quantflow.toml`` of one over files that are there; one over sample prices is begun when None.
 
     Raises:
         ConfigError: If one of them, ``.gitignore`` aside, is there; nothing was written then.
         InfrastructureError: If they cannot be written, or the ``.gitignore`` cannot be read; nothing was written then.
     """
-    there = [name for name in (FILE, PRICES, INSTRUMENTS) if (folder / name).exists()]
+    texts = _sample() if settings is None else {FILE: settings}
+    there = [name for name in texts if (folder / name).exists()]
     if there:
         raise ConfigError(
             f"{folder} has {' and '.join(there)} already; nothing was written.",
             hint="Go to another folder, or move what is there away.",
         )
-    texts = {PRICES: prices(), INSTRUMENTS: instruments()}
     missing = _not_ignored(folder / IGNORE)
     if missing is None:
         texts[IGNORE] = "\n".join(IGNORED) + "\n"
-    texts[FILE] = (files("quantflow.config") / "starter.toml").read_text(encoding="utf-8")
     try:
         for name, text in texts.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +68,11 @@ def start_workspace(folder: Path) -> Started:
     except OSError as error:
         raise InfrastructureError(f"{folder} cannot be written: {error}.", hint="Correct its permissions.") from error
     return Started(tuple(sorted(texts)), missing or ())
+
+
+def _sample() -> dict[str, str]:
+    text = (files("quantflow.config") / "starter.toml").read_text(encoding="utf-8")
+    return {PRICES: prices(), INSTRUMENTS: instruments(), FILE: text}
 
 
 def prices() -> str:

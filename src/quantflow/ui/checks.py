@@ -11,6 +11,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from quantflow.data.providers.files.locations import shown
+from quantflow.data.providers.files.look import Look
 from quantflow.review.lookahead import Lookahead
 from quantflow.review.restated import Restatement
 from quantflow.runs.run import Run
@@ -127,3 +129,21 @@ def _differences(found: Lookahead) -> Table:
         words = (entry.stage, entry.artifact, column, entry.symbol, entry.date, entry.probe, entry.view)
         table.add_row(*(escape(word) for word in (*words, entry.cut, entry.full)))
     return table
+
+
+def print_look(found: Look) -> None:
+    """Print how many symbols and days there are, what had to be said for them to be read, and the first rows."""
+    console = out()
+    many = f"{len(found.symbols)} symbol{'s' * (len(found.symbols) != 1)}"
+    console.print(
+        f"{escape(shown(str(found.options.path)))}: {many}, {found.days[0]} to {found.days[-1]}", soft_wrap=True
+    )
+    said = {"date_format": found.options.date_format, "decimal": found.options.decimal}
+    for name, value in said.items():
+        if value is not None:
+            console.print(f"read with data.{name} = {escape(repr(value))}, the only way in which every row can be read")
+    table = new_table("SYMBOL", "DATE", *(f">{name.upper()}" for name in found.head.columns[2:]))
+    for row in found.head.itertuples(index=False):
+        numbers = (f"{value:.10g}" for value in row[2:])
+        table.add_row(escape(str(row[0])), f"{row[1]:%Y-%m-%d}", *numbers)
+    show(console, table)

@@ -10,20 +10,36 @@ from pathlib import Path
 import typer
 
 from quantflow.cli.boundary import EXIT_CODES
+from quantflow.config.layers import read_overrides
 from quantflow.config.load import find_workspace
-from quantflow.errors import unknown_name
+from quantflow.config.source import FLAG
+from quantflow.errors import ConfigError, unknown_name
 from quantflow.ops.garbage import find_garbage, remove
+from quantflow.ops.own_data import look_at, settings
 from quantflow.ops.schedule import crontab
 from quantflow.ops.starter import IGNORE, PROFILE, start_workspace
 from quantflow.runs.lock import removal
 from quantflow.server import kept
 from quantflow.server.kept import ServerStatus
+from quantflow.ui.checks import print_look
 from quantflow.ui.emit import emit
 
 
-def init(folder: Path) -> None:
-    """Write the first files of a workspace, and say what comes next."""
-    done = start_workspace(folder.absolute())
+def init(named: list[Path], data: list[Path], sets: list[str]) -> None:
+    """Write the first files of a workspace, over sample prices or someone's own, and say what comes next."""
+    extra = [path for path in named if data and path.is_file()]  # what a shell made of prices/*.csv
+    folders = [path for path in named if path not in extra] or [Path()]
+    if len(folders) > 1:
+        raise ConfigError(f"{folders[1]} is a second folder.", hint="quantflow init FOLDER --data FILE")
+    folder, found = folders[0], None
+    if data or sets:
+        if not data:
+            raise ConfigError("--set says how files are to be read, and no file is named.", hint="Add --data FILE.")
+        said = [each for each in read_overrides(sets) if each.source is FLAG]
+        found = look_at([*data, *extra], said)
+    done = start_workspace(folder.absolute(), settings(found, folder.absolute()) if found else None)
+    if found:
+        print_look(found)
     for name in done.written:
         typer.echo(f"wrote  {folder / name}")
     if done.not_ignored:

@@ -7,11 +7,24 @@ from typing import Annotated
 
 import typer
 
+from quantflow.cli.options import Sets
+
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Project folder (created if missing).")] = Path(),
+    folder: Annotated[
+        list[Path] | None, typer.Argument(help="Project folder (created if missing; default: this one).")
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", metavar="FILE…", help="Your price files: a file, a folder or a glob (repeatable)."),
+    ] = None,
+    sets: Sets = None,
 ) -> None:
-    """Create a starter project: a commented quantflow.toml, sample prices, a .gitignore (never overwrites files)."""
+    """Create a starter project over sample prices, or over your own with --data; no file is ever overwritten.
+
+    --data looks at CSV or Parquet files, shows how they were read, and writes a commented quantflow.toml that reads
+    them so. What cannot be known is refused: --set data.date_format=%d/%m/%Y says it.
+    """
     from quantflow.cli.ops import actions
 
-    actions.init(folder)
+    actions.init(folder or [], data or [], sets or [])

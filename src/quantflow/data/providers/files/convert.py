@@ -117,8 +117,10 @@ def _symbols(place: Place, column: pa.Array) -> Any:
         raise place.error(f"it holds {column.type}, not text", "Store symbols as text.")
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
-    names = pc.utf8_trim_whitespace(column.dictionary.cast(pa.string()))
-    column = pc.take(names, column.indices).dictionary_encode() if len(names) else column
+    names = column.dictionary.cast(pa.string())
+    bare = pc.utf8_trim_whitespace(names)
+    if not bare.equals(names):  # two spellings may become one
+        column = pc.take(bare, column.indices).dictionary_encode()
     empty = pc.fill_null(pc.equal(column.cast(pa.string()), ""), True)
     if (first := empty.index(True).as_py()) >= 0:
         raise place.error("it is empty", "Every row needs a symbol.", first)

@@ -83,15 +83,14 @@ class FilesProvider:
         """What is wrong with the file of a symbol, by symbol; known once the bars were read."""
         return {symbol: error.message for symbol, error in self._broken.items()}
 
-    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> pd.DataFrame | Iterable[pd.DataFrame]:
+    def bars(self, symbols: Sequence[str], start: date | None, end: date) -> Iterable[pd.DataFrame]:
         """Return the bars table by table, as the files are read; see ``Provider.bars``.
 
         Raises:
             DataError: If no file holds a symbol; while reading, if a file of several symbols is malformed, or all
                 files of single ones are.
         """
-        self._check_known(symbols)
-        return self._tables(frozenset(symbols), start, end)
+        return self.tables(symbols, start, end)
 
     def facts(self, symbols: Sequence[str]) -> pd.DataFrame:
         """Return what the instruments file tells: empty currency and NaN where it does not; see ``Provider.facts``.
@@ -183,6 +182,11 @@ class FilesProvider:
             if self._layout != "single":
                 raise
             self._broken[self._symbol(path)] = error
+
+    def tables(self, symbols: Sequence[str], start: date | None, end: date) -> Iterator[pd.DataFrame]:
+        """Return the bars as the files are read; see ``bars``."""
+        self._check_known(symbols)
+        return self._tables(frozenset(symbols), start, end)
 
     def _tables(self, wanted: frozenset[str], start: date | None, end: date) -> Iterator[pd.DataFrame]:
         for path in self._files:
