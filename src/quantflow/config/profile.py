@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from quantflow.config.calendar import CalendarConfig
 from quantflow.config.data import DataConfig
 from quantflow.config.meta import MetaAllocation, MetaValidation, Sleeve
 from quantflow.config.operation import (
@@ -20,7 +21,6 @@ from quantflow.config.operation import (
 from quantflow.config.sections import (
     NAME,
     AllocationConfig,
-    CalendarConfig,
     ClustersConfig,
     FeaturesConfig,
     PolicyConfig,

@@ -51,25 +51,6 @@ class UniverseConfig(Section):
         return self
 
 
-ALWAYS_OPEN = "24/7"
-
-
-class CalendarConfig(Section):
-    """Which days are sessions."""
-
-    name: str = Field(
-        "XNYS",
-        min_length=1,
-        max_length=32,
-        description='exchange code as exchange_calendars knows it (ISO 10383, e.g. XNYS, XLON), or "24/7"',
-    )
-
-    @property
-    def annualisation(self) -> int:
-        """Sessions per year: 365 where every day is a session, else 252."""
-        return 365 if self.name == ALWAYS_OPEN else 252
-
-
 class FeaturesConfig(Section):
     """The windows of the features, in sessions."""
 

@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from quantflow.config.sections import ALWAYS_OPEN, CalendarConfig
+from quantflow.config.calendar import ALWAYS_OPEN, CalendarConfig
 from quantflow.data.panel import SessionArray
 from quantflow.errors import ConfigError, unknown_name
 
 _LOOK_BACK = timedelta(days=30)
 """Longer than any market was ever closed in the years that calendars cover, short enough to build fast."""
 
+ENDS_SOON = timedelta(days=60)
+"""How long before its end a calendar is reported."""
+
 _EARLIEST = date(1900, 1, 1)
+_ANY_MONTH = (date(2024, 1, 2), date(2024, 2, 28))
+"""Days that every calendar has, for what is asked of the calendar itself."""
 
 
 def as_date(asked: date | str | None) -> date | None:
@@ -47,16 +52,37 @@ def sessions(name: str, start: date, end: date) -> SessionArray:
     Returns:
         Dates, ``datetime64[D]``, strictly increasing.
 
+    Where the installed calendar ends before *end*, the days after it are taken to be sessions from Monday to Friday:
+    its holidays are not known yet, and what is asked of the future is only when something is due.
+
     Raises:
-        ConfigError: If there is no such calendar, or it does not reach that far.
+        ConfigError: If there is no such calendar, or it begins after *start*.
     """
     first, last = np.datetime64(start, "D"), np.datetime64(end, "D")
     if name == ALWAYS_OPEN:
         return np.arange(first, last + 1) if last >= first else np.empty(0, "datetime64[D]")
     if last < first:
         return np.empty(0, "datetime64[D]")
+    limit = ends(name)
+    if limit is not None and limit < end:
+        beyond = np.arange(max(np.datetime64(limit, "D") + 1, first), last + 1)
+        known = sessions(name, start, limit) if start <= limit else np.empty(0, "datetime64[D]")
+        return np.concatenate([known, beyond[np.is_busday(beyond)]])
     days = _built(name, start - _LOOK_BACK if start == end else start, end)[0]  # no calendar is built for one day
     return days[days >= first]
+
+
+@lru_cache(maxsize=16)
+def ends(name: str) -> date | None:
+    """Return the last day that the installed calendar knows; None where there is no such day.
+
+    Raises:
+        ConfigError: If there is no such calendar.
+    """
+    if name == ALWAYS_OPEN:
+        return None
+    bound = _calendar(name, *_ANY_MONTH).bound_max()
+    return None if bound is None else bound.date()
 
 
 def last_completed(name: str, now: datetime) -> date:
@@ -67,7 +93,7 @@ def last_completed(name: str, now: datetime) -> date:
         now: A moment with a time zone.
 
     Raises:
-        ConfigError: If there is no such calendar.
+        ConfigError: If there is no such calendar, or it has ended.
         ValueError: If *now* has no time zone.
     """
     if now.tzinfo is None:
@@ -75,10 +101,24 @@ def last_completed(name: str, now: datetime) -> date:
     moment = now.astimezone(UTC)
     if name == ALWAYS_OPEN:
         return moment.date() - timedelta(days=1)
+    limit = ends(name)
+    if limit is not None and limit < moment.date():
+        raise ConfigError(
+            f"The installed calendar {name} ends on {limit}: which session was the last one is not known.",
+            hint=f"Install a newer exchange_calendars; or ask for a session up to that day: --as-of {limit}.",
+        )
     days, closes = _built(name, moment.date() - _LOOK_BACK, moment.date())
     over = closes <= np.datetime64(moment.replace(tzinfo=None), "ns")
     last: date = days[over][-1].item()
     return last
+
+
+def last_known(name: str, now: datetime) -> date:
+    """Return the last session that is over at *now*; of a calendar that has ended, its last one."""
+    limit = ends(name)
+    if limit is None or limit >= now.astimezone(UTC).date():
+        return last_completed(name, now)
+    return _session_at(name, limit)
 
 
 def usual_close(name: str) -> tuple[str, int]:
@@ -93,8 +133,7 @@ def usual_close(name: str) -> tuple[str, int]:
         return "UTC", 24 * 60
     import exchange_calendars
 
-    now = datetime.now(UTC).date()
-    last = sessions(name, now - _LOOK_BACK, now)[-1].item()
+    last = last_known(name, datetime.now(UTC))
     built = exchange_calendars.get_calendar(name, start=last - _LOOK_BACK, end=last)
     closes = [moment.tz_convert(built.tz) for moment in built.closes]
     return str(built.tz), max(moment.hour * 60 + moment.minute for moment in closes)
@@ -113,7 +152,7 @@ def resolve_as_of(calendar: CalendarConfig, last_date: date | None, asked: date 
     Raises:
         ConfigError: If *asked* is not over yet, or after the provider's last date, or before all sessions.
     """
-    over = last_completed(calendar.name, now)
+    over = last_known(calendar.name, now) if asked else last_completed(calendar.name, now)
     if asked is None:
         return _session_at(calendar.name, over if last_date is None else min(over, last_date))
     if asked > now.astimezone(UTC).date() or _session_at(calendar.name, asked) > over:
@@ -144,14 +183,10 @@ def _session_at(name: str, day: date) -> date:
 @lru_cache(maxsize=16)
 def _built(name: str, start: date, end: date) -> tuple[SessionArray, Any]:
     """Return the sessions of a calendar and their closes (``datetime64[ns]``, UTC)."""
-    import exchange_calendars
     from exchange_calendars.errors import CalendarError, NoSessionsError
 
-    names = exchange_calendars.get_calendar_names(include_aliases=True)
-    if name not in names:
-        raise unknown_name("calendar", name, exchange_calendars.get_calendar_names(include_aliases=False))
     try:
-        built = exchange_calendars.get_calendar(name, start=start, end=end)
+        built = _calendar(name, start, end)
     except NoSessionsError:
         return np.empty(0, "datetime64[D]"), np.empty(0, "datetime64[ns]")
     except (CalendarError, ValueError) as error:
@@ -164,3 +199,12 @@ def _built(name: str, start: date, end: date) -> tuple[SessionArray, Any]:
     for array in (days, closes):
         array.flags.writeable = False
     return days, closes
+
+
+def _calendar(name: str, start: date, end: date) -> Any:
+    import exchange_calendars
+
+    names = exchange_calendars.get_calendar_names(include_aliases=True)
+    if name not in names:
+        raise unknown_name("calendar", name, exchange_calendars.get_calendar_names(include_aliases=False))
+    return exchange_calendars.get_calendar(name, start=start, end=end)

@@ -152,7 +152,7 @@ def _missing(detail: str, fix: str) -> Finding:
 
 
 def calendar(place: Place) -> Iterator[Finding]:
-    """Does each exchange calendar know the coming session?"""
+    """Does each exchange calendar know the coming sessions?"""
     from quantflow.data import calendars
 
     today = place.now.date()
@@ -163,7 +163,11 @@ def calendar(place: Place) -> Iterator[Finding]:
         except ConfigError as error:
             yield Finding("calendar", Result.BLOCKS, error.message, f"{place.pip} --upgrade exchange-calendars")
             continue
-        if len(coming):
+        limit = calendars.ends(name)
+        if limit is not None and limit - today < calendars.ENDS_SOON:
+            detail = f"{name} ends on {limit}: later sessions and their holidays are not known"
+            yield Finding("calendar", Result.WARN, detail, f"{place.pip} --upgrade exchange-calendars")
+        elif len(coming):
             yield Finding("calendar", Result.OK, f"{name}: last completed session {last}, next {coming[0]}")
         else:
             detail = f"{name} knows no session after {last}"

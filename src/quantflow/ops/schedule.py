@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantflow.config import catalogue
+from quantflow.config.calendar import ALWAYS_OPEN
 from quantflow.config.operation import minutes_after
 from quantflow.config.profile import MetaProfile, Profile
-from quantflow.config.sections import ALWAYS_OPEN
 from quantflow.config.workspaces import distrusted
 from quantflow.data import calendars
 from quantflow.errors import ConfigError

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from quantflow.config.calendar import CalendarConfig
 from quantflow.config.load import load_meta, load_profile
-from quantflow.config.sections import CalendarConfig
 from quantflow.data import calendars
 from quantflow.data.track import Band, band
 from quantflow.errors import ConfigError, QuantflowError
@@ -124,8 +124,11 @@ def nights_of(workspace: Path, count: int, profiles: Sequence[str] = (), since: 
 
 def _nights(workspace: Path, kind: str, profile: str, runs: Sequence[Run], count: int, since: date | None) -> Nights:
     calendar = CalendarConfig(**runs[-1].header.settings["calendar"]).name
-    over = calendars.last_completed(calendar, datetime.now(UTC))
-    last, note = _last_session(workspace, kind, profile, over)
+    now = datetime.now(UTC)
+    last, note = _last_session(workspace, kind, profile, calendars.last_known(calendar, now))
+    limit = calendars.ends(calendar)
+    if limit is not None and limit - now.date() < calendars.ENDS_SOON:
+        note = "; ".join(filter(None, [note, f"calendar {calendar} ends on {limit}: upgrade exchange-calendars"]))
     first = since or min(run.as_of for run in runs)
     last = max(last, *(run.as_of for run in runs))
     days = [day.item() for day in calendars.sessions(calendar, first, last)][-count:]
@@ -175,4 +178,4 @@ def _quality(day: date, complete: Sequence[Run], calendar: str) -> Mark:
     if complete[-1].degraded:
         return Mark.DEGRADED
     begun = datetime.fromisoformat(complete[0].header.created)
-    return Mark.LATE if calendars.last_completed(calendar, begun) > day else Mark.DONE
+    return Mark.LATE if calendars.last_known(calendar, begun) > day else Mark.DONE

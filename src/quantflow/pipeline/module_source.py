@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from quantflow.config.user_files import cache_folder
+from quantflow.config.workspaces import cache_folder
 from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import write_atomic
 from quantflow.errors import InfrastructureError

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import config, njit
 
-from quantflow.config.user_files import cache_folder
+from quantflow.config.workspaces import cache_folder
 
 FloatArray = npt.NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., object])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from quantflow.config.user_files import fault_at
+from quantflow.config.workspaces import fault_at
 from quantflow.data.store import private_folder, write_atomic
 from quantflow.errors import InfrastructureError
 from quantflow.locks import FileLock

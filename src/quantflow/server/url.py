@@ -15,8 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from quantflow.config.credentials import without_credentials
-from quantflow.config.user_files import cache_folder
-from quantflow.config.workspaces import refuse_foreign
+from quantflow.config.workspaces import cache_folder, refuse_foreign
 from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import write_atomic
 from quantflow.errors import ConfigError, InfrastructureError

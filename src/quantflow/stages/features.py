@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from quantflow.config.sections import CalendarConfig, FeaturesConfig
+from quantflow.config.calendar import CalendarConfig
+from quantflow.config.sections import FeaturesConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 
 

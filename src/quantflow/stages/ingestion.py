@@ -7,8 +7,9 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+from quantflow.config.calendar import CalendarConfig
 from quantflow.config.data import DataConfig
-from quantflow.config.sections import CalendarConfig, UniverseConfig
+from quantflow.config.sections import UniverseConfig
 from quantflow.data.calendars import sessions
 from quantflow.data.grid import Grid, split, tables
 from quantflow.data.names import without_unprintable

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from pydantic import create_model
 
+from quantflow.config.calendar import CalendarConfig
 from quantflow.config.data import DataConfig
 from quantflow.config.sections import (
     AllocationConfig,
-    CalendarConfig,
     ClustersConfig,
     FeaturesConfig,
     PolicyConfig,

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from quantflow.config.load import find_workspace
-from quantflow.config.user_files import fault_of
-from quantflow.config.workspaces import FILE
+from quantflow.config.workspaces import FILE, fault_of
 from quantflow.errors import ConfigError
 from quantflow.sdk import QuantSDK
 
@@ -142,7 +141,7 @@ def test_a_list_that_is_none_is_an_error(text: str, home: Path, tmp_path: Path) 
 def test_root_under_sudo_is_its_caller(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What belongs to the user who called sudo is used, as git does; any other user's is not."""
     real = os.lstat(home).st_uid
-    monkeypatch.setattr("quantflow.config.user_files._on_the_way", lambda path: iter([_Owned(path, OTHER)]))
+    monkeypatch.setattr("quantflow.config.workspaces._on_the_way", lambda path: iter([_Owned(path, OTHER)]))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("SUDO_UID", str(OTHER))
     assert find_workspace(home) == home

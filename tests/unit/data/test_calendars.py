@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantflow.config.sections import CalendarConfig
+from quantflow.config.calendar import CalendarConfig
+from quantflow.data import calendars
 from quantflow.data.calendars import as_date, last_completed, resolve_as_of, sessions
 from quantflow.errors import ConfigError
 
@@ -136,3 +138,35 @@ def test_programs_ask_for_a_session_as_they_have_it() -> None:
     for wrong in ("28.12.2022", "", 20221228):
         with pytest.raises(ConfigError, match="is not a date"):
             as_date(wrong)  # type: ignore[arg-type]
+
+
+ENDING = ("XSHG", "XBOM", "XSES")
+
+
+@pytest.mark.parametrize("name", ENDING)
+def test_a_calendar_that_has_ended_still_serves_the_past(name: str) -> None:
+    """Once its last year is over, sessions up to its end run; which session was the last one since is not guessed."""
+    limit = calendars.ends(name)
+    assert limit is not None
+    after = datetime.combine(limit + timedelta(days=4), time(12), UTC)
+    asked = limit - timedelta(days=1)
+    session = calendars.sessions(name, limit - timedelta(days=15), asked)[-1].item()
+    assert resolve_as_of(CalendarConfig(name=name), limit, asked, after) == session
+    with pytest.raises(ConfigError, match=f"calendar {name} ends on {limit}") as caught:
+        resolve_as_of(CalendarConfig(name=name), None, None, after)
+    assert "--as-of" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", ENDING)
+def test_days_after_a_calendars_end_are_weekdays(name: str) -> None:
+    """So that it can be said when a rebalance is due next; what is within the calendar keeps its holidays."""
+    limit = calendars.ends(name)
+    assert limit is not None
+    found = calendars.sessions(name, limit - timedelta(days=100), limit + timedelta(days=30))
+    known = calendars.sessions(name, limit - timedelta(days=100), limit)
+    assert found[: len(known)].tolist() == known.tolist()
+    beyond = pd.bdate_range(limit + timedelta(days=1), limit + timedelta(days=30))
+    assert found[len(known) :].tolist() == [day.date() for day in beyond]
+    assert calendars.sessions(name, limit + timedelta(days=1), limit + timedelta(days=7)).tolist() == [
+        day.date() for day in beyond if day.date() <= limit + timedelta(days=7)
+    ]

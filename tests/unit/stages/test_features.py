@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from quantflow.config.calendar import CalendarConfig
 from quantflow.config.features import FEATURES
-from quantflow.config.sections import CalendarConfig, FeaturesConfig
+from quantflow.config.sections import FeaturesConfig
 from quantflow.data.panel import Panel
 from quantflow.data.store import ArtifactStore
 from quantflow.pipeline.registry import StageRegistry

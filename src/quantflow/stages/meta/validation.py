@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantflow.config.calendar import CalendarConfig
 from quantflow.config.meta import MetaValidation
-from quantflow.config.sections import CalendarConfig, RebalanceConfig
+from quantflow.config.sections import RebalanceConfig
 from quantflow.data.quotes import Quotes
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Summary
 from quantflow.quant.backtest import Backtest, FloatArray, IntArray, simulate
