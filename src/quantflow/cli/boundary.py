@@ -20,7 +20,7 @@ EXIT_CODES: dict[int, str] = {
     20: "a stage failed; the run can be resumed",
     21: "data gate: missing, stale or corrupt data",
     22: "no feasible portfolio",
-    23: "done, but not published; degraded (--strict); or the book is stale (orders)",
+    23: "done, but not published; degraded (--strict); the book is stale (orders); not all is well (status)",
     30: "infrastructure: API server, Ray or disk",
     75: "another process owns the run",
     130: "interrupted (SIGINT); the run can be resumed",

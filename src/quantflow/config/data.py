@@ -45,6 +45,16 @@ class DataConfig(Section):
         ge=0,
         description="sessions at the end that may be unchanged; a symbol without a bar for longer has ended",
     )
+    max_age: Annotated[int, Field(ge=0)] | Literal["off"] = Field(
+        3,
+        description="sessions that the newest prices may be behind the last completed session; off for prices that "
+        "have ended; not looked at where --as-of is given, and of the sample",
+    )
+    on_age: Literal["stopped", "warn", "block"] = Field(
+        "stopped",
+        description="what older prices do; warn: the run is degraded; block: there is none (exit 21); stopped: block "
+        "once the profile had fresh prices, else warn",
+    )
     max_gap: int = Field(5, ge=0, description="sessions in a row that may be missing between two prices")
     max_holes: float = Field(
         0.05, ge=0, le=1, description="fraction of the sessions between first and last price that may be missing"

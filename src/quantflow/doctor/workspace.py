@@ -105,12 +105,28 @@ def profiles(place: Place) -> Iterator[Finding]:
 
 
 def data(place: Place) -> Iterator[Finding]:
-    """Is what each profile reads there: files, packages, credentials?"""
+    """Is what each profile reads there, and new enough: files, packages, credentials?"""
     found = [finding for profile in place.leaves for finding in _data_of(profile, place)]
+    found += [finding for profile in place.leaves for finding in _age_of(profile)] if not found else []
     yield from dict.fromkeys(found)  # profiles that extend each other share their data
     if not found:
         kinds = sorted({profile.data.provider for profile in place.leaves})
         yield Finding("data", Result.OK, f"there: {', '.join(kinds)}" if kinds else "no profile to look at")
+
+
+def _age_of(profile: Profile) -> Iterator[Finding]:
+    from quantflow.runs.as_of import resolve_as_of
+
+    if not isinstance(profile.data.options, FilesOptions):  # nothing else is asked without need
+        return
+    try:
+        stale = resolve_as_of(profile, None).stale
+    except QuantflowError as error:
+        yield Finding("data", Result.BLOCKS, error.message, error.hint or "see the detail")
+        return
+    if stale:
+        fix = "see why no newer ones come, or set data.max_age"
+        yield Finding("data", Result.WARN, f"{profile.data.options.path}: {stale}", fix)
 
 
 def _data_of(profile: Profile, place: Place) -> Iterator[Finding]:

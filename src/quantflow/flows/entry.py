@@ -10,8 +10,8 @@ from pathlib import Path
 from quantflow.config.load import find_workspace, load_meta, load_profile, override_settings
 from quantflow.errors import ConfigError
 from quantflow.flows.worker import working_on
+from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.begin import begun, taken_up
-from quantflow.runs.create import resolve_as_of
 from quantflow.runs.lock import is_owned_here
 from quantflow.runs.record import RunRecord
 from quantflow.runs.run import Run, Selection, open_run

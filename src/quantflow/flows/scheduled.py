@@ -20,8 +20,8 @@ from quantflow.desk.publish import publish, stale_when_it_fails
 from quantflow.errors import ConfigError, Interrupted, LockedError, QuantflowError
 from quantflow.flows.launch import execute
 from quantflow.runs import stopping
+from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.begin import begun_unless_done
-from quantflow.runs.create import resolve_as_of
 from quantflow.runs.done import AlreadyDone
 from quantflow.runs.lock import owned, owner
 from quantflow.runs.run import Run
@@ -86,7 +86,7 @@ def _run(home: Path, name: str) -> State[Any]:
     with begun_unless_done(loaded, home, as_of) as found:
         if isinstance(found, AlreadyDone):
             publish(found.run)
-            return Completed(name="AlreadyDone", message=f"already done: {found.run.id} (as-of {as_of})")
+            return Completed(name="AlreadyDone", message=f"already done: {found.run.id} (as-of {as_of.session})")
         sys.stderr.write(f"{name}: {found.id} is running\n")
         return _executed(found, server)
 

@@ -15,8 +15,8 @@ from quantflow.config.load import load_meta, load_profile
 from quantflow.data import calendars
 from quantflow.data.track import Band, band
 from quantflow.errors import ConfigError, QuantflowError
+from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.book import Book, current, track
-from quantflow.runs.create import resolve_as_of
 from quantflow.runs.find import list_runs
 from quantflow.runs.run import Run
 from quantflow.types import Json
@@ -75,6 +75,11 @@ class Nights:
     def due(self) -> tuple[Night, ...]:
         """The sessions that have no complete run and are not at work, oldest first."""
         return tuple(night for night in self.nights if night.mark in (Mark.MISSED, Mark.FAILED))
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a session has no complete run, new ones cannot be seen, or the track has left its band."""
+        return bool(self.due or self.note) or (self.band is not None and self.band.outside)
 
     def json(self) -> Json:
         """Return the sessions as JSON values."""
@@ -151,10 +156,11 @@ def _last_session(workspace: Path, kind: str, profile: str, over: date) -> tuple
     """Return the last session that a run could see now, and a note on later ones."""
     try:
         load = load_meta if kind == "meta" else load_profile
-        last = resolve_as_of(load(profile, workspace=workspace), None)
+        found = resolve_as_of(load(profile, workspace=workspace), None)
     except QuantflowError as error:
         return over, f"its provider cannot be asked: {error.message}"
-    return last, "" if last >= over else f"no data after {last}; the last completed session is {over}"
+    last = found.session
+    return last, found.stale or ("" if last >= over else f"no data after {last}; the last completed session is {over}")
 
 
 def _weekdays(first: date, last: date) -> list[date]:

@@ -25,8 +25,9 @@ def facts_of(run: Run) -> Json:
         "kind": header.kind,
         **(_sleeves(run) if isinstance(run, Meta) else {}),
         "parent": header.parent.run_id if header.parent else None,
-        "degraded": any(stage.summary.degraded for stage in stages),
+        "degraded": bool(header.stale) or any(stage.summary.degraded for stage in stages),
         "notes": [
+            *([header.stale] if header.stale else []),
             *(f"{stage.stage}: {stage.summary.note}" for stage in stages if stage.summary.degraded),
             *([f"restated history: {restated.line}"] if restated else []),
         ],

@@ -10,6 +10,7 @@ from pathlib import Path
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.data.store import private_folder
 from quantflow.errors import ConfigError
+from quantflow.runs.as_of import AsOf, refuse_stale
 from quantflow.runs.create import create_run, default_run_id
 from quantflow.runs.done import AlreadyDone, find_done
 from quantflow.runs.lock import no_removal, owned
@@ -19,16 +20,17 @@ from quantflow.runs.run import Run, open_run
 
 @contextmanager
 def begun_unless_done(
-    profile: Profile | MetaProfile, workspace: Path, as_of: date, *, by_hand: bool = False
+    profile: Profile | MetaProfile, workspace: Path, as_of: AsOf, *, by_hand: bool = False
 ) -> Iterator[Run | AlreadyDone]:
     """Yield a new run, as ``begun``; or the complete one that makes it unnecessary, which stays until the block ends.
 
     Raises:
-        ConfigError, LockedError: As ``begun``.
+        ConfigError, LockedError, DataError: As ``begun``.
     """
+    refuse_stale(as_of, profile.name, workspace)
     with ExitStack() as choosing:
         choosing.enter_context(no_removal(workspace))
-        if (done := find_done(profile, workspace, as_of, by_hand=by_hand)) is not None:
+        if (done := find_done(profile, workspace, as_of.session, by_hand=by_hand)) is not None:
             yield AlreadyDone(done)
             return
         with begun(profile, workspace, as_of, by_hand=by_hand) as run:
@@ -38,7 +40,7 @@ def begun_unless_done(
 
 @contextmanager
 def begun(
-    profile: Profile | MetaProfile, workspace: Path, as_of: date, run_id: str | None = None, *, by_hand: bool = False
+    profile: Profile | MetaProfile, workspace: Path, as_of: AsOf, run_id: str | None = None, *, by_hand: bool = False
 ) -> Iterator[Run]:
     """Create a run, or a meta run with its sleeves, and own it until the block ends.
 
@@ -48,21 +50,23 @@ def begun(
     Args:
         profile: What to run.
         workspace: Where.
-        as_of: The last session that the run may see.
+        as_of: The last session that the run may see, and how old the prices are.
         run_id: Its name; generated when None.
         by_hand: Whether it decides a portfolio also where none is due.
 
     Raises:
         ConfigError: If the id is unsafe or taken, or the stages' wiring does not hold.
         LockedError: If a live process works on a run of that id.
+        DataError: If the prices are too old.
     """
+    refuse_stale(as_of, profile.name, workspace)
     with ExitStack() as owning:
         with no_removal(workspace):
-            record = RunRecord(workspace, run_id or _free_id(profile.name, workspace, as_of))
+            record = RunRecord(workspace, run_id or _free_id(profile.name, workspace, as_of.session))
             private_folder(record.folder)
             owning.enter_context(owned(record.folder))
             try:
-                run = create_run(profile, workspace, as_of, record.id, by_hand=by_hand)
+                run = create_run(profile, workspace, as_of.session, record.id, by_hand=by_hand, stale=as_of.stale)
             except BaseException:
                 _remove_empty(record.folder)
                 raise

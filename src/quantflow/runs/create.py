@@ -6,18 +6,18 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from quantflow.config.meta import Sleeve
 from quantflow.config.profile import MetaProfile, Profile
-from quantflow.data import calendars
 from quantflow.data.cache import StageCache
-from quantflow.data.providers import fingerprint, open_provider
+from quantflow.data.providers import fingerprint
 from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import META, META_HOLD
+from quantflow.runs.as_of import leaf_profiles
 from quantflow.runs.decision import decided
 from quantflow.runs.find import find_run
 from quantflow.runs.header import Header, Parent
@@ -35,31 +35,6 @@ def default_run_id(profile: str, as_of: date) -> str:
     return f"{as_of:%Y%m%d}-{profile}-{secrets.token_hex(2)}"
 
 
-def resolve_as_of(profile: Profile | MetaProfile, asked: date | None) -> date:
-    """Return the last session that a run of *profile* may see; of a meta profile, the last that all its sleeves may.
-
-    Args:
-        profile: Its calendar and provider decide.
-        asked: A date; None for the last completed session that the provider has.
-
-    Raises:
-        ConfigError: If *asked* is in the future or is not a session.
-    """
-    return min(_resolved(leaf, asked) for leaf in leaf_profiles(profile))
-
-
-def _resolved(profile: Profile, asked: date | None) -> date:
-    last = open_provider(profile.data).last_date()
-    return calendars.resolve_as_of(profile.calendar, last, asked, datetime.now(UTC))
-
-
-def leaf_profiles(profile: Profile | MetaProfile) -> list[Profile]:
-    """Return the profiles of all sleeves, at any depth; a profile alone."""
-    if isinstance(profile, Profile):
-        return [profile]
-    return [leaf for sleeve in profile.resolved.values() for leaf in leaf_profiles(sleeve)]
-
-
 def source_of(profile: Profile | MetaProfile) -> str | None:
     """Return a mark that changes with the source data of a profile, or of its sleeves; None if nothing is known."""
     marks = [fingerprint(leaf.data, leaf.universe.members) for leaf in leaf_profiles(profile)]
@@ -69,7 +44,13 @@ def source_of(profile: Profile | MetaProfile) -> str | None:
 
 
 def create_run(
-    profile: Profile | MetaProfile, workspace: Path, as_of: date, run_id: str | None = None, *, by_hand: bool = False
+    profile: Profile | MetaProfile,
+    workspace: Path,
+    as_of: date,
+    run_id: str | None = None,
+    *,
+    by_hand: bool = False,
+    stale: str = "",
 ) -> Run:
     """Write the record of a new run, and those of a meta run's sleeves, with their settings frozen.
 
@@ -79,6 +60,7 @@ def create_run(
         as_of: The last session that the run may see.
         run_id: Its name; generated when None.
         by_hand: Whether it decides a portfolio also where none is due.
+        stale: How old its prices are, where they are too old.
 
     Raises:
         ConfigError: If the id is unsafe or taken, the stages' wiring does not hold, or a pinned run is missing,
@@ -88,7 +70,7 @@ def create_run(
     """
     what, before = decided(profile, workspace, as_of, by_hand=by_hand)
     record = RunRecord(workspace, run_id or default_run_id(profile.name, as_of))
-    return _created(profile, record, Header("", profile.name, as_of, decision=what, position=before))
+    return _created(profile, record, Header("", profile.name, as_of, decision=what, position=before, stale=stale))
 
 
 def _created(profile: Profile | MetaProfile, record: RunRecord, begun: Header) -> Run:

@@ -132,6 +132,7 @@ class Header:
         source: A mark that changes with the source data; None when nothing is known of them.
         decision: Whether the run decides a portfolio, and why.
         position: What the profile's book held before the run; None where nothing was.
+        stale: How old its prices were when it was created, in words, where that was too old; else empty.
         sleeves: The ids of a meta run's sleeves, in order.
         failed: The sleeves that a meta run goes on without.
         trials: Other settings that had been tried when a selection run was created; see ``runs.trials``.
@@ -156,6 +157,7 @@ class Header:
     source: str | None = None
     decision: Decided = DECIDES
     position: Position | None = None
+    stale: str = ""
     sleeves: tuple[str, ...] = ()
     failed: tuple[SleeveFailure, ...] = ()
     trials: tuple[Trial, ...] = ()

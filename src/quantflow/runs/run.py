@@ -87,8 +87,10 @@ class Run(RunRecord, ABC):
 
     @property
     def degraded(self) -> bool:
-        """Whether a stage completed with fallbacks."""
-        return any(stage is not None and stage.summary.degraded for stage in self.stages.values())
+        """Whether a stage completed with fallbacks, or the prices were too old."""
+        return bool(self.header.stale) or any(
+            stage is not None and stage.summary.degraded for stage in self.stages.values()
+        )
 
     @property
     def done(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import typer
 from quantflow.cli.run.start import mode, run_and_show
 from quantflow.config.load import find_workspace, load_meta, load_profile
 from quantflow.ops.sessions import Night, Nights, nights_of
+from quantflow.runs.as_of import AsOf
 from quantflow.runs.begin import begun, taken_up
 from quantflow.runs.book import broken
 from quantflow.runs.record import RunRecord
@@ -24,19 +25,20 @@ from quantflow.ui.sessions import print_broken, print_nights
 EVERY = 100_000
 
 
-def status(sessions: int, profiles: Sequence[str], workspace: Path | None, *, as_json: bool) -> None:
-    """Show how the last sessions went."""
+def status(sessions: int, profiles: Sequence[str], workspace: Path | None, *, as_json: bool) -> bool:
+    """Show how the last sessions went; return whether all is well."""
     home = find_workspace(Path.cwd(), workspace)
     found = nights_of(home, sessions, profiles)
     books = [each for each in broken(home) if not profiles or each.profile in profiles]
     if as_json:
         emit("status", profiles=[each.json() for each in found], broken_books=[each.json() for each in books])
-        return
-    if found:
+    elif found:
         print_nights(found)
     else:
         typer.echo(f"no runs in {home}", err=True)
-    print_broken(books)
+    if not as_json:
+        print_broken(books)
+    return not books and not any(each.wrong for each in found)
 
 
 def catchup(
@@ -69,4 +71,4 @@ def _begin(home: Path, each: Nights, night: Night, day: date) -> AbstractContext
     if night.run_id:
         return taken_up(RunRecord(home, night.run_id))
     load = load_meta if each.kind == "meta" else load_profile
-    return begun(load(each.profile, workspace=home), home, day)
+    return begun(load(each.profile, workspace=home), home, AsOf(day))

@@ -22,7 +22,7 @@ from quantflow.review.restated import restatement
 from quantflow.review.trials import trials_of
 from quantflow.review.why import path_of
 from quantflow.runs import find
-from quantflow.runs.create import resolve_as_of
+from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.find import find_run
 from quantflow.runs.recall import recall
 from quantflow.runs.run import Meta, Run
@@ -132,7 +132,7 @@ def lookahead(
         )
     loaded = load_profile(profile, workspace=home, overrides=sets)
     with telling(quiet=quiet) as tell:
-        found = check_lookahead(loaded, resolve_as_of(loaded, as_of), probes, seed, tell)
+        found = check_lookahead(loaded, resolve_as_of(loaded, as_of).session, probes, seed, tell)
     if as_json:
         emit("lookahead", **found.json())
     else:

@@ -21,8 +21,9 @@ from quantflow.config.load import find_workspace, load_meta, load_profile
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import DegradedError
 from quantflow.execution.ray import probe
+from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
-from quantflow.runs.create import check_stages, downstream, plan_new, refuse_taken, resolve_as_of
+from quantflow.runs.create import check_stages, downstream, plan_new, refuse_taken
 from quantflow.runs.done import AlreadyDone
 from quantflow.runs.find import find_run
 from quantflow.runs.lock import refuse_locked
@@ -31,7 +32,7 @@ from quantflow.runs.record import RunRecord, check_run_id
 from quantflow.runs.run import Run
 from quantflow.server.server import api_server
 from quantflow.ui.emit import emit
-from quantflow.ui.log import JsonLog
+from quantflow.ui.log import JsonLog, log
 
 CALENDARS_THAT_EXIST = ("XNYS", "24/7")
 """Calendars of which no name can be wrong: their last session is looked up while the API server starts."""
@@ -81,7 +82,7 @@ def select(profile: str, workspace: Path | None, sets: Sequence[str], asked: Ask
     loaded = load_profile(profile, workspace=home, overrides=sets)
     _check(loaded, home, asked.run_id)
     if dry_run:
-        _show_plan(plan_new(loaded, home, resolve_as_of(loaded, when), by_hand=asked.by_hand), asked.mode)
+        _show_plan(plan_new(loaded, home, resolve_as_of(loaded, when).session, by_hand=asked.by_hand), asked.mode)
     else:
         _run(loaded, home, when, asked)
 
@@ -109,12 +110,19 @@ def _run(loaded: Profile | MetaProfile, home: Path, when: date | None, asked: As
 
     def begin() -> AbstractContextManager[Run | AlreadyDone]:
         session = early or resolve_as_of(loaded, None)
+        if session.stale:
+            _warn(session.stale)
         if asked.run_id is None and not asked.force:
             return begun_unless_done(loaded, home, session, by_hand=asked.by_hand)
         return begun(loaded, home, session, asked.run_id, by_hand=asked.by_hand)
 
     with unattended(asked.deadline, asked.ping):
         run_and_show(home, begin, asked.mode, strict=asked.strict)
+
+
+def _warn(stale: str) -> None:
+    if not log("warning", "data.old", stale):
+        typer.echo(f"warning: {stale}", err=True)
 
 
 def run_and_show(
@@ -151,8 +159,9 @@ def run_and_show(
             running.say_done(run, mode) if done else running.say_completed(run, mode)
         finally:  # also when nobody reads what is printed any more
             running.publish(run, mode)
-    if strict and run.degraded and not done:
-        raise DegradedError(f"Run {run.id} is complete, but degraded.", hint=f"quantflow inspect {run.id}")
+    if strict and run.degraded and (run.header.stale or not done):
+        why = f": {run.header.stale}" if run.header.stale else ""
+        raise DegradedError(f"Run {run.id} is complete, but degraded{why}.", hint=f"quantflow inspect {run.id}")
 
 
 def resume(
