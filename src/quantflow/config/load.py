@@ -201,7 +201,7 @@ def _seed(settings: Layered, override: Override, defaults: Record) -> None:
 
 
 def _anchor_paths(settings: Layered, workspace: Path) -> None:
-    places = {"data": ("path", "instruments", "cache"), "universe": ("members",)}
+    places = {"data": ("path", "instruments", "cache"), "universe": ("members",), "validation": ("costs",)}
     for section, keys in places.items():
         values = settings.values.get(section, {})
         for key in keys:

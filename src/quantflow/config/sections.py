@@ -1,4 +1,4 @@
-"""The sections of a profile that its stages read, from the universe to the walk-forward; and what all sections are."""
+"""The sections of a profile that its stages read, from the universe to the rebalances; and what all sections are."""
 
 from __future__ import annotations
 
@@ -338,28 +338,4 @@ class RebalanceConfig(Section):
     )
     lag: int = Field(
         1, ge=0, le=20, description="sessions from the close that decides to the close that trades; 0: the same close"
-    )
-
-
-class WalkForwardConfig(Section):
-    """When a walk-forward begins, and what a trade costs."""
-
-    min_history: int = Field(756, ge=60, description="sessions that come before the first rebalance, itself included")
-    commission_bps: float = Field(1.0, ge=0, le=1000, description="commission in basis points of the amount traded")
-    slippage_bps: float = Field(
-        5.0, ge=0, le=1000, description="half spread and impact in basis points of the amount traded"
-    )
-    lags: tuple[Annotated[int, Field(ge=0, le=20)], ...] = Field(
-        (), description="other lags at which the same decisions are shown in the report, e.g. [0]"
-    )
-
-
-class ValidationConfig(WalkForwardConfig):
-    """When the walk-forward begins, what a trade costs, and what its returns are compared with."""
-
-    benchmark: str | None = Field(
-        None,
-        min_length=1,
-        description="symbol of the universe, held from the first rebalance on, that the returns are compared with "
-        "besides equal weight",
     )

@@ -62,7 +62,7 @@ def leaf_profiles(profile: Profile | MetaProfile) -> list[Profile]:
 
 def source_of(profile: Profile | MetaProfile) -> str | None:
     """Return a mark that changes with the source data of a profile, or of its sleeves; None if nothing is known."""
-    marks = [fingerprint(leaf.data, leaf.universe.members) for leaf in leaf_profiles(profile)]
+    marks = [fingerprint(leaf.data, leaf.universe.members, leaf.validation.costs) for leaf in leaf_profiles(profile)]
     if isinstance(profile, Profile):
         return marks[0]
     return hashlib.sha256(repr(marks).encode()).hexdigest() if any(marks) else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantflow.config.data import DataConfig
+from quantflow.config.operation import ValidationFiles
 from quantflow.config.sections import CalendarConfig, UniverseConfig
 from quantflow.data.calendars import sessions
 from quantflow.data.grid import Grid, split, tables
@@ -28,10 +29,14 @@ from quantflow.data.quality.contracts import (
     unreadable,
     unusable,
 )
+from quantflow.data.quality.costs import has_costs, misnamed, own_costs, read_costs, with_costs
 from quantflow.data.quality.roster import known_by, members_now, read_members, roster, without_prices
 from quantflow.data.restated import former_bars
 from quantflow.errors import DataError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, note
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class IngestionStageConfig(StageConfig):
@@ -40,6 +45,7 @@ class IngestionStageConfig(StageConfig):
     data: DataConfig
     universe: UniverseConfig
     calendar: CalendarConfig
+    validation: ValidationFiles
     as_of: date
 
 
@@ -64,7 +70,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         Raises:
             DataUnavailableError: If the provider does not answer now.
             DataError: If it has no bars, a check blocks, too many symbols fail, fewer than two may be used, or the file
-                of members is wrong.
+                of members or of costs is wrong.
             ConfigError: If the provider, calendar or a symbol does not exist.
         """
         data, universe, provider = config.data, config.universe, open_provider(config.data)
@@ -79,7 +85,9 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         grid = _fetched(provider, tuple(instruments.index), config)
         panel = grid.panel()
         _check_any(len(panel.sessions), provider.name, config.as_of)
+        costs = read_costs(config.validation.costs) if config.validation.costs is not None else None
         reported = [*odd, *unreadable(provider), *restated(provider, data.on_restated)]
+        reported += misnamed(costs, instruments.index) if costs is not None else []
         reported += without_prices(panel, spans, universe, now)
         judged = [*reported, *grid.findings(), *broken_off(judge_panel(panel, data, now), len(asked), panel, data)]
         findings, checks = failed(judged), checks_record(judged, asked, data, len(now) + len(odd))
@@ -91,7 +99,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             "prices": prices,
             "instruments": instruments.loc[list(prices.symbols), list(INSTRUMENT_COLUMNS)],
             "past": past,
-            "roster": roster(instruments, [*prices.symbols, *past.symbols], spans),
+            "roster": roster(with_costs(instruments, costs), [*prices.symbols, *past.symbols], spans),
             "quality": quality_frame(findings),
             "checks": checks,
             "former": former_bars(provider, prices),
@@ -108,7 +116,15 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         notes += [f"{checks['ended']} no longer traded"] * bool(checks["ended"])
         notes += [f"{jumps} with a jump that stays"] * bool(jumps)
         notes += [f"{changed} bars restated"] * bool(changed)
+        notes += _costs_noted(outputs["roster"])
         return Summary(checks["asked"], checks["kept"], note=", ".join(notes), degraded=degraded)
+
+
+def _costs_noted(roster: pd.DataFrame) -> list[str]:
+    """Return how many names have costs of their own, where there is a file of them."""
+    if not has_costs(roster):
+        return []
+    return [f"costs of {len(own_costs(roster))} of {roster['symbol'].nunique()} names in validation.costs"]
 
 
 def _fetched(provider: Provider, symbols: Sequence[str], config: IngestionStageConfig) -> Grid:

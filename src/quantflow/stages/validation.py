@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import create_model
 
 from quantflow.config.data import DataConfig
+from quantflow.config.operation import ValidationConfig
 from quantflow.config.sections import (
     AllocationConfig,
     CalendarConfig,
@@ -18,7 +19,6 @@ from quantflow.config.sections import (
     RebalanceConfig,
     ScoresConfig,
     SynthesisConfig,
-    ValidationConfig,
 )
 from quantflow.data.panel import Panel
 from quantflow.data.quality.history import mortality, quotes, whole
@@ -111,7 +111,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             DataError: If the history is too short for a single rebalance.
         """
         prices, roster = whole(inputs["prices"], inputs["past"]), inputs["roster"]
-        rules = Rules(config.rebalance, config.validation)
+        rules = Rules(config.rebalance, config.validation, config.calendar.annualisation)
         scheduled = schedule(prices.sessions, rules, "prices")
         able = usable(prices, scheduled, config.data, roster)
         traded = quotes(inputs["prices"], inputs["past"], roster, config.data)
@@ -119,7 +119,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         with in_the_background():
             decide = self._decider(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
             made, earned = walk(market, scheduled, rules, decide)
-        out = proof(market, made, earned, rules, config.calendar.annualisation)
+        out = proof(market, made, earned, rules)
         return out | {"metrics": out["metrics"] | {"universe": mortality(prices, able, roster, config.data)}}
 
     def _decider(

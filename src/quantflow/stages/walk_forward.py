@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantflow.config.sections import RebalanceConfig, WalkForwardConfig
-from quantflow.data.quotes import Quotes
+from quantflow.config.operation import CostsConfig, WalkForwardConfig
+from quantflow.config.sections import RebalanceConfig
+from quantflow.data.quotes import Quotes, costs
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.quant import metrics
 from quantflow.quant.backtest import (
@@ -22,6 +23,7 @@ from quantflow.quant.backtest import (
     decision_sessions,
     simulate,
 )
+from quantflow.quant.costs import Rates
 from quantflow.types import Record
 
 if TYPE_CHECKING:
@@ -79,15 +81,16 @@ class Rules:
     Attributes:
         rebalance: How often decisions are made, and how many sessions later they are traded.
         validation: What trading costs, and which other lags are shown.
+        sessions: Sessions per year.
     """
 
     rebalance: RebalanceConfig
     validation: WalkForwardConfig
+    sessions: int
 
-    @property
-    def cost_bps(self) -> float:
-        """What a trade costs, in basis points of the amount traded."""
-        return self.validation.commission_bps + self.validation.slippage_bps
+    def rates(self, quotes: Quotes, names: Sequence[str] | None = None) -> Rates:
+        """Return what trading and holding costs: all names of *quotes*, or those given."""
+        return costs(self.validation, quotes.own, self.sessions).rates(quotes.names if names is None else names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +168,7 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
         rules: How decisions become trades.
         decide: Decides; raises InfeasibleError where no portfolio is feasible.
     """
-    portfolio = Simulation(market.quotes.returns, rules.cost_bps)
+    portfolio = Simulation(market.quotes.returns, rules.rates(market.quotes))
     made: dict[int, FloatArray] = {}
     decisions: dict[str, Decision] = {}
     held: list[tuple[str, str]] = []
@@ -193,7 +196,7 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
     return Decisions(scheduled, positions, targets, tuple(held), decisions), portfolio.result()
 
 
-def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, year: int) -> dict[str, Any]:
+def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules) -> dict[str, Any]:
     """Return ``oos_returns``, ``oos_weights`` and ``metrics`` of what was decided.
 
     Args:
@@ -201,19 +204,19 @@ def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, yea
         made: The decisions.
         strategy: What they earned.
         rules: How decisions become trades; the benchmark trades likewise, at the same cost.
-        year: Sessions per year.
     """
-    lag = rules.rebalance.lag
+    lag, year = rules.rebalance.lag, rules.sessions
     benchmark = _simulated(market, made.scheduled, market.equal, rules, lag)
     shown = market.quotes.sessions[made.scheduled[0] + lag :]
-    figures = _metrics(shown, strategy, benchmark, rules.validation, year) | {"rebalances": made.account}
+    figures = _metrics(shown, strategy, benchmark, year) | {"costs": _charged(market, strategy, rules)}
+    figures["rebalances"] = made.account
     figures["strategy"]["lag"] = lag
     if others := [each for each in rules.validation.lags if each != lag]:
-        figures["lags"] = {str(each): _at_lag(market, made, rules, each, year) for each in others}
+        figures["lags"] = {str(each): _at_lag(market, made, rules, each) for each in others}
     stream = _stream(shown, strategy, benchmark)
     if market.benchmark is not None:
         first = int(made.scheduled[0]) + lag
-        stream["benchmark"] = held = _held(market, market.benchmark, first, rules.cost_bps)
+        stream["benchmark"] = held = _held(market, market.benchmark, first, rules)
         beside = {**metrics.summarise(held, year), **metrics.against(strategy.net, held, year)}
         span = {name: figures["strategy"][name] for name in ("start", "end")}
         figures["benchmark"] = {"symbol": market.benchmark, **beside, **span}
@@ -224,7 +227,7 @@ def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, yea
     }
 
 
-def _held(market: Market, name: str, first: int, cost_bps: float) -> FloatArray:
+def _held(market: Market, name: str, first: int, rules: Rules) -> FloatArray:
     """Return what a name earns that is bought at the close of a session and held, after the cost of buying it."""
     if name not in market.quotes.names:
         raise DataError(
@@ -237,20 +240,21 @@ def _held(market: Market, name: str, first: int, cost_bps: float) -> FloatArray:
             f"validation.benchmark {name!r} has no price at the first rebalance, {market.quotes.sessions[first]}.",
             hint="Choose one with a longer history, or raise validation.min_history.",
         )
-    return simulate(row[None, :], np.array([first]), np.ones((1, 1)), cost_bps).net
+    return simulate(row[None, :], np.array([first]), np.ones((1, 1)), rules.rates(market.quotes, [name])).net
 
 
 def _simulated(market: Market, decided: IntArray, targets: FloatArray, rules: Rules, lag: int) -> Backtest:
     at = decided + lag
     there = at < len(market.quotes.sessions)
-    return simulate(market.quotes.returns, at[there], targets[there], rules.cost_bps, market.quotes.tradable)
+    quotes = market.quotes
+    return simulate(quotes.returns, at[there], targets[there], rules.rates(quotes), quotes.tradable)
 
 
-def _at_lag(market: Market, made: Decisions, rules: Rules, lag: int, year: int) -> dict[str, Any]:
+def _at_lag(market: Market, made: Decisions, rules: Rules, lag: int) -> dict[str, Any]:
     """Return the figures of the same decisions, traded at another lag."""
     found = _simulated(market, made.positions, made.targets, rules, lag)
-    traded = {"turnover_annual": metrics.annual_turnover(found.turnover, year), "lag": lag}
-    return metrics.summarise(found.net, year) | traded
+    traded = {"turnover_annual": metrics.annual_turnover(found.turnover, rules.sessions), "lag": lag}
+    return metrics.summarise(found.net, rules.sessions) | traded
 
 
 def summarised(figures: Any) -> tuple[str, bool]:
@@ -289,10 +293,8 @@ def _weights_over_time(market: Market, made: Decisions, lag: int) -> pd.DataFram
     )
 
 
-def _metrics(
-    sessions: DateArray, strategy: Backtest, benchmark: Backtest, config: WalkForwardConfig, year: int
-) -> dict[str, Any]:
-    """Return the figures of the strategy and its benchmark, and what trading cost."""
+def _metrics(sessions: DateArray, strategy: Backtest, benchmark: Backtest, year: int) -> dict[str, Any]:
+    """Return the figures of the strategy and its benchmark."""
     span = {"start": str(sessions[0].astype("datetime64[D]")), "end": str(sessions[-1].astype("datetime64[D]"))}
 
     def block(returns: FloatArray, turnover: FloatArray) -> dict[str, Any]:
@@ -303,10 +305,15 @@ def _metrics(
         "annualisation": year,
         "strategy": block(strategy.net, strategy.turnover),
         "equal_weight": block(benchmark.net, benchmark.turnover),
-        "costs": {
-            "commission_bps": config.commission_bps,
-            "slippage_bps": config.slippage_bps,
-            "cagr_drag": metrics.cost_drag(strategy.gross, strategy.net, year),
-            "wealth_lost": metrics.final_cost(strategy.cost),
-        },
+    }
+
+
+def _charged(market: Market, strategy: Backtest, rules: Rules) -> dict[str, Any]:
+    """Return what any name costs, how many have costs of their own where some do, and what costs took."""
+    own = market.quotes.own
+    return {
+        **rules.validation.model_dump(include=set(CostsConfig.model_fields)),
+        **({"own_costs": len(own), "default_costs": len(market.quotes.names) - len(own)} if own else {}),
+        "cagr_drag": metrics.cost_drag(strategy.gross, strategy.net, rules.sessions),
+        "wealth_lost": metrics.final_cost(strategy.cost),
     }

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quantflow.config.sections import RebalanceConfig, ValidationConfig
+from quantflow.config.operation import ValidationConfig
+from quantflow.config.sections import RebalanceConfig
 from quantflow.data.quotes import Quotes
 from quantflow.errors import DataError
 from quantflow.quant.backtest import FloatArray, carried_returns, equal_weights
@@ -18,7 +19,7 @@ FREE = {"commission_bps": 0.0, "slippage_bps": 0.0, "min_history": 60}
 
 def rules(every: str | int = "daily", lag: int = 1, **validation: Any) -> Rules:
     """Rules without costs, after sixty sessions."""
-    return Rules(RebalanceConfig(every=every, lag=lag), ValidationConfig(**{**FREE, **validation}))
+    return Rules(RebalanceConfig(every=every, lag=lag), ValidationConfig(**{**FREE, **validation}), 252)
 
 
 def market(close: FloatArray, scheduled: np.ndarray) -> Market:
@@ -34,7 +35,7 @@ def proved(close: FloatArray, by: Rules, decide: Decide) -> dict[str, Any]:
     sessions = np.datetime64("2020-01-01", "D") + np.arange(close.shape[1])
     scheduled = schedule(sessions, by, "prices")
     made, earned = walk(market(close, scheduled), scheduled, by, decide)
-    return proof(market(close, scheduled), made, earned, by, 252)
+    return proof(market(close, scheduled), made, earned, by)
 
 
 def bouncing(names: int = 30, sessions: int = 1500) -> FloatArray:

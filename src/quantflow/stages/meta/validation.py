@@ -56,14 +56,14 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
         """
         frame: pd.DataFrame = inputs["streams"]
         sessions, returns = frame.index.to_numpy().astype("datetime64[D]"), frame.to_numpy(dtype=float)
-        rules = Rules(config.rebalance, config.validation)
+        year = config.calendar.annualisation
+        rules = Rules(config.rebalance, config.validation, year)
         scheduled = schedule(sessions, rules, "sleeves' streams")
         equal = np.full((len(scheduled), frame.shape[1]), config.budget / frame.shape[1])
-        year = config.calendar.annualisation
         names = [str(name) for name in frame.columns]
         market = Market(Quotes(tuple(names), sessions, returns.T, np.ones(returns.T.shape, dtype=bool)), equal)
         made, earned = walk(market, scheduled, rules, _decider(market, config))
-        outputs = proof(market, made, earned, rules, year)
+        outputs = proof(market, made, earned, rules)
         outputs["metrics"]["sleeves"] = _each(frame.iloc[scheduled[0] + config.rebalance.lag :], year)
         return outputs
 
