@@ -245,6 +245,7 @@ def _meta(trail: tuple[str, ...], document: Record, workspace: Path, overrides: 
         sources["rebalance"] = SLEEVES
     found = meta.model_copy(update=changes)
     _check_rhythm(found)
+    _check_turnover_cost(found)
     return found
 
 
@@ -257,6 +258,17 @@ def _check_rhythm(meta: MetaProfile) -> None:
                 f"{FILE}: [meta.{meta.name}] rebalances {_said(wanted)}, and its sleeve {name!r} "
                 f"{_said(sleeve.rebalance)}.",
                 hint="A portfolio is decided and traded as one: give both the same [rebalance].",
+            )
+
+
+def _check_turnover_cost(meta: MetaProfile) -> None:
+    """Refuse sleeves whose decisions weigh what they hold: what a portfolio holds of a name is not the sleeve's."""
+    for name, sleeve in meta.resolved.items():
+        if isinstance(sleeve, Profile) and sleeve.allocation.turnover_cost:
+            raise ConfigError(
+                f"{FILE}: [meta.{meta.name}] the sleeve {name!r} has allocation.turnover_cost, and no book of its own "
+                "that it could be weighed against.",
+                hint="Take it out of the sleeve, or run the profile by itself.",
             )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from quantflow.config.features import FEATURES, Side
-from quantflow.config.methods import COVARIANCE, MEAN, AllowedMethod, Covariance, Mean
+from quantflow.config.methods import COVARIANCE, MEAN, METHODS, AllowedMethod, Covariance, Mean
 from quantflow.errors import unknown_name
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -304,6 +304,21 @@ class AllocationConfig(Section):
         le=10,
         description="largest sum of |weight| in one sector; names without a sector count as one sector",
     )
+    turnover_cost: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="cost of a change of what is held, in basis points of the amount traded, that the objective weighs "
+        "against what it improves until the next rebalance; for min_variance and max_sharpe",
+    )
+
+    @model_validator(mode="after")
+    def _weighs_turnover(self) -> Self:
+        known = METHODS.get(self.method)
+        if self.turnover_cost and not (known and known.costs):
+            able = " and ".join(name for name, method in METHODS.items() if method.costs)
+            raise ValueError(f"the objective of {self.method} cannot weigh turnover_cost; those of {able} can")
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -339,3 +354,8 @@ class RebalanceConfig(Section):
     lag: int = Field(
         1, ge=0, le=20, description="sessions from the close that decides to the close that trades; 0: the same close"
     )
+
+    def sessions(self, year: int) -> float:
+        """Return how many sessions there are from one decision to the next, given those of a year."""
+        periods = {"daily": year, "weekly": 52, "monthly": 12, "quarterly": 4}
+        return float(self.every) if isinstance(self.every, int) else year / periods[self.every]

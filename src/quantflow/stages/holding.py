@@ -32,7 +32,9 @@ class IncumbentStage(BasePipelineStage[StageConfig]):
     makes = (INCUMBENT,)
 
     def run(self, inputs: Inputs, config: StageConfig) -> Outputs:
-        """Return ``incumbent``; empty at first."""
+        """Return ``incumbent``; empty at first, and where no run with a book asks."""
+        if not inputs["run"].get("position"):
+            return {INCUMBENT: incumbent((), np.empty(0))}
         _, after = carried_by(inputs["run"], quotes_in(inputs))
         return {INCUMBENT: incumbent(list(after.held), np.array(list(after.held.values())))}
 
