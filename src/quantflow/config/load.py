@@ -14,6 +14,7 @@ from quantflow.config import plugins
 from quantflow.config.data import DEFAULT_PROVIDER, options_of
 from quantflow.config.documents import built_in, check_name, extends_chain, read_document, stages_named
 from quantflow.config.layers import Layered, Override, dotted, read_overrides, stack, validated
+from quantflow.config.operation import names_file
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
 from quantflow.config.sections import RebalanceConfig
 from quantflow.config.source import DEFAULT, FLAG, OF_RUN, SLEEVES, Source, of_meta
@@ -201,12 +202,12 @@ def _seed(settings: Layered, override: Override, defaults: Record) -> None:
 
 
 def _anchor_paths(settings: Layered, workspace: Path) -> None:
-    places = {"data": ("path", "instruments", "cache"), "universe": ("members",), "validation": ("costs",)}
+    places = {"data": ("path", "instruments", "cache"), "universe": ("members",), "validation": ("costs", "benchmark")}
     for section, keys in places.items():
         values = settings.values.get(section, {})
         for key in keys:
             path = values.get(key)
-            if isinstance(path, str) and path and "://" not in path:
+            if isinstance(path, str) and path and "://" not in path and (key != "benchmark" or names_file(path)):
                 values[key] = str(workspace / path)
 
 

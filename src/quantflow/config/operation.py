@@ -166,6 +166,11 @@ class WalkForwardConfig(CostsConfig):
     )
 
 
+def names_file(benchmark: str) -> bool:
+    """Return whether ``validation.benchmark`` is a file, by its suffix, and not a symbol."""
+    return benchmark.lower().partition("?")[0].endswith((".csv", ".csv.gz", ".parquet", ".pq"))
+
+
 class ValidationConfig(WalkForwardConfig):
     """When the walk-forward begins, what trading and holding costs, and what its returns are compared with."""
 
@@ -179,8 +184,9 @@ class ValidationConfig(WalkForwardConfig):
     benchmark: str | None = Field(
         None,
         min_length=1,
-        description="symbol of the universe, held from the first rebalance on, that the returns are compared with "
-        "besides equal weight",
+        description="what the returns are compared with besides equal weight, bought at the first trade and held: a "
+        "symbol of the universe or of its provider, or a CSV or Parquet file of dates and closes (relative to "
+        "quantflow.toml, or any fsspec URL)",
     )
 
 
@@ -190,3 +196,4 @@ class ValidationFiles(Section):
     model_config = ConfigDict(extra="ignore")
 
     costs: str | None = None
+    benchmark: str | None = None

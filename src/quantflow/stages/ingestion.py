@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from copy import copy
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from quantflow.config.data import DataConfig
 from quantflow.config.operation import ValidationFiles
 from quantflow.config.sections import CalendarConfig, UniverseConfig
+from quantflow.data.benchmark import benchmark_prices
 from quantflow.data.calendars import sessions
 from quantflow.data.grid import Grid, split, tables
 from quantflow.data.names import without_unprintable
+from quantflow.data.panel import Panel
 from quantflow.data.providers import open_provider
 from quantflow.data.providers.base import INSTRUMENT_COLUMNS, Provider
 from quantflow.data.quality.checks import checks_record, within_budget
@@ -33,7 +36,9 @@ from quantflow.data.quality.costs import has_costs, misnamed, own_costs, read_co
 from quantflow.data.quality.roster import known_by, members_now, read_members, roster, without_prices
 from quantflow.data.restated import former_bars
 from quantflow.errors import DataError
-from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, note
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary, note
+from quantflow.stages.walk_forward import BENCHMARK
+from quantflow.types import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +66,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
 
     id = "ingestion"
     kind = Kind.NETWORK
-    makes = ("prices", "instruments", "past", "roster", "quality", "checks", "former")
+    makes: tuple[str, ...] = ("prices", "instruments", "past", "roster", "quality", "checks", "former")
     Config = IngestionStageConfig
 
     def run(self, inputs: Inputs, config: IngestionStageConfig) -> Outputs:
@@ -103,7 +108,16 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             "quality": quality_frame(findings),
             "checks": checks,
             "former": former_bars(provider, prices),
+            **_benchmark(instruments.index, config),
         }
+
+    def under(self, settings: Settings) -> Stage:
+        """Return the stage that fetches a benchmark too (``benchmark``, a panel), where the profile names one."""
+        if not settings.get("validation", {}).get("benchmark"):
+            return self
+        fetching = copy(self)
+        fetching.makes = (*self.makes, BENCHMARK)
+        return fetching
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return symbols asked for and usable, how many ended or were set aside, and how many bars were cut."""
@@ -125,6 +139,13 @@ def _costs_noted(roster: pd.DataFrame) -> list[str]:
     if not has_costs(roster):
         return []
     return [f"costs of {len(own_costs(roster))} of {roster['symbol'].nunique()} names in validation.costs"]
+
+
+def _benchmark(universe: Collection[str], config: IngestionStageConfig) -> dict[str, Panel]:
+    name = config.validation.benchmark
+    if name is None:
+        return {}
+    return {BENCHMARK: benchmark_prices(name, config.data, universe, lambda source, of: _fetched(source, of, config))}
 
 
 def _fetched(provider: Provider, symbols: Sequence[str], config: IngestionStageConfig) -> Grid:

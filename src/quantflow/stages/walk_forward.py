@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantflow.config.operation import CostsConfig, WalkForwardConfig
+from quantflow.config.operation import CostsConfig, WalkForwardConfig, names_file
 from quantflow.config.sections import RebalanceConfig
+from quantflow.data.panel import Panel
 from quantflow.data.quotes import Quotes, costs
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.quant import metrics
@@ -20,6 +21,7 @@ from quantflow.quant.backtest import (
     FloatArray,
     IntArray,
     Simulation,
+    carried_returns,
     decision_sessions,
     simulate,
 )
@@ -30,6 +32,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+BENCHMARK = "benchmark"
+"""The artifact with the prices of a benchmark that is not in the universe."""
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """What is bought once and held, to be compared with.
+
+    Attributes:
+        name: Its symbol; of a file without symbols, the file's name.
+        source: Where its prices are from: ``universe``, ``provider`` or ``file``.
+        returns: Simple returns over the market's sessions, shape (T,); NaN until its second price.
+    """
+
+    name: str
+    source: str
+    returns: FloatArray
+
+
 @dataclass(frozen=True, eq=False)
 class Market:
     """What a walk-forward trades.
@@ -37,12 +58,12 @@ class Market:
     Attributes:
         quotes: Of N symbols or sleeves over T sessions.
         equal: The benchmark's targets at each scheduled session, shape (K, N).
-        benchmark: The name that is held instead as a second benchmark; None for none.
+        benchmark: What is held instead as a second benchmark; None for none.
     """
 
     quotes: Quotes
     equal: FloatArray
-    benchmark: str | None = None
+    benchmark: Benchmark | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +240,8 @@ def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules) -> 
         stream["benchmark"] = held = _held(market, market.benchmark, first, rules)
         beside = {**metrics.summarise(held, year), **metrics.against(strategy.net, held, year)}
         span = {name: figures["strategy"][name] for name in ("start", "end")}
-        figures["benchmark"] = {"symbol": market.benchmark, **beside, **span}
+        named = {"symbol": market.benchmark.name, "source": market.benchmark.source}
+        figures["benchmark"] = {**named, **beside, **span}
     return {
         "oos_returns": stream,
         "oos_weights": _weights_over_time(market, made, lag),
@@ -227,20 +249,42 @@ def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules) -> 
     }
 
 
-def _held(market: Market, name: str, first: int, rules: Rules) -> FloatArray:
-    """Return what a name earns that is bought at the close of a session and held, after the cost of buying it."""
-    if name not in market.quotes.names:
+def chosen(name: str | None, prices: Panel | None, quotes: Quotes) -> Benchmark | None:
+    """Return the benchmark of the profile's choice; None without one.
+
+    Args:
+        name: ``validation.benchmark``.
+        prices: What ingestion fetched of it; without a symbol when it is one of the universe.
+        quotes: What is traded.
+
+    Raises:
+        DataError: If it has no prices.
+    """
+    if name is None:
+        return None
+    if name in quotes.names:
+        return Benchmark(name, "universe", quotes.returns[quotes.names.index(name)])
+    if prices is None or not prices.symbols:
         raise DataError(
             f"validation.benchmark {name!r} has no prices in this run.",
-            hint="Name a symbol of the universe that passes the data checks.",
+            hint="Name a symbol that passes the data checks, or a file of dates and closes.",
         )
-    row = market.quotes.returns[list(market.quotes.names).index(name)]
-    if not np.isfinite(row[first : first + 1]).all():
+    close = np.full((1, len(quotes.sessions)), np.nan)
+    _, mine, theirs = np.intersect1d(quotes.sessions, prices.sessions, return_indices=True)
+    close[0, mine] = prices.close[0, theirs]
+    return Benchmark(prices.symbols[0], "file" if names_file(name) else "provider", carried_returns(close)[0])
+
+
+def _held(market: Market, benchmark: Benchmark, first: int, rules: Rules) -> FloatArray:
+    """Return what a benchmark earns that is bought at the close of a session and held, after the cost of buying it."""
+    if not np.isfinite(benchmark.returns[first : first + 1]).all():
         raise DataError(
-            f"validation.benchmark {name!r} has no price at the first rebalance, {market.quotes.sessions[first]}.",
+            f"validation.benchmark {benchmark.name!r} has no price at the first rebalance, "
+            f"{market.quotes.sessions[first]}.",
             hint="Choose one with a longer history, or raise validation.min_history.",
         )
-    return simulate(row[None, :], np.array([first]), np.ones((1, 1)), rules.rates(market.quotes, [name])).net
+    rates = rules.rates(market.quotes, [benchmark.name])
+    return simulate(benchmark.returns[None, :], np.array([first]), np.ones((1, 1)), rates).net
 
 
 def _simulated(market: Market, decided: IntArray, targets: FloatArray, rules: Rules, lag: int) -> Backtest:

@@ -128,8 +128,15 @@ def beside(metrics: Record) -> str:
     return (
         f"Against {found['symbol']}: beta {fixed(found['beta'])}, alpha {percent(found['alpha'])} a year, "
         f"tracking error {percent(found['tracking_error'])}, information ratio {fixed(found['information_ratio'])}, "
-        f"capture {percent(found['up_capture'], 0)} up, {percent(found['down_capture'], 0)} down."
+        f"capture {percent(found['up_capture'], 0)} up, {percent(found['down_capture'], 0)} down. "
+        f"{found['symbol']} is bought at the first trade and held, after the cost of that{_from(found)}."
     )
+
+
+def _from(found: Record) -> str:
+    """Return where a benchmark's prices are from, when they are not the universe's."""
+    words = {"provider": "; it is not in the universe", "file": "; its prices are from a file"}
+    return words.get(str(found.get("source")), "")
 
 
 def _odds(returns: Any) -> str:
