@@ -50,14 +50,14 @@ METHODS: Mapping[str, Method] = {method.name: method for method in _ROWS}
 """The built-in methods by name."""
 
 
-Covariance = Literal["empirical", "shrunk", "oas", "exponential", "denoised"]
+Covariance = Literal["empirical", "shrunk", "oas", "exponential", "denoised", "factor"]
 """How covariances are estimated; ``quantflow.quant.moments.estimators`` defines each."""
 Mean = Literal["empirical", "shrunk", "exponential"]
 """How mean returns are estimated, likewise."""
 
 COVARIANCE = (
     "how covariances are estimated: sample (empirical), with correlations shrunk (Ledoit-Wolf, or oas), exponential, "
-    "or denoised"
+    "denoised, or factor (principal components above noise, and each name's own variance)"
 )
 MEAN = "how means are estimated, which max_sharpe alone uses: sample (empirical), shrunk (James-Stein) or exponential"
 

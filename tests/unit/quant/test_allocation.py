@@ -16,6 +16,7 @@ from quantflow.quant import allocation as module
 from quantflow.quant.allocation import Held, allocate, clean, optimise, synthetic_longs
 from quantflow.quant.limits import GroupCap, Limits
 from quantflow.quant.moments.estimators import COVARIANCES, MEANS, Estimators, prior
+from quantflow.quant.moments.factors import FactorCovariance
 
 METHODS = ("equal_weight", "inverse_volatility", "min_variance", "max_sharpe", "risk_parity", "hrp")
 
@@ -333,3 +334,28 @@ def test_without_a_cost_or_a_book_nothing_changes(method: str, returns: np.ndarr
     assert optimise(method, returns, limits, held=Held(np.zeros(8), 1e-3)).tobytes() == plain.tobytes()
     if method not in ("min_variance", "max_sharpe"):
         assert optimise(method, returns, limits, held=Held(HELD, 1e-3)).tobytes() == plain.tobytes()
+
+
+def test_a_factor_covariance_is_that_of_regressions_on_its_factors() -> None:
+    """Loadings by least squares, the factors' covariance and residual variances give the same matrix."""
+    rng = np.random.default_rng(2)
+    common = rng.normal(0, 0.01, (600, 2))
+    sample = common @ rng.normal(1, 0.6, (2, 12)) + rng.normal(0, 0.012, (600, 12))
+    found = FactorCovariance().fit(sample)
+    assert found.factors_ == 2
+    scaled = (sample - sample.mean(axis=0)) / sample.std(axis=0, ddof=1)
+    factors = scaled @ np.linalg.eigh(np.cov(scaled.T))[1][:, -2:]
+    loadings = np.linalg.lstsq(factors, scaled, rcond=None)[0]
+    own = (scaled - factors @ loadings).var(axis=0, ddof=1)
+    expected = loadings.T @ np.cov(factors.T) @ loadings + np.diag(own)
+    deviation = sample.std(axis=0, ddof=1)
+    np.testing.assert_allclose(found.covariance_, expected * np.outer(deviation, deviation), rtol=1e-9, atol=1e-18)
+
+
+def test_noise_alone_leaves_one_factor() -> None:
+    """Independent names keep their variances, and hardly any covariance."""
+    sample = np.random.default_rng(4).normal(0, 0.01, (1000, 10))
+    found = FactorCovariance().fit(sample)
+    assert found.factors_ == 1
+    np.testing.assert_allclose(found.covariance_.diagonal(), sample.var(axis=0, ddof=1), rtol=1e-12)
+    np.linalg.cholesky(found.covariance_)
