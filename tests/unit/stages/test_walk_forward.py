@@ -58,10 +58,12 @@ def losers(close: FloatArray) -> Decide:
 def test_a_bounce_between_bid_and_ask_is_not_earned_by_default() -> None:
     """Who trades at the close that decides buys at the bid what was seen at the bid; a session later nothing is left.
 
-    Both figures stand beside each other where the profile asks for both.
+    Both figures stand beside each other where the profile asks for both, its own lag among them or not.
     """
     close = bouncing()
-    found = proved(close, rules(lags=(0,)), losers(close))["metrics"]
+    assert RebalanceConfig().lag == 1
+    found = proved(close, rules(lags=(0, 1)), losers(close))["metrics"]
+    assert list(found["lags"]) == ["0"]
     later, same, pool = found["strategy"], found["lags"]["0"], found["equal_weight"]
     assert same["sharpe"] > 5.0
     assert later["sharpe"] < pool["sharpe"] + 0.5

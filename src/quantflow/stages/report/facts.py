@@ -79,6 +79,18 @@ def series(inputs: Inputs) -> list[tuple[str, str, FloatArray]]:
     return [(name, label, column(returns, name)) for _, label, name in SERIES if name in returns.columns]
 
 
+def figure_rows(metrics: Record) -> list[tuple[str, Record]]:
+    """Return label and block of the strategy, of its decisions traded at other lags (``validation.lags``), and of each
+    benchmark that exists."""
+    lags = metrics.get("lags", {})
+    rows = [(label, metrics[name]) for name, label, _ in SERIES if metrics.get(name)]
+    if not lags or not rows:
+        return rows
+    own = (f"at lag {rows[0][1].get('lag', '?')}", rows[0][1])
+    others = [(f"at lag {lag}", block) for lag, block in sorted(lags.items(), key=lambda item: int(item[0]))]
+    return [own, *others, *rows[1:]]
+
+
 def verdict(inputs: Inputs) -> str:
     """Return how the strategy did after costs beside equal weight, and whether chance would give as much."""
     metrics = inputs["metrics"]

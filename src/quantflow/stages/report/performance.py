@@ -10,13 +10,13 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from quantflow.stages.report.facts import (
-    SERIES,
     Inputs,
     beside,
     certainty,
     column,
     deepest_fall,
     falls,
+    figure_rows,
     series,
     sessions,
     survivors,
@@ -57,12 +57,11 @@ def key_figures(inputs: Inputs) -> Markup:
     """Return the strategy and its benchmarks side by side, and how sure the strategy's Sharpe ratio is."""
     metrics = inputs["metrics"]
     rows = []
-    for name, label, _ in SERIES:
-        if block := metrics.get(name):
-            shares = [percent(block.get(key)) for key in ("cagr", "volatility")]
-            ratios = [sharpe(block), *(fixed(block.get(key)) for key in ("sortino", "calmar"))]
-            lost = [loss(block.get("max_drawdown")), loss(block.get("cvar_95"), 2)]
-            rows.append([label, ratios[0], *shares, lost[0], *ratios[1:], lost[1], percent(block.get("hit_rate"))])
+    for label, block in figure_rows(metrics):
+        shares = [percent(block.get(key)) for key in ("cagr", "volatility")]
+        ratios = [sharpe(block), *(fixed(block.get(key)) for key in ("sortino", "calmar"))]
+        lost = [loss(block.get("max_drawdown")), loss(block.get("cvar_95"), 2)]
+        rows.append([label, ratios[0], *shares, lost[0], *ratios[1:], lost[1], percent(block.get("hit_rate"))])
     head = ["", "Sharpe", "Return a year", "Volatility", "Deepest fall", "Sortino", "Calmar", "CVaR 95%", "Hit rate"]
     leads = [part("lead", text) for text in (f"{certainty(inputs)}.", beside(metrics)) if text]
     return joined([table("Key figures, out of sample", head, rows), *leads])
