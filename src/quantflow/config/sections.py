@@ -194,17 +194,27 @@ Limit = Annotated[float | None, Switch]
 Count = Annotated[int | None, Switch]
 
 
-class PolicyConfig(Section):
+class HealthConfig(Section):
+    """The section ``policy`` as the stage sees it that scores symbols."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    max_undefined: Count = Field(
+        0,
+        description="Health, safety veto: features of the score that may be missing for a symbol and present for "
+        "others, count; each counts as the median of the others. With more of them missing it is not scored.",
+        ge=0,
+    )
+
+
+class PolicyConfig(HealthConfig):
     """Which scored symbols may win, and how many. ``"off"`` switches a veto or cap off.
 
     The names of the options are the names of the rules in ``decisions``.
     """
 
-    max_undefined: Count = Field(
-        0,
-        description="Health, safety veto: features of the score missing for a symbol but present for others, count.",
-        ge=0,
-    )
+    model_config = ConfigDict(extra="forbid")
+
     max_volatility: Limit = Field(
         0.8, description="Safety veto: highest annualised volatility, as a fraction (0.8 = 80 %).", gt=0.0
     )
