@@ -36,8 +36,8 @@ from quantflow.stages.holding import incumbent
 from quantflow.stages.walk_forward import (
     BENCHMARK,
     Decide,
-    Decision,
     Market,
+    Portfolio,
     Rules,
     chosen,
     proof,
@@ -158,7 +158,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
         reach = reach_of(self.chain, settings, ("prices", *self.sources))
 
-        def decide(position: int, held: FloatArray) -> Decision:
+        def decide(position: int, held: FloatArray) -> Portfolio:
             session = prices.sessions[position]
             then = seen(prices, position, reach, able[position])
             if not then.symbols:
@@ -171,7 +171,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             target = np.zeros(len(row))
             target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
             level = int(winners["level"].max()) if winners is not None and "level" in winners else None
-            return Decision.of(target, made.get("allocation"), level)
+            return Portfolio.of(target, made.get("allocation"), level)
 
         return decide
 

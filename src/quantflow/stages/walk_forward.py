@@ -67,7 +67,7 @@ class Market:
 
 
 @dataclass(frozen=True, eq=False)
-class Decision:
+class Portfolio:
     """What was decided at the close of one session.
 
     Attributes:
@@ -83,15 +83,15 @@ class Decision:
     reason: str | None = None
 
     @classmethod
-    def of(cls, weights: FloatArray, allocation: Record | None, level: int | None = None) -> Decision:
-        """Return a decision with the method and reason that an ``allocation`` record has."""
+    def of(cls, weights: FloatArray, allocation: Record | None, level: int | None = None) -> Portfolio:
+        """Return a portfolio with the method and reason that an ``allocation`` record has."""
         record = allocation or {}
         used, configured = record.get("used", ""), record.get("method", "")
         fell = used != configured
         return cls(weights, used, level, (record.get("infeasible_because") or "no reason recorded") if fell else None)
 
 
-Decide = Callable[[int, FloatArray], Decision]
+Decide = Callable[[int, FloatArray], Portfolio]
 """Decides at a session, given its position and the weights held at its close, shape (N,)."""
 
 
@@ -115,7 +115,7 @@ class Rules:
 
 
 @dataclass(frozen=True, eq=False)
-class Decisions:
+class Portfolios:
     """What was decided, K portfolios of N names.
 
     Attributes:
@@ -130,7 +130,7 @@ class Decisions:
     positions: IntArray
     targets: FloatArray
     held: tuple[tuple[str, str], ...]
-    decisions: Mapping[str, Decision]
+    decisions: Mapping[str, Portfolio]
 
     @property
     def account(self) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def schedule(sessions: DateArray, rules: Rules, what: str) -> IntArray:
     return scheduled
 
 
-def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> tuple[Decisions, Backtest]:
+def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> tuple[Portfolios, Backtest]:
     """Decide at each scheduled session, in the order of time, and trade what was decided the lag later.
 
     Where no portfolio is feasible the one before is kept: cash when there is none. A name without a price on the
@@ -191,7 +191,7 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
     """
     portfolio = Simulation(market.quotes.returns, rules.rates(market.quotes))
     made: dict[int, FloatArray] = {}
-    decisions: dict[str, Decision] = {}
+    decisions: dict[str, Portfolio] = {}
     held: list[tuple[str, str]] = []
     due: list[int] = []
 
@@ -214,10 +214,10 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
         due.append(position)
     trade_up_to(len(market.quotes.sessions) - 1)
     positions, targets = np.array(list(made)), np.stack(list(made.values()))
-    return Decisions(scheduled, positions, targets, tuple(held), decisions), portfolio.result()
+    return Portfolios(scheduled, positions, targets, tuple(held), decisions), portfolio.result()
 
 
-def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules) -> dict[str, Any]:
+def proof(market: Market, made: Portfolios, strategy: Backtest, rules: Rules) -> dict[str, Any]:
     """Return ``oos_returns``, ``oos_weights`` and ``metrics`` of what was decided.
 
     Args:
@@ -294,7 +294,7 @@ def _simulated(market: Market, decided: IntArray, targets: FloatArray, rules: Ru
     return simulate(quotes.returns, at[there], targets[there], rules.rates(quotes), quotes.tradable)
 
 
-def _at_lag(market: Market, made: Decisions, rules: Rules, lag: int) -> dict[str, Any]:
+def _at_lag(market: Market, made: Portfolios, rules: Rules, lag: int) -> dict[str, Any]:
     """Return the figures of the same decisions, traded at another lag."""
     found = _simulated(market, made.positions, made.targets, rules, lag)
     traded = {"turnover_annual": metrics.annual_turnover(found.turnover, rules.sessions), "lag": lag}
@@ -322,7 +322,7 @@ def _stream(sessions: DateArray, strategy: Backtest, benchmark: Backtest) -> pd.
     return pd.DataFrame(columns | {"equal_weight": benchmark.net}, index=pd.DatetimeIndex(sessions, name="date"))
 
 
-def _weights_over_time(market: Market, made: Decisions, lag: int) -> pd.DataFrame:
+def _weights_over_time(market: Market, made: Portfolios, lag: int) -> pd.DataFrame:
     """Return ``oos_weights``: date traded, date decided, symbol and weight of each target that is not zero."""
     import pandas as pd
 

@@ -13,7 +13,7 @@ from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, S
 from quantflow.quant.backtest import FloatArray
 from quantflow.quant.metrics import summarise
 from quantflow.stages.meta.optimisation import OptimisationStageConfig, divide, limits
-from quantflow.stages.walk_forward import Decide, Decision, Market, Rules, proof, schedule, summarised, walk
+from quantflow.stages.walk_forward import Decide, Market, Portfolio, Rules, proof, schedule, summarised, walk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,9 +77,9 @@ def _decider(market: Market, config: MetaValidationStageConfig) -> Decide:
     """Return the function that divides capital at a session's close."""
     kept = limits(list(market.quotes.names), config)
 
-    def decide(position: int, held: FloatArray) -> Decision:
+    def decide(position: int, held: FloatArray) -> Portfolio:
         found = divide(market.quotes.returns.T[: position + 1], kept, config.allocation)
-        return Decision.of(found.weights, found.record)
+        return Portfolio.of(found.weights, found.record)
 
     return decide
 
