@@ -108,7 +108,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             "quality": quality_frame(findings),
             "checks": checks,
             "former": former_bars(provider, prices),
-            **_benchmark(instruments.index, config),
+            **(_benchmark(instruments.index, config) if BENCHMARK in self.makes else {}),
         }
 
     def under(self, settings: Settings) -> Stage:

@@ -138,3 +138,11 @@ def test_what_nobody_has_is_refused_with_the_nearest_name(home: Path) -> None:
     assert "'KO'" in str(caught.value.hint)
     with pytest.raises((ConfigError, DataError), match=r"none\.csv"):
         made(home, "validation.benchmark=none.csv", until="ingestion")
+
+
+def test_a_session_without_a_decision_fetches_none(home: Path) -> None:
+    """Nothing is compared then: a file that is gone does not keep the book from being valued."""
+    settings = load_profile("mine", workspace=home, overrides=["validation.benchmark=gone.csv"]).settings()
+    ingestion = pipeline_of(settings, hold=True)[0]
+    out = ingestion.run({}, ingestion.configured({**settings, "as_of": AS_OF.isoformat()}))
+    assert set(out) == set(ingestion.makes)
