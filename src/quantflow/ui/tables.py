@@ -156,7 +156,8 @@ def _metrics(found: Outcome) -> Table:
     table = new_table("", *(f">{label}" for _, label, _ in _FIGURES), title=title)
     for name, block in series.items():
         known = {**block, "sharpe_range": _range(block)}
-        table.add_row(name.replace("_", " "), *(_figure(known.get(key), form) for key, _, form in _FIGURES))
+        whose = f" {escape(str(block['symbol']))}" if "symbol" in block else ""
+        table.add_row(f"{name.replace('_', ' ')}{whose}", *(_figure(known.get(key), form) for key, _, form in _FIGURES))
     return table
 
 

@@ -39,3 +39,9 @@ def test_every_lag_that_is_asked_for_is_shown() -> None:
 def test_without_other_lags_the_strategy_is_called_so(more: dict[str, Any]) -> None:
     """Nobody is bothered with lags who does not ask for them."""
     assert list(rows({"strategy": block(0.5, 1), "equal_weight": block(0.9), **more})) == ["strategy", "equal weight"]
+
+
+def test_a_benchmark_is_shown_with_its_name() -> None:
+    """A figure says what it is of."""
+    metrics = {"strategy": block(0.5, 1), "benchmark": {**block(0.7), "symbol": "SPY"}}
+    assert rows(metrics) == {"strategy": "0.50", "benchmark SPY": "0.70"}
