@@ -57,7 +57,7 @@ def start(workspace: Path, exchange: FakeExchange, server: ApiServer) -> Run:
 def ingested(exchange: FakeExchange) -> dict[str, object]:
     """Run ingestion alone."""
     stage = IngestionStage()
-    given = {"data": settings(exchange), "universe": {}, "calendar": {"name": "24/7"}, "as_of": AS_OF}
+    given = {"data": settings(exchange), "universe": {}, "calendar": {"name": "24/7"}, "validation": {}, "as_of": AS_OF}
     return dict(stage.run({}, stage.configured(given)))  # type: ignore[arg-type]
 
 

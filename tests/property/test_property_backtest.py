@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantflow.quant.backtest import simulate
+from quantflow.quant.costs import Rates
 from quantflow.quant.metrics import max_drawdown, summarise, total_return
 
 Case = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -47,7 +48,7 @@ def by_shares(case: Case, cost_bps: float) -> tuple[np.ndarray, np.ndarray]:
 @given(markets(), st.sampled_from([0.0, 5.0, 50.0]))
 def test_weights_and_units_tell_the_same_story(case: Case, cost_bps: float) -> None:
     """Drifting weights give the wealth and turnover of an account that counts units and cash."""
-    found = simulate(*case, cost_bps)
+    found = simulate(*case, Rates(cost_bps * 1e-4))
     wealth, traded = by_shares(case, cost_bps)
     np.testing.assert_allclose(np.cumprod(1 + found.net), wealth, rtol=1e-10)
     np.testing.assert_allclose(found.turnover, traded, rtol=1e-9, atol=1e-12)
@@ -59,7 +60,7 @@ def test_without_costs_net_is_gross(case: Case) -> None:
     """Free trading makes net and gross the same bits, and costs never add wealth."""
     free = simulate(*case)
     assert free.net.tobytes() == free.gross.tobytes()
-    paid = simulate(*case, 10.0)
+    paid = simulate(*case, Rates(1e-3))
     assert paid.gross.tobytes() == free.gross.tobytes()
     assert (paid.net <= free.net).all()
 
@@ -71,8 +72,8 @@ def test_the_past_does_not_depend_on_the_future(case: Case, cut: int) -> None:
     returns, rebalances, targets = case
     stop = max(int(rebalances[0]) + 1, min(cut, returns.shape[1]))
     kept = rebalances < stop
-    whole = simulate(returns, rebalances, targets, 5.0)
-    part = simulate(returns[:, :stop], rebalances[kept], targets[kept], 5.0)
+    whole = simulate(returns, rebalances, targets, Rates(5e-4))
+    part = simulate(returns[:, :stop], rebalances[kept], targets[kept], Rates(5e-4))
     np.testing.assert_allclose(part.net, whole.net[: len(part.net)], rtol=0, atol=1e-15)
 
 

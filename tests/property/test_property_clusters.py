@@ -10,8 +10,8 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
 from quantflow.quant.clusters import cluster
-from quantflow.quant.correlations import correlations, distances
-from quantflow.quant.ward import ward
+from quantflow.quant.grouping.correlations import correlations, distances
+from quantflow.quant.grouping.ward import ward
 
 
 @st.composite

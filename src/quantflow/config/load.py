@@ -15,6 +15,7 @@ from quantflow.config.data import DEFAULT_PROVIDER, options_of
 from quantflow.config.documents import built_in, check_name, extends_chain, read_document, stages_named
 from quantflow.config.layers import Layered, Override, dotted, read_overrides, stack, validated
 from quantflow.config.meta import MetaValidation
+from quantflow.config.operation import CostsConfig, names_file
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
 from quantflow.config.sections import RebalanceConfig
 from quantflow.config.source import DEFAULT, FLAG, OF_RUN, SLEEVES, Source, of_meta
@@ -202,12 +203,12 @@ def _seed(settings: Layered, override: Override, defaults: Record) -> None:
 
 
 def _anchor_paths(settings: Layered, workspace: Path) -> None:
-    places = {"data": ("path", "instruments", "cache"), "universe": ("members",)}
+    places = {"data": ("path", "instruments", "cache"), "universe": ("members",), "validation": ("costs", "benchmark")}
     for section, keys in places.items():
         values = settings.values.get(section, {})
         for key in keys:
             path = values.get(key)
-            if isinstance(path, str) and path and "://" not in path:
+            if isinstance(path, str) and path and "://" not in path and (key != "benchmark" or names_file(path)):
                 values[key] = str(workspace / path)
 
 
@@ -249,13 +250,15 @@ def _meta(trail: tuple[str, ...], document: Record, workspace: Path, overrides: 
         sources["validation"] = SLEEVES
     found = meta.model_copy(update=changes)
     _check_rhythm(found)
+    _check_turnover_cost(found)
     return found
 
 
 def _costs(meta: MetaProfile, own: Record, sleeves: Sequence[Profile | MetaProfile]) -> MetaValidation:
-    """Return the validation section; what trading costs is that of the dearest sleeve where the section is silent."""
-    silent = [name for name in ("commission_bps", "slippage_bps") if name not in own]
-    dearest = {name: max(getattr(sleeve.validation, name) for sleeve in sleeves) for name in silent}
+    """Return the validation section; costs are those of the dearest sleeve where the section is silent."""
+    silent = [name for name in CostsConfig.model_fields if name not in own]
+    worst = {name: min if name == "cash_rate" else max for name in silent}
+    dearest = {name: worst[name](getattr(sleeve.validation, name) for sleeve in sleeves) for name in silent}
     return meta.validation.model_copy(update=dearest)
 
 
@@ -268,6 +271,17 @@ def _check_rhythm(meta: MetaProfile) -> None:
                 f"{FILE}: [meta.{meta.name}] rebalances {_said(wanted)}, and its sleeve {name!r} "
                 f"{_said(sleeve.rebalance)}.",
                 hint="A portfolio is decided and traded as one: give both the same [rebalance].",
+            )
+
+
+def _check_turnover_cost(meta: MetaProfile) -> None:
+    """Refuse sleeves whose decisions weigh what they hold: what a portfolio holds of a name is not the sleeve's."""
+    for name, sleeve in meta.resolved.items():
+        if isinstance(sleeve, Profile) and sleeve.allocation.turnover_cost:
+            raise ConfigError(
+                f"{FILE}: [meta.{meta.name}] the sleeve {name!r} has allocation.turnover_cost, and no book of its own "
+                "that it could be weighed against.",
+                hint="Take it out of the sleeve, or run the profile by itself.",
             )
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from quantflow.config.methods import COVARIANCE, MEAN, AllowedMethod, Covariance, Mean
-from quantflow.config.sections import NAME, Section, WalkForwardConfig
+from quantflow.config.operation import WalkForwardConfig
+from quantflow.config.sections import NAME, Section
 
 MetaMethod = Annotated[str, AllowedMethod(sleeves=True)]
 RESERVED = "date"

@@ -26,6 +26,7 @@ class Method:
         source: Author and year; empty when it is common.
         estimates: Whether it estimates risk, and so needs 60 sessions and two names.
         sleeves: Whether a meta profile may use it among sleeves.
+        costs: Whether its objective can weigh the cost of leaving what is held (``allocation.turnover_cost``).
     """
 
     name: str
@@ -33,13 +34,14 @@ class Method:
     source: str = ""
     estimates: bool = True
     sleeves: bool = True
+    costs: bool = False
 
 
 _ROWS = (
     Method("equal_weight", "the same weight for each name", "DeMiguel, Garlappi & Uppal (2009)", estimates=False),
     Method("inverse_volatility", "weights in proportion to 1 / volatility", sleeves=False),
-    Method("min_variance", "least variance of the portfolio", "Markowitz (1952)"),
-    Method("max_sharpe", "largest ratio of mean to standard deviation", "Sharpe (1966)"),
+    Method("min_variance", "least variance of the portfolio", "Markowitz (1952)", costs=True),
+    Method("max_sharpe", "largest ratio of mean to standard deviation", "Sharpe (1966)", costs=True),
     Method("risk_parity", "equal contributions to the portfolio's risk", "Maillard, Roncalli & Teïletche (2010)"),
     Method("hrp", "hierarchical risk parity, with Ward linkage", "López de Prado (2016)"),
 )
@@ -48,14 +50,14 @@ METHODS: Mapping[str, Method] = {method.name: method for method in _ROWS}
 """The built-in methods by name."""
 
 
-Covariance = Literal["empirical", "shrunk", "oas", "exponential", "denoised"]
+Covariance = Literal["empirical", "shrunk", "oas", "exponential", "denoised", "factor"]
 """How covariances are estimated; ``quantflow.quant.moments.estimators`` defines each."""
 Mean = Literal["empirical", "shrunk", "exponential"]
 """How mean returns are estimated, likewise."""
 
 COVARIANCE = (
     "how covariances are estimated: sample (empirical), with correlations shrunk (Ledoit-Wolf, or oas), exponential, "
-    "or denoised"
+    "denoised, or factor (principal components above noise, and each name's own variance)"
 )
 MEAN = "how means are estimated, which max_sharpe alone uses: sample (empirical), shrunk (James-Stein) or exponential"
 

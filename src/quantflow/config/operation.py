@@ -1,4 +1,4 @@
-"""The sections about a run as a whole: its stages, where and when it runs, its book, orders and report."""
+"""The sections about a run as a whole: its stages, where and when it runs, its costs, proof, book, orders, report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from quantflow.config.sections import Section, Switch
 from quantflow.errors import ConfigError
@@ -130,3 +130,70 @@ class ReportConfig(Section):
         le=200,
         description="Rows shown at once of winners, weights and score contributions; the rest is folded or summed.",
     )
+
+
+class CostsConfig(Section):
+    """What a portfolio pays to trade and to hold: the same in the walk-forward, the book's track and its orders."""
+
+    commission_bps: float = Field(1.0, ge=0, le=1000, description="commission in basis points of the amount traded")
+    slippage_bps: float = Field(
+        5.0, ge=0, le=1000, description="half spread and impact in basis points of the amount traded"
+    )
+    borrow_bps: float = Field(
+        0.0, ge=0, le=100_000, description="fee to borrow what is short, in basis points of its value, per year"
+    )
+    cash_rate: float = Field(
+        0.0,
+        gt=-1,
+        le=1,
+        description="what is earned on weight that is not invested, shorts' proceeds among it, as a fraction per year "
+        "(0.03 = 3 %); weight above 1 pays it",
+    )
+
+
+class Charges(CostsConfig):
+    """The costs among the other settings of a section."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class WalkForwardConfig(CostsConfig):
+    """When a walk-forward begins, and what trading and holding costs."""
+
+    min_history: int = Field(756, ge=60, description="sessions that come before the first rebalance, itself included")
+    lags: tuple[Annotated[int, Field(ge=0, le=20)], ...] = Field(
+        (), description="other lags at which the same decisions are shown beside, e.g. [0]"
+    )
+
+
+def names_file(benchmark: str) -> bool:
+    """Return whether ``validation.benchmark`` is a file, by its suffix, and not a symbol."""
+    return benchmark.lower().partition("?")[0].endswith((".csv", ".csv.gz", ".parquet", ".pq"))
+
+
+class ValidationConfig(WalkForwardConfig):
+    """When the walk-forward begins, what trading and holding costs, and what its returns are compared with."""
+
+    costs: str | None = Field(
+        None,
+        min_length=1,
+        description="CSV or Parquet with symbol and any of cost_bps (in place of commission_bps and slippage_bps), "
+        "spread_bps (the quoted spread; half of it in place of slippage_bps) and borrow_bps; names and cells without "
+        "a number pay what this section says; relative to quantflow.toml, or any fsspec URL",
+    )
+    benchmark: str | None = Field(
+        None,
+        min_length=1,
+        description="what the returns are compared with besides equal weight, bought at the first trade and held: a "
+        "symbol of the universe or of its provider, or a CSV or Parquet file of dates and closes (relative to "
+        "quantflow.toml, or any fsspec URL)",
+    )
+
+
+class ValidationFiles(Section):
+    """The section as ingestion sees it, which fetches what the walk-forward is to know besides prices."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    costs: str | None = None
+    benchmark: str | None = None

@@ -17,6 +17,7 @@ from quantflow.config.operation import (
     PublishConfig,
     ReportConfig,
     ScheduleConfig,
+    ValidationConfig,
 )
 from quantflow.config.sections import (
     NAME,
@@ -29,7 +30,6 @@ from quantflow.config.sections import (
     Section,
     SynthesisConfig,
     UniverseConfig,
-    ValidationConfig,
 )
 from quantflow.config.source import Source
 

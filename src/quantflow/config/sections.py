@@ -1,4 +1,4 @@
-"""The sections of a profile that its stages read, from the universe to the walk-forward; and what all sections are."""
+"""The sections of a profile that its stages read, from the universe to the rebalances; and what all sections are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from quantflow.config.features import FEATURES, Side
-from quantflow.config.methods import COVARIANCE, MEAN, AllowedMethod, Covariance, Mean
+from quantflow.config.methods import COVARIANCE, MEAN, METHODS, AllowedMethod, Covariance, Mean
 from quantflow.errors import unknown_name
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -175,17 +175,27 @@ Limit = Annotated[float | None, Switch]
 Count = Annotated[int | None, Switch]
 
 
-class PolicyConfig(Section):
+class HealthConfig(Section):
+    """The section ``policy`` as the stage sees it that scores symbols."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    max_undefined: Count = Field(
+        0,
+        description="Health, safety veto: features of the score that may be missing for a symbol and present for "
+        "others, count; each counts as the median of the others. With more of them missing it is not scored.",
+        ge=0,
+    )
+
+
+class PolicyConfig(HealthConfig):
     """Which scored symbols may win, and how many. ``"off"`` switches a veto or cap off.
 
     The names of the options are the names of the rules in ``decisions``.
     """
 
-    max_undefined: Count = Field(
-        0,
-        description="Health, safety veto: features of the score missing for a symbol but present for others, count.",
-        ge=0,
-    )
+    model_config = ConfigDict(extra="forbid")
+
     max_volatility: Limit = Field(
         0.8, description="Safety veto: highest annualised volatility, as a fraction (0.8 = 80 %).", gt=0.0
     )
@@ -285,6 +295,21 @@ class AllocationConfig(Section):
         le=10,
         description="largest sum of |weight| in one sector; names without a sector count as one sector",
     )
+    turnover_cost: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="cost of a change of what is held, in basis points of the amount traded, that the objective weighs "
+        "against what it improves until the next rebalance; for min_variance and max_sharpe",
+    )
+
+    @model_validator(mode="after")
+    def _weighs_turnover(self) -> Self:
+        known = METHODS.get(self.method)
+        if self.turnover_cost and not (known and known.costs):
+            able = " and ".join(name for name, method in METHODS.items() if method.costs)
+            raise ValueError(f"the objective of {self.method} cannot weigh turnover_cost; those of {able} can")
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -321,26 +346,7 @@ class RebalanceConfig(Section):
         1, ge=0, le=20, description="sessions from the close that decides to the close that trades; 0: the same close"
     )
 
-
-class WalkForwardConfig(Section):
-    """When a walk-forward begins, and what a trade costs."""
-
-    min_history: int = Field(756, ge=60, description="sessions that come before the first rebalance, itself included")
-    commission_bps: float = Field(1.0, ge=0, le=1000, description="commission in basis points of the amount traded")
-    slippage_bps: float = Field(
-        5.0, ge=0, le=1000, description="half spread and impact in basis points of the amount traded"
-    )
-    lags: tuple[Annotated[int, Field(ge=0, le=20)], ...] = Field(
-        (), description="other lags at which the same decisions are shown in the report, e.g. [0]"
-    )
-
-
-class ValidationConfig(WalkForwardConfig):
-    """When the walk-forward begins, what a trade costs, and what its returns are compared with."""
-
-    benchmark: str | None = Field(
-        None,
-        min_length=1,
-        description="symbol of the universe, held from the first rebalance on, that the returns are compared with "
-        "besides equal weight",
-    )
+    def sessions(self, year: int) -> float:
+        """Return how many sessions there are from one decision to the next, given those of a year."""
+        periods = {"daily": year, "weekly": 52, "monthly": 12, "quarterly": 4}
+        return float(self.every) if isinstance(self.every, int) else year / periods[self.every]

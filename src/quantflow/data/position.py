@@ -11,6 +11,7 @@ import numpy as np
 
 from quantflow.data.quotes import Quotes
 from quantflow.quant.backtest import Backtest
+from quantflow.quant.costs import Costs
 from quantflow.quant.held import Weights, carry
 from quantflow.types import Json
 
@@ -93,7 +94,7 @@ class Line:
         date: The session, ISO.
         net: The book's simple return after costs.
         gross: Before costs.
-        cost: What its trades cost, as a fraction of wealth.
+        cost: What its trades and its shorts cost, as a fraction of wealth.
         turnover: What was traded, two-sided: the sum of |change| of the weights.
         benchmark: Return of the benchmark after costs.
         run_id: The run that decided what was held after the close; empty when nothing was.
@@ -117,7 +118,7 @@ def begun(session: date, run_id: str) -> Position:
 def carried(
     before: Position,
     quotes: Quotes,
-    bps: float,
+    costs: Costs,
     run_id: str,
     decision: Decision | None = None,
     *,
@@ -128,7 +129,7 @@ def carried(
     Args:
         before: The position at an earlier session; at the last session itself nothing is earned any more.
         quotes: What is known at the last session.
-        bps: Cost in basis points of the amount traded.
+        costs: What trading and holding costs.
         run_id: The run that asks.
         decision: What it decides at the last session's close; it is traded there when nothing is ``left``.
         by_hand: Whether that decision is none of the rhythm's.
@@ -142,7 +143,7 @@ def carried(
     if not first:  # the book is older than the quotes
         able = np.concatenate([np.zeros((len(quotes.names), 1), dtype=bool), able], axis=1)
     book, pool = (
-        carry(held, trades, quotes.names, returns, able, bps)
+        carry(held, trades, quotes.names, returns, able, costs)
         for held, trades in (
             (before.held, {left: each.weights for left, each in due.items()}),
             (before.benchmark, {left: each.equal for left, each in due.items()}),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
+
+from quantflow.config.calendar import CalendarConfig
+from quantflow.config.operation import Charges, CostsConfig
+from quantflow.quant.costs import Cost, Costs
+from quantflow.types import Settings
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -23,18 +28,20 @@ class Quotes:
         sessions: ``datetime64[D]``, increasing, shape (T,).
         returns: Simple returns of each session, shape (N, T): 0 without a price, the whole move with the next one.
         tradable: Where a name can be traded at the close, shape (N, T).
+        own: What single names cost, where that is not what the settings say.
     """
 
     names: tuple[str, ...]
     sessions: SessionArray
     returns: FloatArray
     tradable: BoolArray
+    own: Mapping[str, Cost] = field(default_factory=dict)
 
     def select(self, names: Sequence[str]) -> Quotes:
         """Return the quotes of some of the names, which are sorted."""
         row = {name: i for i, name in enumerate(self.names)}
         rows = [row[name] for name in names]
-        return Quotes(tuple(names), self.sessions, self.returns[rows], self.tradable[rows])
+        return Quotes(tuple(names), self.sessions, self.returns[rows], self.tradable[rows], self.own)
 
     def on(self, days: SessionArray) -> Quotes:
         """Return the quotes on some of the sessions; what was earned in between counts on the next of them."""
@@ -44,7 +51,24 @@ class Quotes:
         wealth = np.cumprod(1.0 + np.nan_to_num(self.returns), axis=1)[:, at]
         before = np.concatenate([np.ones((len(self.names), 1)), wealth[:, :-1]], axis=1)
         moves = np.divide(wealth, before, out=np.ones_like(wealth), where=before > 0.0) - 1.0
-        return Quotes(self.names, days, moves, self.tradable[:, at])
+        return Quotes(self.names, days, moves, self.tradable[:, at], self.own)
+
+
+def costs(charges: CostsConfig, own: Mapping[str, Cost], sessions: int) -> Costs:
+    """Return what trading and holding costs: the one answer for the walk-forward, the book and its orders.
+
+    Args:
+        charges: What any name costs.
+        own: What single names cost; see ``Quotes.own``.
+        sessions: Sessions per year.
+    """
+    shared = {name: getattr(charges, name) for name in CostsConfig.model_fields}
+    return Costs(**shared, sessions=sessions, own=own)
+
+
+def costs_under(settings: Settings, own: Mapping[str, Cost]) -> Costs:
+    """Return the same of a run, by the sections ``validation`` and ``calendar`` of its settings."""
+    return costs(Charges(**settings["validation"]), own, CalendarConfig(**settings["calendar"]).annualisation)
 
 
 def joined(quotes: Sequence[Quotes]) -> Quotes:
@@ -61,4 +85,5 @@ def joined(quotes: Sequence[Quotes]) -> Quotes:
         days,
         np.stack([rows[name][0].returns[rows[name][1]] for name in names]),
         np.stack([rows[name][0].tradable[rows[name][1]] for name in names]),
+        {name: cost for each in reversed(quotes) for name, cost in each.own.items()},
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from quantflow.config.data import DataConfig
 from quantflow.data.position import Decision, Line, Position, begun, carried
+from quantflow.data.quality.costs import own_costs
 from quantflow.data.quality.history import quotes
-from quantflow.data.quotes import Quotes, joined
+from quantflow.data.quotes import Quotes, costs_under, joined
+from quantflow.quant.costs import Costs
 from quantflow.runs.header import Kind
 from quantflow.runs.run import Run
 
@@ -17,11 +19,11 @@ def advanced(run: Run, before: Position | None) -> tuple[list[Line], Position]:
         run: The run.
         before: The position before it; None where nothing is held.
     """
-    costs = run.header.settings["validation"]
+    tradable = quotes_of(run)
     return carried(
         before or begun(run.as_of, run.id),
-        quotes_of(run),
-        costs["commission_bps"] + costs["slippage_bps"],
+        tradable,
+        costs_under(run.header.settings, tradable.own),
         run.id,
         None if run.header.decision.hold else _decision(run),
         by_hand=run.header.decision.kind is Kind.BY_HAND,
@@ -42,3 +44,11 @@ def quotes_of(run: Run) -> Quotes:
 def _quotes(run: Run) -> Quotes:
     config = DataConfig(**run.header.settings["data"])
     return quotes(run.load("prices"), run.load("past"), run.load("roster"), config)
+
+
+def costs_of(run: Run) -> Costs:
+    """Return what a run's book pays; of a meta run, a name of several sleeves costs what the first one says."""
+    leaves = [leaf.run for leaf in run.leaves()] or [run]
+    files = [leaf for leaf in reversed(leaves) if leaf.header.settings["validation"].get("costs") is not None]
+    own = {name: cost for leaf in files for name, cost in own_costs(leaf.load("roster")).items()}
+    return costs_under(run.header.settings, own)

@@ -12,6 +12,7 @@ import numpy as np
 
 from quantflow.config.operation import OrdersConfig
 from quantflow.data.cells import to_cell
+from quantflow.desk.advance import costs_of
 from quantflow.desk.holdings import CASH, Holdings, Position
 from quantflow.desk.market import Instrument, market
 from quantflow.desk.target import Target
@@ -200,7 +201,6 @@ def _problem(
 ) -> Rebalance:
     """Return what is to be solved, its names in the order of *prices*; a lot that is not known is one unit."""
     settings = target.run.header.settings
-    costs = settings["validation"]
     return Rebalance(
         units=np.array([held[s].quantity if s in held else 0.0 for s in prices]),
         prices=np.array(list(prices.values())),
@@ -209,7 +209,7 @@ def _problem(
         lots=np.array([known[s].lot or 1.0 for s in prices]),
         least=np.array([known[s].min_notional or 0.0 for s in prices]),
         band=OrdersConfig(**settings.get("orders", {})).no_trade_band,
-        rate=(costs["commission_bps"] + costs["slippage_bps"]) * 1e-4,
+        rate=costs_of(target.run).rates(list(prices)).trade,
         capital=money[1],
     )
 
@@ -235,7 +235,7 @@ def _told(
     if problem.capital_after(cost) <= 0.0:
         raise DataError(
             f"The orders would cost {cost:.2f}, and the account is worth {capital:.2f}.",
-            hint="See its cash, and the profile's validation.commission_bps and slippage_bps.",
+            hint="See its cash, and the profile's validation.commission_bps, slippage_bps and costs.",
         )
     orders = [_order(symbols[i], i, problem, found) for i in np.flatnonzero(found.trades).tolist()]
     return Orders(

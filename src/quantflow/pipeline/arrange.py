@@ -28,8 +28,10 @@ def pipeline_of(settings: Settings, *, hold: bool = False) -> tuple[Stage, ...]:
     if hold:
         replaced = {stage.id: stage for stage in own}
         return tuple(replaced.get(name) or StageRegistry.get(name) for name in HOLD)
-    names = [*SELECTION, *([INCUMBENT] if any(INCUMBENT in stage.needs for stage in own) else [])]
-    stages = arranged([StageRegistry.get(name) for name in names], own)
+    built_in = [StageRegistry.get(name).under(settings) for name in SELECTION]
+    others = [stage for stage in built_in if stage.id not in {mine.id for mine in own}]
+    held = [StageRegistry.get(INCUMBENT)] if any(INCUMBENT in stage.needs for stage in (*own, *others)) else []
+    stages = arranged([*built_in, *held], own)
     return tuple(stage.bound(stages) for stage in stages)
 
 

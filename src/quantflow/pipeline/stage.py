@@ -98,6 +98,10 @@ class BasePipelineStage(ABC, Generic[C]):
         """
         return None
 
+    def under(self, settings: Settings) -> Stage:
+        """Return the stage as it is under a profile's settings; only one whose needs depend on them differs."""
+        return self
+
     def modules(self) -> frozenset[str]:
         """Return the modules whose code, with all that they import, is this stage's code."""
         return frozenset({type(self).__module__})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,19 @@ class Allocation:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What is held when capital is divided, and what it costs to leave it.
+
+    Attributes:
+        weights: Fractions of the budget, negative where a name is held the other way round, shape (N,).
+        cost: Of a change of weight, as a fraction of what is changed, in each session until the next decision.
+    """
+
+    weights: FloatArray
+    cost: float
+
+
 def synthetic_longs(returns: FloatArray, signs: FloatArray) -> FloatArray:
     """Return each name's returns as its holder earns them: r for a long, -r for a short.
 
@@ -91,7 +105,11 @@ def synthetic_longs(returns: FloatArray, signs: FloatArray) -> FloatArray:
 
 
 def allocate(
-    returns: FloatArray, limits: Limits, methods: Sequence[str], estimators: Estimators = DEFAULT
+    returns: FloatArray,
+    limits: Limits,
+    methods: Sequence[str],
+    estimators: Estimators = DEFAULT,
+    held: Held | None = None,
 ) -> Allocation:
     """Return the weights of the first method that gives some.
 
@@ -101,6 +119,7 @@ def allocate(
         limits: What the weights must keep.
         methods: Method names in the order in which they are tried.
         estimators: How covariance and mean are estimated.
+        held: What is held; a method whose objective cannot weigh that does not look at it.
 
     Raises:
         InfeasibleError: If no weights keep the limits (naming the limit and the smallest change that fixes it), or
@@ -110,7 +129,7 @@ def allocate(
     complete = np.ascontiguousarray(returns[:, np.isfinite(returns).all(axis=0)].T)
     attempts: list[Attempt] = []
     for method in methods:
-        weights = _attempt(method, complete, limits, estimators, attempts)
+        weights = _attempt(partial(optimise, method, complete, limits, estimators, held), method, attempts)
         if weights is not None:
             return Allocation(weights, tuple(attempts), binding(weights, limits))
     raise InfeasibleError(
@@ -119,13 +138,11 @@ def allocate(
     )
 
 
-def _attempt(
-    method: str, complete: FloatArray, limits: Limits, estimators: Estimators, attempts: list[Attempt]
-) -> FloatArray | None:
+def _attempt(found: Callable[[], FloatArray], method: str, attempts: list[Attempt]) -> FloatArray | None:
     from skfolio.exceptions import SkfolioError
 
     try:
-        weights = optimise(method, complete, limits, estimators)
+        weights = found()
     except (SkfolioError, UserWarning, InfeasibleError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         reason = error.message if isinstance(error, InfeasibleError) else str(error).split("\n")[0]
         attempts.append(Attempt(method, "failed", reason[:200].rstrip(".")))
@@ -134,7 +151,9 @@ def _attempt(
     return weights
 
 
-def optimise(method: str, returns: FloatArray, limits: Limits, estimators: Estimators = DEFAULT) -> FloatArray:
+def optimise(
+    method: str, returns: FloatArray, limits: Limits, estimators: Estimators = DEFAULT, held: Held | None = None
+) -> FloatArray:
     """Return the clean weights of one method.
 
     The convex methods take the limits as constraints of their own problem. Equal weight, inverse volatility and
@@ -145,6 +164,7 @@ def optimise(method: str, returns: FloatArray, limits: Limits, estimators: Estim
         returns: Simple returns, shape (T, N), finite.
         limits: Feasible limits.
         estimators: How covariance and mean are estimated.
+        held: What is held, for a method whose objective can weigh what it costs to leave that.
 
     Raises:
         InfeasibleError: If there are fewer than 60 sessions, or a name without risk, for a method that estimates it.
@@ -153,7 +173,9 @@ def optimise(method: str, returns: FloatArray, limits: Limits, estimators: Estim
     """
     if limits.names == 1:
         return np.array([limits.budget])
-    rule, known, unit = find_rule(method), TABLE.get(method), limits.unit()
+    known, unit = TABLE.get(method), limits.unit()
+    weighs = held is not None and known is not None and known.costs and bool(held.weights.any())
+    rule = _weighing(method, held) if held is not None and weighs else find_rule(method)
     if known is None or known.estimates:
         _check_history(returns)
     if known is not None and known.estimates:
@@ -206,10 +228,28 @@ def _convex(limits: Limits) -> dict[str, Any]:
     return bounds | ({"left_inequality": limits.matrix, "right_inequality": limits.caps} if limits.groups else {})
 
 
-def _mean_risk(objective: str) -> Callable[..., Any]:
+def _mean_risk(objective: str, **terms: Any) -> Callable[..., Any]:
     return lambda lib, limits, **known: lib.MeanRisk(
-        objective_function=getattr(lib.ObjectiveFunction, objective), **_convex(limits), **known
+        objective_function=getattr(lib.ObjectiveFunction, objective), **_convex(limits), **terms, **known
     )
+
+
+def _weighing(method: str, held: Held) -> Rule:
+    """Return the rule of a method whose objective is reduced by what it costs to leave what is held.
+
+    Mean return is reduced by the cost per session. Variance is weighed as what it takes from growth, half of itself
+    (the log-optimal investor's aversion, Kelly 1956), so that twice the cost is added to it. What is held of names that
+    no longer take part is sold in any case, and not weighed.
+    """
+    if method == "max_sharpe":
+        return _by_skfolio(_mean_risk("MAXIMIZE_RATIO", transaction_costs=held.cost, previous_weights=held.weights))
+
+    def growth_lost(weights: Any) -> Any:
+        from cvxpy.atoms.norm1 import norm1
+
+        return 2.0 * held.cost * norm1(weights - held.weights)
+
+    return _by_skfolio(_mean_risk("MINIMIZE_RISK", add_objective=growth_lost))
 
 
 RULES: Mapping[str, Rule] = {

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.errors import DataError
+from quantflow.quant.costs import FREE, Rates
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -20,9 +21,10 @@ class Backtest:
     """What a portfolio earned in each session, from the first rebalance session to the last session, shape (S,).
 
     Attributes:
-        gross: Simple return before costs; 0 in the first session, whose close is the entry.
+        gross: Simple return before costs, interest on cash included; 0 in the first session, whose close is the entry.
         net: Simple return after costs: (1 + gross) (1 - cost) - 1.
-        cost: Cost of the session's trades, as a fraction of wealth at that close before trading.
+        cost: Cost of the session's trades, and of what was short in it, as a fraction of wealth at that close before
+            either is paid.
         turnover: Sum of |target weight - drifted weight| traded at that close; 0 where nothing trades.
     """
 
@@ -72,13 +74,13 @@ def decision_sessions(sessions: DateArray, every: str | int) -> IntArray:
 class Simulation:
     """A portfolio moved through time: units held between trades, so that weights drift; costs paid out of wealth.
 
-    It trades at closes and earns from the next session on. What is not invested (also the proceeds of shorts) is cash
-    that earns nothing. A name without a return earns 0 until the next trade. A portfolio whose wealth is gone is
-    closed at a return of -1 and stays at 0.
+    It trades at closes and earns from the next session on. What is not invested (also the proceeds of shorts) is cash;
+    it earns, and shorts pay, what the rates say. A name without a return earns 0 until the next trade. A portfolio
+    whose wealth is gone is closed at a return of -1 and stays at 0.
 
     Args:
         returns: Simple returns of N names, shape (N, T), oldest first.
-        cost_bps: Commission and slippage together, in basis points of the amount traded.
+        rates: What trading and holding them costs.
         held: Weights at the close before the first session, shape (N,); the portfolio begins with its first trade when
             None.
 
@@ -86,12 +88,12 @@ class Simulation:
         DataError: If a return is below -1.
     """
 
-    def __init__(self, returns: FloatArray, cost_bps: float = 0.0, held: FloatArray | None = None) -> None:
+    def __init__(self, returns: FloatArray, rates: Rates = FREE, held: FloatArray | None = None) -> None:
         if bool((returns < -1.0).any()):
             raise DataError("A simple return is below -100 %.")
-        self._returns, self._rate = returns, cost_bps * 1e-4
+        self._returns, self._rates = returns, rates
         self._weights = np.zeros(returns.shape[0]) if held is None else held
-        self._gross, self._turnover = (np.zeros(returns.shape[1]) for _ in range(2))
+        self._gross, self._turnover, self._paid, self._fees = (np.zeros(returns.shape[1]) for _ in range(4))
         self._first: int | None = None if held is None else 0
         self._last = -1
         self._gone = False
@@ -104,7 +106,7 @@ class Simulation:
         """
         if position < self._last:
             raise DataError(f"The portfolio has traded at session {self._last} already.")
-        return self._path(position)[1]
+        return self._path(position)[2]
 
     def trade(self, position: int, target: FloatArray, tradable: BoolArray | None = None) -> None:
         """Trade to a target at the close of a session.
@@ -125,8 +127,8 @@ class Simulation:
             raise DataError(f"Session {position} is not one of the {sessions} after session {self._last}.")
         if target.shape != (names,) or not np.isfinite(target).all():
             raise DataError(f"A target has shape {target.shape} or is not finite; ({names},) is needed.")
-        path, held = self._path(position)
-        self._gross[self._last + 1 : position + 1] = path
+        path, fees, held = self._path(position)
+        self._gross[self._last + 1 : position + 1], self._fees[self._last + 1 : position + 1] = path, fees
         self._gone = self._gone or bool((path <= -1.0).any())
         self._first = position if self._first is None else self._first
         self._last = position
@@ -134,9 +136,14 @@ class Simulation:
             self._weights = np.zeros(names)
             return
         self._weights = target if tradable is None else _reachable(target, held, tradable)
-        self._turnover[position] = np.abs(self._weights - held).sum()
-        if self._turnover[position] * self._rate >= 1.0:
-            raise DataError("A rebalance costs all wealth.", hint="Check commission_bps, slippage_bps and the budget.")
+        change = self._weights - held
+        self._turnover[position] = np.abs(change).sum()
+        self._paid[position] = self._rates.of_trade(change)
+        if self._paid[position] >= 1.0:
+            raise DataError(
+                "A rebalance costs all wealth.",
+                hint="Check validation.commission_bps, slippage_bps, costs; and the budget.",
+            )
 
     def result(self) -> Backtest:
         """Hold to the last session; return what was earned from the first trade on.
@@ -146,15 +153,17 @@ class Simulation:
         """
         if self._first is None:
             raise DataError("There is no rebalance.")
-        gross = self._gross.copy()
-        gross[self._last + 1 :] = self._path(len(gross) - 1)[0]
-        gross, turnover = gross[self._first :], self._turnover[self._first :]
-        cost = turnover * self._rate
+        gross, fees, since = self._gross.copy(), self._fees.copy(), self._last + 1
+        gross[since:], fees[since:], _ = self._path(len(gross) - 1)
+        gross, fees, paid, turnover = (each[self._first :] for each in (gross, fees, self._paid, self._turnover))
+        cost = fees + paid - fees * paid
         return Backtest(gross, (1.0 + gross) * (1.0 - cost) - 1.0, cost, turnover)
 
-    def _path(self, position: int) -> tuple[FloatArray, FloatArray]:
-        """Return the returns since the last trade up to a session, and the weights that have drifted by then."""
-        return _hold(self._returns[:, self._last + 1 : position + 1], self._weights)
+    def _path(self, position: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return gross returns and fees since the last trade up to a session, and the weights drifted to by then."""
+        if self._first is None or self._gone:  # there is no wealth that could earn anything
+            return np.zeros(position - self._last), np.zeros(position - self._last), np.zeros(self._returns.shape[0])
+        return _hold(self._returns[:, self._last + 1 : position + 1], self._weights, self._rates)
 
 
 def _reachable(target: FloatArray, held: FloatArray, tradable: BoolArray) -> FloatArray:
@@ -168,7 +177,7 @@ def simulate(
     returns: FloatArray,
     rebalances: IntArray,
     targets: FloatArray,
-    cost_bps: float = 0.0,
+    rates: Rates = FREE,
     tradable: BoolArray | None = None,
 ) -> Backtest:
     """Return what a portfolio earns that is set to its targets at the rebalances, as ``Simulation`` describes.
@@ -177,7 +186,7 @@ def simulate(
         returns: Simple returns of N names, shape (N, T), oldest first.
         rebalances: K increasing positions in 0..T-1.
         targets: Signed weights as fractions of wealth, shape (K, N), finite.
-        cost_bps: Commission and slippage together, in basis points of the amount traded.
+        rates: What trading and holding the names costs.
         tradable: Where there is a price to trade at, shape (N, T); everywhere when None.
 
     Raises:
@@ -185,26 +194,33 @@ def simulate(
     """
     if len(targets) != len(rebalances):
         raise DataError(f"There are {len(targets)} targets for {len(rebalances)} rebalances.")
-    walk = Simulation(returns, cost_bps)
+    walk = Simulation(returns, rates)
     for position, target in zip(rebalances.tolist(), targets, strict=True):
         walk.trade(position, target, None if tradable is None else tradable[:, position])
     return walk.result()
 
 
-def _hold(returns: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the portfolio's returns over one holding period, and the weights it has drifted to."""
+def _hold(returns: FloatArray, target: FloatArray, rates: Rates) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return gross returns over one holding period, fees as fractions of wealth, and the weights drifted to."""
     names = np.flatnonzero(target)
     growth = np.cumprod(1.0 + np.nan_to_num(returns[names], nan=0.0), axis=1)
     wealth = np.concatenate([[1.0], 1.0 + target[names] @ (growth - 1.0)])
+    fees = np.zeros(len(wealth) - 1)
+    if rates.finance:
+        earned, fees = rates.rows(names).held(target[names], np.asarray(growth, dtype=np.float64))
+        wealth[1:] += earned
     held = np.zeros_like(target)
     if bool((wealth <= 0.0).any()):
         gone = int(np.argmax(wealth <= 0.0))
-        path = np.zeros(len(wealth) - 1)
-        path[: gone - 1] = wealth[1:gone] / wealth[: gone - 1] - 1.0
+        before, after, paid = wealth[: gone - 1], wealth[1:gone], np.zeros_like(fees)
+        path = np.zeros_like(fees)
+        path[: gone - 1] = (after + fees[: gone - 1]) / before - 1.0
+        paid[: gone - 1] = fees[: gone - 1] / (after + fees[: gone - 1])
         path[gone - 1] = -1.0
-        return path, held
+        return path, paid, held
     held[names] = target[names] * (growth[:, -1] if growth.shape[1] else 1.0) / wealth[-1]
-    return wealth[1:] / wealth[:-1] - 1.0, held
+    before_fees = wealth[1:] + fees
+    return before_fees / wealth[:-1] - 1.0, fees / before_fees, held
 
 
 def equal_weights(alive: npt.NDArray[np.bool_]) -> FloatArray:

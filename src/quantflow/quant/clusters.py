@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy  # its parts are loaded when they are used
 
-from quantflow.quant.correlations import FloatArray, clusterable, distances
+from quantflow.quant.grouping.correlations import FloatArray, clusterable, distances
 
 IntArray = npt.NDArray[np.int64]
 
@@ -44,7 +44,7 @@ def cut_tree(distance: npt.NDArray[np.float64], threshold: float, max_clusters: 
 def _tree(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return Ward's linkage; the trees of few symbols, which people look at, have their leaves in the best order."""
     if len(distance) > _ORDERED_UP_TO:
-        from quantflow.quant.ward import ward  # numba
+        from quantflow.quant.grouping.ward import ward  # numba
 
         return ward(distance)
     condensed = scipy.spatial.distance.squareform(distance, checks=False)

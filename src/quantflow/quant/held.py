@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from quantflow.quant.backtest import Backtest, BoolArray, FloatArray, Simulation
+from quantflow.quant.costs import Costs
 
 Weights = Mapping[str, float]
 """Signed fractions of wealth by name; a name that is not there has none."""
@@ -34,7 +35,7 @@ def carry(
     names: Sequence[str],
     returns: FloatArray,
     tradable: BoolArray,
-    bps: float,
+    costs: Costs,
 ) -> Stretch:
     """Carry a portfolio over S sessions.
 
@@ -46,7 +47,7 @@ def carry(
         names: N names.
         returns: Their simple returns in each session, shape (N, S).
         tradable: Where they can be traded, shape (N, S + 1), the close before being the first.
-        bps: Cost in basis points of the amount traded.
+        costs: What trading and holding costs; the close before costs what is traded there, since no time passes.
     """
     known = sorted({*names, *held, *(name for target in trades.values() for name in target)})
     place = {name: row for row, name in enumerate(known)}
@@ -54,9 +55,9 @@ def carry(
     moves, able = np.zeros((len(known), count + 1)), np.zeros((len(known), count + 1), dtype=bool)
     moves[rows, 1:] = np.nan_to_num(returns)  # the first column is the close before
     able[rows] = tradable
-    weights, steps = vector(held, known), list[Backtest]()
+    weights, steps, rates = vector(held, known), list[Backtest](), costs.rates(known)
     for number in range(count + 1):  # one by one, so that it makes no difference how many are carried at once
-        step = Simulation(moves[:, number : number + 1], bps, weights)
+        step = Simulation(moves[:, number : number + 1], rates if number else rates.unfinanced(), weights)
         if number in trades:
             step.trade(0, vector(trades[number], known), able[:, number])
         steps.append(step.result())

@@ -31,7 +31,7 @@ class Rebalance:
         lots: Units are traded in multiples of these, positive, shape (N,).
         least: Smallest amount of an order, money, shape (N,); 0 for none.
         band: A name is left alone when |target - weight| is below this fraction of capital.
-        rate: Cost of a trade as a fraction of its amount.
+        rate: Cost of a trade as a fraction of its amount, one for all or shape (N,).
         capital: Money that the weights are fractions of; None for what the account is worth after the costs.
     """
 
@@ -42,7 +42,7 @@ class Rebalance:
     lots: FloatArray
     least: FloatArray
     band: float = 0.0
-    rate: float = 0.0
+    rate: float | FloatArray = 0.0
     capital: float | None = None
 
     @property

@@ -149,15 +149,20 @@ class _Quota:
     cap: int
 
 
-def undecided(pool: Pool) -> Decisions:
-    """Return the state before level 1: symbols without a score are out for good, the others open."""
-    unscored = np.isnan(pool.alpha)
+def undecided(pool: Pool, most: int | None = 0) -> Decisions:
+    """Return the state before level 1: symbols without a score are out for good, the others open.
+
+    Args:
+        pool: The symbols.
+        most: How many features may be missing for a symbol that is scored; None for any number.
+    """
+    unscored, allowed = np.isnan(pool.alpha), float(most or 0)
     return Decisions(
         outcome=np.where(unscored, "unscored", "cut").astype("<U8"),
         rule=np.where(unscored, UNSCORED, "").astype("<U16"),
         value=np.where(unscored, pool.undefined, pool.alpha),
-        limit=np.zeros(len(unscored)),
-        margin=np.where(unscored, -pool.undefined, 0.0),
+        limit=np.where(unscored, allowed, 0.0),
+        margin=np.where(unscored, allowed - pool.undefined, 0.0),
         level=np.zeros(len(unscored), dtype=np.int64),
     )
 

@@ -113,19 +113,31 @@ SCORERS: Mapping[str, Scorer] = {"log_mps": log_mps}
 """The built-in scorers by name."""
 
 
-def complete_rows(values: FloatArray) -> tuple[BoolArray, BoolArray]:
+def scorable(values: FloatArray, most: int | None = 0) -> tuple[BoolArray, BoolArray]:
     """Return which features can be used, and which symbols can be scored on them.
 
     Args:
         values: Shape (N, F); NaN or infinite is undefined.
+        most: How many of those features a symbol may have undefined, though never all of them; any number when None.
 
     Returns:
-        A mask (F,) of the features that are defined for at least one symbol, and a mask (N,) of the symbols for
-        which all of those are defined.
+        A mask (F,) of the features that are defined for at least one symbol, and a mask (N,) of the symbols.
     """
     defined = np.isfinite(values)
     features: BoolArray = np.asarray(defined.any(axis=0))
-    return features, np.asarray(defined[:, features].all(axis=1) & features.any())
+    missing, used = (~defined[:, features]).sum(axis=1), int(features.sum())
+    allowed = used if most is None else most
+    return features, np.asarray((missing <= allowed) & (missing < used))
+
+
+def completed(values: FloatArray) -> FloatArray:
+    """Return *values* with each undefined one in the middle: the median of its column, which must have some.
+
+    Args:
+        values: Shape (N, F); NaN or infinite is undefined.
+    """
+    known = np.where(np.isfinite(values), values, np.nan)
+    return np.where(np.isnan(known), np.nanmedian(known, axis=0), known) if np.isnan(known).any() else values
 
 
 def alpha_scores(contributions: FloatArray, weights: FloatArray) -> FloatArray:

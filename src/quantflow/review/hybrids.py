@@ -9,9 +9,9 @@ The way from run A to run B has these steps, each on top of those before it:
 4. *scores*, *clusters*, *constraints*, *allocation*: the stages up to the scores, the clusters, the winners and the
    weights take the settings that they have in B.
 
-Prices and instruments are the runs' own; what other network stages fetched counts as data. A network stage in between
-is replayed without fetching. Stages run under today's code: where that gives other weights than a run recorded, the
-difference is the term *code*.
+Prices and instruments are the runs' own; what other network stages fetched counts as data, and so does what was held.
+A network stage in between is replayed without fetching. Stages run under today's code: where that gives other weights
+than a run recorded, the difference is the term *code*.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from functools import cached_property, partial
 from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import ConfigError, StageError
+from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.keys import fingerprint
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.replay import ancestors
@@ -114,13 +115,13 @@ class _Replays:
         runs = (before, after)
         self._stages = [{stage.id: stage for stage in run.pipeline()} for run in runs]
         self._settings = [run.settings for run in runs]
-        found = [ancestors(list(stages.values()), "weights", GIVEN) for stages in self._stages]
+        found = [ancestors(list(stages.values()), "weights", (*GIVEN, INCUMBENT)) for stages in self._stages]
         ids = [[stage.id for stage in chain] for chain, _ in found]
         if ids[0] != ids[1]:
             raise ConfigError(f"the runs have other stages: {', '.join(sorted(set(ids[0]) ^ set(ids[1]))) or 'order'}")
         self.chain = ids[1]
         names = [*GIVEN, *(name for name in found[1][1] if name not in GIVEN)]
-        self.data = [_data_of(run, names) for run in runs]
+        self.data = _either_book([_data_of(run, [*names, *_book_in(run)]) for run in runs])
         self._cache = _cache_of(runs)
         self._memo: dict[str, Mapping[str, Held]] = {}
 
@@ -143,7 +144,7 @@ class _Replays:
         groups: dict[str, frozenset[str]] = {}
         seen: set[str] = set()
         for term, goal in GROUPS.items():
-            chain, _ = ancestors(list(self._stages[1].values()), goal, GIVEN)
+            chain, _ = ancestors(list(self._stages[1].values()), goal, (*GIVEN, INCUMBENT))
             groups[term] = frozenset({stage.id for stage in chain} & set(self.chain) - seen)
             seen |= groups[term]
         return groups
@@ -196,6 +197,18 @@ def _data_of(run: Run, names: Sequence[str]) -> Data:
         raise ConfigError(f"the stored {', '.join(lost)} of run {run.id} is missing or damaged")
     artifacts = {name: Held(ref.sha256, partial(store.get, ref), ref) for name, ref in held.items()}
     return Data(run.as_of.isoformat(), artifacts)
+
+
+def _book_in(run: Run) -> list[str]:
+    """Return the artifact of what was held, of a run whose decision depends on that."""
+    return [INCUMBENT] if INCUMBENT in run.outputs else []
+
+
+def _either_book(both: list[Data]) -> list[Data]:
+    """Return the data of two runs, where one alone has an incumbent with that one in both."""
+    known = [held for data in both if (held := data.artifacts.get(INCUMBENT)) is not None]
+    other = {INCUMBENT: known[0]} if known else {}
+    return [replace(data, artifacts={**other, **data.artifacts}) for data in both]
 
 
 def _of(data: Data, symbols: Sequence[str]) -> Data:

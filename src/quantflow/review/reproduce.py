@@ -25,7 +25,7 @@ from quantflow.review.facts import facts_of
 from quantflow.review.reproduction import BROKEN, Reproduction, Row, Verdict
 from quantflow.runs.exports import EXPORTS, text_of
 from quantflow.runs.record import StageRecord, cpu_kernel, private_folder_of
-from quantflow.runs.run import Meta, Run
+from quantflow.runs.run import Run
 
 TOLERANCE = 1e-9
 """What numbers may differ by on another CPU than the run's; relative where they are beyond 1."""
@@ -102,7 +102,7 @@ class _Bench:
         self._run, self._stages, self._refetch = run, stages, refetch
         self._store = run.store
         self._scratch = scratch
-        self._facts = facts_of(run) if isinstance(run, Meta) else {}
+        self._facts = facts_of(run)
         self.sleeves = [result for sleeve in run.sleeves if (result := sleeve.result) is not None]
         self._read = {name for stage in stages if not self._is_left_out(stage) for name in stage.needs}
         self.exact = run.header.cpu == cpu_kernel()

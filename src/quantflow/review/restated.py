@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from quantflow.data.restated import as_it_was
+from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.stage import Artifact, SelectionContext
 from quantflow.runs.run import Run
@@ -97,8 +98,11 @@ def _made(run: Run, context: SelectionContext, former: pd.DataFrame) -> dict[str
     values = {name: context.load(name) for name in stages[first].makes}
     values["prices"] = as_it_was(values["prices"], former)
     values["run"] = context.load("run")
+    if INCUMBENT in context.artifacts:  # what was held does not change with the bars
+        values[INCUMBENT] = context.load(INCUMBENT)
+    later = [stage for stage in stages[first + 1 :] if not set(stage.makes) <= set(values)]
     with in_the_background():
-        return play(stages[first + 1 :], values, context.settings, replay=True, until="weights")
+        return play(later, values, context.settings, replay=True, until="weights")
 
 
 def _many(count: int, noun: str) -> str:

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from quantflow.config.meta import Sleeve
+from quantflow.config.operation import names_file
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.data.cache import StageCache
 from quantflow.data.providers import fingerprint
@@ -37,10 +38,17 @@ def default_run_id(profile: str, as_of: date) -> str:
 
 def source_of(profile: Profile | MetaProfile) -> str | None:
     """Return a mark that changes with the source data of a profile, or of its sleeves; None if nothing is known."""
-    marks = [fingerprint(leaf.data, leaf.universe.members) for leaf in leaf_profiles(profile)]
+    marks = [fingerprint(leaf.data, *_files_of(leaf)) for leaf in leaf_profiles(profile)]
     if isinstance(profile, Profile):
         return marks[0]
     return hashlib.sha256(repr(marks).encode()).hexdigest() if any(marks) else None
+
+
+def _files_of(profile: Profile) -> tuple[str | None, ...]:
+    """Return the files that ingestion reads besides the provider's."""
+    benchmark = profile.validation.benchmark
+    named = benchmark if benchmark is not None and names_file(benchmark) else None
+    return profile.universe.members, profile.validation.costs, named
 
 
 def create_run(

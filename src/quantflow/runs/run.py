@@ -320,6 +320,7 @@ class Unreadable(Run):
     """A run whose header is damaged or missing: it has a name, and nothing else is known of it."""
 
     state = "unreadable"
+    degraded = False
     stages: Mapping[str, StageRecord | None] = {}
 
     @property

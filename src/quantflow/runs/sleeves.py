@@ -17,7 +17,7 @@ PRICED: tuple[str, ...] = ("prices", "past", "roster", "instruments")
 """The artifacts of a profile's run that say what its names earned."""
 
 _PROVEN = ("oos_returns", "oos_weights", "weights", "metrics")
-_MADE_OF = {"profile": PRICED, "meta": ("asset_returns", "asset_tradable")}
+_MADE_OF = {"profile": PRICED, "meta": ("asset_returns", "asset_tradable", "asset_costs")}
 
 
 def handed_on(made: Mapping[str, ArtifactRef], kind: str, run_id: str, *, hold: bool) -> dict[str, ArtifactRef]:

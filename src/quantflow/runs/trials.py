@@ -14,6 +14,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
+from quantflow.config.operation import CostsConfig
 from quantflow.errors import QuantflowError
 from quantflow.runs.find import find_run, list_runs
 from quantflow.runs.header import Trial
@@ -23,7 +24,7 @@ from quantflow.types import Settings
 UNWEIGHTED = frozenset({"as_of", "execution", "report", "publish", "orders", "schedule"})
 """Sections that change no weight."""
 
-FIGURES = frozenset({"commission_bps", "slippage_bps", "benchmark"})
+FIGURES = frozenset({*CostsConfig.model_fields, "costs", "benchmark", "lags"})
 """Keys of ``validation`` that change what is said of weights, and no weight."""
 
 CONTRACT = frozenset({"start", "min_sessions", "quarantine_budget", "spike_mad"})

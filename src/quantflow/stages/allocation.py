@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantflow.config.calendar import CalendarConfig
 from quantflow.config.extensions import ALLOCATIONS, modules_of
-from quantflow.config.sections import AllocationConfig
+from quantflow.config.sections import AllocationConfig, RebalanceConfig
 from quantflow.data.panel import Panel
-from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
-from quantflow.quant.allocation import Allocation, allocate, synthetic_longs
+from quantflow.pipeline.arrange import INCUMBENT
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
+from quantflow.quant.allocation import Allocation, Held, allocate, synthetic_longs
 from quantflow.quant.limits import GroupCap, Limits
 from quantflow.quant.moments.estimators import Estimators
+from quantflow.types import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,14 +29,21 @@ class AllocationStageConfig(StageConfig):
     allocation: AllocationConfig
 
 
+class TurnoverAllocationStageConfig(AllocationStageConfig):
+    """What allocation reads that weighs the cost of leaving what is held."""
+
+    rebalance: RebalanceConfig
+    calendar: CalendarConfig
+
+
 class AllocationStage(BasePipelineStage[AllocationStageConfig]):
     """Divides the budget among the atoms by the configured method, or the first fallback that works."""
 
     id = "allocation"
     kind = Kind.COMPUTE
-    needs = ("prices", "atoms")
+    needs: tuple[str, ...] = ("prices", "atoms")
     makes = ("weights", "allocation")
-    Config = AllocationStageConfig
+    Config: type[StageConfig] = AllocationStageConfig
 
     def run(self, inputs: Inputs, config: AllocationStageConfig) -> Outputs:
         """Return ``weights`` (signed, largest first) and ``allocation`` (how they came about).
@@ -48,8 +58,16 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         limits = _limits(atoms, config.allocation)
         chosen = config.allocation
         returns = _returns(inputs["prices"], atoms, chosen.lookback)
-        found = allocate(returns, limits, chosen.chain, Estimators(chosen.covariance, chosen.mean))
+        estimators = Estimators(chosen.covariance, chosen.mean)
+        found = allocate(returns, limits, chosen.chain, estimators, self._held(inputs, atoms, config))
         return {"weights": _weights(atoms, found), "allocation": found.record}
+
+    def under(self, settings: Settings) -> Stage:
+        """Return the stage that knows what is held, where leaving that has a cost."""
+        return TurnoverAllocationStage() if settings.get("allocation", {}).get("turnover_cost") else self
+
+    def _held(self, inputs: Inputs, atoms: pd.DataFrame, config: AllocationStageConfig) -> Held | None:
+        return None
 
     def modules(self) -> frozenset[str]:
         """Return this module, and those of the methods that packages register."""
@@ -66,6 +84,27 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         note = f"{record['used']}{' instead of ' + record['method'] if fallback else ''}"
         largest = float(weights["weight"].abs().max())
         return Summary(len(inputs["atoms"]), len(weights), f"{note}, largest {largest:.1%}", degraded=fallback)
+
+
+class TurnoverAllocationStage(AllocationStage):
+    """The same, of which the objective weighs what it costs to leave what is held.
+
+    The cost is paid once and counts until the next decision: per session, it is spread over those in between.
+    """
+
+    needs: tuple[str, ...] = (*AllocationStage.needs, INCUMBENT)
+    Config: type[StageConfig] = TurnoverAllocationStageConfig
+
+    def _held(self, inputs: Inputs, atoms: pd.DataFrame, config: AllocationStageConfig) -> Held | None:
+        assert isinstance(config, TurnoverAllocationStageConfig)
+        weights = inputs[INCUMBENT]["weight"].reindex(atoms["symbol"], fill_value=0.0).to_numpy(dtype=float)
+        sessions = config.rebalance.sessions(config.calendar.annualisation)
+        budget = config.allocation.budget
+        return Held(_signs(atoms) * weights / budget, config.allocation.turnover_cost * 1e-4 / sessions)
+
+
+def _signs(atoms: pd.DataFrame) -> Any:
+    return np.where(atoms["direction"].to_numpy() == "SHORT", -1.0, 1.0)
 
 
 def _limits(atoms: pd.DataFrame, config: AllocationConfig) -> Limits:
@@ -86,14 +125,13 @@ def _cap(name: str, noun: str, labels: pd.Series, cap: float | None) -> GroupCap
 def _returns(prices: Panel, atoms: pd.DataFrame, lookback: int) -> Any:
     row = {symbol: i for i, symbol in enumerate(prices.symbols)}
     close = prices.close[[row[symbol] for symbol in atoms["symbol"]], -(lookback + 1) :]
-    signs = np.where(atoms["direction"].to_numpy() == "SHORT", -1.0, 1.0)
-    return synthetic_longs(close[:, 1:] / close[:, :-1] - 1.0, signs)
+    return synthetic_longs(close[:, 1:] / close[:, :-1] - 1.0, _signs(atoms))
 
 
 def _weights(atoms: pd.DataFrame, found: Allocation) -> pd.DataFrame:
     import pandas as pd
 
-    signs = np.where(atoms["direction"].to_numpy() == "SHORT", -1.0, 1.0)
+    signs = _signs(atoms)
     order = [i for i in np.argsort(-found.weights, kind="stable") if found.weights[i] > 0.0]
     columns = {"weight": (signs * found.weights)[order], "atom_id": atoms.index.to_numpy()[order]}
     columns |= {name: atoms[name].to_numpy()[order] for name in CONTEXT}

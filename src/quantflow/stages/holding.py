@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quantflow.config.data import DataConfig
 from quantflow.data.position import Line, Position, begun, carried
 from quantflow.data.quality.history import quotes
-from quantflow.data.quotes import Quotes
+from quantflow.data.quotes import Quotes, costs_under
 from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray
@@ -32,7 +32,9 @@ class IncumbentStage(BasePipelineStage[StageConfig]):
     makes = (INCUMBENT,)
 
     def run(self, inputs: Inputs, config: StageConfig) -> Outputs:
-        """Return ``incumbent``; empty at first."""
+        """Return ``incumbent``; empty at first, and where no run with a book asks."""
+        if not inputs["run"].get("position"):
+            return {INCUMBENT: incumbent((), np.empty(0))}
         _, after = carried_by(inputs["run"], quotes_in(inputs))
         return {INCUMBENT: incumbent(list(after.held), np.array(list(after.held.values())))}
 
@@ -67,19 +69,13 @@ def quotes_in(inputs: Inputs) -> Quotes:
 
 def carried_by(run: Record, tradable: Quotes) -> tuple[list[Line], Position]:
     """Return what the book of a run's profile did up to the run's session, and what it holds then."""
-    return carried(position_of(run), tradable, cost_bps(run["config"]), run["run_id"])
+    return carried(position_of(run), tradable, costs_under(run["config"], tradable.own), run["run_id"])
 
 
 def position_of(run: Record) -> Position:
     """Return the position before a run; nothing is held where there was no book."""
     found = run["position"]
     return Position.from_json(found) if found else begun(date.fromisoformat(run["as_of"]), run["run_id"])
-
-
-def cost_bps(settings: Mapping[str, Any]) -> float:
-    """Return what a trade costs under a run's settings, in basis points of the amount traded."""
-    costs = settings["validation"]
-    return float(costs["commission_bps"] + costs["slippage_bps"])
 
 
 def incumbent(symbols: Sequence[str], held: FloatArray) -> pd.DataFrame:

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.config.extensions import SCORERS, loaded, modules_of, registered
-from quantflow.config.sections import ScoresConfig
+from quantflow.config.sections import HealthConfig, ScoresConfig
 from quantflow.errors import DataError, StageError, unknown_name
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.scores import SCORERS as BUILT_IN
-from quantflow.quant.scores import FloatArray, Scorer, alpha_scores, complete_rows
+from quantflow.quant.scores import FloatArray, Scorer, alpha_scores, completed, scorable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,13 +26,15 @@ class InferenceStageConfig(StageConfig):
     """What the inference stage reads."""
 
     scores: ScoresConfig
+    policy: HealthConfig = HealthConfig()
 
 
 class InferenceStage(BasePipelineStage[InferenceStageConfig]):
     """Score each symbol in each allowed direction and keep the better one (a tie goes to LONG).
 
-    A feature that is undefined for all symbols is left out for all; its ``c_`` column stays, as NaN. A symbol that
-    has another weighted feature missing is not scored and takes no part in the cross-section of the others.
+    A feature that is undefined for all symbols is left out for all; its ``c_`` column stays, as NaN. A symbol with
+    more of the other weighted features missing than ``policy.max_undefined`` is not scored and takes no part in the
+    cross-section of the others; up to that many count as the median of those that have them.
     """
 
     id = "inference"
@@ -52,13 +54,13 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
         chosen, features = config.scores, inputs["features"]
         names, scorer = list(chosen.weights), find_scorer(chosen.scorer)
         values = np.column_stack([features[name].to_numpy(dtype=np.float64) for name in names])
-        usable, scored = complete_rows(values)
+        usable, scored = scorable(values, config.policy.max_undefined)
         if not scored.any():
             raise _nothing_scored(names, values)
         used = [name for name, ok in zip(names, usable, strict=True) if ok]
         weights = np.array([chosen.weights[name] for name in used])
         maps = [chosen.maps.get(name, "rank") for name in used]
-        values = values[np.ix_(scored, usable)]
+        values = completed(values[np.ix_(scored, usable)])
         parts = [
             _checked(scorer(values * [chosen.sign(name, d) for name in used], weights, maps), values.shape)
             for d in chosen.directions

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from copy import copy
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantflow.config.calendar import CalendarConfig
 from quantflow.config.data import DataConfig
+from quantflow.config.operation import ValidationFiles
 from quantflow.config.sections import UniverseConfig
+from quantflow.data.benchmark import benchmark_prices
 from quantflow.data.calendars import sessions
 from quantflow.data.grid import Grid, split, tables
 from quantflow.data.names import without_unprintable
+from quantflow.data.panel import Panel
 from quantflow.data.providers import open_provider
 from quantflow.data.providers.base import INSTRUMENT_COLUMNS, Provider
 from quantflow.data.quality.checks import checks_record, within_budget
@@ -29,10 +33,16 @@ from quantflow.data.quality.contracts import (
     unreadable,
     unusable,
 )
+from quantflow.data.quality.costs import has_costs, misnamed, own_costs, read_costs, with_costs
 from quantflow.data.quality.roster import known_by, members_now, read_members, roster, without_prices
 from quantflow.data.restated import former_bars
 from quantflow.errors import DataError
-from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, note
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary, note
+from quantflow.stages.walk_forward import BENCHMARK
+from quantflow.types import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class IngestionStageConfig(StageConfig):
@@ -41,6 +51,7 @@ class IngestionStageConfig(StageConfig):
     data: DataConfig
     universe: UniverseConfig
     calendar: CalendarConfig
+    validation: ValidationFiles
     as_of: date
 
 
@@ -56,7 +67,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
 
     id = "ingestion"
     kind = Kind.NETWORK
-    makes = ("prices", "instruments", "past", "roster", "quality", "checks", "former")
+    makes: tuple[str, ...] = ("prices", "instruments", "past", "roster", "quality", "checks", "former")
     Config = IngestionStageConfig
 
     def run(self, inputs: Inputs, config: IngestionStageConfig) -> Outputs:
@@ -65,7 +76,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         Raises:
             DataUnavailableError: If the provider does not answer now.
             DataError: If it has no bars, a check blocks, too many symbols fail, fewer than two may be used, or the file
-                of members is wrong.
+                of members or of costs is wrong.
             ConfigError: If the provider, calendar or a symbol does not exist.
         """
         data, universe, provider = config.data, config.universe, open_provider(config.data)
@@ -80,7 +91,9 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         grid = _fetched(provider, tuple(instruments.index), config)
         panel = grid.panel()
         _check_any(len(panel.sessions), provider.name, config.as_of)
+        costs = read_costs(config.validation.costs) if config.validation.costs is not None else None
         reported = [*odd, *unreadable(provider), *restated(provider, data.on_restated)]
+        reported += misnamed(costs, instruments.index) if costs is not None else []
         reported += without_prices(panel, spans, universe, now)
         judged = [*reported, *grid.findings(), *broken_off(judge_panel(panel, data, now), len(asked), panel, data)]
         findings, checks = failed(judged), checks_record(judged, asked, data, len(now) + len(odd))
@@ -92,11 +105,20 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             "prices": prices,
             "instruments": instruments.loc[list(prices.symbols), list(INSTRUMENT_COLUMNS)],
             "past": past,
-            "roster": roster(instruments, [*prices.symbols, *past.symbols], spans),
+            "roster": roster(with_costs(instruments, costs), [*prices.symbols, *past.symbols], spans),
             "quality": quality_frame(findings),
             "checks": checks,
             "former": former_bars(provider, prices),
+            **(_benchmark(instruments.index, config) if BENCHMARK in self.makes else {}),
         }
+
+    def under(self, settings: Settings) -> Stage:
+        """Return the stage that fetches a benchmark too (``benchmark``, a panel), where the profile names one."""
+        if not settings.get("validation", {}).get("benchmark"):
+            return self
+        fetching = copy(self)
+        fetching.makes = (*self.makes, BENCHMARK)
+        return fetching
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return symbols asked for and usable, how many ended or were set aside, and how many bars were cut."""
@@ -109,7 +131,22 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         notes += [f"{checks['ended']} no longer traded"] * bool(checks["ended"])
         notes += [f"{jumps} with a jump that stays"] * bool(jumps)
         notes += [f"{changed} bars restated"] * bool(changed)
+        notes += _costs_noted(outputs["roster"])
         return Summary(checks["asked"], checks["kept"], note=", ".join(notes), degraded=degraded)
+
+
+def _costs_noted(roster: pd.DataFrame) -> list[str]:
+    """Return how many names have costs of their own, where there is a file of them."""
+    if not has_costs(roster):
+        return []
+    return [f"costs of {len(own_costs(roster))} of {roster['symbol'].nunique()} names in validation.costs"]
+
+
+def _benchmark(universe: Collection[str], config: IngestionStageConfig) -> dict[str, Panel]:
+    name = config.validation.benchmark
+    if name is None:
+        return {}
+    return {BENCHMARK: benchmark_prices(name, config.data, universe, lambda source, of: _fetched(source, of, config))}
 
 
 def _fetched(provider: Provider, symbols: Sequence[str], config: IngestionStageConfig) -> Grid:

@@ -68,7 +68,7 @@ class PolicyStage(BasePipelineStage[PolicyStageConfig]):
         policy, table = config.policy, _table(inputs)
         vetoes = _vetoes(table.features, policy)
         quotas = Quotas(**{name: getattr(policy, name) for name in Quotas.__dataclass_fields__})
-        decided = undecided(table.pool)
+        decided = undecided(table.pool, config.policy.max_undefined)
         for level in LEVELS:
             decided = step(f"policy level {level}", apply_level, level, table.pool, vetoes, quotas, decided)
             if int(decided.selected.sum()) >= policy.min_winners:

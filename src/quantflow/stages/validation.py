@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import create_model
 
 from quantflow.config.calendar import CalendarConfig
 from quantflow.config.data import DataConfig
+from quantflow.config.operation import ValidationConfig
 from quantflow.config.sections import (
     AllocationConfig,
     ClustersConfig,
@@ -18,7 +20,6 @@ from quantflow.config.sections import (
     RebalanceConfig,
     ScoresConfig,
     SynthesisConfig,
-    ValidationConfig,
 )
 from quantflow.data.panel import Panel
 from quantflow.data.quality.history import mortality, quotes, whole
@@ -32,7 +33,19 @@ from quantflow.pipeline.replay import ancestors, known_at, reach_of, seen
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray, equal_weights
 from quantflow.stages.holding import incumbent
-from quantflow.stages.walk_forward import Decide, Decision, Market, Rules, proof, schedule, summarised, walk
+from quantflow.stages.walk_forward import (
+    BENCHMARK,
+    Decide,
+    Market,
+    Portfolio,
+    Rules,
+    chosen,
+    proof,
+    schedule,
+    summarised,
+    walk,
+)
+from quantflow.types import Settings
 
 REPLAYED = ("features", "inference", "clustering", "policy", "synthesis", "allocation")
 """The built-in stages that weights come from."""
@@ -75,11 +88,18 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
     makes = ("oos_returns", "oos_weights", "metrics")
     Config = ValidationStageConfig
 
-    def __init__(self, chain: Sequence[Stage] = (), sources: Sequence[str] = ()) -> None:
-        """Replay *chain*, the built-in stages when empty; *sources* are the artifacts that it needs besides."""
+    def __init__(self, chain: Sequence[Stage] = (), sources: Sequence[str] = (), *, benchmark: bool = False) -> None:
+        """Replay *chain*, the built-in stages when empty.
+
+        Args:
+            chain: The stages that weights come from.
+            sources: The artifacts that these need besides.
+            benchmark: Whether the profile names a benchmark.
+        """
+        self.benchmark = benchmark
         self.chain = tuple(chain) or tuple(StageRegistry.get(name) for name in REPLAYED)
         self.sources = tuple(sources)
-        self.needs = (*type(self).needs, *self.sources)
+        self.needs = (*type(self).needs, *([BENCHMARK] if benchmark else []), *self.sources)
         fields = {name: field for stage in self.chain for name, field in stage.Config.model_fields.items()}
         more: dict[str, Any] = {
             name: (field.annotation, ...)
@@ -89,8 +109,13 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         if more:
             self.Config = create_model(self.Config.__name__, __base__=self.Config, **more)
 
-    def __reduce__(self) -> tuple[type[ValidationStage], tuple[Sequence[Stage], Sequence[str]]]:
-        return type(self), (self.chain, self.sources)
+    def __reduce__(self) -> tuple[Any, tuple[Sequence[Stage], Sequence[str]]]:
+        return partial(type(self), benchmark=self.benchmark), (self.chain, self.sources)
+
+    def under(self, settings: Settings) -> ValidationStage:
+        """Return the walk-forward that needs the prices of a benchmark, where the profile names one."""
+        named = bool(settings.get("validation", {}).get("benchmark"))
+        return type(self)(self.chain, self.sources, benchmark=named) if named else self
 
     def bound(self, pipeline: Sequence[Stage]) -> ValidationStage:
         """Return the walk-forward of *pipeline*'s own stages: all that its weights come from.
@@ -98,7 +123,8 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         Raises:
             ConfigError: If one of them cannot be replayed.
         """
-        return type(self)(*ancestors(pipeline, "weights", (*type(self).needs, INCUMBENT)))
+        given = (*type(self).needs, BENCHMARK, INCUMBENT)
+        return type(self)(*ancestors(pipeline, "weights", given), benchmark=self.benchmark)
 
     def modules(self) -> frozenset[str]:
         """Return the modules of this stage and of those that it replays."""
@@ -111,15 +137,16 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             DataError: If the history is too short for a single rebalance.
         """
         prices, roster = whole(inputs["prices"], inputs["past"]), inputs["roster"]
-        rules = Rules(config.rebalance, config.validation)
+        rules = Rules(config.rebalance, config.validation, config.calendar.annualisation)
         scheduled = schedule(prices.sessions, rules, "prices")
         able = usable(prices, scheduled, config.data, roster)
         traded = quotes(inputs["prices"], inputs["past"], roster, config.data)
-        market = Market(traded, equal_weights(able), config.validation.benchmark)
+        benchmark = chosen(config.validation.benchmark, inputs.get(BENCHMARK), traded)
+        market = Market(traded, equal_weights(able), benchmark)
         with in_the_background():
             decide = self._decider(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
             made, earned = walk(market, scheduled, rules, decide)
-        out = proof(market, made, earned, rules, config.calendar.annualisation)
+        out = proof(market, made, earned, rules)
         return out | {"metrics": out["metrics"] | {"universe": mortality(prices, able, roster, config.data)}}
 
     def _decider(
@@ -131,7 +158,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
         reach = reach_of(self.chain, settings, ("prices", *self.sources))
 
-        def decide(position: int, held: FloatArray) -> Decision:
+        def decide(position: int, held: FloatArray) -> Portfolio:
             session = prices.sessions[position]
             then = seen(prices, position, reach, able[position])
             if not then.symbols:
@@ -144,7 +171,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             target = np.zeros(len(row))
             target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
             level = int(winners["level"].max()) if winners is not None and "level" in winners else None
-            return Decision.of(target, made.get("allocation"), level)
+            return Portfolio.of(target, made.get("allocation"), level)
 
         return decide
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantflow.config.sections import RebalanceConfig, WalkForwardConfig
-from quantflow.data.quotes import Quotes
+from quantflow.config.operation import CostsConfig, WalkForwardConfig, names_file
+from quantflow.config.sections import RebalanceConfig
+from quantflow.data.panel import Panel
+from quantflow.data.quotes import Quotes, costs
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.quant import metrics
 from quantflow.quant.backtest import (
@@ -19,13 +21,34 @@ from quantflow.quant.backtest import (
     FloatArray,
     IntArray,
     Simulation,
+    carried_returns,
     decision_sessions,
     simulate,
 )
+from quantflow.quant.costs import Rates
 from quantflow.types import Record
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+BENCHMARK = "benchmark"
+"""The artifact with the prices of a benchmark that is not in the universe."""
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """What is bought once and held, to be compared with.
+
+    Attributes:
+        name: Its symbol; of a file without symbols, the file's name.
+        source: Where its prices are from: ``universe``, ``provider`` or ``file``.
+        returns: Simple returns over the market's sessions, shape (T,); NaN until its second price.
+    """
+
+    name: str
+    source: str
+    returns: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +58,12 @@ class Market:
     Attributes:
         quotes: Of N symbols or sleeves over T sessions.
         equal: The benchmark's targets at each scheduled session, shape (K, N).
-        benchmark: The name that is held instead as a second benchmark; None for none.
+        benchmark: What is held instead as a second benchmark; None for none.
     """
 
     quotes: Quotes
     equal: FloatArray
-    benchmark: str | None = None
+    benchmark: Benchmark | None = None
 
     def beside(self, scheduled: IntArray, rules: Rules) -> dict[str, Backtest]:
         """Return what the benchmarks earn, by name; they trade on the strategy's sessions and pay as it does.
@@ -62,11 +85,11 @@ class Market:
         """
         at = decided + lag
         there = at < len(self.quotes.sessions)
-        return simulate(self.quotes.returns, at[there], targets[there], rules.cost_bps, self.quotes.tradable)
+        return simulate(self.quotes.returns, at[there], targets[there], rules.rates(self.quotes), self.quotes.tradable)
 
 
 @dataclass(frozen=True, eq=False)
-class Decision:
+class Portfolio:
     """What was decided at the close of one session.
 
     Attributes:
@@ -82,15 +105,15 @@ class Decision:
     reason: str | None = None
 
     @classmethod
-    def of(cls, weights: FloatArray, allocation: Record | None, level: int | None = None) -> Decision:
-        """Return a decision with the method and reason that an ``allocation`` record has."""
+    def of(cls, weights: FloatArray, allocation: Record | None, level: int | None = None) -> Portfolio:
+        """Return a portfolio with the method and reason that an ``allocation`` record has."""
         record = allocation or {}
         used, configured = record.get("used", ""), record.get("method", "")
         fell = used != configured
         return cls(weights, used, level, (record.get("infeasible_because") or "no reason recorded") if fell else None)
 
 
-Decide = Callable[[int, FloatArray], Decision]
+Decide = Callable[[int, FloatArray], Portfolio]
 """Decides at a session, given its position and the weights held at its close, shape (N,)."""
 
 
@@ -101,19 +124,20 @@ class Rules:
     Attributes:
         rebalance: How often decisions are made, and how many sessions later they are traded.
         validation: What trading costs, and which other lags are shown.
+        sessions: Sessions per year.
     """
 
     rebalance: RebalanceConfig
     validation: WalkForwardConfig
+    sessions: int
 
-    @property
-    def cost_bps(self) -> float:
-        """What a trade costs, in basis points of the amount traded."""
-        return self.validation.commission_bps + self.validation.slippage_bps
+    def rates(self, quotes: Quotes, names: Sequence[str] | None = None) -> Rates:
+        """Return what trading and holding costs: all names of *quotes*, or those given."""
+        return costs(self.validation, quotes.own, self.sessions).rates(quotes.names if names is None else names)
 
 
 @dataclass(frozen=True, eq=False)
-class Decisions:
+class Portfolios:
     """What was decided, K portfolios of N names.
 
     Attributes:
@@ -128,7 +152,7 @@ class Decisions:
     positions: IntArray
     targets: FloatArray
     held: tuple[tuple[str, str], ...]
-    decisions: Mapping[str, Decision]
+    decisions: Mapping[str, Portfolio]
 
     @property
     def account(self) -> dict[str, Any]:
@@ -175,7 +199,7 @@ def schedule(sessions: DateArray, rules: Rules, what: str) -> IntArray:
     return scheduled
 
 
-def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> tuple[Decisions, Backtest]:
+def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> tuple[Portfolios, Backtest]:
     """Decide at each scheduled session, in the order of time, and trade what was decided the lag later.
 
     Where no portfolio is feasible the one before is kept: cash when there is none. A name without a price on the
@@ -187,9 +211,9 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
         rules: How decisions become trades.
         decide: Decides; raises InfeasibleError where no portfolio is feasible.
     """
-    portfolio = Simulation(market.quotes.returns, rules.cost_bps)
+    portfolio = Simulation(market.quotes.returns, rules.rates(market.quotes))
     made: dict[int, FloatArray] = {}
-    decisions: dict[str, Decision] = {}
+    decisions: dict[str, Portfolio] = {}
     held: list[tuple[str, str]] = []
     due: list[int] = []
 
@@ -212,10 +236,10 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
         due.append(position)
     trade_up_to(len(market.quotes.sessions) - 1)
     positions, targets = np.array(list(made)), np.stack(list(made.values()))
-    return Decisions(scheduled, positions, targets, tuple(held), decisions), portfolio.result()
+    return Portfolios(scheduled, positions, targets, tuple(held), decisions), portfolio.result()
 
 
-def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, year: int) -> dict[str, Any]:
+def proof(market: Market, made: Portfolios, strategy: Backtest, rules: Rules) -> dict[str, Any]:
     """Return ``oos_returns``, ``oos_weights`` and ``metrics`` of what was decided.
 
     Args:
@@ -223,22 +247,23 @@ def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, yea
         made: The decisions.
         strategy: What they earned.
         rules: How decisions become trades; the benchmark trades likewise, at the same cost.
-        year: Sessions per year.
     """
-    lag = rules.rebalance.lag
+    lag, year = rules.rebalance.lag, rules.sessions
     benchmarks = market.beside(made.scheduled, rules)
     shown = market.quotes.sessions[made.scheduled[0] + lag :]
-    figures = _metrics(shown, strategy, benchmarks, rules.validation, year) | {"rebalances": made.account}
+    figures = _metrics(shown, strategy, benchmarks, year) | {"costs": _charged(market, strategy, rules)}
+    figures["rebalances"] = made.account
     figures["strategy"]["lag"] = lag
     if others := [each for each in rules.validation.lags if each != lag]:
-        figures["lags"] = {str(each): _at_lag(market, made, rules, each, year) for each in others}
+        figures["lags"] = {str(each): _at_lag(market, made, rules, each) for each in others}
     stream = _stream(shown, strategy, benchmarks)
     if market.benchmark is not None:
         first = int(made.scheduled[0]) + lag
-        stream["benchmark"] = held = _held(market, market.benchmark, first, rules.cost_bps)
+        stream["benchmark"] = held = _held(market, market.benchmark, first, rules)
         beside = {**metrics.summarise(held, year), **metrics.against(strategy.net, held, year)}
         span = {name: figures["strategy"][name] for name in ("start", "end")}
-        figures["benchmark"] = {"symbol": market.benchmark, **beside, **span}
+        named = {"symbol": market.benchmark.name, "source": market.benchmark.source}
+        figures["benchmark"] = {**named, **beside, **span}
     return {
         "oos_returns": stream,
         "oos_weights": _weights_over_time(market, made, lag),
@@ -246,27 +271,49 @@ def proof(market: Market, made: Decisions, strategy: Backtest, rules: Rules, yea
     }
 
 
-def _held(market: Market, name: str, first: int, cost_bps: float) -> FloatArray:
-    """Return what a name earns that is bought at the close of a session and held, after the cost of buying it."""
-    if name not in market.quotes.names:
+def chosen(name: str | None, prices: Panel | None, quotes: Quotes) -> Benchmark | None:
+    """Return the benchmark of the profile's choice; None without one.
+
+    Args:
+        name: ``validation.benchmark``.
+        prices: What ingestion fetched of it; without a symbol when it is one of the universe.
+        quotes: What is traded.
+
+    Raises:
+        DataError: If it has no prices.
+    """
+    if name is None:
+        return None
+    if name in quotes.names:
+        return Benchmark(name, "universe", quotes.returns[quotes.names.index(name)])
+    if prices is None or not prices.symbols:
         raise DataError(
             f"validation.benchmark {name!r} has no prices in this run.",
-            hint="Name a symbol of the universe that passes the data checks.",
+            hint="Name a symbol that passes the data checks, or a file of dates and closes.",
         )
-    row = market.quotes.returns[list(market.quotes.names).index(name)]
-    if not np.isfinite(row[first : first + 1]).all():
+    close = np.full((1, len(quotes.sessions)), np.nan)
+    _, mine, theirs = np.intersect1d(quotes.sessions, prices.sessions, return_indices=True)
+    close[0, mine] = prices.close[0, theirs]
+    return Benchmark(prices.symbols[0], "file" if names_file(name) else "provider", carried_returns(close)[0])
+
+
+def _held(market: Market, benchmark: Benchmark, first: int, rules: Rules) -> FloatArray:
+    """Return what a benchmark earns that is bought at the close of a session and held, after the cost of buying it."""
+    if not np.isfinite(benchmark.returns[first : first + 1]).all():
         raise DataError(
-            f"validation.benchmark {name!r} has no price at the first rebalance, {market.quotes.sessions[first]}.",
+            f"validation.benchmark {benchmark.name!r} has no price at the first rebalance, "
+            f"{market.quotes.sessions[first]}.",
             hint="Choose one with a longer history, or raise validation.min_history.",
         )
-    return simulate(row[None, :], np.array([first]), np.ones((1, 1)), cost_bps).net
+    rates = rules.rates(market.quotes, [benchmark.name])
+    return simulate(benchmark.returns[None, :], np.array([first]), np.ones((1, 1)), rates).net
 
 
-def _at_lag(market: Market, made: Decisions, rules: Rules, lag: int, year: int) -> dict[str, Any]:
+def _at_lag(market: Market, made: Portfolios, rules: Rules, lag: int) -> dict[str, Any]:
     """Return the figures of the same decisions, traded at another lag."""
     found = market.earned(made.positions, made.targets, rules, lag)
-    traded = {"turnover_annual": metrics.annual_turnover(found.turnover, year), "lag": lag}
-    return metrics.summarise(found.net, year) | traded
+    traded = {"turnover_annual": metrics.annual_turnover(found.turnover, rules.sessions), "lag": lag}
+    return metrics.summarise(found.net, rules.sessions) | traded
 
 
 def summarised(figures: Any) -> tuple[str, bool]:
@@ -291,7 +338,7 @@ def _stream(sessions: DateArray, strategy: Backtest, benchmarks: Mapping[str, Ba
     return pd.DataFrame(columns | pools, index=pd.DatetimeIndex(sessions, name="date"))
 
 
-def _weights_over_time(market: Market, made: Decisions, lag: int) -> pd.DataFrame:
+def _weights_over_time(market: Market, made: Portfolios, lag: int) -> pd.DataFrame:
     """Return ``oos_weights``: date traded, date decided, symbol and weight of each target that is not zero."""
     import pandas as pd
 
@@ -306,10 +353,8 @@ def _weights_over_time(market: Market, made: Decisions, lag: int) -> pd.DataFram
     )
 
 
-def _metrics(
-    sessions: DateArray, strategy: Backtest, benchmarks: Mapping[str, Backtest], config: WalkForwardConfig, year: int
-) -> dict[str, Any]:
-    """Return the figures of the strategy and its benchmarks, and what trading cost."""
+def _metrics(sessions: DateArray, strategy: Backtest, benchmarks: Mapping[str, Backtest], year: int) -> dict[str, Any]:
+    """Return the figures of the strategy and its benchmarks."""
     span = {"start": str(sessions[0].astype("datetime64[D]")), "end": str(sessions[-1].astype("datetime64[D]"))}
 
     def block(found: Backtest) -> dict[str, Any]:
@@ -320,10 +365,15 @@ def _metrics(
         "annualisation": year,
         "strategy": block(strategy),
         **{name: block(found) for name, found in benchmarks.items()},
-        "costs": {
-            "commission_bps": config.commission_bps,
-            "slippage_bps": config.slippage_bps,
-            "cagr_drag": metrics.cost_drag(strategy.gross, strategy.net, year),
-            "wealth_lost": metrics.final_cost(strategy.cost),
-        },
+    }
+
+
+def _charged(market: Market, strategy: Backtest, rules: Rules) -> dict[str, Any]:
+    """Return what any name costs, how many have costs of their own where some do, and what costs took."""
+    own = market.quotes.own
+    return {
+        **rules.validation.model_dump(include=set(CostsConfig.model_fields)),
+        **({"own_costs": len(own), "default_costs": len(market.quotes.names) - len(own)} if own else {}),
+        "cagr_drag": metrics.cost_drag(strategy.gross, strategy.net, rules.sessions),
+        "wealth_lost": metrics.final_cost(strategy.cost),
     }

@@ -147,14 +147,23 @@ _FIGURES = (
 
 def _metrics(found: Outcome) -> Table:
     blocks = {name: block for name, block in found.metrics.items() if isinstance(block, dict) and "sharpe" in block}
-    series = {name: blocks[name] for name in sorted(blocks, key=lambda name: (name != "strategy", name))}
-    span = next(iter(series.values()), {})
+    lags = found.metrics.get("lags", {})
+    others = {f"strategy, lag {lag}": lags[lag] for lag in sorted(lags, key=int)}
+    order = sorted(blocks, key=lambda name: (name != "strategy", name))
+    series = {name: block for first in order for name, block in _with_lags(first, blocks[first], others).items()}
+    span: Mapping[str, Any] = next(iter(series.values()), {})
     title = f"Out of sample, after costs, {span.get('start', '')} to {span.get('end', '')}" if span else ""
     table = new_table("", *(f">{label}" for _, label, _ in _FIGURES), title=title)
     for name, block in series.items():
         known = {**block, "sharpe_range": _range(block)}
-        table.add_row(name.replace("_", " "), *(_figure(known.get(key), form) for key, _, form in _FIGURES))
+        whose = f" {escape(str(block['symbol']))}" if "symbol" in block else ""
+        table.add_row(f"{name.replace('_', ' ')}{whose}", *(_figure(known.get(key), form) for key, _, form in _FIGURES))
     return table
+
+
+def _with_lags(name: str, block: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a series; the strategy with its lag in its name and those of other lags after it, where there are any."""
+    return {f"strategy, lag {block['lag']}": block, **others} if name == "strategy" and others else {name: block}
 
 
 def _range(block: Mapping[str, Any]) -> str | None:

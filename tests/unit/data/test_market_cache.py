@@ -105,7 +105,7 @@ def ingested() -> Any:
     def run(exchange: FakeExchange, folder: Path, as_of: str) -> dict[str, Any]:
         data = {"provider": "ccxt", "exchange": "binance", "base_url": exchange.url, "cache": str(folder)}
         stage = IngestionStage()
-        given = {"data": data, "universe": {}, "calendar": {"name": "24/7"}, "as_of": as_of}
+        given = {"data": data, "universe": {}, "calendar": {"name": "24/7"}, "validation": {}, "as_of": as_of}
         return dict(stage.run({}, stage.configured(given)))  # type: ignore[arg-type]
 
     return run

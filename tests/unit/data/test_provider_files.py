@@ -369,7 +369,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 stage, before = IngestionStage(), peak()
 data = {"provider": "files", "path": sys.argv[1]}
-given = {"data": data, "universe": {}, "calendar": {}, "as_of": "2022-12-30"}
+given = {"data": data, "universe": {}, "calendar": {}, "validation": {}, "as_of": "2022-12-30"}
 prices = stage.run({}, stage.configured(given))["prices"]
 matrix = sum(values.nbytes for values in prices.fields.values())
 collected = (peak() - before) / matrix

@@ -11,6 +11,7 @@ from quantflow.config.load import load_meta, load_profile
 from quantflow.errors import ConfigError, LockedError
 from quantflow.flows.entry import META, SELECTION, entered
 from quantflow.flows.run import run_meta_flow, run_selection_flow
+from quantflow.runs.as_of import AsOf
 from quantflow.runs.begin import begun
 from quantflow.runs.lock import is_owned_here
 from quantflow.runs.run import Run
@@ -22,14 +23,14 @@ OTHER = date(2020, 3, 31)
 @pytest.fixture
 def demo(tmp_path: Path) -> Run:
     """A run of the demo profile, as of ``AS_OF``."""
-    with begun(load_profile("demo", workspace=tmp_path), tmp_path, AS_OF, "one") as record:
+    with begun(load_profile("demo", workspace=tmp_path), tmp_path, AsOf(AS_OF), "one") as record:
         return record
 
 
 @pytest.fixture
 def portfolio(tmp_path: Path) -> Run:
     """A run of the demo portfolio, as of ``AS_OF``."""
-    with begun(load_meta("demo_meta", workspace=tmp_path), tmp_path, AS_OF, "all") as record:
+    with begun(load_meta("demo_meta", workspace=tmp_path), tmp_path, AsOf(AS_OF), "all") as record:
         return record
 
 

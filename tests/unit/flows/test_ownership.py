@@ -16,6 +16,7 @@ from quantflow.flows import run as flows
 from quantflow.flows import scheduled
 from quantflow.flows.run import run_meta_flow, run_selection_flow
 from quantflow.ops.garbage import find_garbage
+from quantflow.runs.as_of import AsOf
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
 from quantflow.runs.find import list_runs
 from quantflow.runs.lock import owner
@@ -73,9 +74,9 @@ def test_the_commands_own_a_run_until_it_is_published(way: str, moments: list[st
     """``select``, ``meta``, ``resume`` and ``catchup``, whichever way they come to their run."""
     demo = load_profile("demo", workspace=tmp_path)
     if way == "begun":
-        run_and_show(tmp_path, lambda: begun(demo, tmp_path, AS_OF), "none")
+        run_and_show(tmp_path, lambda: begun(demo, tmp_path, AsOf(AS_OF)), "none")
     elif way == "begun_unless_done":
-        run_and_show(tmp_path, lambda: begun_unless_done(demo, tmp_path, AS_OF), "none")
+        run_and_show(tmp_path, lambda: begun_unless_done(demo, tmp_path, AsOf(AS_OF)), "none")
     else:
         record = recorded(tmp_path, {}, {"KO": 1.0})
         run_and_show(tmp_path, lambda: taken_up(record), "none")
@@ -95,7 +96,7 @@ def test_a_run_is_published_when_nobody_reads_its_result(
     monkeypatch.setattr(running, "_show", closed)
     demo = load_profile("demo", workspace=tmp_path)
     with pytest.raises(BrokenPipeError):
-        run_and_show(tmp_path, lambda: begun(demo, tmp_path, AS_OF), "none")
+        run_and_show(tmp_path, lambda: begun(demo, tmp_path, AsOf(AS_OF)), "none")
     assert moments == ["executed", "published"]
 
 
@@ -103,6 +104,6 @@ def test_a_scheduled_run_is_owned_until_it_is_published(
     moments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``serve`` follows the rules of ``select``."""
-    monkeypatch.setattr(scheduled, "resolve_as_of", lambda profile, asked: AS_OF)
+    monkeypatch.setattr(scheduled, "resolve_as_of", lambda profile, asked: AsOf(AS_OF))
     assert scheduled._run(tmp_path, "demo").name == "Completed"
     assert moments == ["executed", "published"]

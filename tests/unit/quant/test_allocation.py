@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -12,9 +13,10 @@ from sklearn.covariance import ledoit_wolf, oas
 from quantflow.config.methods import Covariance, Mean
 from quantflow.errors import ConfigError, InfeasibleError
 from quantflow.quant import allocation as module
-from quantflow.quant.allocation import allocate, clean, optimise, synthetic_longs
+from quantflow.quant.allocation import Held, allocate, clean, optimise, synthetic_longs
 from quantflow.quant.limits import GroupCap, Limits
 from quantflow.quant.moments.estimators import COVARIANCES, MEANS, Estimators, prior
+from quantflow.quant.moments.factors import FactorCovariance
 
 METHODS = ("equal_weight", "inverse_volatility", "min_variance", "max_sharpe", "risk_parity", "hrp")
 
@@ -286,3 +288,74 @@ def test_a_solution_that_may_be_inaccurate_is_a_failed_attempt(monkeypatch: pyte
     assert [attempt.method for attempt in found.attempts] == ["risk_parity", "equal_weight"]
     assert "inaccurate" in found.attempts[0].reason
     np.testing.assert_allclose(found.weights, [0.5, 0.5])
+
+
+HELD = np.array([0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05])
+COSTS = (0.0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 1e-2)
+
+
+@pytest.mark.parametrize("method", ["min_variance", "max_sharpe"])
+def test_the_dearer_it_is_to_trade_the_less_is_traded(method: str, returns: np.ndarray) -> None:
+    """Turnover never rises with its cost, falls with it, and ends at what is held."""
+    limits = Limits(8, high=0.3, groups=caps())
+    start = optimise("equal_weight", returns, limits)
+    found = [optimise(method, returns, limits, held=Held(start, cost)) for cost in COSTS]
+    traded = [float(np.abs(weights - start).sum()) for weights in found]
+    assert all(dear <= cheap + 1e-6 for cheap, dear in pairwise(traded))
+    assert traded[2] < traded[0] - 0.01
+    assert traded[-1] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["min_variance", "max_sharpe"])
+def test_no_other_weights_are_better_after_costs(method: str, returns: np.ndarray) -> None:
+    """The objective, less what the change costs, is the best among many portfolios near and far."""
+    limits, cost = Limits(8, high=0.35), 3e-5
+    known = prior(Estimators()).fit(returns).return_distribution_
+
+    def worth(weights: np.ndarray) -> float:
+        variance, paid = weights @ known.covariance @ weights, cost * np.abs(weights - HELD).sum()
+        return -variance / 2.0 - paid if method == "min_variance" else (weights @ known.mu - paid) / np.sqrt(variance)
+
+    best = optimise(method, returns, limits, held=Held(HELD, cost))
+    rng = np.random.default_rng(5)
+    others = [*rng.dirichlet(np.ones(8), 200), HELD, optimise(method, returns, limits)]
+    for share in (1e-3, 1e-2, 0.1, 1.0):
+        for other in others:
+            mixed = (1.0 - share) * best + share * np.minimum(other, 0.35)
+            if abs(mixed.sum() - 1.0) < 1e-9:
+                assert worth(best) >= worth(mixed) - 1e-9 * abs(worth(best))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_a_cost_or_a_book_nothing_changes(method: str, returns: np.ndarray) -> None:
+    """Where nothing is held, and for a method that cannot weigh it, the bytes are those of always."""
+    limits = Limits(8, high=0.35)
+    plain = optimise(method, returns, limits)
+    assert optimise(method, returns, limits, held=Held(np.zeros(8), 1e-3)).tobytes() == plain.tobytes()
+    if method not in ("min_variance", "max_sharpe"):
+        assert optimise(method, returns, limits, held=Held(HELD, 1e-3)).tobytes() == plain.tobytes()
+
+
+def test_a_factor_covariance_is_that_of_regressions_on_its_factors() -> None:
+    """Loadings by least squares, the factors' covariance and residual variances give the same matrix."""
+    rng = np.random.default_rng(2)
+    common = rng.normal(0, 0.01, (600, 2))
+    sample = common @ rng.normal(1, 0.6, (2, 12)) + rng.normal(0, 0.012, (600, 12))
+    found = FactorCovariance().fit(sample)
+    assert found.factors_ == 2
+    scaled = (sample - sample.mean(axis=0)) / sample.std(axis=0, ddof=1)
+    factors = scaled @ np.linalg.eigh(np.cov(scaled.T))[1][:, -2:]
+    loadings = np.linalg.lstsq(factors, scaled, rcond=None)[0]
+    own = (scaled - factors @ loadings).var(axis=0, ddof=1)
+    expected = loadings.T @ np.cov(factors.T) @ loadings + np.diag(own)
+    deviation = sample.std(axis=0, ddof=1)
+    np.testing.assert_allclose(found.covariance_, expected * np.outer(deviation, deviation), rtol=1e-9, atol=1e-18)
+
+
+def test_noise_alone_leaves_one_factor() -> None:
+    """Independent names keep their variances, and hardly any covariance."""
+    sample = np.random.default_rng(4).normal(0, 0.01, (1000, 10))
+    found = FactorCovariance().fit(sample)
+    assert found.factors_ == 1
+    np.testing.assert_allclose(found.covariance_.diagonal(), sample.var(axis=0, ddof=1), rtol=1e-12)
+    np.linalg.cholesky(found.covariance_)

@@ -5,6 +5,7 @@ import pytest
 
 from quantflow.errors import DataError
 from quantflow.quant.backtest import Simulation, carried_returns, decision_sessions, equal_weights, simulate
+from quantflow.quant.costs import Rates
 
 
 def days(first: str, count: int) -> np.ndarray:
@@ -22,7 +23,7 @@ def test_buy_and_hold_earns_the_asset() -> None:
 def test_rebalancing_one_asset_changes_nothing() -> None:
     """Rebalancing a fully invested single asset trades nothing and earns the asset."""
     returns = np.random.default_rng(0).normal(0, 0.02, (1, 30))
-    found = simulate(returns, np.array([0, 10, 20]), np.ones((3, 1)), cost_bps=10)
+    found = simulate(returns, np.array([0, 10, 20]), np.ones((3, 1)), rates=Rates(1e-3))
     np.testing.assert_allclose(found.turnover[1:], 0.0, atol=1e-14)
     np.testing.assert_allclose(found.gross, np.append(0.0, returns[0, 1:]), atol=1e-14)
 
@@ -30,7 +31,7 @@ def test_rebalancing_one_asset_changes_nothing() -> None:
 def test_costs_are_charged_on_the_rebalance_session() -> None:
     """Entry trades sum |target|, a full switch trades 2; each costs its turnover in basis points that session."""
     returns = np.zeros((2, 6))
-    found = simulate(returns, np.array([1, 3]), np.array([[1.0, 0.0], [0.0, 1.0]]), cost_bps=10)
+    found = simulate(returns, np.array([1, 3]), np.array([[1.0, 0.0], [0.0, 1.0]]), rates=Rates(1e-3))
     assert found.turnover.tolist() == [1.0, 0.0, 2.0, 0.0, 0.0]
     np.testing.assert_allclose(found.cost, [0.001, 0, 0.002, 0, 0], atol=1e-18)
     np.testing.assert_allclose(found.net, -found.cost, atol=1e-18)
@@ -116,7 +117,7 @@ def test_impossible_inputs_are_refused(rebalances: list[int], targets: np.ndarra
 def test_a_cost_of_all_wealth_is_refused() -> None:
     """A trade that costs more than there is raises."""
     with pytest.raises(DataError, match="costs all wealth"):
-        simulate(np.zeros((1, 2)), np.array([0]), np.array([[10.0]]), cost_bps=1000)
+        simulate(np.zeros((1, 2)), np.array([0]), np.array([[10.0]]), rates=Rates(0.1))
 
 
 def test_decisions_may_be_daily_or_every_some_sessions() -> None:

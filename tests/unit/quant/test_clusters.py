@@ -14,7 +14,7 @@ from scipy.spatial.distance import squareform
 
 from quantflow.config.sections import ClustersConfig
 from quantflow.quant.clusters import cluster, cut_tree
-from quantflow.quant.correlations import (
+from quantflow.quant.grouping.correlations import (
     UNCORRELATED,
     clusterable,
     correlations,
@@ -159,7 +159,7 @@ def test_chunks_change_nothing(prepare, shrinkage: float | None, monkeypatch: py
         kept = 1 - (shrinkage_intensity(rho, common) if shrinkage is None else shrinkage)
         expected += np.sqrt((1 - kept * rho) / 2) / 2
     np.fill_diagonal(expected, 0.0)
-    monkeypatch.setattr("quantflow.quant.correlations._CHUNK", 4)
+    monkeypatch.setattr("quantflow.quant.grouping.correlations._CHUNK", 4)
     np.testing.assert_allclose(distances(returns, (60, 150), 20, shrinkage), expected, atol=1e-12)
 
 
@@ -168,7 +168,7 @@ def test_distances_are_symmetric_on_other_cpus(kernel: str) -> None:
     """The two halves of a product differ in their last bits there; Ward's chain would run in circles of ties."""
     code = """
 import numpy as np
-from quantflow.quant.correlations import distances
+from quantflow.quant.grouping.correlations import distances
 for seed in range(5):
     rng = np.random.default_rng(seed)
     for symbols, sessions in ((127, 61), (61, 127), (33, 61)):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from quantflow.quant.backtest import carried_returns, simulate
+from quantflow.quant.costs import Costs, Rates
 from quantflow.quant.held import Stretch, carry
 
 NAMES = ("A", "B", "C")
@@ -23,7 +24,7 @@ def carried(
 ) -> Stretch:
     """Carry a portfolio over the last sessions of some closes."""
     returns, able = carried_returns(close)[:, -sessions:], np.isfinite(close[:, -sessions - 1 :])
-    return carry(held, trades, NAMES, returns, able, bps)
+    return carry(held, trades, NAMES, returns, able, Costs(bps))
 
 
 def test_night_by_night_is_what_a_backtest_gives_at_once() -> None:
@@ -31,7 +32,7 @@ def test_night_by_night_is_what_a_backtest_gives_at_once() -> None:
     close = closes(60)
     plan = {25: {"A": 0.5, "B": 0.5}, 33: {"B": 0.2, "C": 0.7}, 41: {"A": -0.3, "C": 0.6}}
     targets = np.array([[each.get(name, 0.0) for name in NAMES] for each in plan.values()])
-    whole = simulate(carried_returns(close), np.array(list(plan)), targets, 12.0, np.isfinite(close))
+    whole = simulate(carried_returns(close), np.array(list(plan)), targets, Rates(12e-4), np.isfinite(close))
     held: dict[str, float] = {}
     nets, turnovers = [], []
     for session in range(25, 60):
@@ -61,13 +62,15 @@ def test_several_sessions_at_once_are_what_they_are_one_by_one() -> None:
 
 def test_a_name_that_the_prices_do_not_have_keeps_its_last_price() -> None:
     """It earns nothing and cannot be sold; the rest trades around it."""
-    found = carry({"A": 0.5, "GONE": 0.5}, {1: {"A": 1.0}}, ("A",), np.array([[0.1]]), np.ones((1, 2), dtype=bool), 0.0)
+    found = carry(
+        {"A": 0.5, "GONE": 0.5}, {1: {"A": 1.0}}, ("A",), np.array([[0.1]]), np.ones((1, 2), dtype=bool), Costs()
+    )
     assert found.earned.gross[1] == pytest.approx(0.05)
     assert found.held == pytest.approx({"GONE": 0.5 / 1.05, "A": 1 - 0.5 / 1.05})
 
 
 def test_a_first_trade_at_the_close_itself_costs_there() -> None:
     """With no session in between, only what is traded counts."""
-    found = carry({}, {0: {"A": 1.0}}, ("A",), np.ones((1, 0)), np.ones((1, 1), dtype=bool), 10.0)
+    found = carry({}, {0: {"A": 1.0}}, ("A",), np.ones((1, 0)), np.ones((1, 1), dtype=bool), Costs(10.0))
     assert found.earned.net.tolist() == [pytest.approx(-0.001)]
     assert found.held == {"A": 1.0}

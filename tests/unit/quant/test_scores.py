@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import rankdata
 
 from quantflow.config.sections import ScoresConfig
-from quantflow.quant.scores import FLOOR, MAPS, alpha_scores, complete_rows, log_mps
+from quantflow.quant.scores import FLOOR, MAPS, alpha_scores, completed, log_mps, scorable
 
 RNG = np.random.default_rng(5)
 
@@ -68,17 +68,17 @@ def test_log_mps_by_hand() -> None:
     np.testing.assert_allclose(alpha_scores(parts, weights), alpha, rtol=1e-14)
 
 
-def test_complete_rows_tell_absent_features_from_incomplete_symbols() -> None:
+def test_scorable_tell_absent_features_from_incomplete_symbols() -> None:
     """A feature that nobody has is dropped; a symbol that lacks another one is not scored."""
     nan = np.nan
-    features, symbols = complete_rows(np.array([[1.0, nan, 2.0], [nan, nan, 3.0], [4.0, nan, np.inf], [5.0, nan, 6.0]]))
+    features, symbols = scorable(np.array([[1.0, nan, 2.0], [nan, nan, 3.0], [4.0, nan, np.inf], [5.0, nan, 6.0]]))
     assert features.tolist() == [True, False, True]
     assert symbols.tolist() == [True, False, False, True]
 
 
 def test_nothing_defined_scores_nobody() -> None:
     """Without any feature there is nobody to score, rather than everybody at 1."""
-    assert not complete_rows(np.full((3, 2), np.nan))[1].any()
+    assert not scorable(np.full((3, 2), np.nan))[1].any()
 
 
 def test_short_reads_directional_features_the_other_way_and_risk_the_same() -> None:
@@ -111,3 +111,14 @@ def test_spelling_order_does_not_matter() -> None:
     one = ScoresConfig(weights={"trend": 1.0, "momentum": 2.0}, directions=("SHORT", "LONG"))
     other = ScoresConfig(weights={"momentum": 2.0, "trend": 1.0}, directions=("LONG", "SHORT"))
     assert one.model_dump_json() == other.model_dump_json()
+
+
+def test_what_is_missing_may_count_as_the_median() -> None:
+    """As many as are allowed, never all; what is not missing keeps its bits."""
+    nan = np.nan
+    values = np.array([[1.0, 5.0], [nan, 7.0], [3.0, np.inf], [nan, nan], [8.0, 6.0]])
+    assert [int(scorable(values, most)[1].sum()) for most in (0, 1, 2, None)] == [2, 4, 4, 4]
+    filled = completed(values[scorable(values, 1)[1]])
+    assert filled.tolist() == [[1.0, 5.0], [3.0, 7.0], [3.0, 6.0], [8.0, 6.0]]
+    whole = values[[0, 4]]
+    assert completed(whole) is whole

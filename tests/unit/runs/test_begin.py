@@ -13,6 +13,7 @@ from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import ConfigError, LockedError
 from quantflow.ops.garbage import find_garbage, remove
 from quantflow.runs import begin
+from quantflow.runs.as_of import AsOf
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
 from quantflow.runs.done import AlreadyDone
 from quantflow.runs.header import Header
@@ -45,7 +46,7 @@ def test_a_run_is_owned_from_its_first_file_to_the_end_of_the_block(
         create(record, header)
 
     monkeypatch.setattr(RunRecord, "create", watched)
-    with begun(profile(name, tmp_path), tmp_path, AS_OF, "one") as record:
+    with begun(profile(name, tmp_path), tmp_path, AsOf(AS_OF), "one") as record:
         assert set(locked.values()) == {True}
         assert "one" in locked
         assert swept(tmp_path) == ()
@@ -82,14 +83,14 @@ def test_a_run_that_is_owned_is_not_begun_or_continued(tmp_path: Path) -> None:
     demo = load_profile("demo", workspace=tmp_path)
 
     def again() -> None:
-        with begun(demo, tmp_path, AS_OF, "one"):
+        with begun(demo, tmp_path, AsOf(AS_OF), "one"):
             pass
 
     def further() -> None:
         with taken_up(RunRecord(tmp_path, "one")):
             pass
 
-    with begun(demo, tmp_path, AS_OF, "one") as record, ThreadPoolExecutor(1) as other:
+    with begun(demo, tmp_path, AsOf(AS_OF), "one") as record, ThreadPoolExecutor(1) as other:
         assert isinstance(other.submit(again).exception(), LockedError)
         assert isinstance(other.submit(further).exception(), LockedError)
         assert record.exists
@@ -104,7 +105,7 @@ def test_a_refused_run_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.Monk
         raise ConfigError("no")
 
     monkeypatch.setattr("quantflow.runs.create.pipeline_of", refuse)
-    with pytest.raises(ConfigError), begun(load_profile("demo", workspace=tmp_path), tmp_path, AS_OF):
+    with pytest.raises(ConfigError), begun(load_profile("demo", workspace=tmp_path), tmp_path, AsOf(AS_OF)):
         pass
     assert list((tmp_path / "runs").iterdir()) == []
 
@@ -114,7 +115,7 @@ def test_two_runs_never_get_the_same_generated_name(tmp_path: Path, monkeypatch:
     drawn = iter(["one", "one", "two"])
     monkeypatch.setattr(begin, "default_run_id", lambda profile, as_of: next(drawn))
     demo = load_profile("demo", workspace=tmp_path)
-    with begun(demo, tmp_path, AS_OF) as first, begun(demo, tmp_path, AS_OF) as second:
+    with begun(demo, tmp_path, AsOf(AS_OF)) as first, begun(demo, tmp_path, AsOf(AS_OF)) as second:
         assert (first.id, second.id) == ("one", "two")
 
 
@@ -124,13 +125,13 @@ def test_a_run_that_is_done_stays_until_it_is_published(tmp_path: Path, monkeypa
     monkeypatch.setattr(begin, "find_done", lambda profile, workspace, as_of, by_hand: run if as_of == AS_OF else None)
     demo = load_profile("demo", workspace=tmp_path)
     with ThreadPoolExecutor(1) as other:
-        with begun_unless_done(demo, tmp_path, AS_OF) as found:
+        with begun_unless_done(demo, tmp_path, AsOf(AS_OF)) as found:
             gone = other.submit(swept, tmp_path)
             assert found == AlreadyDone(run)
             with pytest.raises(TimeoutError):
                 gone.result(timeout=0.2)
             assert run.exists
         assert gone.result(timeout=10) == (run.id,)
-    with begun_unless_done(demo, tmp_path, date(2022, 1, 3) + timedelta(1)) as found:
+    with begun_unless_done(demo, tmp_path, AsOf(date(2022, 1, 3) + timedelta(1))) as found:
         assert isinstance(found, RunRecord)
         assert swept(tmp_path) == ()

@@ -34,16 +34,23 @@ def test_a_changed_sleeve_is_another_portfolio(name: str, tmp_path: Path) -> Non
     assert not same_sleeves(record, load_meta(name, workspace=tmp_path))
 
 
-def test_another_file_of_members_is_other_source_data(tmp_path: Path) -> None:
-    """A night is not done when the members have changed since, whatever the provider is."""
+@pytest.mark.parametrize(
+    ("section", "key", "rows"),
+    [
+        ("universe", "members", ("symbol,from,to\nKO,2010-01-04,\n", "symbol,from,to\nKO,2010-01-04,2020-01-02\n")),
+        ("validation", "costs", ("symbol,cost_bps\nKO,2\n", "symbol,cost_bps\nKO,2.5\n")),
+    ],
+)
+def test_another_file_is_other_source_data(section: str, key: str, rows: tuple[str, str], tmp_path: Path) -> None:
+    """A night is not done when members or costs have changed since, whatever the provider is."""
     (tmp_path / "quantflow.toml").write_text(
-        '[profiles.a]\nextends = "demo"\n[profiles.a.universe]\nmembers = "m.csv"\n'
+        f'[profiles.a]\nextends = "demo"\n[profiles.a.{section}]\n{key} = "m.csv"\n'
     )
     profile = load_profile("a", workspace=tmp_path)
     assert source_of(load_profile("demo", workspace=tmp_path)) is None
     assert source_of(profile) != source_of(profile), "a file that is not there is never the same"
-    (tmp_path / "m.csv").write_text("symbol,from,to\nKO,2010-01-04,\n")
+    (tmp_path / "m.csv").write_text(rows[0])
     before = source_of(profile)
     assert before == source_of(profile)
-    (tmp_path / "m.csv").write_text("symbol,from,to\nKO,2010-01-04,2020-01-02\n")
+    (tmp_path / "m.csv").write_text(rows[1])
     assert source_of(profile) != before

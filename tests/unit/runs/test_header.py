@@ -14,7 +14,19 @@ from recorded import created
 
 KEYS = (
     *("as_of", "cpu", "created", "decision", "flow_runs", "kind", "parent", "position", "profile", "run_id"),
-    *("schema_version", "scope", "sequence", "settings", "source", "sources", "stages", "store", "token", "trials"),
+    *(
+        "schema_version",
+        "scope",
+        "sequence",
+        "settings",
+        "source",
+        "stale",
+        "sources",
+        "stages",
+        "store",
+        "token",
+        "trials",
+    ),
     "versions",
 )
 

@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from quantflow.config.profile import Profile
 from quantflow.config.sections import AllocationConfig
 from quantflow.data.panel import Panel
 from quantflow.errors import InfeasibleError
+from quantflow.pipeline.arrange import pipeline_of
 from quantflow.stages.allocation import AllocationStage, AllocationStageConfig
 
 SYMBOLS = ("A", "B", "C", "D", "E", "F")
@@ -171,3 +173,56 @@ def test_a_minimum_above_the_default_limit_wins() -> None:
     """A limit that was set is not contradicted by one that was not."""
     assert AllocationConfig(min_weight=0.6).largest(1) == 1.0
     assert AllocationConfig(min_weight=0.3).largest(9) == 0.3
+
+
+def test_what_is_held_is_weighed_by_direction_and_budget() -> None:
+    """At a prohibitive cost the weights are those held, short or long; a name held the other way round is no start."""
+    table, day = atoms(shorts=("B", "E")), "monthly"
+    held = {"A": 0.3, "B": -0.25, "C": 0.25, "D": 0.2, "E": -0.3, "F": 0.2}
+    settings = {"allocation": {"method": "min_variance", "budget": 1.5, "max_weight": "off", "turnover_cost": 1000.0}}
+    stage = AllocationStage().under(settings)
+    assert stage.needs == ("prices", "atoms", "incumbent")
+    config = stage.configured({**settings, "rebalance": {"every": day}, "calendar": {}})
+
+    def weights(**changed: float) -> dict[str, float]:
+        now = pd.DataFrame({"weight": {**held, **changed}})
+        out = stage.run({"prices": panel(), "atoms": table, "incumbent": now}, config)
+        return dict(out["weights"]["weight"])
+
+    assert weights() == pytest.approx(held, abs=1e-6)
+    assert weights(B=0.25)["B"] <= 0.0
+
+
+def test_the_cost_is_spread_over_the_sessions_until_the_next_decision() -> None:
+    """The same cost weighs less where the portfolio is left alone for longer."""
+    settings = {"allocation": {"method": "min_variance", "max_weight": "off", "turnover_cost": 2.0}}
+    stage, now = AllocationStage().under(settings), pd.DataFrame({"weight": dict.fromkeys(SYMBOLS, 1 / 6)})
+    traded = []
+    for every in ("daily", "weekly", "monthly", "quarterly", 2000):
+        config = stage.configured({**settings, "rebalance": {"every": every}, "calendar": {}})
+        out = stage.run({"prices": panel(), "atoms": atoms(), "incumbent": now}, config)["weights"]["weight"]
+        traded.append(float((out.reindex(SYMBOLS, fill_value=0.0) - 1 / 6).abs().sum()))
+    assert traded == sorted(traded)
+    assert traded[0] < traded[2] < traded[-1]
+
+
+def test_a_profile_without_the_cost_does_not_depend_on_what_is_held() -> None:
+    """The stage is the one of always, and no stage of the pipeline makes or needs an incumbent."""
+    plain, weighing = (
+        Profile(name="x", allocation={"method": "min_variance", "turnover_cost": cost}).settings()
+        for cost in (0.0, 5.0)
+    )
+    assert not any("incumbent" in (*stage.needs, *stage.makes) for stage in pipeline_of(plain))
+    (maker,) = [stage for stage in pipeline_of(weighing) if "incumbent" in stage.makes]
+    assert maker.id == "incumbent"
+    assert [stage.id for stage in pipeline_of(weighing) if "incumbent" in stage.needs] == ["allocation"]
+
+
+@pytest.mark.parametrize("method", ["equal_weight", "inverse_volatility", "risk_parity", "hrp"])
+def test_methods_that_cannot_weigh_turnover_refuse_its_cost(method: str) -> None:
+    """In words, naming those that can; nothing is ignored in silence."""
+    with pytest.raises(
+        ValidationError, match=f"the objective of {method} cannot weigh turnover_cost; those of min_var"
+    ):
+        AllocationConfig(method=method, turnover_cost=5.0)
+    assert AllocationConfig(method=method).turnover_cost == 0.0

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from quantflow.config.features import FEATURES
-from quantflow.config.sections import ScoresConfig
+from quantflow.config.sections import HealthConfig, ScoresConfig
 from quantflow.data.artifacts import encode
 from quantflow.errors import ConfigError, DataError, StageError
 from quantflow.stages.inference import InferenceStage, InferenceStageConfig
@@ -52,9 +52,10 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "my_scorers", raising=False)
 
 
-def score(features: pd.DataFrame, **options: Any) -> pd.DataFrame:
+def score(features: pd.DataFrame, most: int | None = 0, **options: Any) -> pd.DataFrame:
     """Return the scores that the stage gives."""
-    config = InferenceStageConfig(scores=ScoresConfig.model_validate(options))
+    health = HealthConfig(max_undefined=most)
+    config = InferenceStageConfig(scores=ScoresConfig.model_validate(options), policy=health)
     return STAGE.run({"features": features}, config)["scores"]
 
 
@@ -175,3 +176,15 @@ def test_inputs_stay_and_bytes_repeat(features: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(features, before)
     features.index = features.index.astype(object)
     assert encode(score(features))[0] == first
+
+
+def test_how_many_features_may_be_missing_is_the_profiles_choice(features: pd.DataFrame) -> None:
+    """By default a symbol that lacks one is not scored; where some may be missing, each counts as the median."""
+    features.loc["S03", "momentum"] = np.nan
+    features.loc["S07", ["momentum", "trend"]] = np.nan
+    scored = {most: set(score(features, most).index) for most in (0, 1, 2, None)}
+    everyone = set(features.index)
+    assert scored == {0: everyone - {"S03", "S07"}, 1: everyone - {"S07"}, 2: everyone, None: everyone}
+    filled = features.copy()
+    filled.loc["S03", "momentum"] = features["momentum"].drop("S07").median()
+    pd.testing.assert_frame_equal(score(features, 1), score(filled.drop("S07")))

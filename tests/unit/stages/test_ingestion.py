@@ -65,7 +65,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def run(as_of: str = AS_OF, **sections: Any) -> dict[str, Any]:
     """Run the stage."""
-    given = {"data": {}, "universe": {}, "calendar": {}, "as_of": as_of, **sections}
+    given = {"data": {}, "universe": {}, "calendar": {}, "validation": {}, "as_of": as_of, **sections}
     return dict(STAGE.run({}, STAGE.configured(given)))  # type: ignore[arg-type]
 
 
@@ -284,3 +284,16 @@ def test_too_many_of_them_end_the_run_before_bars_are_fetched(table: Any, monkey
     with pytest.raises(DataError, match=r"5 of 5 symbols fail .*\\u001b\[0m \(printable:") as raised:
         table_run()
     assert "\x1b" not in raised.value.message
+
+
+def test_names_without_costs_of_their_own_are_counted_and_slips_reported(tmp_path: Any) -> None:
+    """The note says how many names the file of costs has; a symbol that is nearly one of the universe is a warning."""
+    (tmp_path / "costs.csv").write_text("symbol,cost_bps,borrow_bps\nAAPL,2,\nMSFT,,40\nAMDD,3,\nWIDGET,1,\n")
+    universe, given = {"symbols": ["AAPL", "MSFT", "AMD"]}, {"costs": str(tmp_path / "costs.csv"), "min_history": 60}
+    out = run(data={"start": "2012-01-03"}, universe=universe, validation=given)
+    assert STAGE.summary({}, out).note == "costs of 2 of 3 names in validation.costs"
+    assert out["quality"][["symbol", "check", "outcome"]].to_numpy().tolist() == [["AMDD", "costs", "warn"]]
+    assert "did you mean 'AMD'?" in out["quality"]["reason"].iloc[0]
+    plain = run(data={"start": "2012-01-03"}, universe=universe)
+    assert encode(plain["prices"])[0] == encode(out["prices"])[0]
+    assert list(plain["roster"].columns) == list(out["roster"].columns[:-3])

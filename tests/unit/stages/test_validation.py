@@ -221,11 +221,47 @@ def test_the_benchmark_is_the_pool_held_equally(market: dict[str, Any], outputs:
         {"validation": {"min_history": 500}},
         {"validation": {"commission_bps": 30.0}},
         {"validation": {"slippage_bps": 30.0}},
+        {"validation": {"borrow_bps": 300.0}, "scores": {"directions": ["LONG", "SHORT"]}},
+        {"validation": {"cash_rate": 0.03}, "allocation": {"budget": 0.5}},
     ],
 )
 def test_every_option_has_an_effect(market: dict[str, Any], outputs: dict[str, Any], change: dict[str, Any]) -> None:
     """Each option of the two sections changes the returns."""
     assert not validate(market, **change)["oos_returns"].equals(outputs["oos_returns"])
+
+
+def test_fees_and_interest_are_after_costs(market: dict[str, Any]) -> None:
+    """Borrowing lowers net alone, cash raises gross too, by the short and by the idle weight; benchmarks likewise."""
+    short = {"scores": {"directions": ["SHORT"]}, "allocation": {"max_weight": "off"}}
+    free, fee, paid = (
+        validate(market, **short, validation=costs) for costs in ({}, {"borrow_bps": 252.0}, {"cash_rate": 0.0252})
+    )
+    one, two, three = (each["oos_returns"].iloc[1] for each in (free, fee, paid))
+    assert one["gross"] == pytest.approx(two["gross"], abs=1e-15)
+    assert two["net"] - one["net"] == pytest.approx(-1e-4, rel=1e-9)
+    assert three["net"] - one["net"] == pytest.approx(2e-4, rel=1e-9)  # wealth and the proceeds of the shorts
+    assert two["equal_weight"] == one["equal_weight"] == three["equal_weight"]
+    assert fee["metrics"]["costs"]["cagr_drag"] > free["metrics"]["costs"]["cagr_drag"]
+    assert fee["metrics"]["costs"]["borrow_bps"] == 252.0
+
+
+def test_names_pay_their_own_costs(market: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """A dear name costs what its line says, in the benchmark too; how many names have a line is in the metrics."""
+    dear = market["prices"].symbols[0]
+    costs = pd.DataFrame(dict.fromkeys(("spread_bps", "borrow_bps"), np.nan), index=market["instruments"].index)
+    costs["cost_bps"] = np.where(costs.index == dear, 500.0, np.nan)
+    priced = known(market["prices"], market["instruments"].join(costs))
+    found = validate(priced)
+    weights = outputs["oos_weights"]
+    first = weights[weights["date"] == weights["date"].iloc[0]].set_index("symbol")["weight"].get(dear, 0.0)
+    extra = found["oos_returns"]["cost"].iloc[0] - outputs["oos_returns"]["cost"].iloc[0]
+    assert extra == pytest.approx(first * 494e-4, abs=1e-15)
+    alive = len(market["prices"].symbols) - 1
+    behind = outputs["oos_returns"]["equal_weight"].iloc[0] - found["oos_returns"]["equal_weight"].iloc[0]
+    assert behind == pytest.approx(494e-4 / alive, rel=1e-6)
+    assert found["metrics"]["costs"]["own_costs"] == 1
+    assert found["metrics"]["costs"]["default_costs"] == 19
+    assert "own_costs" not in outputs["metrics"]["costs"]
 
 
 def test_infeasible_dates_hold_what_there_is(market: dict[str, Any]) -> None:

@@ -46,15 +46,15 @@ def open_provider(config: DataConfig) -> Provider:
     return _opened(config, loaded(points[config.provider], "Provider"))
 
 
-def fingerprint(config: DataConfig, members: str | None = None) -> str | None:
+def fingerprint(config: DataConfig, *files: str | None) -> str | None:
     """Return a hash of what tells cheaply that local source files have changed: names, sizes and times of change.
 
-    None for a source without files and *members* (``universe.members``), whose past sessions are taken to stay as they
-    are. Files that cannot be looked at
-    so cheaply, at a URL or missing, give a text that equals no other.
+    None for a source without files, whose past sessions are taken to stay as they are, when none of *files* is given:
+    what ingestion reads besides (``universe.members`` and the like). Files that cannot be looked at so cheaply, at a
+    URL or missing, give a text that equals no other.
     """
     options = config.options
-    paths = (options.path, options.instruments, members) if isinstance(options, FilesOptions) else (members,)
+    paths = (*((options.path, options.instruments) if isinstance(options, FilesOptions) else ()), *files)
     found = [local_marks(path) for path in paths if path]
     if not any(paths):
         return None

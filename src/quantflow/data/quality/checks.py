@@ -34,6 +34,7 @@ _ABOUT: dict[str, str] = {
     "spike": "largest jump that reverted, in MAD",
     "jump": "last jump that stays near a split's ratio, in MAD",
     "members": "members without any price",
+    "costs": "names in validation.costs that look like one of the universe",
     "budget": "fraction of the symbols set aside",
 }
 
@@ -97,6 +98,7 @@ def _rules(config: DataConfig) -> list[tuple[str, OnJump, float]]:
         ("spike", config.on_spike, config.spike_mad),
         ("jump", config.on_jump, config.jump_mad),
         ("members", "warn", 0),
+        ("costs", "warn", 0),
     ]
 
 

@@ -10,6 +10,7 @@ from quantflow.config.data import DataConfig
 from quantflow.data.panel import FloatArray, Panel
 from quantflow.data.providers.base import LAST_MOVE
 from quantflow.data.quality.contracts import ended_at
+from quantflow.data.quality.costs import own_costs
 from quantflow.data.quality.usable import BoolArray
 from quantflow.data.quotes import Quotes
 from quantflow.quant.backtest import carried_returns
@@ -39,12 +40,13 @@ def quotes(prices: Panel, past: Panel, roster: pd.DataFrame, config: DataConfig)
     Args:
         prices: The symbols that may be used at the last session.
         past: The others.
-        roster: Where ``delisting_return`` has a number, it is the last move of a symbol that has ended.
+        roster: Where ``delisting_return`` has a number, it is the last move of a symbol that has ended; where it has
+            costs, they are the symbol's own.
         config: When a symbol counts as ended.
     """
     history = whole(prices, past)
     returns = with_last_moves(carried_returns(history.close), history, roster, config)
-    return Quotes(history.symbols, history.sessions, returns, tradable(history, config))
+    return Quotes(history.symbols, history.sessions, returns, tradable(history, config), own_costs(roster))
 
 
 def with_last_moves(returns: FloatArray, history: Panel, roster: pd.DataFrame, config: DataConfig) -> FloatArray:

@@ -31,10 +31,12 @@ COVARIANCES: Mapping[str, Callable[[Any], Any]] = {
     "oas": lambda moments: _of_correlations(moments.OAS()),
     "exponential": lambda moments: moments.EWCovariance(half_life=HALF_LIFE),
     "denoised": lambda moments: moments.DenoiseCovariance(),
+    "factor": lambda moments: _of_factors(),
 }
 """Given ``skfolio.moments``: the sample's; with correlations shrunk toward 0 as far as Ledoit and Wolf (2004), or the
 oracle approximation of Chen et al. (2010), say, and the sample's variances; exponentially weighted around 0; with the
-eigenvalues that noise explains averaged, López de Prado (2020)."""
+eigenvalues that noise explains averaged, López de Prado (2020); of the factors that stand out of noise, the rest being
+each name's own."""
 
 MEANS: Mapping[str, Callable[[Any, Any], Any]] = {
     "empirical": lambda moments, covariance: moments.EmpiricalMu(),
@@ -49,6 +51,12 @@ def _of_correlations(estimator: Any) -> Any:
     from quantflow.quant.moments.shrinkage import ShrunkCorrelations
 
     return ShrunkCorrelations(estimator)
+
+
+def _of_factors() -> Any:
+    from quantflow.quant.moments.factors import FactorCovariance
+
+    return FactorCovariance()
 
 
 def prior(chosen: Estimators) -> Any:

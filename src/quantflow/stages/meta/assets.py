@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantflow.config.data import DataConfig
+from quantflow.data.quality.costs import costs_frame, own_costs
 from quantflow.data.quality.history import quotes
 from quantflow.data.quotes import Quotes, joined
 from quantflow.data.store import ArtifactRef, ArtifactStore
@@ -17,6 +18,8 @@ from quantflow.types import Record
 if TYPE_CHECKING:
     import pandas as pd
 
+ASSETS = ("asset_returns", "asset_tradable", "asset_costs")
+"""The artifacts of what can be traded."""
 TRADE_COLUMNS = ("sleeve", "date", "symbol", "weight")
 
 
@@ -59,18 +62,23 @@ def held_quotes(store: ArtifactStore, sleeves: Sequence[Record], traded: Mapping
 
 
 def _source(sleeve: Record) -> tuple[str, ...]:
-    return ("asset_returns", "asset_tradable") if sleeve["data"] is None else ("prices", "past", "roster")
+    return ASSETS if sleeve["data"] is None else ("prices", "past", "roster")
 
 
 def _quotes(store: ArtifactStore, sleeve: Record) -> Quotes:
     made = {name: store.get(ArtifactRef(**sleeve["outputs"][name])) for name in _source(sleeve)}
     if sleeve["data"] is None:
-        return from_frames(made["asset_returns"], made["asset_tradable"])
+        return from_frames(made)
     return quotes(made["prices"], made["past"], made["roster"], DataConfig(**sleeve["data"]))
 
 
 def frames(found: Quotes) -> dict[str, Any]:
-    """Return quotes as the artifacts ``asset_returns`` and ``asset_tradable``: index ``date``, a column per asset."""
+    """Return quotes as artifacts.
+
+    Returns:
+        ``asset_returns`` and ``asset_tradable``: index ``date``, a column per asset; ``asset_costs``: ``symbol`` and
+        its own costs, NaN where it costs what any does, a row for each asset that has one.
+    """
     import pandas as pd
 
     index = pd.DatetimeIndex(found.sessions, name="date")
@@ -78,11 +86,19 @@ def frames(found: Quotes) -> dict[str, Any]:
     return {
         "asset_returns": pd.DataFrame(found.returns.T, index, columns),
         "asset_tradable": pd.DataFrame(found.tradable.T, index, columns),
+        "asset_costs": costs_frame({name: found.own[name] for name in found.names if name in found.own}),
     }
 
 
-def from_frames(returns: pd.DataFrame, tradable: pd.DataFrame) -> Quotes:
-    """Return the quotes that ``frames`` wrote."""
+def from_frames(made: Mapping[str, Any]) -> Quotes:
+    """Return the quotes that ``frames`` wrote, by the names of the artifacts."""
+    returns, tradable = made["asset_returns"], made["asset_tradable"]
     sessions = returns.index.to_numpy().astype("datetime64[D]")
     names = tuple(map(str, returns.columns))
-    return Quotes(names, sessions, np.ascontiguousarray(returns.to_numpy().T), tradable.to_numpy(dtype=bool).T)
+    return Quotes(
+        names,
+        sessions,
+        np.ascontiguousarray(returns.to_numpy().T),
+        tradable.to_numpy(dtype=bool).T,
+        own_costs(made["asset_costs"]),
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import DataError, IntegrityError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, SelectionContext, StageConfig, Summary
-from quantflow.stages.meta.assets import frames, held_quotes, trades
+from quantflow.stages.meta.assets import ASSETS, frames, held_quotes, trades
 from quantflow.types import Record
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class GatherStage(BasePipelineStage[StageConfig]):
     id = "meta.gather"
     kind = Kind.CONTROL
     needs = ("run",)
-    makes = ("sleeve_streams", "sleeve_books", "sleeves", "sleeve_trades", "asset_returns", "asset_tradable")
+    makes = ("sleeve_streams", "sleeve_books", "sleeves", "sleeve_trades", *ASSETS)
     Config = StageConfig
 
     def execute(self, context: SelectionContext) -> SelectionContext:
@@ -63,8 +63,8 @@ class GatherStage(BasePipelineStage[StageConfig]):
         """Return the tables of all sleeves, and what can be traded of the assets that they trade.
 
         ``sleeve_streams``: ``sleeve``, ``date``, ``net``, ``equal_weight``. ``sleeve_trades``: ``sleeve``, ``date``,
-        ``symbol``, ``weight``, all targets of the walk-forwards. ``asset_returns`` and ``asset_tradable``: index
-        ``date``, a column per asset. ``sleeve_books``: what each holds now. ``sleeves``: a record of each.
+        ``symbol``, ``weight``, all targets of the walk-forwards. ``asset_returns``, ``asset_tradable`` and
+        ``asset_costs``: see ``assets.frames``. ``sleeve_books``: what each holds now. ``sleeves``: a record of each.
 
         Args:
             inputs: ``sleeves``: per sleeve its link (id, run_id, profile, kind, config_hash, pinned), what its

@@ -15,9 +15,9 @@ from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, S
 from quantflow.quant.backtest import Backtest, FloatArray, IntArray, simulate
 from quantflow.quant.metrics import summarise
 from quantflow.quant.sleeves import Trades, look_through
-from quantflow.stages.meta.assets import from_frames
+from quantflow.stages.meta.assets import ASSETS, from_frames
 from quantflow.stages.meta.optimisation import OptimisationStageConfig, divide, limits
-from quantflow.stages.walk_forward import Decide, Decision, Market, Rules, proof, schedule, summarised, walk
+from quantflow.stages.walk_forward import Decide, Market, Portfolio, Rules, proof, schedule, summarised, walk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ class Sleeves(Market):
     def beside(self, scheduled: IntArray, rules: Rules) -> dict[str, Backtest]:
         """Return what equal parts earn: of the universes of the sleeves, and of the sleeves."""
         at = scheduled + rules.rebalance.lag
-        pools = simulate(self.pools, at, self.equal, rules.cost_bps)
+        pools = simulate(self.pools, at, self.equal, rules.rates(self.quotes))
         return {"equal_weight": pools, "equal_sleeves": self.earned(scheduled, self.equal, rules, rules.rebalance.lag)}
 
     def earned(self, decided: IntArray, targets: FloatArray, rules: Rules, lag: int) -> Backtest:
@@ -57,7 +57,7 @@ class Sleeves(Market):
 
     def paid(self, traded: Trades, rules: Rules) -> Backtest:
         """Return what the assets earn, after the cost of trading them."""
-        return simulate(self.assets.returns, traded.at, traded.targets, rules.cost_bps, self.assets.tradable)
+        return simulate(self.assets.returns, traded.at, traded.targets, rules.rates(self.assets), self.assets.tradable)
 
     def through(self, decided: IntArray, targets: FloatArray, rules: Rules, lag: int) -> Trades:
         """Return what is traded of each asset."""
@@ -80,7 +80,7 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
 
     id = "meta.validation"
     kind = Kind.COMPUTE
-    needs = ("streams", "benchmarks", "sleeve_trades", "asset_returns", "asset_tradable")
+    needs = ("streams", "benchmarks", "sleeve_trades", *ASSETS)
     makes = ("oos_returns", "oos_weights", "oos_capital", "metrics")
     Config = MetaValidationStageConfig
 
@@ -94,13 +94,14 @@ class MetaValidationStage(BasePipelineStage[MetaValidationStageConfig]):
             DataError: If the streams are too short for a single rebalance.
         """
         frame: pd.DataFrame = inputs["streams"]
-        rules, year = Rules(config.rebalance, config.validation), config.calendar.annualisation
+        year = config.calendar.annualisation
+        rules = Rules(config.rebalance, config.validation, year)
         market = _market(inputs, rules, config.budget)
         scheduled = schedule(market.quotes.sessions, rules, "sleeves' streams")
         made, _ = walk(market, scheduled, rules, _decider(market, config))
         lag = config.rebalance.lag
         traded = market.through(made.positions, made.targets, rules, lag)
-        outputs = proof(market, made, market.paid(traded, rules), rules, year)
+        outputs = proof(market, made, market.paid(traded, rules), rules)
         del outputs["metrics"]["equal_weight"][
             "turnover_annual"
         ]  # what the universes trade inside is paid, not counted
@@ -117,7 +118,7 @@ def _market(inputs: Inputs, rules: Rules, budget: float) -> Sleeves:
     frame: pd.DataFrame = inputs["streams"]
     sessions = frame.index.to_numpy().astype("datetime64[D]")
     names, shape = tuple(map(str, frame.columns)), frame.T.shape
-    assets = from_frames(inputs["asset_returns"], inputs["asset_tradable"]).on(sessions)
+    assets = from_frames(inputs).on(sessions)
     decided = len(schedule(sessions, rules, "sleeves' streams"))
     rows = dict(list(inputs["sleeve_trades"].groupby("sleeve")))
     return Sleeves(
@@ -162,9 +163,9 @@ def _decider(market: Market, config: MetaValidationStageConfig) -> Decide:
     """Return the function that divides capital at a session's close."""
     kept = limits(list(market.quotes.names), config)
 
-    def decide(position: int, held: FloatArray) -> Decision:
+    def decide(position: int, held: FloatArray) -> Portfolio:
         found = divide(market.quotes.returns.T[: position + 1], kept, config.allocation)
-        return Decision.of(found.weights, found.record)
+        return Portfolio.of(found.weights, found.record)
 
     return decide
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from quantflow.stages.report import changes, track
 from quantflow.stages.report.facts import (
-    SERIES,
     Inputs,
     allocation_line,
     certainty,
     column,
     deepest_fall,
     exposure,
+    figure_rows,
     largest_group,
     level,
     outcomes,
@@ -108,15 +108,14 @@ def _decided(inputs: Inputs) -> str:
 
 
 def figures(inputs: Inputs) -> Iterator[str]:
-    """Yield a small table: a heading, then the strategy and each benchmark; then how sure the ratio is."""
+    """Yield a small table: a heading, then the strategy, at all lags asked for, and each benchmark; then how sure."""
     metrics = inputs["metrics"]
     ours = metrics.get("strategy", {})
     head = f"{'Out of sample':15}{'Sharpe':<27}{'a year':>8}{'vol':>8}{'deepest':>10}"
     yield f"{head}  since {ours.get('start') or '?'}"
-    for name, label, _ in SERIES:
-        if block := metrics.get(name):
-            shares = f"{percent(block.get('cagr')):>8}{percent(block.get('volatility')):>8}"
-            yield f"  {label:13}{sharpe(block):<27}{shares}{loss(block.get('max_drawdown')):>10}"
+    for label, block in figure_rows(metrics):
+        shares = f"{percent(block.get('cagr')):>8}{percent(block.get('volatility')):>8}"
+        yield f"  {label:13}{sharpe(block):<27}{shares}{loss(block.get('max_drawdown')):>10}"
     yield from wrapped(certainty(inputs))[:2]
 
 

@@ -80,6 +80,18 @@ def series(inputs: Inputs) -> list[tuple[str, str, FloatArray]]:
     return [(name, label, column(returns, name)) for _, label, name in SERIES if name in returns.columns]
 
 
+def figure_rows(metrics: Record) -> list[tuple[str, Record]]:
+    """Return label and block of the strategy, of its decisions traded at other lags (``validation.lags``), and of each
+    benchmark that exists."""
+    lags = metrics.get("lags", {})
+    rows = [(label, metrics[name]) for name, label, _ in SERIES if metrics.get(name)]
+    if not lags or not rows:
+        return rows
+    own = (f"at lag {rows[0][1].get('lag', '?')}", rows[0][1])
+    others = [(f"at lag {lag}", block) for lag, block in sorted(lags.items(), key=lambda item: int(item[0]))]
+    return [own, *others, *rows[1:]]
+
+
 def verdict(inputs: Inputs) -> str:
     """Return how the strategy did after costs beside equal weight, and whether chance would give as much."""
     metrics = inputs["metrics"]
@@ -129,8 +141,15 @@ def beside(metrics: Record) -> str:
     return (
         f"Against {found['symbol']}: beta {fixed(found['beta'])}, alpha {percent(found['alpha'])} a year, "
         f"tracking error {percent(found['tracking_error'])}, information ratio {fixed(found['information_ratio'])}, "
-        f"capture {percent(found['up_capture'], 0)} up, {percent(found['down_capture'], 0)} down."
+        f"capture {percent(found['up_capture'], 0)} up, {percent(found['down_capture'], 0)} down. "
+        f"{found['symbol']} is bought at the first trade and held, after the cost of that{_from(found)}."
     )
+
+
+def _from(found: Record) -> str:
+    """Return where a benchmark's prices are from, when they are not the universe's."""
+    words = {"provider": "; it is not in the universe", "file": "; its prices are from a file"}
+    return words.get(str(found.get("source")), "")
 
 
 def _odds(returns: Any) -> str:

@@ -10,19 +10,19 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from quantflow.stages.report.facts import (
-    SERIES,
     Inputs,
     beside,
     certainty,
     column,
     deepest_fall,
     falls,
+    figure_rows,
     series,
     sessions,
     survivors,
     wealth,
 )
-from quantflow.stages.report.figures import fixed, loss, percent, sharpe
+from quantflow.stages.report.figures import count, fixed, loss, percent, sharpe
 from quantflow.stages.report.portfolio import tick
 from quantflow.stages.report.render import Cell, joined, nothing, part, section, table
 from quantflow.stages.report.scale import Axis, finite_range, linear_axis, log_axis
@@ -41,6 +41,10 @@ HINDSIGHT = {
 COSTS = {
     "commission_bps": "Commission (bps of traded value)",
     "slippage_bps": "Slippage (bps of traded value)",
+    "borrow_bps": "Borrow fee (bps of short value, per year)",
+    "cash_rate": "Interest on cash (per year)",
+    "own_costs": "Names with costs in validation.costs",
+    "default_costs": "Names without, at the rates above",
     "cagr_drag": "Annual cost drag",
     "wealth_lost": "Final wealth that costs took",
 }
@@ -53,12 +57,11 @@ def key_figures(inputs: Inputs) -> Markup:
     """Return the strategy and its benchmarks side by side, and how sure the strategy's Sharpe ratio is."""
     metrics = inputs["metrics"]
     rows = []
-    for name, label, _ in SERIES:
-        if block := metrics.get(name):
-            shares = [percent(block.get(key)) for key in ("cagr", "volatility")]
-            ratios = [sharpe(block), *(fixed(block.get(key)) for key in ("sortino", "calmar"))]
-            lost = [loss(block.get("max_drawdown")), loss(block.get("cvar_95"), 2)]
-            rows.append([label, ratios[0], *shares, lost[0], *ratios[1:], lost[1], percent(block.get("hit_rate"))])
+    for label, block in figure_rows(metrics):
+        shares = [percent(block.get(key)) for key in ("cagr", "volatility")]
+        ratios = [sharpe(block), *(fixed(block.get(key)) for key in ("sortino", "calmar"))]
+        lost = [loss(block.get("max_drawdown")), loss(block.get("cvar_95"), 2)]
+        rows.append([label, ratios[0], *shares, lost[0], *ratios[1:], lost[1], percent(block.get("hit_rate"))])
     head = ["", "Sharpe", "Return a year", "Volatility", "Deepest fall", "Sortino", "Calmar", "CVaR 95%", "Hit rate"]
     leads = [part("lead", text) for text in (f"{certainty(inputs)}.", beside(metrics)) if text]
     return joined([table("Key figures, out of sample", head, rows), *leads])
@@ -180,9 +183,15 @@ def costs(inputs: Inputs) -> Markup:
     lead = f"Traded, both sides, {rates}. Columns: traded by calendar year."
     facts = [
         [COSTS.get(name, name.replace("_", " ")), _fact(name, value)]
-        for name, value in sorted(metrics.get("costs", {}).items())
+        for name, value in sorted(metrics.get("costs", {}).items(), key=lambda fact: _place(fact[0]))
     ]
     return section("costs", title, chart, table("Costs", ["Cost", "Value"], facts) if facts else None, lead=lead)
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Return where a cost stands in the table: those of ``COSTS`` in their order, then the others."""
+    names = list(COSTS)
+    return names.index(name) if name in names else len(names), name
 
 
 def _by_year(years: npt.NDArray[np.int64], values: FloatArray) -> FloatArray:
@@ -199,4 +208,6 @@ def _pairs(labels: list[str], values: FloatArray) -> str:
 
 
 def _fact(name: str, value: Any) -> str:
+    if name in ("own_costs", "default_costs"):
+        return count(value)
     return fixed(value, 1) if name.endswith("_bps") else percent(value, 2)

@@ -11,6 +11,7 @@ import pytest
 from quantflow.data.quotes import Quotes
 from quantflow.errors import DataError, IntegrityError
 from quantflow.pipeline.stage import StageConfig
+from quantflow.quant.costs import Cost
 from quantflow.stages.meta.assets import from_frames
 from quantflow.stages.meta.gather import GatherStage
 
@@ -39,7 +40,9 @@ def sleeve(name: str, **changes: Any) -> dict[str, Any]:
 
 def gather(*sleeves: dict[str, Any], failed: tuple[dict[str, Any], ...] = ()) -> Any:
     days = np.array(["2022-01-03", "2022-01-04"], dtype="datetime64[D]")
-    quotes = Quotes(("X", "Y"), days, np.array([[0.0, 0.1], [0.0, 0.2]]), np.array([[True, True], [True, False]]))
+    quotes = Quotes(
+        ("X", "Y"), days, np.array([[0.0, 0.1], [0.0, 0.2]]), np.array([[True, True], [True, False]]), {"Y": Cost(3.0)}
+    )
     return GatherStage().run({"sleeves": list(sleeves), "failed": list(failed), "quotes": quotes}, StageConfig())
 
 
@@ -63,9 +66,10 @@ def test_a_move_into_cash_is_a_trade() -> None:
 def test_what_can_be_traded_is_kept_to_the_bit() -> None:
     """Returns and prices of the assets are read back from the artifacts as they were."""
     made = gather(sleeve("a"))
-    found = from_frames(made["asset_returns"], made["asset_tradable"])
+    found = from_frames(made)
     assert found.names == ("X", "Y")
     assert found.returns.tolist() == [[0.0, 0.1], [0.0, 0.2]]
+    assert found.own == {"Y": Cost(3.0)}
     assert found.tradable.tolist() == [[True, True], [True, False]]
 
 

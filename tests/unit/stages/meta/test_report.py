@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from quantflow.config.meta import MetaAllocation, MetaValidation
+from quantflow.data.quality.costs import costs_frame
 from quantflow.pipeline.stage import StageConfig
 from quantflow.stages.meta.flattening import FlatteningStage
 from quantflow.stages.meta.optimisation import OptimisationStage
@@ -36,6 +37,7 @@ def made(names: tuple[str, ...] = NAMES, **allocation: Any) -> dict[str, Any]:
         "sleeve_trades": pd.DataFrame({"sleeve": names, "date": dates[0], "symbol": names, "weight": 1.0}),
         "asset_returns": streams[sorted(names)],
         "asset_tradable": streams[sorted(names)].notna(),
+        "asset_costs": costs_frame({}),
     }
     rows = [
         (name, f"S{i}{j:02d}" if j else "BOTH", (-1.0 if i == 2 and j == 0 else 1.0) / 4, "Tech")

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from quantflow.data.quality.costs import costs_frame
 from quantflow.errors import DataError
+from quantflow.quant.costs import Costs
 from quantflow.quant.held import carry
 from quantflow.quant.metrics import summarise
 from quantflow.stages.meta.optimisation import OptimisationStage
@@ -50,6 +52,7 @@ def single(frame: pd.DataFrame) -> dict[str, Any]:
         "sleeve_trades": trades,
         "asset_returns": frame[sorted(NAMES)],
         "asset_tradable": frame[sorted(NAMES)].notna(),
+        "asset_costs": costs_frame({}),
     }
 
 
@@ -183,7 +186,7 @@ def test_the_portfolio_earns_what_a_book_of_its_assets_earns() -> None:
         dates.index(day): dict(zip(rows["symbol"], rows["weight"], strict=True))
         for day, rows in targets.groupby("date")
     }
-    book = carry({}, trades, ["one", "two"], assets[:, 1:], np.ones(assets.shape, dtype=bool), 10.0)
+    book = carry({}, trades, ["one", "two"], assets[:, 1:], np.ones(assets.shape, dtype=bool), Costs(4.0, 6.0))
     for name in ("net", "gross", "cost", "turnover"):
         np.testing.assert_allclose(getattr(book.earned, name), returns[name], atol=1e-13, rtol=0)
 

@@ -508,3 +508,18 @@ def test_a_benchmark_of_choice_stands_beside_equal_weight(inputs: dict[str, Any]
     assert ", capture 25% up, 25% down." in text
     assert page(chosen).count("tbenchmark") > page(inputs).count("tbenchmark")
     assert any(line.startswith("  benchmark    0.40") for line in brief(chosen))
+
+
+def test_other_lags_stand_beside_the_strategys_own(inputs: dict[str, Any]) -> None:
+    """Page and brief show each lag that is asked for, with its own figures; the verdict is of the strategy's lag."""
+    metrics = {**inputs["metrics"], "strategy": {**block(0.5), "lag": 1}}
+    metrics["lags"] = {"0": {**block(1.25), "lag": 0}, "10": {**block(0.25), "lag": 10}}
+    shown = {**inputs, "metrics": metrics}
+    labels = ["at lag 1", "at lag 0", "at lag 10", "equal weight"]
+    text = Reader(page(shown)).text[""].partition("Hit rate")[2]
+    places = [text.index(label) for label in labels]
+    assert places == sorted(places)
+    assert "1.25 (95%: 0.75 to 1.75)" in text
+    lines = [line for line in brief(shown) if line.startswith(("  at lag", "  equal"))]
+    assert [line[2:15].strip() for line in lines] == labels
+    assert not any("at lag" in line for line in brief(inputs))

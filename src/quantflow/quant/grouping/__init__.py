@@ -1,0 +1,1 @@
+"""From returns to groups: correlations as distances, and the tree of them."""
