@@ -300,8 +300,8 @@ def test_quality_table_has_its_columns_even_when_empty() -> None:
 def test_every_limit_of_the_section_is_tested_here() -> None:
     """A new key of the data section cannot arrive without a look at this file."""
     assert set(DataConfig.model_fields) == {
-        "provider", "start", "min_sessions", "max_stale", "max_tail", "max_age", "max_gap", "max_holes", "spike_mad", "jump_mad",
-        "on_age", "real_moves", "on_history", "on_stale", "on_tail", "on_gap", "on_spike", "on_jump", "on_restated",
-        "quarantine_budget",
+        "provider", "start", "min_sessions", "max_stale", "max_tail", "max_age", "max_gap", "max_holes", "spike_mad",
+        "jump_mad", "real_moves", "on_history", "on_stale", "on_tail", "on_age", "on_gap", "on_spike", "on_jump",
+        "on_restated", "quarantine_budget",
     }  # fmt: skip
     assert DataConfig(start=date(2000, 1, 1)).start is not None
