@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from quantflow.config.sections import Section
+from quantflow.data.horizon import history_ends
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import ConfigError, StageError
 from quantflow.types import Record, Settings
@@ -127,7 +128,7 @@ class BasePipelineStage(ABC, Generic[C]):
         """
         store = context.store()
         inputs = {name: context.load(name) for name in self.needs}
-        with one_blas_thread():
+        with until_as_of(context.settings), one_blas_thread():
             outputs = self.run(inputs, self.configured(context.settings))  # type: ignore[arg-type]
         if missing := set(self.makes) - set(outputs):
             raise StageError(f"Stage {self.id!r} did not make {sorted(missing)}, which it declares.")
@@ -185,6 +186,14 @@ class SelectionContext:
                 f"There is no artifact {name!r} in this context.", hint=f"There are: {sorted(self.artifacts)}."
             )
         return self.store().get(self.artifacts[name])
+
+
+@contextmanager
+def until_as_of(settings: Settings) -> Iterator[None]:
+    """Let no provider give a bar after ``as_of`` of *settings* inside; all that it has where there is none."""
+    last = settings.get("as_of")
+    with nullcontext() if last is None else history_ends(date.fromisoformat(str(last))):
+        yield
 
 
 @contextmanager

@@ -98,13 +98,13 @@ class _Throttled:
 
 def print_lookahead(found: Lookahead) -> None:
     """Print a line per probe, the differences, and their number."""
-    table = new_table("PROBE", ">SYMBOLS", ">WINNERS", "RESULT")
+    table = new_table("PROBE", ">SYMBOLS", ">WINNERS", ">HELD", "RESULT")
     for probe in found.probes:
         first = next((f"differs from {entry.stage} on" for entry in probe.differences), "")
         style, words = ("bold red", first) if first else ("green", "same to the bit")
-        won = "-" if probe.winners is None else str(probe.winners)
+        won, held = ("-" if number is None else str(number) for number in (probe.winners, probe.held))
         ended = f", ends with: {escape(probe.ended)}" if probe.ended else ""
-        table.add_row(probe.date, str(probe.symbols), won, f"[{style}]{words}[/]{ended}")
+        table.add_row(probe.date, str(probe.symbols), won, held, f"[{style}]{words}[/]{ended}")
     console = out()
     show(console, table)
     if found.differences:

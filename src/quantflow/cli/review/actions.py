@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,12 +10,13 @@ from pathlib import Path
 import typer
 
 from quantflow.config.load import find_workspace, load_meta, load_profile, meta_names, profile_names
-from quantflow.config.profile import Profile
+from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.review.bridge import bridge_of
 from quantflow.review.checks import checks_of
 from quantflow.review.compare import compare, previous
-from quantflow.review.lookahead import check_lookahead
+from quantflow.review.lookahead import Lookahead, check_lookahead
+from quantflow.review.lookahead_sleeves import check_sleeves
 from quantflow.review.reproduce import parts_of, scratch_folder
 from quantflow.review.reproduce import reproduce as execute_again
 from quantflow.review.restated import restatement
@@ -123,26 +124,33 @@ def lookahead(
     quiet: bool,
     as_json: bool,
 ) -> bool:
-    """Check a profile for look-ahead; return whether nothing differs."""
+    """Check a profile, or the sleeves of a meta profile, for look-ahead; return whether nothing differs."""
     home = find_workspace(Path.cwd(), workspace)
-    if profile in meta_names(home) and profile not in profile_names(home):
-        raise ConfigError(
-            f"{profile!r} is a meta profile; the check is for a profile.",
-            hint=f"Check each of its sleeves: quantflow check lookahead --profile {_first_sleeve(profile, home)}",
-        )
-    loaded = load_profile(profile, workspace=home, overrides=sets)
+    loaded = _profile_or_meta(profile, home, sets)
+    same = True
     with telling(quiet=quiet) as tell:
-        found = check_lookahead(loaded, resolve_as_of(loaded, as_of), probes, seed, tell)
-    if as_json:
-        emit("lookahead", **found.json())
-    else:
-        print_lookahead(found)
-    return not found.differences
+        session = resolve_as_of(loaded, as_of)
+        for found in _lookahead(loaded, session, probes, seed, tell):
+            if as_json:
+                emit("lookahead", **found.json())
+            else:
+                print_lookahead(found)
+            same &= not found.differences
+    return same
 
 
-def _first_sleeve(meta: str, home: Path) -> str:
-    found = load_meta(meta, workspace=home).resolved.values()
-    return next((sleeve.name for sleeve in found if isinstance(sleeve, Profile)), "PROFILE")
+def _lookahead(
+    loaded: Profile | MetaProfile, as_of: date, probes: int, seed: int, tell: Callable[[str], None]
+) -> Iterator[Lookahead]:
+    if isinstance(loaded, Profile):
+        return iter([check_lookahead(loaded, as_of, probes, seed, tell)])
+    return check_sleeves(loaded, as_of, probes, seed, tell)
+
+
+def _profile_or_meta(name: str, home: Path, sets: Sequence[str]) -> Profile | MetaProfile:
+    if name in meta_names(home) and name not in profile_names(home):
+        return load_meta(name, workspace=home, overrides=sets)
+    return load_profile(name, workspace=home, overrides=sets)
 
 
 @dataclass(frozen=True)

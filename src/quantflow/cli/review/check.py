@@ -20,7 +20,10 @@ def _group() -> None:
 @app.command("lookahead")
 def lookahead(
     profile: Annotated[
-        str, typer.Option("--profile", "-p", help="Profile to check, e.g. demo.", autocompletion=complete.profiles)
+        str,
+        typer.Option(
+            "--profile", "-p", help="Profile or meta profile to check, e.g. demo.", autocompletion=complete.profiles
+        ),
     ],
     probes: Annotated[int, typer.Option("--probes", "-n", min=1, max=1000, help="Number of past dates to check.")] = 12,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed for choosing the dates.")] = 0,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantflow.config.data import FilesOptions
+from quantflow.data.horizon import refuse_later
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, LAST_MOVE, pick
 from quantflow.data.providers.layouts import Columns, Layout, columns
 from quantflow.data.providers.listing import read_listing
@@ -83,6 +84,7 @@ class FilesProvider:
             DataError: If no file holds a symbol; while reading, if a file of several symbols is malformed, or all
                 files of single ones are.
         """
+        refuse_later(end)
         self._check_known(symbols)
         return self._tables(frozenset(symbols), start, end)
 
