@@ -134,6 +134,7 @@ class Header:
         position: What the profile's book held before the run; None where nothing was.
         sleeves: The ids of a meta run's sleeves, in order.
         failed: The sleeves that a meta run goes on without.
+        fresh: Whether compute stages run again although the cache has their results.
         trials: Other settings that had been tried when a selection run was created; see ``runs.trials``.
         run_id: The run.
         created: When, ISO, UTC.
@@ -158,6 +159,7 @@ class Header:
     position: Position | None = None
     sleeves: tuple[str, ...] = ()
     failed: tuple[SleeveFailure, ...] = ()
+    fresh: bool = False
     trials: tuple[Trial, ...] = ()
     run_id: str = ""
     created: str = ""
