@@ -202,7 +202,7 @@ class _Probes:
 
     def _steps(self, values: dict[str, Artifact], day: Day, *, replay: bool) -> list[Step]:
         settings = {**self._settings, "as_of": str(day)}
-        given = {"run": {"as_of": str(day), "config": settings}, INCUMBENT: _held(values["prices"].symbols)}
+        given = {"run": {"as_of": str(day), "config": settings}, INCUMBENT: held(values["prices"].symbols)}
         return steps(self._stages, values | given, settings, replay=replay)
 
     def _seen(self, position: int, last: Day) -> dict[str, Artifact]:
@@ -213,7 +213,7 @@ class _Probes:
         return {**values, "prices": values["prices"].select(symbols), "instruments": mine}
 
 
-def _held(symbols: Sequence[str]) -> pd.DataFrame:
+def held(symbols: Sequence[str]) -> pd.DataFrame:
     """Return the ``incumbent`` of a probe, the same in all views: each of *symbols* at equal weight."""
     import pandas as pd
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from quantflow.review.lookahead import Lookahead
+from quantflow.review.purity.check import Purity
 from quantflow.review.restated import Restatement
 from quantflow.runs.run import Run
 from quantflow.stages.report.facts import survivors
@@ -127,3 +128,20 @@ def _differences(found: Lookahead) -> Table:
         words = (entry.stage, entry.artifact, column, entry.symbol, entry.date, entry.probe, entry.view)
         table.add_row(*(escape(word) for word in (*words, entry.cut, entry.full)))
     return table
+
+
+def print_purity(found: Purity) -> None:
+    """Print what differs or was read undeclared, and which stages were compared."""
+    console = out()
+    if found.found:
+        table = new_table("STAGE", "AS-OF", "ARTIFACT", "COLUMN", "SYMBOL", "HERE", "ELSEWHERE", "CAUSE")
+        for one in found.found:
+            words = (one.stage, one.as_of, one.artifact, one.column, one.symbol, one.first, one.second, one.cause)
+            table.add_row(*(escape(word) for word in words))
+        show(console, table)
+        console.print()
+    many = len(found.found)
+    console.print(f"{many} impurit{'y' if many == 1 else 'ies'}", style="bold red" if many else "bold green", end="")
+    console.print(
+        f"  {escape(found.profile)} as of {found.earlier} and {found.as_of}: {', '.join(found.stages)}", soft_wrap=True
+    )

@@ -1,4 +1,4 @@
-"""``quantflow check``: tests of a profile that need no run."""
+"""``quantflow check``: tests of a profile and its stages."""
 
 from __future__ import annotations
 
@@ -15,6 +15,30 @@ app = typer.Typer(help="Test a profile.", no_args_is_help=True, rich_markup_mode
 @app.callback()
 def _group() -> None:
     """Test a profile."""
+
+
+@app.command("purity")
+def purity(
+    target: Annotated[
+        str,
+        typer.Argument(help="Profile, meta profile or run.", autocompletion=complete.profiles_and_metas),
+    ],
+    as_of: AsOf = None,
+    workspace: Workspace = None,
+    sets: Sets = None,
+    no_progress: NoProgress = False,
+    json: AsJson = False,
+) -> None:
+    """Check that stages depend on nothing undeclared: run each in two environments and compare bytes.
+
+    Exits with 1 if any output differs, or a stage reads a file or variable that it does not declare. A run's data are
+    used as it fetched them; those of a profile are fetched. Needs no server and leaves no files.
+    """
+    asked = parse_date(as_of)
+    from quantflow.cli.review import actions
+
+    if not actions.purity(target, workspace, sets or (), asked, quiet=no_progress or json, as_json=json):
+        raise typer.Exit(1)
 
 
 @app.command("lookahead")
