@@ -24,7 +24,7 @@ from quantflow.review.reproduce import parts_of, scratch_folder
 from quantflow.review.reproduce import reproduce as execute_again
 from quantflow.review.restated import restatement
 from quantflow.review.trials import trials_of
-from quantflow.review.why import path_of
+from quantflow.review.why.path import path_of
 from quantflow.runs import find
 from quantflow.runs.create import leaf_profiles, resolve_as_of
 from quantflow.runs.find import find_run
