@@ -23,15 +23,19 @@ if TYPE_CHECKING:
     from quantflow.data.providers.base import Provider
 
 _end: ContextVar[date | None] = ContextVar("history_end", default=None)
+_active: list[date] = []
+"""All horizons of this process, for threads that a stage starts: these do not inherit its context."""
 
 
 @contextmanager
 def history_ends(last: date) -> Iterator[None]:
     """Refuse bars after *last* inside, of every provider; inside another horizon the earlier one counts."""
     token = _end.set(_earlier(_end.get(), last))
+    _active.append(last)
     try:
         yield
     finally:
+        _active.remove(last)
         _end.reset(token)
 
 
@@ -45,7 +49,7 @@ def refuse_later(end: date, opened: date | None = None) -> date | None:
     Raises:
         LookAheadError: If *end* is after the horizon.
     """
-    last = _earlier(_end.get(), opened)
+    last = _earlier(_end.get() or min(_active, default=None), opened)
     if last is not None and end > last:
         raise LookAheadError(
             f"The provider is asked for bars up to {end}, and history ends on {last}.",

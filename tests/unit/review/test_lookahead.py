@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -313,6 +314,8 @@ def test_a_provider_ends_where_history_does() -> None:
         for one in (provider, opened := open_provider(Profile(name="x").data), SampleProvider(Section())):
             with pytest.raises(LookAheadError, match="bars up to 2022-12-28, and history ends on 2020-05-03"):
                 one.bars(("AAPL",), date(2020, 1, 1), AS_OF)
+        with ThreadPoolExecutor(1) as pool, pytest.raises(LookAheadError):
+            pool.submit(SampleProvider(Section()).bars, ("AAPL",), None, AS_OF).result()
     assert provider.last_date() == AS_OF
     with pytest.raises(LookAheadError):
         opened.bars(("AAPL",), date(2020, 1, 1), AS_OF)
