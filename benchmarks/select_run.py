@@ -5,6 +5,7 @@ Each round has a start of history of its own, so nothing comes from the cache; b
 
 from __future__ import annotations
 
+import secrets
 import sys
 import tempfile
 import time
@@ -101,7 +102,7 @@ def select(setting: str) -> Command:
 
 def again(setting: str) -> Command:
     """Return quantflow's command for a run whose results are all in the cache, which it would name and leave alone."""
-    return (*select(setting), "--force")
+    return (*select(setting), "--run-id", f"again-{secrets.token_hex(4)}")
 
 
 def failing(number: int) -> Command:

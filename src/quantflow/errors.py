@@ -51,6 +51,10 @@ class StageError(QuantflowError):
     exit_code = 20
 
 
+class LookAheadError(StageError):
+    """A stage asked for data later than the date that it decides on."""
+
+
 class DataError(QuantflowError):
     """Data broke a contract: missing, stale, corrupt, or outside its bounds."""
 

@@ -34,7 +34,7 @@ AsOf = Annotated[
 ]
 NewRunId = Annotated[str | None, typer.Option("--run-id", help="Run ID (generated if omitted).")]
 Rebalance = Annotated[bool, typer.Option("--rebalance", help="Decide a portfolio even if no rebalance is due.")]
-Force = Annotated[bool, typer.Option("--force", help="Run again even if an identical run exists (cache still used).")]
+Force = Annotated[bool, typer.Option("--force", help="Run and compute again even if an identical run exists.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 23 if the run is degraded.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; run nothing.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from quantflow.data.store import ArtifactRef
@@ -24,6 +24,7 @@ class Fingerprint:
         code: The code version; empty for a network stage, whose result is data, not computation.
         config: Hash of the settings that the stage reads.
         inputs: sha256 of each input, by artifact name.
+        reads: A mark of each environment variable and file that the stage says it reads, by name.
     """
 
     stage: str
@@ -31,17 +32,20 @@ class Fingerprint:
     code: str
     config: str
     inputs: Mapping[str, str]
+    reads: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
         """The name of the cached result: readable prefix, then a hash of everything."""
-        facts = [self.stage, self.scope, self.code, self.config, sorted(self.inputs.items())]
+        given = sorted(self.inputs.items()), sorted(self.reads.items())
+        facts = [self.stage, self.scope, self.code, self.config, *given]
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
         return f"{f'{self.scope}.' if self.scope else ''}{self.stage}-{digest}"
 
     def json(self) -> dict[str, Any]:
         """Return the fingerprint as JSON values."""
-        return {"scope": self.scope, "code": self.code, "config": self.config, "inputs": dict(self.inputs)}
+        given = {"inputs": dict(self.inputs), "reads": dict(self.reads)}
+        return {"scope": self.scope, "code": self.code, "config": self.config, **given}
 
 
 def fingerprint(stage: Stage, scope: str, settings: Settings, artifacts: Mapping[str, ArtifactRef]) -> Fingerprint:
@@ -61,4 +65,5 @@ def fingerprint(stage: Stage, scope: str, settings: Settings, artifacts: Mapping
         code="" if network else code_version(stage),
         config=hashlib.sha256(config.encode()).hexdigest(),
         inputs={name: artifacts[name].sha256 for name in stage.needs if name in artifacts},
+        reads=stage.read_marks(settings),
     )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from quantflow.pipeline.stage import Artifact, Artifacts, Kind, Outputs, Stage, one_blas_thread, step_runner
+from quantflow.pipeline.stage import (
+    Artifact,
+    Artifacts,
+    Kind,
+    Outputs,
+    Stage,
+    one_blas_thread,
+    step_runner,
+    until_as_of,
+)
 from quantflow.types import Settings
 
 
@@ -47,7 +56,8 @@ def played(
     for stage in stages:
         config, inputs = stage.configured(settings), {name: have[name] for name in stage.needs}
         past = replay is True or replay is stage.kind
-        made = stage.replay(inputs, config) if past else stage.run(inputs, config)
+        with until_as_of(settings):
+            made = stage.replay(inputs, config) if past else stage.run(inputs, config)
         yield stage, made
         have |= made
 

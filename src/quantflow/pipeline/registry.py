@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from importlib import import_module
+from pathlib import Path
 
 from quantflow.config import plugins
 from quantflow.config.extensions import STAGES, registered
@@ -88,10 +89,22 @@ def _check_declared(spec: str, found: Stage) -> None:
         listed = getattr(found, what)
         if not isinstance(listed, tuple) or not all(isinstance(item, str) and item for item in listed):
             raise ConfigError(f"Stage {name!r} ({spec}): {what} = {listed!r} is not a tuple of artifact names.")
+    _check_reads(spec, found)
     if not found.makes:
         raise ConfigError(f"Stage {name!r} ({spec}) makes nothing.", hint="Name its artifacts in makes.")
     if "run" in found.needs and kind is not Kind.CONTROL:
         raise ConfigError(
             f"Stage {name!r} ({spec}) needs 'run', which only a control stage may: the run is not part of a cache key.",
             hint="Make it Kind.CONTROL, or read what it needs from its config.",
+        )
+
+
+def _check_reads(spec: str, found: Stage) -> None:
+    env, files = found.reads_env, found.reads_files
+    if not isinstance(env, tuple) or not all(isinstance(item, str) and item for item in env):
+        raise ConfigError(f"Stage {found.id!r} ({spec}): reads_env = {env!r} is not a tuple of names of variables.")
+    if not isinstance(files, tuple) or not all(isinstance(item, str | Path) or callable(item) for item in files):
+        raise ConfigError(
+            f"Stage {found.id!r} ({spec}): reads_files = {files!r} is not a tuple.",
+            hint="Its items are absolute paths, or functions of the config that give them.",
         )

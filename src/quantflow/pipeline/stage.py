@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from quantflow.config.sections import Section
+from quantflow.data.horizon import history_ends
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import ConfigError, StageError
+from quantflow.pipeline.reads import FileOf, marks, named_files
 from quantflow.types import Record, Settings
 
 Artifact: TypeAlias = Any
@@ -61,7 +64,7 @@ class BasePipelineStage(ABC, Generic[C]):
 
     A subclass declares what it is in attributes, of the class or of the instance, and implements ``run``. ``run``
     must not change its inputs, and its result may depend on nothing but *inputs* and *config* (a network stage: on
-    its provider too).
+    its provider too), and on what ``reads_env`` and ``reads_files`` name, which is part of the key of its result.
     """
 
     id: str
@@ -69,6 +72,10 @@ class BasePipelineStage(ABC, Generic[C]):
     needs: tuple[str, ...] = ()
     makes: tuple[str, ...] = ()
     Config: type[StageConfig] = StageConfig
+    reads_env: tuple[str, ...] = ()
+    """Names of the environment variables that ``run`` reads."""
+    reads_files: tuple[FileOf, ...] = ()
+    """The files and folders that ``run`` reads: absolute paths, or functions of the config that give one or several."""
 
     @abstractmethod
     def run(self, inputs: Inputs, config: C) -> Outputs:
@@ -102,6 +109,22 @@ class BasePipelineStage(ABC, Generic[C]):
         """Return the stage as it is under a profile's settings; only one whose needs depend on them differs."""
         return self
 
+    def read_marks(self, settings: Settings) -> dict[str, str]:
+        """Return a mark of the value of each variable, and of the content of each file, that the stage says it reads.
+
+        Args:
+            settings: The profile's sections and ``as_of``.
+
+        Raises:
+            ConfigError: If a path is not absolute.
+            InfrastructureError: If a file cannot be read.
+        """
+        return marks(self.reads_env, self.read_files(settings))
+
+    def read_files(self, settings: Settings) -> list[Path]:
+        """Return the files and folders that ``run`` reads under *settings*, as ``reads_files`` names them."""
+        return named_files(self.reads_files, self.configured(settings)) if self.reads_files else []
+
     def modules(self) -> frozenset[str]:
         """Return the modules whose code, with all that they import, is this stage's code."""
         return frozenset({type(self).__module__})
@@ -131,7 +154,7 @@ class BasePipelineStage(ABC, Generic[C]):
         """
         store = context.store()
         inputs = {name: context.load(name) for name in self.needs}
-        with one_blas_thread():
+        with until_as_of(context.settings), one_blas_thread():
             outputs = self.run(inputs, self.configured(context.settings))  # type: ignore[arg-type]
         if missing := set(self.makes) - set(outputs):
             raise StageError(f"Stage {self.id!r} did not make {sorted(missing)}, which it declares.")
@@ -189,6 +212,14 @@ class SelectionContext:
                 f"There is no artifact {name!r} in this context.", hint=f"There are: {sorted(self.artifacts)}."
             )
         return self.store().get(self.artifacts[name])
+
+
+@contextmanager
+def until_as_of(settings: Settings) -> Iterator[None]:
+    """Let no provider give a bar after ``as_of`` of *settings* inside; all that it has where there is none."""
+    last = settings.get("as_of")
+    with nullcontext() if last is None else history_ends(date.fromisoformat(str(last))):
+        yield
 
 
 @contextmanager

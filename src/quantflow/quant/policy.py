@@ -14,7 +14,7 @@ The caps per sector and in total hold at every level.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -67,6 +67,7 @@ class Veto:
         side: Which of these.
         vacuous: For a spectral veto the limit, or limits, at which it vetoes nothing; None for a safety veto, never
             relaxed.
+        whole: Whether the values are whole numbers.
     """
 
     rule: str
@@ -74,6 +75,7 @@ class Veto:
     limit: float | FloatArray
     side: Literal["cap", "floor", "band"]
     vacuous: float | FloatArray | None = None
+    whole: bool = False
 
     def relaxed(self, share: float) -> Veto:
         """Return the veto with its limit moved by *share* of the way to the vacuous one; a safety veto unchanged."""
@@ -102,6 +104,7 @@ class Quotas:
         min_winners: Winners that level 4 fills up to.
         max_winners: Most winners.
         relaxation: Share by which level 2 relaxes the spectral vetoes, in (0, 1].
+        max_undefined: Features that may be missing for a symbol that is scored; None for any number.
     """
 
     top_n: int
@@ -110,6 +113,7 @@ class Quotas:
     min_winners: int
     max_winners: int
     relaxation: float
+    max_undefined: int | None = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +169,26 @@ def undecided(pool: Pool, most: int | None = 0) -> Decisions:
         margin=np.where(unscored, allowed - pool.undefined, 0.0),
         level=np.zeros(len(unscored), dtype=np.int64),
     )
+
+
+Apply = Callable[[int, Pool, Sequence[Veto], Quotas, Decisions], Decisions]
+
+
+def decide(pool: Pool, vetoes: Sequence[Veto], quotas: Quotas, apply: Apply | None = None) -> Decisions:
+    """Return who wins, at the lowest level that gives ``min_winners``; at the last one if none does.
+
+    Args:
+        pool: The symbols.
+        vetoes: In the order in which they are looked at, safety vetoes first.
+        quotas: How many may win.
+        apply: Called in place of ``apply_level``.
+    """
+    decided = undecided(pool, quotas.max_undefined)
+    for level in LEVELS:
+        decided = (apply or apply_level)(level, pool, vetoes, quotas, decided)
+        if int(decided.selected.sum()) >= quotas.min_winners:
+            break
+    return decided
 
 
 def apply_level(level: int, pool: Pool, vetoes: Sequence[Veto], quotas: Quotas, before: Decisions) -> Decisions:

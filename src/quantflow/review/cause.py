@@ -43,6 +43,8 @@ def _named(run: Run, found: StageRecord, want: Fingerprint) -> Iterator[str]:
         yield f"inputs: it was made of other {', '.join(others)}"
     if had["config"] != want.config:
         yield "settings: those of the run are not those that this stage ran with"
+    if read := [name for name, mark in want.reads.items() if had.get("reads", {}).get(name) != mark]:
+        yield f"reads: {', '.join(read)} is not what it was"
     if had["code"] != want.code:
         old, new = run.header.versions, versions()
         packages = [f"{name} {old.get(name)} → {new[name]}" for name in NUMERIC_PACKAGES if old.get(name) != new[name]]

@@ -1,10 +1,12 @@
 """The look-ahead check: what the stages decide at a past date must not depend on anything that came later.
 
-At each probe the stages between ingestion and the winners run three times. *Cut*: on a panel that holds nothing after
-the probe, while every provider ends there too. *Walk-forward*: as ``validation`` replays them at that date, with the
-whole history at hand. *History*: once, on the whole history; of what has a date axis, the rows up to the probe.
-All cuts come first, in the order of time, so that no stage can remember later data. What differs from
-the cut in a single bit looked ahead.
+At each probe the stages between ingestion and the weights run three times. *Cut*: on a panel that holds nothing after
+the probe. *Walk-forward*: as ``validation`` replays them at that date, with the whole history at hand. *History*: once,
+on the whole history; of what has a date axis, the rows up to the probe. All cuts come first, in the order of time, so
+that no stage can remember later data. What differs from the cut in a single bit looked ahead; so did a stage that asks
+a provider for bars after the probe, which is refused.
+
+Of a meta profile each sleeve is checked, and then the division of capital on the sleeves' streams.
 """
 
 from __future__ import annotations
@@ -13,55 +15,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import pairwise, takewhile
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from quantflow.config.profile import Profile
 from quantflow.data.panel import Panel
-from quantflow.data.providers.horizon import history_ends
 from quantflow.data.quality.history import whole
 from quantflow.data.quality.roster import listed
 from quantflow.data.quality.usable import usable
-from quantflow.errors import DataError, QuantflowError, StageError
-from quantflow.pipeline.arrange import pipeline_of
-from quantflow.pipeline.play import in_the_background, play, played
+from quantflow.errors import DataError
+from quantflow.pipeline.arrange import INCUMBENT, pipeline_of
+from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.replay import seen
 from quantflow.pipeline.stage import Artifact, Artifacts, Kind, Stage, check_wiring
-from quantflow.review.differences import Day, Mismatch, is_dated, mismatch, up_to
+from quantflow.review.differences import Day, up_to
+from quantflow.review.views import Difference, Step, count, differences, refuse_broken, refused, steps
 from quantflow.types import Json, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Tell = Callable[[str], None]
 """Called with one short line at a time on what is going on."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What one stage made of other data than there was at a probe.
-
-    Attributes:
-        probe: The session.
-        stage: The first stage that differs; those after it build on it.
-        artifact: What it made; empty when it raised an error in one of the two.
-        column: The first column or key that differs.
-        symbol: The row's symbol or name; empty when it has none.
-        date: The date of the first difference.
-        view: What was compared with the cut: ``walk-forward`` or ``history``.
-        cut: The value on data that ends at the probe.
-        full: The value with all history at hand.
-        columns: How many columns differ.
-    """
-
-    probe: str
-    stage: str
-    artifact: str
-    column: str
-    symbol: str
-    date: str
-    view: str
-    cut: str
-    full: str
-    columns: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +48,8 @@ class Probe:
     Attributes:
         date: The session.
         symbols: Symbols that could be used on it.
-        winners: Names that win on the cut data; None when the stages ended in an error.
+        winners: Names that win on the cut data; None when the stages ended in an error before that.
+        held: Names with a weight then; None likewise.
         ended: That error; empty otherwise.
         differences: At most one per view: the first stage that differs, an entry for each of its artifacts.
     """
@@ -79,6 +57,7 @@ class Probe:
     date: str
     symbols: int
     winners: int | None
+    held: int | None
     ended: str
     differences: tuple[Difference, ...]
 
@@ -176,28 +155,14 @@ Stages = list[Stage]
 
 
 def _split(stages: Stages) -> tuple[Stages, Stages]:
-    """Return the stages that fetch, which come first, and those after them up to the one that makes the winners."""
+    """Return the stages that fetch, which come first, and those after them up to the one that makes the weights.
+
+    What is held is given to the stages at each probe, so the stage that takes it from the book is not among them.
+    """
     check_wiring(stages)
     fetching = list(takewhile(lambda stage: stage.kind is Kind.NETWORK, stages))
-    ends = next((i for i, stage in enumerate(stages) if "winners" in stage.makes), len(stages) - 1)
-    return fetching, stages[len(fetching) : ends + 1]
-
-
-@dataclass(frozen=True)
-class _Step:
-    """What one stage made of what it was given; or the error that it raised, after which there is no other step."""
-
-    stage: Stage
-    outputs: Artifacts
-    error: Exception | None = None
-
-    @property
-    def words(self) -> str:
-        """The error in words; ``ran`` when there is none."""
-        if self.error is None:
-            return "ran"
-        known = isinstance(self.error, QuantflowError)
-        return str(self.error) if known else f"{type(self.error).__name__}: {self.error}"
+    ends = next(i for i, stage in enumerate(stages) if "weights" in stage.makes)
+    return fetching, [stage for stage in stages[len(fetching) : ends + 1] if stage.id != INCUMBENT]
 
 
 class _Probes:
@@ -208,15 +173,14 @@ class _Probes:
     ) -> None:
         self._stages, self._settings, self._given, self._able = stages, settings, given, able
         self._prices: Panel = given["prices"]
-        self._histories: dict[tuple[str, ...], list[_Step]] = {}
+        self._histories: dict[tuple[str, ...], list[Step]] = {}
 
-    def cut(self, position: int) -> list[_Step]:
+    def cut(self, position: int) -> list[Step]:
         """Return what the stages make where history ends at *position*."""
         day = self._day(position)
-        with history_ends(date.fromisoformat(str(day))):
-            return self._steps(self._seen(position, day), day, replay=False)
+        return self._steps(self._seen(position, day), day, replay=False)
 
-    def compared(self, position: int, cut: list[_Step]) -> Probe:
+    def compared(self, position: int, cut: list[Step]) -> Probe:
         """Return how the walk-forward and the whole history differ from the *cut*."""
         day, values = self._day(position), self._seen(position, self._day(position))
         symbols = values["prices"].symbols
@@ -226,15 +190,20 @@ class _Probes:
             last = self._prices.last_session
             self._histories[symbols] = self._steps(self._seen(position, last), last, replay=False)
         history = self._histories[symbols]
-        _refuse_broken(cut, history, str(day))
+        refuse_broken(cut, history, str(day))
         views = (("walk-forward", replayed), ("history", history))
-        found = [entry for view, full in views for entry in _differences(view, day, cut, full)]
-        winners = cut[-1].outputs.get("winners")
-        count = None if winners is None else len(winners)
-        return Probe(str(day), len(symbols), count, "" if winners is not None else cut[-1].words, tuple(found))
+        found = refused(day, cut) or [entry for view, full in views for entry in differences(view, day, cut, full)]
+        ended = "" if cut[-1].error is None else cut[-1].words
+        winners, held = (count(cut, name) for name in ("winners", "weights"))
+        return Probe(str(day), len(symbols), winners, held, ended, tuple(found))
 
     def _day(self, position: int) -> Day:
         return np.datetime64(self._prices.sessions[position], "D")
+
+    def _steps(self, values: dict[str, Artifact], day: Day, *, replay: bool) -> list[Step]:
+        settings = {**self._settings, "as_of": str(day)}
+        given = {"run": {"as_of": str(day), "config": settings}, INCUMBENT: held(values["prices"].symbols)}
+        return steps(self._stages, values | given, settings, replay=replay)
 
     def _seen(self, position: int, last: Day) -> dict[str, Artifact]:
         """Return what ingestion gave, up to *last*, of the symbols that could be used at *position*."""
@@ -243,65 +212,10 @@ class _Probes:
         mine = listed(self._given["roster"]).loc[symbols]
         return {**values, "prices": values["prices"].select(symbols), "instruments": mine}
 
-    def _steps(self, values: dict[str, Artifact], day: Day, *, replay: bool) -> list[_Step]:
-        settings = {**self._settings, "as_of": str(day)}
-        values["run"] = {"as_of": str(day), "config": settings}
-        steps: list[_Step] = []
-        try:
-            for stage, outputs in played(self._stages, values, settings, replay=replay or Kind.NETWORK):
-                steps.append(_Step(stage, outputs))
-        except Exception as error:  # noqa: BLE001  # what a third-party stage raises is compared too
-            steps.append(_Step(self._stages[len(steps)], {}, error))
-        return steps
 
+def held(symbols: Sequence[str]) -> pd.DataFrame:
+    """Return the ``incumbent`` of a probe, the same in all views: each of *symbols* at equal weight."""
+    import pandas as pd
 
-def _refuse_broken(cut: list[_Step], history: list[_Step], day: str) -> None:
-    """Refuse a stage that raises the same unexpected error on any data.
-
-    Raises:
-        StageError: Naming it.
-    """
-    mine, other = cut[-1], history[-1]
-    unexpected = mine.error is not None and not isinstance(mine.error, QuantflowError)
-    if unexpected and mine.stage.id == other.stage.id and type(mine.error) is type(other.error):
-        raise StageError(
-            f"Stage {mine.stage.id!r} fails on data up to {day}, and on all of it: {mine.words}.",
-            hint="Fix the stage, then check again.",
-        ) from mine.error
-
-
-def _differences(view: str, day: Day, cut: list[_Step], full: list[_Step]) -> list[Difference]:
-    """Return how the first stage that differs does: an entry per artifact.
-
-    Whether a date is feasible at all may differ on the whole history; that a stage breaks where history ends may not.
-    """
-    for mine, other in zip(cut, full, strict=False):
-        if mine.error or other.error:
-            if mine.words == other.words or (
-                view == "history" and isinstance(mine.error or other.error, QuantflowError)
-            ):
-                return []
-            return [Difference(str(day), mine.stage.id, "", "error", "", str(day), view, mine.words, other.words)]
-        found = [
-            (name, first)
-            for name in mine.stage.makes
-            if (first := _first(view, day, mine.outputs.get(name), other.outputs.get(name))) is not None
-        ]
-        if found:
-            return [_difference(view, day, mine.stage.id, name, first) for name, first in found]
-    return []
-
-
-def _first(view: str, day: Day, cut: Artifact, full: Artifact) -> Mismatch | None:
-    """Return where two artifacts differ first.
-
-    On the whole history only rows with a date can be distinguished.
-    """
-    if view == "walk-forward":
-        return mismatch(cut, full)
-    return mismatch(cut, up_to(full, day)) if is_dated(cut) or is_dated(full) else None
-
-
-def _difference(view: str, day: Day, stage: str, artifact: str, first: Mismatch) -> Difference:
-    where = (first.column, first.row, first.date or str(day))
-    return Difference(str(day), stage, artifact, *where, view, first.left, first.right, first.columns)
+    index = pd.Index(sorted(symbols), name="symbol", dtype=object)
+    return pd.DataFrame({"weight": np.full(len(index), 1.0 / max(len(index), 1))}, index=index)

@@ -40,7 +40,13 @@ def begun_unless_done(
 
 @contextmanager
 def begun(
-    profile: Profile | MetaProfile, workspace: Path, as_of: AsOf, run_id: str | None = None, *, by_hand: bool = False
+    profile: Profile | MetaProfile,
+    workspace: Path,
+    as_of: AsOf,
+    run_id: str | None = None,
+    *,
+    by_hand: bool = False,
+    fresh: bool = False,
 ) -> Iterator[Run]:
     """Create a run, or a meta run with its sleeves, and own it until the block ends.
 
@@ -53,6 +59,7 @@ def begun(
         as_of: The last session that the run may see, and how old the prices are.
         run_id: Its name; generated when None.
         by_hand: Whether it decides a portfolio also where none is due.
+        fresh: Whether compute stages run again although the cache has their results.
 
     Raises:
         ConfigError: If the id is unsafe or taken, or the stages' wiring does not hold.
@@ -66,7 +73,7 @@ def begun(
             private_folder(record.folder)
             owning.enter_context(owned(record.folder))
             try:
-                run = create_run(profile, workspace, as_of.session, record.id, by_hand=by_hand, stale=as_of.stale)
+                run = create_run(profile, workspace, as_of, record.id, by_hand=by_hand, fresh=fresh)
             except BaseException:
                 _remove_empty(record.folder)
                 raise

@@ -18,7 +18,7 @@ from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import META, META_HOLD
-from quantflow.runs.as_of import leaf_profiles
+from quantflow.runs.as_of import AsOf, leaf_profiles
 from quantflow.runs.decision import decided
 from quantflow.runs.find import find_run
 from quantflow.runs.header import Header, Parent
@@ -54,21 +54,21 @@ def _files_of(profile: Profile) -> tuple[str | None, ...]:
 def create_run(
     profile: Profile | MetaProfile,
     workspace: Path,
-    as_of: date,
+    as_of: date | AsOf,
     run_id: str | None = None,
     *,
     by_hand: bool = False,
-    stale: str = "",
+    fresh: bool = False,
 ) -> Run:
     """Write the record of a new run, and those of a meta run's sleeves, with their settings frozen.
 
     Args:
         profile: What to run.
         workspace: Where.
-        as_of: The last session that the run may see.
+        as_of: The last session that the run may see, and how old its prices are where that is known.
         run_id: Its name; generated when None.
         by_hand: Whether it decides a portfolio also where none is due.
-        stale: How old its prices are, where they are too old.
+        fresh: Whether compute stages, those of sleeves too, run again although the cache has their results.
 
     Raises:
         ConfigError: If the id is unsafe or taken, the stages' wiring does not hold, or a pinned run is missing,
@@ -76,9 +76,11 @@ def create_run(
         IntegrityError: If what the profile's book holds cannot be read.
         LockedError: If a live process works on a run of that id.
     """
-    what, before = decided(profile, workspace, as_of, by_hand=by_hand)
-    record = RunRecord(workspace, run_id or default_run_id(profile.name, as_of))
-    return _created(profile, record, Header("", profile.name, as_of, decision=what, position=before, stale=stale))
+    seen = as_of if isinstance(as_of, AsOf) else AsOf(as_of)
+    what, before = decided(profile, workspace, seen.session, by_hand=by_hand)
+    record = RunRecord(workspace, run_id or default_run_id(profile.name, seen.session))
+    header = Header("", profile.name, seen.session, decision=what, position=before, fresh=fresh, stale=seen.stale)
+    return _created(profile, record, header)
 
 
 def _created(profile: Profile | MetaProfile, record: RunRecord, begun: Header) -> Run:
@@ -123,7 +125,8 @@ def _sleeve(sleeve: Sleeve, meta: MetaProfile, record: RunRecord, header: Header
     child, profile = RunRecord(record.workspace, f"{record.id}.{sleeve.id}"), meta.resolved[sleeve.id]
     if not child.exists:  # a creation that was cut short continues where it was
         parent = Parent(record.id, sleeve.id, header.scope or record.id)
-        _created(profile, child, Header("", profile.name, header.as_of, parent=parent, decision=header.decision))
+        begun = Header("", profile.name, header.as_of, parent=parent, decision=header.decision, fresh=header.fresh)
+        _created(profile, child, begun)
     kind = "meta" if isinstance(profile, MetaProfile) else "profile"
     return SleeveLink(
         sleeve.id, child.id, profile.name, kind, config_hash(profile.settings(), header.as_of.isoformat())
@@ -176,13 +179,15 @@ def downstream(stages: Sequence[str], first: str) -> tuple[str, ...]:
     return tuple(stages[list(stages).index(first) :])
 
 
-def plan_new(profile: Profile, workspace: Path, as_of: date, *, by_hand: bool = False) -> list[Planned]:
-    """Return what a new run of *profile* would do; nothing is written."""
+def plan_new(
+    profile: Profile, workspace: Path, as_of: date, *, by_hand: bool = False, fresh: bool = False
+) -> list[Planned]:
+    """Return what a new run of *profile* would do; nothing is written. See ``create_run`` for the arguments."""
     layout = Layout.of(workspace, profile.execution.store)
     settings = {**profile.settings(), "as_of": as_of.isoformat()}
     cache = StageCache(layout.cache, ArtifactStore(layout.store, as_of=as_of))
     hold = decided(profile, workspace, as_of, by_hand=by_hand)[0].hold
-    return Planner("", settings, cache, {}).plan(pipeline_of(settings, hold=hold))
+    return Planner("", settings, cache, {}, fresh=fresh).plan(pipeline_of(settings, hold=hold))
 
 
 def check_stages(profile: Profile | MetaProfile) -> None:

@@ -135,6 +135,7 @@ class Header:
         stale: How old its prices were when it was created, in words, where that was too old; else empty.
         sleeves: The ids of a meta run's sleeves, in order.
         failed: The sleeves that a meta run goes on without.
+        fresh: Whether compute stages run again although the cache has their results.
         trials: Other settings that had been tried when a selection run was created; see ``runs.trials``.
         run_id: The run.
         created: When, ISO, UTC.
@@ -160,6 +161,7 @@ class Header:
     stale: str = ""
     sleeves: tuple[str, ...] = ()
     failed: tuple[SleeveFailure, ...] = ()
+    fresh: bool = False
     trials: tuple[Trial, ...] = ()
     run_id: str = ""
     created: str = ""

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     INPUT_CHANGED = "input_changed"
     PARAM_CHANGED = "param_changed"
     CODE_CHANGED = "code_changed"
+    READ_CHANGED = "read_changed"
     UPSTREAM = "upstream"
     FORCED = "forced"
     FAILED = "failed"
@@ -63,6 +64,7 @@ class Planner:
         cache: The cache of results.
         records: What this run's record holds, by stage id.
         forced: Stages to run in any case.
+        fresh: Whether compute stages are not taken from the cache.
     """
 
     scope: str
@@ -70,6 +72,7 @@ class Planner:
     cache: StageCache
     records: Mapping[str, StageRecord | None]
     forced: frozenset[str] = frozenset()
+    fresh: bool = False
 
     def plan(self, stages: Sequence[Stage]) -> list[Planned]:
         """Return one line per stage, in order."""
@@ -94,6 +97,8 @@ class Planner:
             damaged = self._damaged(record)
             if not damaged:
                 return Planned(stage.id, "reuse", Reason.COMPLETE, outputs=record.outputs)
+        if self.fresh and stage.kind is Kind.COMPUTE:
+            return Planned(stage.id, "run", Reason.FORCED)
         if stage.kind is not Kind.CONTROL and (result := self.cache.lookup(want.key)) is not None:
             return Planned(stage.id, "reuse", Reason.CACHED, outputs=refs(result))
         if damaged:
@@ -115,4 +120,7 @@ def _why(record: StageRecord | None, want: Fingerprint) -> tuple[Reason, str]:
     changed = [name for name, sha in want.inputs.items() if had.get("inputs", {}).get(name) != sha]
     if changed:
         return Reason.INPUT_CHANGED, ", ".join(changed)
-    return (Reason.PARAM_CHANGED, "") if had.get("config") != want.config else (Reason.CODE_CHANGED, "")
+    if had.get("config") != want.config:
+        return Reason.PARAM_CHANGED, ""
+    read = [name for name, mark in want.reads.items() if had.get("reads", {}).get(name) != mark]
+    return (Reason.READ_CHANGED, ", ".join(read)) if read else (Reason.CODE_CHANGED, "")

@@ -218,7 +218,7 @@ class Run(RunRecord, ABC):
     def planner(self, forced: Sequence[str] = ()) -> Planner:
         """Return the planner for the rest of the run; the stages *forced* run again in any case."""
         cache = StageCache(self.layout.cache, self.store)
-        return Planner(self.scope, self.settings, cache, self.stages, frozenset(forced))
+        return Planner(self.scope, self.settings, cache, self.stages, frozenset(forced), self.header.fresh)
 
     def plan(self, forced: Sequence[str] = ()) -> list[Planned]:
         """Return what a resume of the run would do."""

@@ -12,7 +12,7 @@ from quantflow.config.sections import PolicyConfig
 from quantflow.errors import DataError, InfeasibleError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary, step
 from quantflow.quant import random_walk
-from quantflow.quant.policy import LEVELS, UNSCORED, Decisions, FloatArray, Pool, Quotas, Veto, apply_level, undecided
+from quantflow.quant.policy import UNSCORED, Decisions, FloatArray, Pool, Quotas, Veto, apply_level, decide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,14 +65,8 @@ class PolicyStage(BasePipelineStage[PolicyStageConfig]):
             DataError: If a symbol has no cluster.
             InfeasibleError: If nobody wins at any level.
         """
-        policy, table = config.policy, _table(inputs)
-        vetoes = _vetoes(table.features, policy)
-        quotas = Quotas(**{name: getattr(policy, name) for name in Quotas.__dataclass_fields__})
-        decided = undecided(table.pool, config.policy.max_undefined)
-        for level in LEVELS:
-            decided = step(f"policy level {level}", apply_level, level, table.pool, vetoes, quotas, decided)
-            if int(decided.selected.sum()) >= policy.min_winners:
-                break
+        table = table_of(inputs)
+        decided = decide(*posed(table, config.policy), _as_step)
         if not decided.selected.any():
             raise _nobody_wins(decided)
         return {"winners": _winners(table, decided), "decisions": _decisions(table, decided)}
@@ -83,8 +77,13 @@ class PolicyStage(BasePipelineStage[PolicyStageConfig]):
         return Summary(len(inputs["features"]), len(outputs["winners"]), f"level {level}", degraded=level > 1)
 
 
+def _as_step(level: int, *given: Any) -> Decisions:
+    found: Decisions = step(f"policy level {level}", apply_level, level, *given)
+    return found
+
+
 @dataclass(frozen=True, eq=False)
-class _Table:
+class Table:
     """What is known of the N symbols of ``features``, sorted by symbol; ``features`` also counts the undefined."""
 
     symbols: Any
@@ -95,7 +94,18 @@ class _Table:
     sector: Any
 
 
-def _table(inputs: Inputs) -> _Table:
+def posed(table: Table, policy: PolicyConfig) -> tuple[Pool, list[Veto], Quotas]:
+    """Return what ``quantflow.quant.policy`` decides on."""
+    quotas = Quotas(**{name: getattr(policy, name) for name in Quotas.__dataclass_fields__})
+    return table.pool, _vetoes(table.features, policy), quotas
+
+
+def table_of(inputs: Inputs) -> Table:
+    """Return the symbols as the policy sees them.
+
+    Raises:
+        DataError: If a symbol has no cluster.
+    """
     features, scores = inputs["features"].sort_index(), inputs["scores"]
     symbols = features.index
     cluster = inputs["clusters"].index.get_indexer(symbols)
@@ -112,7 +122,7 @@ def _table(inputs: Inputs) -> _Table:
     sector = _lookup(inputs["instruments"]["sector"], symbols, "")
     number = inputs["clusters"]["cluster"].to_numpy(dtype=np.int64)[cluster]
     pool = Pool(alpha, columns[HEALTH], number, direction == "SHORT", _sector_codes(sector))
-    return _Table(symbols.to_numpy(dtype=object), columns, pool, direction, _lookup(scores["rank"], symbols, 0), sector)
+    return Table(symbols.to_numpy(dtype=object), columns, pool, direction, _lookup(scores["rank"], symbols, 0), sector)
 
 
 def _lookup(column: Any, symbols: Any, absent: object) -> Any:
@@ -140,7 +150,7 @@ def _vetoes(features: dict[str, FloatArray], policy: PolicyConfig) -> list[Veto]
         if limit is not None and feature in random_walk.FEATURES:
             found.append(_spectral(rule, feature, features, limit, side, extreme))
         elif limit is not None:
-            found.append(Veto(rule, features[feature], limit, side))
+            found.append(Veto(rule, features[feature], limit, side, whole=rule == HEALTH))
     return found
 
 
@@ -158,7 +168,7 @@ def _spectral(
     return Veto(rule, values, limit, side, vacuous)
 
 
-def _winners(table: _Table, decided: Decisions) -> pd.DataFrame:
+def _winners(table: Table, decided: Decisions) -> pd.DataFrame:
     import pandas as pd
 
     won = np.flatnonzero(decided.selected)
@@ -175,7 +185,7 @@ def _winners(table: _Table, decided: Decisions) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(table.symbols[won], name="symbol"))
 
 
-def _decisions(table: _Table, decided: Decisions) -> pd.DataFrame:
+def _decisions(table: Table, decided: Decisions) -> pd.DataFrame:
     import pandas as pd
 
     columns = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,14 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
     def modules(self) -> frozenset[str]:
         """Return the modules of this stage and of those that it replays."""
         return super().modules().union(*(stage.modules() for stage in self.chain))
+
+    def read_marks(self, settings: Settings) -> dict[str, str]:
+        """Return the marks of what the stages read that it replays, as at ``as_of``."""
+        return {name: mark for stage in self.chain for name, mark in stage.read_marks(settings).items()}
+
+    def read_files(self, settings: Settings) -> list[Path]:
+        """Return the files that the stages read that it replays, as at ``as_of``."""
+        return [path for stage in self.chain for path in stage.read_files(settings)]
 
     def run(self, inputs: Inputs, config: ValidationStageConfig) -> Outputs:
         """Return ``oos_returns``, ``oos_weights`` and ``metrics``.

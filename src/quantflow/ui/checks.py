@@ -14,6 +14,7 @@ from rich.table import Table
 from quantflow.data.providers.files.locations import shown
 from quantflow.data.providers.files.look import Look
 from quantflow.review.lookahead import Lookahead
+from quantflow.review.purity.check import Purity
 from quantflow.review.restated import Restatement
 from quantflow.runs.run import Run
 from quantflow.stages.report.facts import survivors
@@ -100,13 +101,13 @@ class _Throttled:
 
 def print_lookahead(found: Lookahead) -> None:
     """Print a line per probe, the differences, and their number."""
-    table = new_table("PROBE", ">SYMBOLS", ">WINNERS", "RESULT")
+    table = new_table("PROBE", ">SYMBOLS", ">WINNERS", ">HELD", "RESULT")
     for probe in found.probes:
         first = next((f"differs from {entry.stage} on" for entry in probe.differences), "")
         style, words = ("bold red", first) if first else ("green", "same to the bit")
-        won = "-" if probe.winners is None else str(probe.winners)
+        won, held = ("-" if number is None else str(number) for number in (probe.winners, probe.held))
         ended = f", ends with: {escape(probe.ended)}" if probe.ended else ""
-        table.add_row(probe.date, str(probe.symbols), won, f"[{style}]{words}[/]{ended}")
+        table.add_row(probe.date, str(probe.symbols), won, held, f"[{style}]{words}[/]{ended}")
     console = out()
     show(console, table)
     if found.differences:
@@ -147,3 +148,20 @@ def print_look(found: Look) -> None:
         numbers = (f"{value:.10g}" for value in row[2:])
         table.add_row(escape(str(row[0])), f"{row[1]:%Y-%m-%d}", *numbers)
     show(console, table)
+
+
+def print_purity(found: Purity) -> None:
+    """Print what differs or was read undeclared, and which stages were compared."""
+    console = out()
+    if found.found:
+        table = new_table("STAGE", "AS-OF", "ARTIFACT", "COLUMN", "SYMBOL", "HERE", "ELSEWHERE", "CAUSE")
+        for one in found.found:
+            words = (one.stage, one.as_of, one.artifact, one.column, one.symbol, one.first, one.second, one.cause)
+            table.add_row(*(escape(word) for word in words))
+        show(console, table)
+        console.print()
+    many = len(found.found)
+    console.print(f"{many} impurit{'y' if many == 1 else 'ies'}", style="bold red" if many else "bold green", end="")
+    console.print(
+        f"  {escape(found.profile)} as of {found.earlier} and {found.as_of}: {', '.join(found.stages)}", soft_wrap=True
+    )

@@ -51,7 +51,7 @@ def test_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
         (["resume"], "no runs", "quantflow select"),
         (["inspect", "nothing"], "nothing", "Known"),
         (["checks"], "no runs", "quantflow select"),
-        (["check", "lookahead", "-p", "demo_meta"], "is a meta profile", "check lookahead --profile demo"),
+        (["check", "lookahead", "-p", "demo_met"], "No profile named 'demo_met'", "demo"),
     ],
 )
 def test_a_wrong_value_is_one_error_and_one_hint(arguments: list[str], says: str, hint: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,19 +11,24 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import create_model
 
 from quantflow.config.data import DataConfig
 from quantflow.config.profile import Profile
+from quantflow.config.sections import Section
+from quantflow.data.horizon import history_ends
 from quantflow.data.panel import Panel
 from quantflow.data.providers import open_provider
-from quantflow.data.providers.horizon import history_ends
-from quantflow.errors import DataError, StageError
+from quantflow.data.providers.sample import SampleProvider
+from quantflow.errors import DataError, LookAheadError, StageError
 from quantflow.pipeline.registry import SELECTION, StageRegistry
-from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, SelectionContext, StageConfig
 from quantflow.quant.scores import SCORERS
 from quantflow.review import lookahead
 from quantflow.review.lookahead import Lookahead, check_lookahead, probe_positions
+from quantflow.stages.allocation import AllocationStage, AllocationStageConfig
 from quantflow.stages.features import FeaturesStage, FeaturesStageConfig
+from quantflow.stages.validation import ValidationStage
 
 AS_OF = date(2022, 12, 28)
 Check = Callable[..., Lookahead]
@@ -97,6 +103,38 @@ class Peeking(FeaturesStage):
         return {"features": features.assign(momentum=latest.reindex(features.index).to_numpy())}
 
 
+class PeekingAllocation(AllocationStage):
+    """Weighs each name by what it earns in the month after the decision, if a provider will say."""
+
+    Config: ClassVar[type[StageConfig]] = create_model(
+        "PeekingAllocationConfig", __base__=AllocationStageConfig, data=(DataConfig, ...), as_of=(date, ...)
+    )
+
+    def run(self, inputs: Inputs, config: Any) -> Outputs:
+        """Return weights that grow with next month's return."""
+        made = dict(super().run(inputs, config))
+        provider = self.provider(config)
+        names, last = tuple(made["weights"].index), provider.last_date()
+        end = min(config.as_of + timedelta(30), last)
+        bars = provider.bars(names, config.as_of, end)
+        bars = bars if isinstance(bars, pd.DataFrame) else pd.concat(list(bars))
+        closes = bars.pivot(index="date", columns="symbol", values="close")[list(names)]
+        tilted = made["weights"]["weight"] * np.exp(closes.iloc[-1] / closes.iloc[0])
+        return {**made, "weights": made["weights"].assign(weight=tilted / tilted.sum())}
+
+    def provider(self, config: Any) -> Any:
+        """Return the provider of the profile."""
+        return open_provider(config.data)
+
+
+class Sampling(PeekingAllocation):
+    """Makes a provider itself, which no profile names, and knows when its prices end."""
+
+    def provider(self, config: Any) -> Any:
+        """Return the sample."""
+        return SampleProvider(Section())
+
+
 class Overrunning(FeaturesStage):
     """Reads one session more than it is given."""
 
@@ -154,9 +192,9 @@ def test_names_that_end_and_members_that_change_give_no_difference(check: Check,
 def test_the_built_in_stages_do_not_look_ahead(check: Check) -> None:
     """Features to policy give the same bits on cut data as with all history at hand, and names win at each probe."""
     found = check()
-    assert found.stages == ("features", "inference", "clustering", "policy")
+    assert found.stages == ("features", "inference", "clustering", "policy", "synthesis", "allocation")
     assert found.differences == ()
-    assert all(probe.winners for probe in found.probes)
+    assert all(probe.winners and probe.held and not probe.ended for probe in found.probes)
 
 
 def test_a_stage_that_looks_back_only_passes(check: Check) -> None:
@@ -191,8 +229,42 @@ def test_prices_from_the_future_are_caught(check: Check) -> None:
 
 
 def test_a_stage_that_asks_the_provider_is_caught(check: Check) -> None:
-    """While the cut is made providers end there too, so that what a stage fetches past the as-of shows."""
-    assert places(check(Peeking())) == {("features", "features", "momentum", "walk-forward")}
+    """A provider gives nothing after the date that is decided on: to ask for it is refused, and said."""
+    found = check(Peeking())
+    assert places(found) == {("features", "", "error", "cut")}
+    assert all("history ends on" in entry.cut for entry in found.differences)
+
+
+@pytest.mark.parametrize("stage", [PeekingAllocation, Sampling])
+def test_an_allocation_that_fetches_next_month_is_caught(check: Check, stage: type[PeekingAllocation]) -> None:
+    """The check goes up to the weights, and a provider that a stage makes itself keeps the horizon as well."""
+    refused = stage is Sampling  # the other is told that history ends at the as-of, and weighs by that
+    assert places(check(stage())) == ({("allocation", "", "error", "cut")} if refused else set())
+
+
+def test_weights_that_depend_on_later_data_are_caught(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an allocation remembers of a later date shows in the weights."""
+    seen: list[float] = [0.0]
+
+    def remembering(self: AllocationStage, inputs: Inputs, config: Any) -> Outputs:
+        made = dict(AllocationStage.run(self, inputs, config))
+        seen[0] = max(seen[0], float(np.nanmax(inputs["prices"].close)))
+        weights = made["weights"]
+        return {**made, "weights": weights.assign(weight=weights["weight"] / seen[0])}
+
+    remembers = type("Remembers", (AllocationStage,), {"run": remembering})
+    assert {entry.stage for entry in check(remembers()).differences} == {"allocation"}
+
+
+def test_a_stage_that_needs_what_is_held_is_checked_too(check: Check) -> None:
+    """At each probe a stage is given a book; the stage that takes it from a real one is not run."""
+
+    class Holds(AllocationStage):
+        needs = ("prices", "atoms", "incumbent")
+
+    found = check(StageRegistry.get("incumbent"), Holds())
+    assert found.differences == ()
+    assert all(probe.held for probe in found.probes)
 
 
 def test_a_scorer_that_remembers_later_data_is_caught(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,11 +306,30 @@ def test_probes_are_drawn_evenly_and_by_seed() -> None:
 
 
 def test_a_provider_ends_where_history_does() -> None:
-    """Inside ``history_ends`` no provider tells of a later bar, whatever it is asked."""
-    provider = Profile(name="x").data
-    with history_ends(date(2020, 5, 3)):
-        cut = open_provider(provider)
-        bars = pd.concat(list(cut.bars(("AAPL",), date(2020, 1, 1), AS_OF)))
-        assert cut.last_date() == date(2020, 5, 3)
-    assert bars["date"].max() == pd.Timestamp("2020-05-01")
-    assert open_provider(provider).last_date() == AS_OF
+    """Inside ``history_ends`` no provider gives a later bar, also one that was opened before; inside two, the first."""
+    provider, end = open_provider(Profile(name="x").data), date(2020, 5, 3)
+    with history_ends(end), history_ends(AS_OF):
+        assert provider.last_date() == end
+        assert provider.bars(("AAPL",), date(2020, 1, 1), end)["date"].max() == pd.Timestamp("2020-05-01")
+        for one in (provider, opened := open_provider(Profile(name="x").data), SampleProvider(Section())):
+            with pytest.raises(LookAheadError, match="bars up to 2022-12-28, and history ends on 2020-05-03"):
+                one.bars(("AAPL",), date(2020, 1, 1), AS_OF)
+        with ThreadPoolExecutor(1) as pool, pytest.raises(LookAheadError):
+            pool.submit(SampleProvider(Section()).bars, ("AAPL",), None, AS_OF).result()
+    assert provider.last_date() == AS_OF
+    with pytest.raises(LookAheadError):
+        opened.bars(("AAPL",), date(2020, 1, 1), AS_OF)
+
+
+def test_every_stage_of_a_run_keeps_the_horizon(tmp_path: Path) -> None:
+    """In a run itself, and at each rebalance of its walk-forward, a stage cannot ask for what comes after."""
+    chain = tuple(Sampling() if name == "allocation" else StageRegistry.get(name) for name in SELECTION[:-1])
+    settings = {"data": {"start": date(2018, 1, 2)}, "validation": {"min_history": 504}}
+    values = {**Profile(name="small", **settings).settings(), "as_of": "2021-06-30"}
+    context = SelectionContext("x", "small", date(2021, 6, 30), values, str(tmp_path))
+    for stage in chain[:6]:
+        context = stage.execute(context)
+    with pytest.raises(LookAheadError, match="history ends on 2021-06-30"):
+        chain[6].execute(context)
+    with pytest.raises(LookAheadError, match="history ends on 2020-01-31"):
+        ValidationStage(chain[1:7]).execute(context)

@@ -9,7 +9,7 @@ import pytest
 
 from quantflow.errors import ConfigError
 from quantflow.review.compare import compare, previous
-from quantflow.review.why import path_of
+from quantflow.review.why.path import path_of
 from quantflow.runs.run import Run
 from ran import ran
 
@@ -36,7 +36,8 @@ def test_every_name_has_a_path_that_ends_in_its_weight(runs: tuple[Run, ...]) ->
         assert (policy.value, policy.limit, policy.margin) == (row["value"], row["limit"], row["margin"])
         held = path.steps[-1].stage == "allocation"
         assert held == (symbol in weights.index)
-        assert held == path.change.startswith("It would drop out if its ")
+        assert path.change == path.changes[0].says
+        assert path.change.startswith("It would drop out if" if held else "It would be selected if")
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(runs: tuple[Run, ...]) -> None:

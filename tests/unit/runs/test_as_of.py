@@ -44,7 +44,7 @@ def test_old_prices_say_since_when(tmp_path: Path) -> None:
     found = resolve_as_of(profile, None)
     assert found.stale == f"prices end on {SESSIONS[-5]}, 4 sessions behind the last completed one ({OVER})"
     refuse_stale(found, "p", tmp_path)
-    run = create_run(profile, tmp_path, found.session, stale=found.stale)
+    run = create_run(profile, tmp_path, found)
     assert run.degraded
     assert found.stale in facts_of(run)["notes"]
 

@@ -13,16 +13,16 @@ from quantflow.runs.header import Header, Parent, SleeveFailure, Trial
 from recorded import created
 
 KEYS = (
-    *("as_of", "cpu", "created", "decision", "flow_runs", "kind", "parent", "position", "profile", "run_id"),
+    *("as_of", "cpu", "created", "decision", "flow_runs", "fresh", "kind", "parent", "position", "profile", "run_id"),
     *(
         "schema_version",
         "scope",
         "sequence",
         "settings",
         "source",
-        "stale",
         "sources",
         "stages",
+        "stale",
         "store",
         "token",
         "trials",

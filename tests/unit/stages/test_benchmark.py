@@ -13,8 +13,8 @@ import pytest
 from quantflow.config.load import load_profile
 from quantflow.data.benchmark import benchmark_prices
 from quantflow.data.grid import Grid
+from quantflow.data.horizon import history_ends
 from quantflow.data.providers import Provider, open_provider
-from quantflow.data.providers.horizon import history_ends
 from quantflow.errors import ConfigError, DataError
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.quant.metrics import against

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from quantflow.config.load import find_workspace, load_meta, load_profile, meta_names, profile_names
-from quantflow.config.profile import Profile
+from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.pipeline.stage import Artifacts, SelectionContext
 from quantflow.review.bridge import bridge_of
 from quantflow.review.checks import checks_of
 from quantflow.review.compare import compare, previous
-from quantflow.review.lookahead import check_lookahead
+from quantflow.review.lookahead import Lookahead, check_lookahead
+from quantflow.review.lookahead_sleeves import check_sleeves
+from quantflow.review.purity.check import check_purity, fetched, fetching
 from quantflow.review.reproduce import parts_of, scratch_folder
 from quantflow.review.reproduce import reproduce as execute_again
 from quantflow.review.restated import restatement
 from quantflow.review.trials import trials_of
-from quantflow.review.why import path_of
+from quantflow.review.why.path import path_of
 from quantflow.runs import find
-from quantflow.runs.as_of import resolve_as_of
+from quantflow.runs.as_of import leaf_profiles, resolve_as_of
 from quantflow.runs.find import find_run
 from quantflow.runs.recall import recall
 from quantflow.runs.run import Meta, Run
 from quantflow.ui import tables
-from quantflow.ui.checks import print_checks, print_lookahead, telling
+from quantflow.ui.checks import print_checks, print_lookahead, print_purity, telling
 from quantflow.ui.compare import print_comparison, print_trials
 from quantflow.ui.emit import emit
 from quantflow.ui.reproduce import print_reproduction
@@ -35,6 +39,10 @@ from quantflow.ui.why import print_path
 
 BRIEF = ("run_id", "state", "degraded", "kind", "profile", "as_of", "created", "folder")
 """What the list of runs says of each."""
+
+
+Subject = tuple[SelectionContext, Callable[[], Artifacts]]
+"""A profile with its settings, and what gives the data that it has fetched."""
 
 
 def _found(run: str, workspace: Path | None) -> Run:
@@ -123,26 +131,75 @@ def lookahead(
     quiet: bool,
     as_json: bool,
 ) -> bool:
-    """Check a profile for look-ahead; return whether nothing differs."""
+    """Check a profile, or the sleeves of a meta profile, for look-ahead; return whether nothing differs."""
     home = find_workspace(Path.cwd(), workspace)
-    if profile in meta_names(home) and profile not in profile_names(home):
-        raise ConfigError(
-            f"{profile!r} is a meta profile; the check is for a profile.",
-            hint=f"Check each of its sleeves: quantflow check lookahead --profile {_first_sleeve(profile, home)}",
-        )
-    loaded = load_profile(profile, workspace=home, overrides=sets)
+    loaded = _profile_or_meta(profile, home, sets)
+    same = True
     with telling(quiet=quiet) as tell:
-        found = check_lookahead(loaded, resolve_as_of(loaded, as_of).session, probes, seed, tell)
-    if as_json:
-        emit("lookahead", **found.json())
-    else:
-        print_lookahead(found)
-    return not found.differences
+        session = resolve_as_of(loaded, as_of).session
+        for found in _lookahead(loaded, session, probes, seed, tell):
+            if as_json:
+                emit("lookahead", **found.json())
+            else:
+                print_lookahead(found)
+            same &= not found.differences
+    return same
 
 
-def _first_sleeve(meta: str, home: Path) -> str:
-    found = load_meta(meta, workspace=home).resolved.values()
-    return next((sleeve.name for sleeve in found if isinstance(sleeve, Profile)), "PROFILE")
+def _lookahead(
+    loaded: Profile | MetaProfile, as_of: date, probes: int, seed: int, tell: Callable[[str], None]
+) -> Iterator[Lookahead]:
+    if isinstance(loaded, Profile):
+        return iter([check_lookahead(loaded, as_of, probes, seed, tell)])
+    return check_sleeves(loaded, as_of, probes, seed, tell)
+
+
+def purity(
+    target: str, workspace: Path | None, sets: Sequence[str], as_of: date | None, *, quiet: bool, as_json: bool
+) -> bool:
+    """Check the stages of a profile or of a run, or of its sleeves, for purity; return whether nothing was found."""
+    home = find_workspace(Path.cwd(), workspace)
+    named = target in profile_names(home) or target in meta_names(home)
+    if not named and (sets or as_of):
+        raise ConfigError(
+            f"{target!r} is not a profile: --set and --as-of change nothing of a run.",
+            hint="Leave them out, or name the run's profile.",
+        )
+    pure = True
+    with telling(quiet=quiet) as tell:
+        for context, given in _of_profile(target, home, sets, as_of) if named else _of_run(find_run(home, target)):
+            with scratch_folder(home, keep=False) as folder:
+                found = check_purity(context, given(), folder, home, tell)
+            if as_json:
+                emit("purity", **found.json())
+            else:
+                print_purity(found)
+            pure &= not found.found
+    return pure
+
+
+def _of_profile(name: str, home: Path, sets: Sequence[str], as_of: date | None) -> Iterator[Subject]:
+    loaded = _profile_or_meta(name, home, sets)
+    session = resolve_as_of(loaded, as_of).session
+    for leaf in {leaf.name: leaf for leaf in leaf_profiles(loaded)}.values():
+        settings = {**leaf.settings(), "as_of": session.isoformat()}
+        yield SelectionContext("", leaf.name, session, settings, ""), partial(fetched, settings)
+
+
+def _of_run(run: Run) -> Iterator[Subject]:
+    for each in [leaf.run for leaf in run.leaves()] or [run]:
+        names = {name for stage in fetching(each.pipeline()) for name in stage.makes}
+        yield each.context(), partial(_loaded, each, names)
+
+
+def _loaded(run: Run, names: set[str]) -> Artifacts:
+    return {name: run.load(name) for name in names}
+
+
+def _profile_or_meta(name: str, home: Path, sets: Sequence[str]) -> Profile | MetaProfile:
+    if name in meta_names(home) and name not in profile_names(home):
+        return load_meta(name, workspace=home, overrides=sets)
+    return load_profile(name, workspace=home, overrides=sets)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""``quantflow check``: tests of a profile that need no run."""
+"""``quantflow check``: tests of a profile and its stages."""
 
 from __future__ import annotations
 
@@ -17,10 +17,37 @@ def _group() -> None:
     """Test a profile."""
 
 
+@app.command("purity")
+def purity(
+    target: Annotated[
+        str,
+        typer.Argument(help="Profile, meta profile or run.", autocompletion=complete.profiles_and_metas),
+    ],
+    as_of: AsOf = None,
+    workspace: Workspace = None,
+    sets: Sets = None,
+    no_progress: NoProgress = False,
+    json: AsJson = False,
+) -> None:
+    """Check that stages depend on nothing undeclared: run each in two environments and compare bytes.
+
+    Exits with 1 if any output differs, or a stage reads a file or variable that it does not declare. A run's data are
+    used as it fetched them; those of a profile are fetched. Needs no server and leaves no files.
+    """
+    asked = parse_date(as_of)
+    from quantflow.cli.review import actions
+
+    if not actions.purity(target, workspace, sets or (), asked, quiet=no_progress or json, as_json=json):
+        raise typer.Exit(1)
+
+
 @app.command("lookahead")
 def lookahead(
     profile: Annotated[
-        str, typer.Option("--profile", "-p", help="Profile to check, e.g. demo.", autocompletion=complete.profiles)
+        str,
+        typer.Option(
+            "--profile", "-p", help="Profile or meta profile to check, e.g. demo.", autocompletion=complete.profiles
+        ),
     ],
     probes: Annotated[int, typer.Option("--probes", "-n", min=1, max=1000, help="Number of past dates to check.")] = 12,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed for choosing the dates.")] = 0,

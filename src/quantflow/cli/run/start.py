@@ -82,7 +82,8 @@ def select(profile: str, workspace: Path | None, sets: Sequence[str], asked: Ask
     loaded = load_profile(profile, workspace=home, overrides=sets)
     _check(loaded, home, asked.run_id)
     if dry_run:
-        _show_plan(plan_new(loaded, home, resolve_as_of(loaded, when).session, by_hand=asked.by_hand), asked.mode)
+        planned = plan_new(loaded, home, resolve_as_of(loaded, when).session, by_hand=asked.by_hand, fresh=asked.force)
+        _show_plan(planned, asked.mode)
     else:
         _run(loaded, home, when, asked)
 
@@ -114,7 +115,7 @@ def _run(loaded: Profile | MetaProfile, home: Path, when: date | None, asked: As
             _warn(session.stale)
         if asked.run_id is None and not asked.force:
             return begun_unless_done(loaded, home, session, by_hand=asked.by_hand)
-        return begun(loaded, home, session, asked.run_id, by_hand=asked.by_hand)
+        return begun(loaded, home, session, asked.run_id, by_hand=asked.by_hand, fresh=asked.force)
 
     with unattended(asked.deadline, asked.ping):
         run_and_show(home, begin, asked.mode, strict=asked.strict)

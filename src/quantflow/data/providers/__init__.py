@@ -9,9 +9,9 @@ from typing import Any
 
 from quantflow.config.data import DataConfig, FilesOptions
 from quantflow.config.extensions import PROVIDERS, loaded, registered
+from quantflow.data.horizon import bounded
 from quantflow.data.providers.base import Provider
 from quantflow.data.providers.files.locations import local_marks
-from quantflow.data.providers.horizon import bounded
 from quantflow.errors import ConfigError, unknown_name
 
 __all__ = ["Provider", "fingerprint", "open_provider", "provider_names"]
@@ -29,7 +29,7 @@ def provider_names() -> tuple[str, ...]:
 
 
 def open_provider(config: DataConfig) -> Provider:
-    """Return the provider that *config* names, imported only now, and cut where history ends (``history_ends``).
+    """Return the provider that *config* names, imported only now; it keeps the horizon (``history_ends``).
 
     Args:
         config: The profile's data section; the provider is called with its own options among it.

@@ -16,6 +16,7 @@ import numpy as np
 
 from quantflow.config.credentials import revealed
 from quantflow.config.data import CcxtOptions
+from quantflow.data.horizon import refuse_later
 from quantflow.data.market_cache import MarketCache
 from quantflow.data.panel import FloatArray
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
@@ -105,6 +106,7 @@ class CcxtProvider:
             DataError: If the exchange does not have a symbol; while fetching, if it refuses.
             DataUnavailableError: While fetching, if it does not answer now.
         """
+        refuse_later(end)
         self._check_known(symbols)
         last = min(end, datetime.now(UTC).date() - timedelta(days=1))
         return (self._series(symbol, start or _GENESIS, last) for symbol in symbols)

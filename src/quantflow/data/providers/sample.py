@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantflow.data.horizon import refuse_later
 from quantflow.data.providers.base import FACT_COLUMNS, INSTRUMENT_COLUMNS, pick
 from quantflow.errors import DataError
 
@@ -71,6 +72,7 @@ class SampleProvider:
         """
         import pandas as pd
 
+        refuse_later(end)
         sessions, closes = _closes()
         if missing := sorted(set(symbols) - set(closes)):
             raise DataError(f"The sample does not hold {missing[0]!r}.", hint=f"It holds {', '.join(closes)}.")

@@ -65,7 +65,11 @@ def begun(mocker: MockerFixture) -> list[tuple[str, date]]:
     seen: list[tuple[str, date]] = []
 
     def way(name: str) -> Callable[..., Any]:
-        return lambda loaded, home, when, *run_id, by_hand: seen.append((name, when)) or nullcontext()
+        def begin(loaded: Any, home: Path, when: date, *run_id: str, by_hand: bool, fresh: bool = False) -> Any:
+            seen.append((f"fresh {name}" if fresh else name, when))
+            return nullcontext()
+
+        return begin
 
     for name in ("begun", "begun_unless_done"):
         mocker.patch.object(start, name, way(name))
@@ -75,13 +79,13 @@ def begun(mocker: MockerFixture) -> list[tuple[str, date]]:
 
 @pytest.mark.parametrize(
     ("changes", "way"),
-    [({}, "begun_unless_done"), ({"force": True}, "begun"), ({"run_id": "mine"}, "begun")],
+    [({}, "begun_unless_done"), ({"force": True}, "fresh begun"), ({"run_id": "mine"}, "begun")],
 )
 @pytest.mark.parametrize("kind", ["select", "meta"])
 def test_a_named_or_forced_run_is_always_new(
     changes: dict[str, Any], way: str, kind: str, begun: list[tuple[str, date]], tmp_path: Path
 ) -> None:
-    """Any other is not run if a complete one makes it unnecessary."""
+    """Any other is not run if a complete one makes it unnecessary; with ``--force`` the cache is not used either."""
     asked = replace(ASKED, as_of="2022-12-28", **changes)
     if kind == "select":
         start.select("demo", tmp_path, (), asked, dry_run=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantflow.config.data import FilesOptions
+from quantflow.data.horizon import refuse_later
 from quantflow.data.providers.base import BAR_FIELDS, FACT_COLUMNS, INSTRUMENT_COLUMNS, LAST_MOVE, pick
 from quantflow.data.providers.files.labels import EXACT, SYNONYMS, plain
 from quantflow.data.providers.files.layouts import Columns, Fields, Layout, columns
@@ -185,6 +186,7 @@ class FilesProvider:
 
     def tables(self, symbols: Sequence[str], start: date | None, end: date) -> Iterator[pd.DataFrame]:
         """Return the bars as the files are read; see ``bars``."""
+        refuse_later(end)
         self._check_known(symbols)
         return self._tables(frozenset(symbols), start, end)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.review.why.changes import Claim, claims_of
 from quantflow.runs.find import find_run
 from quantflow.runs.outcome import why as carriers
 from quantflow.runs.run import Meta, Run
@@ -43,7 +44,8 @@ class Path:
         symbol: The name.
         run_id: The run.
         steps: What the stages found, in order.
-        change: The nearest change that would have altered the outcome; empty when no rule decided.
+        change: The nearest change that would have altered the outcome, in words; empty when there is none.
+        changes: All that were found, of each figure and setting the nearest; each was applied through the policy.
         weight: Signed fraction of capital; 0.0 when it is not held.
         sleeves: Of a meta run: its path in each sleeve, by the sleeve's id.
     """
@@ -52,6 +54,7 @@ class Path:
     run_id: str
     steps: tuple[Step, ...]
     change: str
+    changes: tuple[Claim, ...]
     weight: float
     sleeves: Mapping[str, Path]
 
@@ -76,7 +79,8 @@ def path_of(run: Run, symbol: str) -> Path:
     if symbol not in known:
         raise unknown_name("symbol", symbol, known)
     steps = [step for find in _STEPS for step in find(run, symbol)]
-    return Path(symbol, run.id, tuple(steps), _change(run, symbol), _weight(run, symbol), {})
+    claims = claims_of(run, symbol)
+    return Path(symbol, run.id, tuple(steps), claims[0].says if claims else "", claims, _weight(run, symbol), {})
 
 
 def _through_sleeves(run: Run, symbol: str) -> Path:
@@ -98,7 +102,7 @@ def _through_sleeves(run: Run, symbol: str) -> Path:
             capital = float(run.load("sleeve_weights").loc[row.sleeve, "weight"])
             words = f"{row.sleeve}: {row.weight:+.2%} of the portfolio's capital"
             steps.append(Step("meta.flattening", words, float(row.weight), capital))
-    return Path(symbol, run.id, tuple(steps), "", _weight(run, symbol), sleeves)
+    return Path(symbol, run.id, tuple(steps), "", (), _weight(run, symbol), sleeves)
 
 
 def _index(run: Run, name: str) -> list[str]:
@@ -169,21 +173,6 @@ def _allocated(run: Run, symbol: str) -> list[Step]:
 
 
 _STEPS = (_ingested, _described, _scored, _clustered, _decided, _allocated)
-
-
-def _change(run: Run, symbol: str) -> str:
-    """Return the nearest change that would alter what the policy decided."""
-    row = _row(run, "decisions", symbol)
-    if row is None or _number(row["margin"]) is None:
-        return ""
-    margin, limit = float(row["margin"]), float(row["limit"])
-    if row["outcome"] == "selected":
-        figure = f"its {row['rule']} figure, {row['value']:.4g},"
-        return f"It would drop out if {figure} were {margin:.4g} worse, at {limit:.4g}."
-    return (
-        f"It missed {row['rule']} by {-margin:.4g}: its figure is {row['value']:.4g}, the limit {limit:.4g}. "
-        "Within the limit, it would pass to the next rule."
-    )
 
 
 def _weight(run: Run, symbol: str) -> float:

@@ -1,0 +1,1 @@
+"""The path of one name through a run, and what would have changed its outcome."""
