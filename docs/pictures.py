@@ -1,7 +1,7 @@
 """Makes the README's pictures from two real runs of the demo: ``python docs/pictures.py``; needs Chromium.
 
 ``images/select.svg`` plays what ``quantflow select --profile demo`` wrote to a terminal, a picture for each stage that
-ended and one for the result. ``images/report.png`` is the top of the report that it left.
+ended and one for the result. ``images/report.png`` is the top of a report with a book before it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from rich.text import Text
 
 IMAGES = Path(__file__).with_name("images")
 COMMAND = ("select", "--profile", "demo")
-BEFORE = "2022-11-30"
-"""The session of the run before, so that the report has something that changed."""
+NIGHTS = ("2022-10-31", "2022-11-30")
+"""Two sessions that decide: the report of the second has something that changed, and a track."""
 COLUMNS, ROWS = 104, 48
 STEP, LAST = 0.8, 8.0
 """Seconds that the pictures of the run are shown, and that of its result."""
@@ -140,15 +140,17 @@ def photograph(page_file: Path, picture: Path) -> None:
 
 
 def main() -> None:
-    """Run the demo twice, and write both pictures."""
+    """Run the demo, and write both pictures."""
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "folio"
-        folder.mkdir()
-        subprocess.run(quantflow(*COMMAND, "--as-of", BEFORE), cwd=folder, check=True, capture_output=True)
-        pictures = frames(quantflow(*COMMAND), folder)
+        fresh, folio = (Path(temporary) / name for name in ("fresh", "folio"))
+        for folder in (fresh, folio):
+            folder.mkdir()
+        pictures = frames(quantflow(*COMMAND), fresh)
         (IMAGES / "select.svg").write_text(animation(pictures), encoding="utf-8")
-        photograph((folder / "current" / "demo" / "report.html").resolve(), IMAGES / "report.png")
+        for night in NIGHTS:
+            subprocess.run(quantflow(*COMMAND, "--as-of", night), cwd=folio, check=True, capture_output=True)
+        photograph((folio / "current" / "demo" / "report.html").resolve(), IMAGES / "report.png")
 
 
 if __name__ == "__main__":
