@@ -20,7 +20,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from processes import api_of, bare_environment, shown_to
 from quantflow.config.load import load_profile
 from quantflow.flows.launch import execute
-from quantflow.runs.create import create_run, resolve_as_of
+from quantflow.runs.as_of import resolve_as_of
+from quantflow.runs.create import create_run
 from quantflow.runs.record import RunRecord
 from quantflow.runs.run import open_run
 from quantflow.server.server import ApiServer

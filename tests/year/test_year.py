@@ -30,6 +30,7 @@ extends = "demo"
 [profiles.night.data]
 provider = "files"
 path = "prices.csv"
+max_age = "off"
 [profiles.night.features]
 lookback = 252
 [profiles.night.validation]

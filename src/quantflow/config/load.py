@@ -6,7 +6,7 @@ profiles are there; they can always be extended.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def override_settings(name: str, settings: Record, overrides: Sequence[str]) -> 
     given = [item for item in read_overrides(overrides) if item.source == FLAG]
     specs = plugins.specs_of(settings)
     sections = (*SECTIONS, *plugins.own_sections(specs))
-    providers = {settings.get("data", {}).get("provider")}
+    providers = _texts([settings.get("data", {})])
     for item in given:
         if item.keys[0] == "pipeline":
             raise ConfigError("The stages of a run are fixed.", hint="Start a new run with that --set.")
@@ -155,7 +155,7 @@ def _profile(name: str, document: Record, workspace: Path, overrides: Sequence[O
         _seed(settings, override, Profile(name=name).settings())
         settings.put(override.keys, override.value, override.source)
     _anchor_paths(settings, workspace)
-    providers = {table["data"].get("provider") for _, _, table in chain if isinstance(table.get("data"), dict)}
+    providers = _texts(table["data"] for _, _, table in chain if isinstance(table.get("data"), dict))
     model = _model(plugins.specs_in(settings.values.get("pipeline", {}).get("stages")), settings, providers)
     _fit(settings, sections, _sections(model))
     heading = f"{FILE}: [profiles.{name}]" if name in document.get("profiles", {}) else f"profile {name} (built in)"
@@ -163,15 +163,22 @@ def _profile(name: str, document: Record, workspace: Path, overrides: Sequence[O
     return profile.model_copy(update={"sources": _all_sources(profile.model_dump(exclude={"name"}), settings.sources)})
 
 
-def _model(specs: Sequence[str], settings: Layered, providers: set[object]) -> type[Profile]:
+def _model(specs: Sequence[str], settings: Layered, providers: set[str]) -> type[Profile]:
     """Return the model that the settings must satisfy; options of *providers* that another one replaced are dropped."""
     data = settings.values.get("data", {})
     provider = data.get("provider", DEFAULT_PROVIDER)
     model = plugins.profile_model(specs, provider)
-    for other in (name for name in providers - {provider} if isinstance(name, str)):
+    if not isinstance(provider, str):  # which the model refuses
+        return model
+    for other in providers - {provider}:
         for key in options_of(other).model_fields.keys() - options_of(provider).model_fields.keys():
             data.pop(key, None)
     return model
+
+
+def _texts(tables: Iterable[Record]) -> set[str]:
+    """Return the providers that data sections name; a name that is no text is refused by the model."""
+    return {name for table in tables if isinstance(name := table.get("provider"), str)}
 
 
 def _sections(model: type[Profile]) -> tuple[str, ...]:

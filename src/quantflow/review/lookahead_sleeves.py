@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -63,26 +63,30 @@ def _joined(streams: dict[str, pd.Series]) -> pd.DataFrame:
 
     columns = {"date": np.concatenate([stream.index.to_numpy() for stream in streams.values()])}
     names = np.repeat(np.array(list(streams), dtype=object), [len(stream) for stream in streams.values()])
-    return pd.DataFrame({"sleeve": names, **columns, "net": np.concatenate([*streams.values()])})
+    net = np.concatenate([*streams.values()])
+    return pd.DataFrame({"sleeve": names, **columns, "net": net, "equal_weight": 0.0})  # no benchmark is divided
 
 
 def _divisions(meta: MetaProfile, streams: pd.DataFrame, as_of: date, probes: int, seed: int) -> Lookahead:
     stages = [StageRegistry.get(name) for name in CHECKED]
     settings = {**meta.settings(), "as_of": as_of.isoformat()}
-    whole = play(stages[:1], {"sleeve_streams": streams}, settings)["streams"]
-    days = whole.index.to_numpy().astype("datetime64[D]")
+    made = play(stages[:1], {"sleeve_streams": streams}, settings)
+    whole = {name: made[name] for name in stages[0].makes}
+    days = whole["streams"].index.to_numpy().astype("datetime64[D]")
     positions = probe_positions(len(days), meta.validation.min_history, probes, seed)
     with in_the_background():
         found = [_probe(streams, whole, days[position], settings) for position in positions]
     return Lookahead(meta.name, str(as_of), seed, CHECKED, len(days) - meta.validation.min_history, tuple(found))
 
 
-def _probe(streams: pd.DataFrame, whole: pd.DataFrame, day: Day, settings: Settings) -> Probe:
+def _probe(streams: pd.DataFrame, whole: Mapping[str, pd.DataFrame], day: Day, settings: Settings) -> Probe:
     """Return how capital divided on streams that end on a day differs from that on the whole streams, cut to it."""
     stages, settings = [StageRegistry.get(name) for name in CHECKED], {**settings, "as_of": str(day)}
     cut = steps(stages, {"sleeve_streams": up_to(streams, day)}, settings, replay=False)
-    known = {"streams": up_to(whole, day)}
+    known = {name: up_to(frame, day) for name, frame in whole.items()}
     full = [Step(stages[0], known), *steps(stages[1:], known, settings, replay=True)]
     refuse_broken(cut, full, str(day))
     weights, ended = count(cut, "sleeve_weights"), "" if cut[-1].error is None else cut[-1].words
-    return Probe(str(day), whole.shape[1], None, weights, ended, tuple(differences("walk-forward", day, cut, full)))
+    return Probe(
+        str(day), whole["streams"].shape[1], None, weights, ended, tuple(differences("walk-forward", day, cut, full))
+    )

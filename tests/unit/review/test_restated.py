@@ -17,7 +17,8 @@ from quantflow.data.store import ArtifactRef
 from quantflow.pipeline.stage import SelectionContext
 from quantflow.review.facts import facts_of
 from quantflow.review.restated import Restatement, restatement
-from quantflow.runs.create import create_run, resolve_as_of
+from quantflow.runs.as_of import resolve_as_of
+from quantflow.runs.create import create_run
 from quantflow.runs.record import StageRecord
 from quantflow.runs.run import Run
 from quantflow.sdk import QuantSDK

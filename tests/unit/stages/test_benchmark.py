@@ -15,7 +15,7 @@ from quantflow.data.benchmark import benchmark_prices
 from quantflow.data.grid import Grid
 from quantflow.data.horizon import history_ends
 from quantflow.data.providers import Provider, open_provider
-from quantflow.errors import ConfigError, DataError
+from quantflow.errors import ConfigError, DataError, LookAheadError
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.quant.metrics import against
 from quantflow.runs.create import create_run, source_of
@@ -73,7 +73,7 @@ def test_a_symbol_outside_the_universe_and_a_file_give_the_same(home: Path) -> N
 
 
 def test_nothing_after_the_as_of_is_known_of_it(home: Path) -> None:
-    """The artifact ends at the as-of, and what comes later in the file changes nothing; nor where history ends."""
+    """The artifact ends at the as-of, and later rows of the file change nothing; nor are they given out."""
     before = made(home, "validation.benchmark=index.csv", until="ingestion").load("benchmark")
     assert before.last_session == np.datetime64(AS_OF)
     table = pd.read_csv(home / "index.csv")
@@ -87,10 +87,8 @@ def test_nothing_after_the_as_of_is_known_of_it(home: Path) -> None:
     def fetch(provider: Provider, symbols: Sequence[str]) -> Grid:
         return _fetched(provider, symbols, config)  # type: ignore[arg-type]
 
-    with history_ends(date(2022, 6, 30)):
-        cut = benchmark_prices(str(home / "index.csv"), profile.data, (), fetch)
-    priced = cut.sessions[np.isfinite(cut.close[0])]
-    assert priced[-1] == np.datetime64("2022-06-30")
+    with history_ends(date(2022, 6, 30)), pytest.raises(LookAheadError, match="history ends on 2022-06-30"):
+        benchmark_prices(str(home / "index.csv"), profile.data, (), fetch)
 
 
 def test_another_file_is_another_result(home: Path) -> None:

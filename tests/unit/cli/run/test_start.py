@@ -17,6 +17,7 @@ from pytest_mock import MockerFixture
 from quantflow.cli.run import start
 from quantflow.cli.run.start import Asked, mode
 from quantflow.errors import ConfigError
+from quantflow.runs.as_of import AsOf
 from quantflow.ui.log import JsonLog
 from recorded import AS_OF, created
 
@@ -91,7 +92,7 @@ def test_a_named_or_forced_run_is_always_new(
         start.select("demo", tmp_path, (), asked, dry_run=False)
     else:
         start.meta("demo_meta", tmp_path, (), asked)
-    assert begun == [(way, AS_OF)]
+    assert begun == [(way, AsOf(AS_OF))]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from quantflow.config.data import FilesOptions
 from quantflow.data.providers.files import text
 from quantflow.data.providers.files.convert import Kind, Place, converted, dates
-from quantflow.data.providers.files.locations import is_text, opened
+from quantflow.data.providers.files.locations import explained, is_text, opened
 
 Choice = Mapping[str, Kind]
 Choose = Callable[[Sequence[str]], Choice]
@@ -45,7 +45,9 @@ def read(
     """
     said = options or FilesOptions()
     for kinds, batch, first in _batches(path, choose, said):
-        yield _columns(path, kinds, batch, first, said, span)
+        with explained(path):  # whatever a damaged cell makes pyarrow say
+            made = _columns(path, kinds, batch, first, said, span)
+        yield made
 
 
 def header(path: str, options: FilesOptions | None = None) -> list[str]:
