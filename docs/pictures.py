@@ -1,7 +1,8 @@
-"""Makes the README's pictures from two real runs of the demo: ``python docs/pictures.py``; needs Chromium.
+"""Makes the pictures of the pages from real runs: ``python docs/pictures.py``; needs Chromium.
 
 ``images/select.svg`` plays what ``quantflow select --profile demo`` wrote to a terminal, a picture for each stage that
-ended and one for the result. ``images/report.png`` is the top of a report with a book before it.
+ended and one for the result; ``images/files.svg`` the way from a folder of CSV files to a portfolio.
+``images/report.png`` is the top of a report with a book before it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 from pathlib import Path
 
+import pandas as pd
 import pyte
 from playwright.sync_api import sync_playwright
 from rich.color import ANSI_COLOR_NAMES
@@ -28,8 +30,16 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from quantflow.ops.starter import prices
+
 IMAGES = Path(__file__).with_name("images")
 COMMAND = ("select", "--profile", "demo")
+FILES = (
+    ("ls", "prices"),
+    ("quantflow", "init", "--data", "prices"),
+    ("quantflow", "select", "--profile", "core", "--as-of", "2022-12-28"),
+)
+"""From files to a portfolio."""
 NIGHTS = ("2022-10-31", "2022-11-30")
 """Two sessions that decide: the report of the second has something that changed, and a track."""
 COLUMNS, ROWS = 104, 48
@@ -46,21 +56,25 @@ def quantflow(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "quantflow", *arguments]
 
 
-def played(command: list[str], folder: Path) -> Iterator[pyte.Screen]:
-    """Run a command in a terminal of its own and yield the screen after each piece of its output."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+def played(commands: Sequence[Sequence[str]], folder: Path) -> Iterator[pyte.Screen]:
+    """Run commands in a terminal of their own and yield the screen after each piece of their output."""
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.ByteStream(screen)
-    stream.feed(f"$ quantflow {' '.join(COMMAND)}\r\n".encode())
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
-    process = subprocess.Popen(command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    while piece := _read(ours):
-        stream.feed(piece)
+    for number, words in enumerate(commands):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        stream.feed(("\r\n" * bool(number) + "$ " + " ".join(words) + "\r\n").encode())
         yield screen
-    if process.wait() != 0:
-        raise SystemExit("\n".join(screen.display))
+        command = quantflow(*words[1:]) if words[0] == "quantflow" else list(words)
+        process = subprocess.Popen(command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+        os.close(theirs)
+        while piece := _read(ours):
+            stream.feed(piece)
+            yield screen
+        os.close(ours)
+        if process.wait() != 0:
+            raise SystemExit("\n".join(screen.display))
 
 
 def _read(terminal: int) -> bytes:
@@ -70,12 +84,13 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def frames(command: list[str], folder: Path) -> list[list[Text]]:
-    """Return the lines of the screen whenever another stage had ended, and at the end."""
-    kept: dict[int, list[Text]] = {}
-    for screen in played(command, folder):
+def frames(commands: Sequence[Sequence[str]], folder: Path) -> list[list[Text]]:
+    """Return the lines of the screen whenever another command was typed or another stage had ended, and at the end."""
+    kept: dict[tuple[int, int], list[Text]] = {}
+    for screen in played(commands, folder):
+        typed = sum(line.startswith("$ ") for line in screen.display)
         ended = sum(line.count("Completed") for line in screen.display)
-        last = kept[ended] = [_line(screen, row) for row in range(ROWS)]
+        last = kept[typed, ended] = [_line(screen, row) for row in range(ROWS)]
     return [*list(kept.values())[:-1], last]
 
 
@@ -92,7 +107,7 @@ def _colour(name: str) -> str | None:
     return known if known in ANSI_COLOR_NAMES else f"#{name}"
 
 
-def animation(pictures: list[list[Text]]) -> str:
+def animation(pictures: list[list[Text]], title: str) -> str:
     """Return the pictures as one SVG that shows them in turn; readers who want no motion see the last."""
     total = STEP * (len(pictures) - 1) + LAST
     parts, rules = [], []
@@ -113,7 +128,7 @@ def animation(pictures: list[list[Text]]) -> str:
     box = f'viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="t d"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {box}>'
-        f'<title id="t">quantflow {" ".join(COMMAND)}</title><desc id="d">{told}</desc><style>{"".join(rules)}</style>'
+        f'<title id="t">{title}</title><desc id="d">{told}</desc><style>{"".join(rules)}</style>'
         f'<rect width="100%" height="100%" rx="10" fill="{GROUND}"/>'
         f'<g transform="translate(12 12)">{"".join(parts)}</g></svg>\n'
     )
@@ -124,6 +139,14 @@ def _drawn(lines: list[Text], name: str) -> str:
     for line in lines:
         console.print(line, no_wrap=True, crop=True)
     return console.export_svg(code_format=FRAME, unique_id=name)
+
+
+def write_files(folder: Path) -> None:
+    """Write the sample's prices as a European spreadsheet saves them: a file per stock."""
+    bars = pd.read_csv(io.StringIO(prices()), parse_dates=["date"]).set_index("date")
+    for symbol, closes in bars.items():
+        frame = pd.DataFrame({"Date": closes.index.strftime("%d.%m.%Y"), "Close": closes.to_numpy()})
+        frame.to_csv(folder / f"{symbol}.csv", sep=";", decimal=",", index=False)
 
 
 def photograph(page_file: Path, picture: Path) -> None:
@@ -143,11 +166,15 @@ def main() -> None:
     """Run the demo, and write both pictures."""
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
-        fresh, folio = (Path(temporary) / name for name in ("fresh", "folio"))
-        for folder in (fresh, folio):
-            folder.mkdir()
-        pictures = frames(quantflow(*COMMAND), fresh)
-        (IMAGES / "select.svg").write_text(animation(pictures), encoding="utf-8")
+        fresh, folio, own = (Path(temporary) / name for name in ("fresh", "folio", "own"))
+        for folder in (fresh, folio, own / "prices"):
+            folder.mkdir(parents=True)
+        title = f"quantflow {' '.join(COMMAND)}"
+        pictures = frames([("quantflow", *COMMAND)], fresh)
+        (IMAGES / "select.svg").write_text(animation(pictures, title), encoding="utf-8")
+        write_files(own / "prices")
+        title = "From a folder of CSV files to a portfolio"
+        (IMAGES / "files.svg").write_text(animation(frames(FILES, own), title), encoding="utf-8")
         for night in NIGHTS:
             subprocess.run(quantflow(*COMMAND, "--as-of", night), cwd=folio, check=True, capture_output=True)
         photograph((folio / "current" / "demo" / "report.html").resolve(), IMAGES / "report.png")

@@ -36,3 +36,6 @@ def ending_at_once() -> Iterator[None]:
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
         raise
+    finally:
+        if (colours := sys.modules.get("colorama.initialise")) is not None:
+            atexit.unregister(colours.reset_all)  # its last word, a control sequence, would be shown and not obeyed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,22 @@ def test_a_reader_that_has_gone_is_no_error() -> None:
     assert process.wait(60) == 0
     assert process.stderr is not None
     assert process.stderr.read() == b""
+
+
+def test_the_last_line_is_the_commands_own() -> None:
+    """A library that resets a terminal's colours when the process ends leaves no control sequence behind the output."""
+    code = """
+import colorama
+from quantflow.cli.ending import ending_at_once
+from quantflow.ui.streams import clean_streams
+with ending_at_once():
+    clean_streams()
+    colorama.init()
+    print("done")
+"""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    assert process.wait(60) == 0
+    assert os.read(ours, 1 << 16) == b"done\r\n"
+    os.close(ours)

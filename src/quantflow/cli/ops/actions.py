@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import typer
@@ -23,6 +23,9 @@ from quantflow.server import kept
 from quantflow.server.kept import ServerStatus
 from quantflow.ui.checks import print_look
 from quantflow.ui.emit import emit
+
+OLD = timedelta(days=10)
+"""Prices that end longer ago are no feed, and a run of them names its session."""
 
 
 def init(named: list[Path], data: list[Path], sets: list[str]) -> None:
@@ -45,7 +48,9 @@ def init(named: list[Path], data: list[Path], sets: list[str]) -> None:
     if done.not_ignored:
         typer.echo(f"kept   {folder / IGNORE}; it does not name: {' '.join(done.not_ignored)}", err=True)
     there = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
-    typer.echo(f"next   {there}quantflow select --profile {PROFILE}", err=True)
+    until = found.days[-1].item() if found else date.today()
+    past = f" --as-of {until}" if date.today() - until > OLD else ""
+    typer.echo(f"next   {there}quantflow select --profile {PROFILE}{past}", err=True)
 
 
 def cron(profile: str, after: str | None, workspace: Path | None) -> None:
