@@ -70,11 +70,11 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield changes.line(inputs, WIDTH)
     yield from track.line(inputs)
     yield trading(inputs)
-    yield _decided(inputs)
-    yield from figures(inputs)
     yield _aside(inputs)
     yield _risk(inputs)
     yield from wrapped(f"Winners: {level(inputs)}. Allocation: {allocation_line(inputs['allocation'], why=False)}")
+    yield from figures(inputs)  # last, with what says most first: only so many lines are kept
+    yield _decided(inputs)
 
 
 def wrapped(text: str, lines: int = 3) -> list[str]:

@@ -89,11 +89,11 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield brief.weights(inputs["weights"])
     yield changes.line(inputs, brief.WIDTH)
     yield from track.line(inputs)
-    yield from brief.figures(inputs)
     yield f"Allocation: {allocation_line(inputs['meta_allocation'])}"
     yield brief.trading(inputs)
     yield f"Risk: {brief.fallen(inputs['oos_returns'])}"
     yield f"Netting: {sleeves.netting(inputs)}"
+    yield from brief.figures(inputs)
 
 
 def _divided(inputs: Inputs) -> str:
