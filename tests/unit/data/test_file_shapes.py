@@ -376,6 +376,17 @@ READ: dict[str, Shape] = {
     ),
     "hive by year, symbols inside": Shape(partitioned_by_year, fields=OHLCV),
     "Spark's folder": Shape(spark, fields=OHLCV),
+    "hive by symbol and year": Shape(
+        each_file(lambda frame, _: frame, "symbol={}/year=2024/part-0.parquet"), fields=OHLCV
+    ),
+    "long, Dates and Last Price": Shape(csv_file(long(Date="Dates", Close="Last Price"), index=False), fields=OHLCV),
+    "long, days without zeros": Shape(
+        csv_file(
+            lambda: base().assign(Date=[f"{day.year}-{day.month}-{day.day}" for day in base()["Date"]]), index=False
+        ),
+        {"date_format": "%Y-%m-%d"},
+        OHLCV,
+    ),
 }
 
 REFUSED: dict[str, Shape] = {
@@ -437,6 +448,10 @@ REFUSED: dict[str, Shape] = {
     "text among prices": Shape(
         csv_file(lambda: wide().assign(sector="Tech")),
         refused=("row 2", "column 'sector'", "is not a number", "data.columns"),
+    ),
+    "a row of units": Shape(
+        text_file("Date,Open,Close\n,USD,USD\n2024-01-02,1,2\n2024-01-03,1,2\n", "AAPL.csv"),
+        refused=("row 2", "column 'Date'", "is not a date"),
     ),
     "melted fields": Shape(
         csv_file(lambda: base().melt(["Date", "Symbol"], var_name="field"), index=False),

@@ -21,7 +21,7 @@ EXACT: Mapping[str, tuple[str, ...]] = {
 """The names that mean one thing wherever they stand, best first."""
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "date": ("datetime", "timestamp", "day", "session", "time", "tradedate", "tradingdate", "datadate", "dt"),
+    "date": ("dates", "datetime", "timestamp", "day", "session", "time", "tradedate", "tradingdate", "datadate", "dt"),
     "symbol": (
         "tic",
         "ric",
@@ -36,7 +36,19 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "code",
         "name",
     ),
-    "close": ("closelast", "price", "last", "settle", "settlement", "settlementprice", "closeprice", "pxlast", "prc"),
+    "close": (
+        "closelast",
+        "price",
+        "last",
+        "settle",
+        "settlement",
+        "settlementprice",
+        "closeprice",
+        "closingprice",
+        "lastprice",
+        "pxlast",
+        "prc",
+    ),
     "open": ("openprice", "pxopen"),
     "high": ("highprice", "pxhigh"),
     "low": ("lowprice", "pxlow"),

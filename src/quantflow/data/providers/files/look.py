@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DATE_FORMATS = (
     *(f"{first}{sign}{second}{sign}%Y" for first, second in (("%d", "%m"), ("%m", "%d")) for sign in ("/", ".", "-")),
-    *("%Y/%m/%d", "%Y.%m.%d", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y"),
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y"),
     *("%b %d, %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%B %d, %Y", "%d %B %Y"),
 )
 """The ways of writing a day that are tried where it is not ISO 8601."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from quantflow.data.providers.files.convert import Kind
 
 SEPARATORS = (",", ";", "\t", "|")
+_LEVELS = frozenset({"ticker", "tickers", "symbol", "symbols", "price", "attributes", "field", "fields"})
+"""How a row of names is called."""
 _LONGEST = 16 << 20
 _BLOCK_ROWS = 64
 
@@ -53,7 +55,7 @@ def header(path: str, file: BinaryIO, said: FilesOptions) -> Header:
     lines = [file.readline(_LONGEST)]
     separator = said.separator or _separator(path, lines[0])
     first = _cells(path, lines[0], separator, 1)
-    after = file.tell()
+    start = after = file.tell()
     lines.append(file.readline(_LONGEST))
     second = _peeked(lines[1], separator)
     if not _is_level(first, second):
@@ -65,6 +67,9 @@ def header(path: str, file: BinaryIO, said: FilesOptions) -> Header:
     named = bool(third) and not any(cell.strip() for cell in third[1:]) and _is_date(third[0])
     if not named:
         file.seek(after)
+    if not (named or _says_level(first, second)):  # a row of units, or of text among the prices
+        file.seek(start)
+        return Header(checked(path, first), separator, 1, len(lines[0]))
     date = third[0] if named else next((row[0] for row in (second, first) if _is_date(row[0])), "date")
     pairs = [str((one.strip(), other.strip())) for one, other in zip(first[1:], second[1:], strict=True)]
     return Header(checked(path, [date, *pairs]), separator, 2 + named, max(map(len, lines)))
@@ -174,6 +179,13 @@ def _is_level(first: Sequence[str], second: Sequence[str]) -> bool:
     return any(all(field_of(cell) is not None for cell in row[1:]) for row in (first, second)) and not any(
         re.fullmatch(r"\s*[\d.,+-]+\s*", cell) for cell in second[1:]
     )
+
+
+def _says_level(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether two rows of names say what they are, or name several symbols."""
+    symbols = [row for row in (first, second) if not all(field_of(cell) is not None for cell in row[1:])]
+    several = bool(symbols) and len({cell.strip() for cell in symbols[0][1:]}) > 1
+    return several or any(plain(row[0]) in _LEVELS for row in (first, second))
 
 
 def _is_date(cell: str) -> bool:
