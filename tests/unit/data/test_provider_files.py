@@ -128,7 +128,8 @@ def test_parquet_dates_of_every_kind(tmp_path: Path, kind: pa.DataType) -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("", ["AAA.csv is empty"]),
+        ("", ["row 1", "no column is named"]),
+        ("\ndate,close\n2024-01-02,1\n", ["row 1", "no column is named"]),
         ("close,volume\n1,2\n", ["row 1", "no column is called 'date'"]),
         ("<html>\n<body>", ["row 1", "no column is called 'date' (<html>)"]),
         ("date\n2024-01-02\n", ["row 1", "no column beside the date"]),

@@ -136,7 +136,7 @@ def checked(path: str, names: Sequence[str]) -> list[str]:
     """
     stripped = [name.strip() for name in names]
     if not any(stripped):
-        raise DataError(f"{shown(path)} is empty.", hint="Its first row must name the columns.")
+        raise DataError(f"{shown(path)}, row 1: no column is named.", hint="The first row must name the columns.")
     if twice := sorted({name for name in stripped if stripped.count(name) > 1}):
         raise DataError(f"{shown(path)}, row 1: two columns are called {twice[0]!r}.", hint="Rename one of them.")
     return list(names)
