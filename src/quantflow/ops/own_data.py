@@ -15,6 +15,7 @@ import numpy as np
 from quantflow.config.data import FilesOptions
 from quantflow.config.layers import Override
 from quantflow.data import calendars
+from quantflow.data.providers.files.locations import is_url
 from quantflow.data.providers.files.look import Look, look
 from quantflow.errors import ConfigError
 
@@ -25,11 +26,11 @@ MOST_OFF = 0.02
 """Largest fraction of sessions without a bar, or of days with one that are no session, of a calendar that fits."""
 
 
-def look_at(paths: Sequence[Path], sets: Sequence[Override]) -> Look:
+def look_at(paths: Sequence[str], sets: Sequence[Override]) -> Look:
     """Return what files hold.
 
     Args:
-        paths: One file, folder or glob; or all files of one folder that have one ending.
+        paths: One file, folder, glob or fsspec URL; or all files of one folder that have one ending.
         sets: What the user said of the files: values of the data section.
 
     Raises:
@@ -46,7 +47,7 @@ def look_at(paths: Sequence[Path], sets: Sequence[Override]) -> Look:
         for key in each.keys[1:-1]:
             place = place.setdefault(key, {})
         place[each.keys[-1]] = each.value
-    return look(FilesOptions(**{**said, "path": str(_path(paths).expanduser().absolute())}))
+    return look(FilesOptions(**{**said, "path": _path(paths)}))
 
 
 def settings(found: Look, folder: Path) -> str:
@@ -83,24 +84,29 @@ def calendar_of(found: Look) -> tuple[str, bool]:
     return best, off[best] <= MOST_OFF
 
 
-def _path(paths: Sequence[Path]) -> Path:
+def _path(named: Sequence[str]) -> str:
+    if any(is_url(path) for path in named) and len(named) > 1:
+        raise ConfigError("Several addresses are named.", hint="Name one file, folder or glob.")
+    if is_url(named[0]):
+        return named[0]
+    paths = [Path(path).expanduser().absolute() for path in named]
     if len(paths) == 1:
-        return paths[0]
+        return str(paths[0])
     folders, endings = {path.parent for path in paths}, {"".join(path.suffixes[-1:]) for path in paths}
     if len(folders) > 1 or len(endings) > 1:
         raise ConfigError("The files lie in several folders, or end differently.", hint="Name one folder, or a glob.")
     glob = folders.pop() / f"*{endings.pop()}"
     if sorted(glob.parent.glob(glob.name)) != sorted(paths):
         raise ConfigError(f"{glob} are more files than were named.", hint=f"Name that glob, in quotes: '{glob}'.")
-    return glob
+    return str(glob)
 
 
 def _data(found: Look, folder: Path) -> str:
     """Return the data section: settings, and what was found as comments."""
-    path = Path(str(found.options.path))
-    inside = path.is_relative_to(folder)
+    path = str(found.options.path)
+    inside = not is_url(path) and Path(path).is_relative_to(folder)
     said = found.options.model_dump(exclude_none=True, exclude={"path", "instruments"})
-    lines = ['provider = "files"', f"path = {json.dumps(os.fspath(path.relative_to(folder) if inside else path))}"]
+    lines = ['provider = "files"', f"path = {json.dumps(os.path.relpath(path, folder) if inside else path)}"]
     lines += [f"{name} = {_toml(value)}" for name, value in said.items() if value]
     first, last = found.days[0], found.days[-1]
     shown = ", ".join(found.symbols[:5]) + (", …" if found.symbols[5:] else "")

@@ -42,7 +42,7 @@ YEAR = pd.DatetimeIndex(pd.bdate_range("2021-01-04", "2021-12-31"))
 def test_what_was_found_reads_the_files(tmp_path: Path) -> None:
     """German files become a workspace that reads them, without a word said by hand."""
     place = written(tmp_path, prices(YEAR, "%d.%m.%Y"), sep=";", decimal=",")
-    found = look_at([place], [])
+    found = look_at([str(place)], [])
     assert (found.options.date_format, found.options.decimal) == ("%d.%m.%Y", ",")
     assert (found.symbols, found.files, len(found.days)) == (SYMBOLS, 4, len(YEAR))
     start_workspace(tmp_path, settings(found, tmp_path))
@@ -62,11 +62,11 @@ def test_dates_that_fit_two_formats_are_refused(tmp_path: Path) -> None:
     days = pd.DatetimeIndex([f"2021-{month:02}-{day:02}" for month in range(1, 13) for day in (5, 6, 7)])
     place = written(tmp_path, prices(days, "%d/%m/%Y"))
     with pytest.raises(DataError, match="more than one way") as caught:
-        look_at([place], [])
+        look_at([str(place)], [])
     assert "'%d/%m/%Y' (first row: 2021-01-05" in caught.value.message
     assert "'%m/%d/%Y' (first row: 2021-05-01" in caught.value.message
     assert "data.date_format" in str(caught.value.hint)
-    found = look_at([place], read_overrides(["data.date_format=%d/%m/%Y"]))
+    found = look_at([str(place)], read_overrides(["data.date_format=%d/%m/%Y"]))
     assert found.days[0] == np.datetime64("2021-01-05")
 
 
@@ -74,7 +74,7 @@ def test_a_number_that_fits_two_signs_is_refused(tmp_path: Path) -> None:
     """``1,234`` is a thousand or one and a bit: neither is taken."""
     frames = {"AAA": pd.DataFrame({"Date": YEAR.strftime("%Y-%m-%d"), "Close": "1,234"})}
     with pytest.raises(DataError, match=r"close 1\.234\).*close 1234\)"):
-        look_at([written(tmp_path, frames)], [])
+        look_at([str(written(tmp_path, frames))], [])
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
@@ -83,16 +83,16 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     frames["AAA"]["Close"] = frames["AAA"]["Close"].astype(str)
     frames["AAA"].loc[3, "Close"] = "1.2.3"
     with pytest.raises(DataError, match=r"AAA\.csv, row 5, column 'Close': '1\.2\.3' is not a number"):
-        look_at([written(tmp_path, frames)], [])
+        look_at([str(written(tmp_path, frames))], [])
 
 
 def test_all_files_of_a_folder_are_a_glob(tmp_path: Path) -> None:
     """What a shell makes of ``data/*.csv`` becomes the glob again; a part of it is refused, with the glob to name."""
     place = written(tmp_path, prices(YEAR))
     every = sorted(place.glob("*.csv"))
-    assert look_at(every, []).options.path == str(place / "*.csv")
+    assert look_at([*map(str, every)], []).options.path == str(place / "*.csv")
     with pytest.raises(ConfigError, match="more files than were named") as caught:
-        look_at(every[:2], [])
+        look_at([*map(str, every[:2])], [])
     assert str(place / "*.csv") in str(caught.value.hint)
 
 
@@ -105,7 +105,7 @@ def test_all_files_of_a_folder_are_a_glob(tmp_path: Path) -> None:
 )
 def test_the_calendar_is_that_of_the_days(days: pd.DatetimeIndex, expected: tuple[str, bool], tmp_path: Path) -> None:
     """Weekends mean a market that never closes; where no calendar fits, that is said in the settings."""
-    found = look_at([written(tmp_path, prices(pd.DatetimeIndex(days)))], [])
+    found = look_at([str(written(tmp_path, prices(pd.DatetimeIndex(days))))], [])
     name, fits = calendar_of(found)
     assert (name, fits) == expected or (fits and name != "24/7")
     assert ("no calendar fits" in settings(found, tmp_path)) is not fits
@@ -114,4 +114,4 @@ def test_the_calendar_is_that_of_the_days(days: pd.DatetimeIndex, expected: tupl
 def test_a_setting_that_is_none_of_the_files_is_refused(tmp_path: Path) -> None:
     """``--set policy.top_n`` says nothing of how files are read."""
     with pytest.raises(ConfigError, match=r"policy\.top_n says nothing of the files"):
-        look_at([tmp_path], read_overrides(["policy.top_n=2"]))
+        look_at([str(tmp_path)], read_overrides(["policy.top_n=2"]))

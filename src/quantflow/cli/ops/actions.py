@@ -28,10 +28,10 @@ OLD = timedelta(days=10)
 """Prices that end longer ago are no feed, and a run of them names its session."""
 
 
-def init(named: list[Path], data: list[Path], sets: list[str]) -> None:
+def init(named: list[Path], data: list[str], sets: list[str]) -> None:
     """Write the first files of a workspace, over sample prices or someone's own, and say what comes next."""
-    extra = [path for path in named if data and path.is_file()]  # what a shell made of prices/*.csv
-    folders = [path for path in named if path not in extra] or [Path()]
+    extra = [str(path) for path in named if data and path.is_file()]  # what a shell made of prices/*.csv
+    folders = [path for path in named if str(path) not in extra] or [Path()]
     if len(folders) > 1:
         raise ConfigError(f"{folders[1]} is a second folder.", hint="quantflow init FOLDER --data FILE")
     folder, found = folders[0], None

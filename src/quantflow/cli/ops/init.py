@@ -15,8 +15,10 @@ def init(
         list[Path] | None, typer.Argument(help="Project folder (created if missing; default: this one).")
     ] = None,
     data: Annotated[
-        list[Path] | None,
-        typer.Option("--data", metavar="FILE…", help="Your price files: a file, a folder or a glob (repeatable)."),
+        list[str] | None,
+        typer.Option(
+            "--data", metavar="FILE…", help="Your price files: a file, a folder, a glob or an fsspec URL (repeatable)."
+        ),
     ] = None,
     sets: Sets = None,
 ) -> None:
