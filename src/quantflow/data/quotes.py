@@ -80,6 +80,8 @@ def joined(quotes: Sequence[Quotes]) -> Quotes:
     cut = [each.on(days) for each in reversed(quotes)]
     rows = {name: (each, row) for each in cut for row, name in enumerate(each.names)}
     names = tuple(sorted(rows))
+    if not names:
+        return Quotes((), days, np.empty((0, len(days))), np.empty((0, len(days)), dtype=bool))
     return Quotes(
         names,
         days,

@@ -55,3 +55,11 @@ def test_the_book_of_a_portfolio_pays_the_sleeves_files_and_its_own_rates(tmp_pa
     found = costs_of(run)
     assert found.own == quotes_of(run).own == {"KO": Cost(1.0), "PEP": Cost(2.0), "MRK": Cost(3.0)}
     assert (found.commission_bps, found.slippage_bps, found.borrow_bps, found.sessions) == (2.0, 5.0, 40.0, 252)
+
+
+def test_quotes_of_no_name_join() -> None:
+    """Portfolios that never held anything have sessions, and nothing to trade."""
+    days = np.arange("2022-01-03", "2022-01-06", dtype="datetime64[D]")
+    none = Quotes((), days, np.empty((0, 3)), np.empty((0, 3), dtype=bool))
+    found = joined([none, none])
+    assert (found.names, found.returns.shape) == ((), (0, 3))

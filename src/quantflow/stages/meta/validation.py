@@ -125,7 +125,7 @@ def _market(inputs: Inputs, rules: Rules, budget: float) -> Sleeves:
         Quotes(names, sessions, frame.to_numpy(dtype=float).T, np.ones(shape, dtype=bool)),
         np.full((decided, len(names)), budget / len(names)),
         assets=assets,
-        trades=tuple(_trades(rows[name], assets) for name in names),
+        trades=tuple(_trades(rows[name], assets) if name in rows else _none(assets) for name in names),
         pools=inputs["benchmarks"].to_numpy(dtype=float).T,
     )
 
@@ -137,6 +137,11 @@ def _trades(rows: pd.DataFrame, assets: Quotes) -> Trades:
     last = np.flatnonzero(np.append(at[1:] != at[:-1], True) & (at < len(assets.sessions)))
     targets = grid.reindex(columns=list(assets.names), fill_value=0.0).to_numpy()
     return Trades(at[last], targets[last])
+
+
+def _none(assets: Quotes) -> Trades:
+    """Return the trades of a sleeve that was never invested."""
+    return Trades(np.empty(0, dtype=np.int64), np.empty((0, len(assets.names))))
 
 
 def _shifted(trades: Trades, by: int, sessions: int) -> Trades:

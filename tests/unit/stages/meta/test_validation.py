@@ -191,6 +191,20 @@ def test_the_portfolio_earns_what_a_book_of_its_assets_earns() -> None:
         np.testing.assert_allclose(getattr(book.earned, name), returns[name], atol=1e-13, rtol=0)
 
 
+@pytest.mark.parametrize("invested", [["one", "two"], []])
+def test_a_sleeve_that_was_never_invested_is_cash(invested: list[str]) -> None:
+    """Its capital earns nothing and pays nothing; a portfolio of none but such is all cash."""
+    inputs = single(streams())
+    idle = [name for name in NAMES if name not in invested]
+    inputs["streams"] = inputs["streams"].assign(**dict.fromkeys(idle, 0.0))
+    inputs["sleeve_trades"] = inputs["sleeve_trades"][inputs["sleeve_trades"]["symbol"].isin(invested)]
+    inputs |= {name: inputs[name][invested] for name in ("asset_returns", "asset_tradable")}
+    found = validated(inputs, allocation={"method": "equal_weight"})
+    held = found["oos_weights"].groupby("date")["weight"].sum()
+    assert np.allclose(held, len(invested) / 3)
+    assert (found["oos_returns"]["turnover"] > 0).any() == bool(invested)
+
+
 def test_nothing_looks_ahead(outputs: dict[str, Any]) -> None:
     """Other returns after a session leave every weight and return up to it untouched."""
     changed = streams()
