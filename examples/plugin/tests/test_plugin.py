@@ -57,7 +57,7 @@ class TestBreadthInference(StageContract):
 
     @pytest.fixture
     def settings(self):
-        return {"breadth": {"window": 20}, "scores": {"weights": {"momentum": 1.0, "trend": 0.5}}}
+        return {"breadth": {"window": 20}, "policy": {}, "scores": {"weights": {"momentum": 1.0, "trend": 0.5}}}
 
 
 class TestProvider(ProviderContract):
