@@ -41,6 +41,11 @@ class UniverseConfig(Section):
         description="CSV or Parquet with symbol, from, to: who belonged to the universe when (to is the last day, "
         "empty = still); relative to quantflow.toml, or any fsspec URL; all symbols, always, when absent",
     )
+    unknown: Literal["warn", "ignore"] = Field(
+        "warn",
+        description="what names do that match no symbol, in exclude and the files of instruments, members and costs; "
+        "warn: they are reported with the nearest, and an exclude of which none matches is an error",
+    )
 
     @model_validator(mode="after")
     def _named_once(self) -> UniverseConfig:

@@ -87,7 +87,7 @@ def disk(place: Place) -> Iterator[Finding]:
 
 def profiles(place: Place) -> Iterator[Finding]:
     """Can every profile and meta profile of quantflow.toml be used?"""
-    from quantflow.doctor.profiles import problem_of
+    from quantflow.doctor.profiles import problem_of, unmatched_names
 
     try:
         own = [entry for entry in entries(place.workspace) if entry.source != "built in"]
@@ -100,7 +100,11 @@ def profiles(place: Place) -> Iterator[Finding]:
     wrong = [(entry, problem) for entry in own if (problem := problem_of(entry, place.workspace))]
     for _, problem in wrong:
         yield Finding("profiles", Result.BLOCKS, problem.message, f"edit {FILE}: {problem.hint or 'see the detail'}")
-    if not wrong:
+    sound = [entry for entry in own if entry not in {each for each, _ in wrong}]
+    strange = dict.fromkeys(line for entry in sound for line in unmatched_names(entry, place.workspace))
+    for line in strange:
+        yield Finding("profiles", Result.WARN, line, f"edit {FILE} or the file; or set universe.unknown")
+    if not wrong and not strange:
         yield Finding("profiles", Result.OK, ", ".join(entry.name for entry in own))
 
 

@@ -14,7 +14,7 @@ from quantflow.config.operation import ValidationFiles
 from quantflow.config.sections import UniverseConfig
 from quantflow.data.benchmark import benchmark_prices
 from quantflow.data.calendars import sessions
-from quantflow.data.grid import Grid, split, tables
+from quantflow.data.grid import OFTEN, Grid, split, tables
 from quantflow.data.names import without_unprintable
 from quantflow.data.panel import Panel
 from quantflow.data.providers import open_provider
@@ -33,13 +33,17 @@ from quantflow.data.quality.contracts import (
     unreadable,
     unusable,
 )
-from quantflow.data.quality.costs import has_costs, misnamed, own_costs, read_costs, with_costs
+from quantflow.data.quality.costs import has_costs, own_costs, read_costs, with_costs
+from quantflow.data.quality.identical import CHECK as IDENTICAL
+from quantflow.data.quality.identical import identical
 from quantflow.data.quality.roster import known_by, members_now, read_members, roster, without_prices
+from quantflow.data.quality.unmatched import CHECK as UNMATCHED
+from quantflow.data.quality.unmatched import check_exclude, named, noted, unmatched
 from quantflow.data.restated import former_bars
 from quantflow.errors import DataError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary, note
 from quantflow.stages.walk_forward import BENCHMARK
-from quantflow.types import Settings
+from quantflow.types import Record, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,13 +92,14 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         _check_two(asked, len(now) + len(odd), config.as_of)
         if odd:
             _check_budget(asked, odd, data, checks_record(odd, asked, data))
+        costs = read_costs(config.validation.costs) if config.validation.costs is not None else None
+        strange = unmatched(provider, universe, named(provider, spans, costs))
+        check_exclude(universe, strange)
         grid = _fetched(provider, tuple(instruments.index), config)
         panel = grid.panel()
         _check_any(len(panel.sessions), provider.name, config.as_of)
-        costs = read_costs(config.validation.costs) if config.validation.costs is not None else None
-        reported = [*odd, *unreadable(provider), *restated(provider, data.on_restated)]
-        reported += misnamed(costs, instruments.index) if costs is not None else []
-        reported += without_prices(panel, spans, universe, now)
+        reported = [*odd, *unreadable(provider), *restated(provider, data.on_restated), *strange]
+        reported += [*without_prices(panel, spans, universe, now), *identical(panel)]
         judged = [*reported, *grid.findings(), *broken_off(judge_panel(panel, data, now), len(asked), panel, data)]
         findings, checks = failed(judged), checks_record(judged, asked, data, len(now) + len(odd))
         _check_blocks(findings, checks)
@@ -107,7 +112,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             "past": past,
             "roster": roster(with_costs(instruments, costs), [*prices.symbols, *past.symbols], spans),
             "quality": quality_frame(findings),
-            "checks": checks,
+            "checks": {**checks, "off_calendar": {"share": grid.off_calendar, "calendar": config.calendar.name}},
             "former": former_bars(provider, prices),
             **(_benchmark(instruments.index, config) if BENCHMARK in self.makes else {}),
         }
@@ -127,12 +132,27 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         cut = int(quality.loc[quality["check"] == "after_as_of", "observed"].sum())
         jumps = int((quality["check"] == "jump")[quality["symbol"].isin(outputs["prices"].symbols)].sum())
         notes = [f"{aside} set aside"] * bool(aside) + [f"{cut} bars after the as-of cut"] * bool(cut)
+        notes += [*_off_calendar(checks), *_copies(quality)]
+        notes += noted(quality.loc[quality["check"] == UNMATCHED, "symbol"])
         degraded, changed = bool(notes), len(outputs["former"])
         notes += [f"{checks['ended']} no longer traded"] * bool(checks["ended"])
         notes += [f"{jumps} with a jump that stays"] * bool(jumps)
         notes += [f"{changed} bars restated"] * bool(changed)
         notes += _costs_noted(outputs["roster"])
         return Summary(checks["asked"], checks["kept"], note=", ".join(notes), degraded=degraded)
+
+
+def _off_calendar(checks: Record) -> list[str]:
+    """Return which share of the bars lies on days that are no session, where it is more than a day off now and then."""
+    share, calendar = checks["off_calendar"]["share"], checks["off_calendar"]["calendar"]
+    return [f"{share:.0%} of the bars on days that are no session of {calendar}"] * (share >= OFTEN)
+
+
+def _copies(quality: pd.DataFrame) -> list[str]:
+    """Return which symbols have the prices of another."""
+    names = sorted(set(quality.loc[quality["check"] == IDENTICAL, "symbol"]))
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return [f"{', '.join(names[:2])}{more} identical to another symbol"] * bool(names)
 
 
 def _costs_noted(roster: pd.DataFrame) -> list[str]:
