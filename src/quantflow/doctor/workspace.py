@@ -148,14 +148,15 @@ def _data_of(profile: Profile, place: Place) -> Iterator[Finding]:
 
 
 def _files(path: str) -> Iterator[Finding]:
-    from quantflow.data.providers.files.locations import list_files
+    from quantflow.data.providers.files.locations import list_files, opened
 
     try:
-        with Path(list_files(path)[0]).open("rb") as file:
+        with opened(list_files(path)[0]) as file:
             file.read(1)
-    except (QuantflowError, OSError) as error:
-        detail = f"{path} cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-        yield _missing(detail, f"ls -l {shlex.quote(str(Path(path).parent))}, or correct data.path in quantflow.toml")
+    except QuantflowError as error:
+        yield _missing(
+            str(error), f"ls -l {shlex.quote(str(Path(path).parent))}, or correct data.path in quantflow.toml"
+        )
 
 
 def _url(url: str, place: Place) -> Iterator[Finding]:

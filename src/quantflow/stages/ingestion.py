@@ -18,7 +18,7 @@ from quantflow.data.grid import OFTEN, Grid, split, tables
 from quantflow.data.names import without_unprintable
 from quantflow.data.panel import Panel
 from quantflow.data.providers import open_provider
-from quantflow.data.providers.base import INSTRUMENT_COLUMNS, Provider
+from quantflow.data.providers.base import INSTRUMENT_COLUMNS, Provider, first_date
 from quantflow.data.quality.checks import checks_record, within_budget
 from quantflow.data.quality.contracts import (
     Finding,
@@ -97,7 +97,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         check_exclude(universe, strange)
         grid = _fetched(provider, tuple(instruments.index), config)
         panel = grid.panel()
-        _check_any(len(panel.sessions), provider.name, config.as_of)
+        _check_any(len(panel.sessions), provider, tuple(instruments.index), config)
         reported = [*odd, *unreadable(provider), *restated(provider, data.on_restated), *strange]
         reported += [*without_prices(panel, spans, universe, now), *identical(panel)]
         judged = [*reported, *grid.findings(), *broken_off(judge_panel(panel, data, now), len(asked), panel, data)]
@@ -189,12 +189,17 @@ def _check_two(asked: Sequence[str], now: int, as_of: date) -> None:
         )
 
 
-def _check_any(found: int, provider: str, as_of: date) -> None:
-    if not found:
-        raise DataError(
-            f"The provider {provider!r} has no bars up to {as_of}.",
-            hint="Ask for a later as-of, or an earlier data.start.",
-        )
+def _check_any(found: int, provider: Provider, symbols: Sequence[str], config: IngestionStageConfig) -> None:
+    if found:
+        return
+    start, last = config.data.start, provider.last_date()
+    first = first_date(provider, symbols, last) if last is not None else None
+    since = f" from {start} (data.start)" if start else ""
+    there = f": they are of {first} to {last}" if first else ""
+    raise DataError(
+        f"The provider {provider.name!r} has no bars{since} up to {config.as_of}{there}.",
+        hint="Ask for a later as-of, or set an earlier data.start (quantflow profiles show PROFILE --sources).",
+    )
 
 
 def _check_blocks(findings: list[Finding], checks: dict[str, Any]) -> None:

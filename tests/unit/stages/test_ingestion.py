@@ -238,9 +238,11 @@ def test_two_symbols_are_the_least(table: Any) -> None:
 
 
 def test_no_bars_before_the_as_of_is_named() -> None:
-    """An as-of before the first bar is a DataError that names the provider and the date."""
-    with pytest.raises(DataError, match="'sample' has no bars up to 1985-01-02"):
+    """An as-of before the first bar is a DataError that names the provider, the date, and the days that there are."""
+    with pytest.raises(DataError, match="'sample' has no bars up to 1985-01-02: they are of 1990-01-02 to 2022-12-28"):
         run("1985-01-02")
+    with pytest.raises(DataError, match=r"no bars from 2022-12-29 \(data\.start\) up to 2022-12-28: they are of 1990"):
+        run(data={"start": "2022-12-29"})
 
 
 def test_universe_decides_what_is_fetched() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from quantflow.errors import ConfigError
 
@@ -76,6 +76,14 @@ class Provider(Protocol):
     def last_date(self) -> date | None:
         """Return the last date that has bars, or None for a live source that has none until it is asked."""
         ...
+
+
+def first_date(provider: Provider, symbols: Sequence[str], last: date) -> date | None:
+    """Return the date of the first bar of any of *symbols* up to *last*; None when there is none."""
+    found: Any = provider.bars(symbols, None, last)
+    tables = [found] if type(found).__name__ == "DataFrame" else found
+    days = [table["date"].min() for table in tables if len(table)]
+    return min(days).date() if days else None
 
 
 def pick(instruments: pd.DataFrame, universe: UniverseConfig) -> pd.DataFrame:
