@@ -211,6 +211,11 @@ def _anchor_paths(settings: Layered, workspace: Path) -> None:
             path = values.get(key)
             if isinstance(path, str) and path and "://" not in path and (key != "benchmark" or names_file(path)):
                 values[key] = str(workspace / _home(path, settings.place((section, key))))
+    for name, table in settings.values.get("tables", {}).items():
+        path = table.get("path") if isinstance(table, dict) else None
+        if isinstance(path, str) and path and "://" not in path:
+            there = str(workspace / _home(path, settings.place(("tables", name))))
+            settings.values["tables"][name] = {**table, "path": there}
 
 
 def _home(path: str, place: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from quantflow.config.catalogue import Entry, load
@@ -14,6 +15,7 @@ from quantflow.data.quality.contracts import Finding, failed
 from quantflow.data.quality.costs import read_costs
 from quantflow.data.quality.roster import read_members
 from quantflow.data.quality.unmatched import check_exclude, named, unmatched
+from quantflow.data.tables import read_table
 from quantflow.errors import ConfigError, QuantflowError
 from quantflow.runs.as_of import leaf_profiles
 from quantflow.runs.create import check_stages
@@ -44,11 +46,15 @@ def _unmatched(profile: Profile) -> list[Finding]:
     options, costs, members = profile.data.options, profile.validation.costs, profile.universe.members
     if not isinstance(options, FilesOptions):
         return []
-    if any(is_url(path) for path in (options.path, options.instruments, costs, members) if path):
+    tables = profile.tables.by_name
+    paths = [options.path, options.instruments, costs, members, *(table.path for table in tables.values())]
+    if any(is_url(path) for path in paths if path):
         return []
     try:
         provider = open_provider(profile.data)
-        files = named(provider, read_members(members) if members else None, read_costs(costs) if costs else None)
+        spans, own = read_members(members) if members else None, read_costs(costs) if costs else None
+        dated = {name: read_table(name, table, date.max) for name, table in tables.items()}
+        files = named(provider, spans, own, dated)
         return unmatched(provider, profile.universe, files)
     except QuantflowError:
         return []

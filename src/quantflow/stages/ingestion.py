@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from quantflow.config.calendar import CalendarConfig
-from quantflow.config.data import DataConfig
+from quantflow.config.data import DataConfig, TablesConfig
 from quantflow.config.operation import ValidationFiles
 from quantflow.config.sections import UniverseConfig
 from quantflow.data.benchmark import benchmark_prices
 from quantflow.data.calendars import sessions
 from quantflow.data.grid import OFTEN, Grid, split, tables
 from quantflow.data.names import without_unprintable
-from quantflow.data.panel import Panel
+from quantflow.data.panel import Panel, SessionArray
 from quantflow.data.providers import open_provider
 from quantflow.data.providers.base import INSTRUMENT_COLUMNS, Provider, first_date
 from quantflow.data.quality.checks import checks_record, within_budget
@@ -40,6 +40,7 @@ from quantflow.data.quality.roster import known_by, members_now, read_members, r
 from quantflow.data.quality.unmatched import CHECK as UNMATCHED
 from quantflow.data.quality.unmatched import check_exclude, named, noted, unmatched
 from quantflow.data.restated import former_bars
+from quantflow.data.tables import TABLES, joined, read_table
 from quantflow.errors import DataError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary, note
 from quantflow.stages.walk_forward import BENCHMARK
@@ -59,6 +60,12 @@ class IngestionStageConfig(StageConfig):
     as_of: date
 
 
+class TabledIngestionConfig(IngestionStageConfig):
+    """What it reads where the profile has dated tables."""
+
+    tables: TablesConfig
+
+
 class IngestionStage(BasePipelineStage[IngestionStageConfig]):
     """Fetch the universe's bars up to the as-of, check them, set failing symbols aside with a reason.
 
@@ -72,7 +79,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
     id = "ingestion"
     kind = Kind.NETWORK
     makes: tuple[str, ...] = ("prices", "instruments", "past", "roster", "quality", "checks", "former")
-    Config = IngestionStageConfig
+    Config: type[IngestionStageConfig] = IngestionStageConfig
 
     def run(self, inputs: Inputs, config: IngestionStageConfig) -> Outputs:
         """Return what the class says.
@@ -93,7 +100,8 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         if odd:
             _check_budget(asked, odd, data, checks_record(odd, asked, data))
         costs = read_costs(config.validation.costs) if config.validation.costs is not None else None
-        strange = unmatched(provider, universe, named(provider, spans, costs))
+        dated = _dated(config)
+        strange = unmatched(provider, universe, named(provider, spans, costs, dated))
         check_exclude(universe, strange)
         grid = _fetched(provider, tuple(instruments.index), config)
         panel = grid.panel()
@@ -115,14 +123,18 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             "checks": {**checks, "off_calendar": {"share": grid.off_calendar, "calendar": config.calendar.name}},
             "former": former_bars(provider, prices),
             **(_benchmark(instruments.index, config) if BENCHMARK in self.makes else {}),
+            **_tables(dated, panel.sessions, instruments.index, config),
         }
 
     def under(self, settings: Settings) -> Stage:
-        """Return the stage that fetches a benchmark too (``benchmark``, a panel), where the profile names one."""
-        if not settings.get("validation", {}).get("benchmark"):
+        """Return the stage that makes ``benchmark`` (a panel) and ``tables`` too, where the profile names any."""
+        named, dated = settings.get("validation", {}).get("benchmark"), settings.get(TABLES)
+        if not (named or dated):
             return self
         fetching = copy(self)
-        fetching.makes = (*self.makes, BENCHMARK)
+        fetching.makes = (*self.makes, *[BENCHMARK] * bool(named), *[TABLES] * bool(dated))
+        if dated:
+            fetching.Config = TabledIngestionConfig
         return fetching
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
@@ -167,6 +179,20 @@ def _benchmark(universe: Collection[str], config: IngestionStageConfig) -> dict[
     if name is None:
         return {}
     return {BENCHMARK: benchmark_prices(name, config.data, universe, lambda source, of: _fetched(source, of, config))}
+
+
+def _dated(config: IngestionStageConfig) -> dict[str, pd.DataFrame]:
+    """Return the dated tables of the profile as they are read, by name."""
+    tables = config.tables.by_name if isinstance(config, TabledIngestionConfig) else {}
+    return {name: read_table(name, table, config.as_of) for name, table in tables.items()}
+
+
+def _tables(
+    dated: Mapping[str, pd.DataFrame], days: SessionArray, symbols: Collection[str], config: IngestionStageConfig
+) -> dict[str, pd.DataFrame]:
+    if not isinstance(config, TabledIngestionConfig):
+        return {}
+    return {TABLES: joined(dated, config.tables.by_name, days, symbols)}
 
 
 def _fetched(provider: Provider, symbols: Sequence[str], config: IngestionStageConfig) -> Grid:

@@ -35,6 +35,10 @@ class Provider(Protocol):
     ``DataError`` (the answer is wrong or missing for good). A provider class is called with its own options: an
     instance of its ``Config``, a ``Section`` whose fields are keys of the profile's ``data``; of an empty section when
     it has none.
+
+    It may have an attribute or method ``fingerprint``: a text that tells at little cost whether its data have changed,
+    such as a version, a time of change or a count; None or empty when it cannot tell now. Without one, past sessions
+    are taken to stay as they are, and a run of a session that is done is not made again.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,19 +75,26 @@ def _bare(name: str) -> str:
     return _key(match[1]) if match else _key(name)
 
 
-def named(provider: Provider, spans: pd.DataFrame | None, costs: pd.DataFrame | None) -> list[Named]:
+def named(
+    provider: Provider,
+    spans: pd.DataFrame | None,
+    costs: pd.DataFrame | None,
+    tables: Mapping[str, pd.DataFrame],
+) -> list[Named]:
     """Return the names that the files beside the prices give.
 
     Args:
         provider: It may have an attribute ``listed``: the symbols of its instruments file.
         spans: As ``read_members`` gives them; None without a file of members.
         costs: As ``read_costs`` gives them; None without a file of costs.
+        tables: As ``read_table`` gives them, by name.
     """
     files = [Named("data.instruments", getattr(provider, "listed", ()))]
     if spans is not None:
         members = set(spans["symbol"])
         files.append(Named("universe.members", members, members - set(spans["symbol"][spans["to"].isna()])))
-    return [*files, Named("validation.costs", list(costs.index))] if costs is not None else files
+    files += [Named("validation.costs", list(costs.index))] if costs is not None else []
+    return [*files, *(Named(f"tables.{name}", set(table["symbol"])) for name, table in tables.items())]
 
 
 def unmatched(provider: Provider, universe: UniverseConfig, files: Collection[Named]) -> list[Finding]:
