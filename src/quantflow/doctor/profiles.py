@@ -21,25 +21,24 @@ from quantflow.runs.as_of import leaf_profiles
 from quantflow.runs.create import check_stages
 
 
-def problem_of(entry: Entry, workspace: Path) -> ConfigError | None:
-    """Return what is wrong with a profile or meta profile: a value, its stages or its provider; None when nothing."""
+def examined(entry: Entry, workspace: Path) -> tuple[ConfigError | None, list[str]]:
+    """Return what is wrong with a profile or meta profile, None when nothing; and what is odd with one that is sound.
+
+    Wrong is a value, a stage, its provider, or an exclude list that excludes nothing. Odd is a name, of it or of a
+    sleeve, that matches no symbol of its own files: a sentence each. No other provider is asked without need, and files
+    that cannot be read are the matter of another check.
+    """
+    odd: list[str] = []
     try:
         loaded = load(entry, workspace)
         check_stages(loaded)
         for leaf in leaf_profiles(loaded):
-            check_exclude(leaf.universe, _unmatched(leaf))
+            found = _unmatched(leaf)
+            check_exclude(leaf.universe, found)
+            odd += [f"{finding.symbol}: {finding.reason}" for finding in failed(found)]
     except ConfigError as error:
-        return error
-    return None
-
-
-def unmatched_names(entry: Entry, workspace: Path) -> list[str]:
-    """Return a sentence for each name of a sound profile, or of its sleeves, that matches no symbol of its own files.
-
-    No other provider is asked without need, and files that cannot be read are the matter of another check.
-    """
-    found = [finding for leaf in leaf_profiles(load(entry, workspace)) for finding in failed(_unmatched(leaf))]
-    return list(dict.fromkeys(f"{finding.symbol}: {finding.reason}" for finding in found))
+        return error, []
+    return None, list(dict.fromkeys(odd))
 
 
 def _unmatched(profile: Profile) -> list[Finding]:
@@ -54,8 +53,7 @@ def _unmatched(profile: Profile) -> list[Finding]:
         provider = open_provider(profile.data)
         spans, own = read_members(members) if members else None, read_costs(costs) if costs else None
         dated = {name: read_table(name, table, date.max) for name, table in tables.items()}
-        files = named(provider, spans, own, dated)
-        return unmatched(provider, profile.universe, files)
+        return unmatched(provider, profile.universe, named(provider, profile.data, spans, own, dated))
     except QuantflowError:
         return []
 

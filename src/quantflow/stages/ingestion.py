@@ -96,13 +96,13 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         instruments = found if spans is None else found.loc[found.index.isin(spans["symbol"])]
         now = members_now(instruments.index, spans, config.as_of)
         asked = [*instruments.index, *(finding.symbol for finding in odd)]
-        _check_two(asked, len(now) + len(odd), config.as_of)
-        if odd:
-            _check_budget(asked, odd, data, checks_record(odd, asked, data))
         costs = read_costs(config.validation.costs) if config.validation.costs is not None else None
         dated = _dated(config)
-        strange = unmatched(provider, universe, named(provider, spans, costs, dated))
+        strange = unmatched(provider, universe, named(provider, data, spans, costs, dated))
         check_exclude(universe, strange)
+        _check_two(asked, len(now) + len(odd), config.as_of, failed(strange))
+        if odd:
+            _check_budget(asked, odd, data, checks_record(odd, asked, data))
         grid = _fetched(provider, tuple(instruments.index), config)
         panel = grid.panel()
         _check_any(len(panel.sessions), provider, tuple(instruments.index), config)
@@ -205,13 +205,14 @@ def _fetched(provider: Provider, symbols: Sequence[str], config: IngestionStageC
     return grid
 
 
-def _check_two(asked: Sequence[str], now: int, as_of: date) -> None:
+def _check_two(asked: Sequence[str], now: int, as_of: date, strange: Sequence[Finding]) -> None:
     if now < 2:
         members = "" if now == len(asked) else f" on {as_of}"
         what = f"{now} symbol{'' if now == 1 else 's'}{members}"
+        first = f"{strange[0].symbol}: {strange[0].reason} " if strange else ""
         raise DataError(
             f"The universe has {what}, and a portfolio needs two.",
-            hint="Look at universe.symbols, universe.exclude, universe.sectors and universe.members.",
+            hint=f"{first}Look at universe.symbols, universe.exclude, universe.sectors and universe.members.",
         )
 
 

@@ -196,6 +196,8 @@ def test_missing_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "prices").mkdir()
     (tmp_path / "prices" / "a.csv").write_text("date,close\n")
     assert one(workspace.data, place(tmp_path)).result is Result.OK
+    beside = '[profiles.a]\nextends = "demo"\n[profiles.a.tables.ratings]\npath = "ratings.csv"\n'
+    assert "ratings.csv" in one(workspace.data, settings(tmp_path, beside)).detail
     crypto = '[profiles.a.data]\nprovider = "ccxt"\nexchange = "binance"\n'
     settings(tmp_path, crypto)
     assert "ccxt" in one(workspace.data, place(tmp_path, version_of=has(ccxt=None))).fix

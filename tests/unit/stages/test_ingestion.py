@@ -344,3 +344,18 @@ def test_an_exclusion_that_matches_nothing_is_noted() -> None:
     with pytest.raises(ConfigError, match=r"leaves nothing out: .* AAPL\.US"):
         run(universe={"exclude": ["AAPL.US"]})
     assert STAGE.summary({}, run(universe={"exclude": ["AAPL.US"], "unknown": "ignore"})).note == "1 set aside"
+
+
+def test_members_that_are_all_written_otherwise_are_recognised(tmp_path: Any) -> None:
+    """A universe that is empty for that reason says so, with the nearest name of the first."""
+    (tmp_path / "members.csv").write_text("symbol,from,to\nAAPL.US,2000-01-03,\nKO.US,2000-01-03,\n")
+    with pytest.raises(DataError, match=r"0 symbols") as caught:
+        run(data={"start": "2012-01-03"}, universe={"members": str(tmp_path / "members.csv")})
+    assert "AAPL.US: universe.members names it" in str(caught.value.hint)
+    assert "did you mean 'AAPL'?" in str(caught.value.hint)
+
+
+def test_a_known_move_of_a_name_that_is_not_there_is_noted() -> None:
+    """A slip in data.real_moves would silence nothing: it is reported like any other name."""
+    out = run(data={"start": "2012-01-03", "real_moves": ["AAPL.US 2016-04-22", "GONE 2016-04-22"]})
+    assert STAGE.summary({}, out).note == "AAPL.US matches no symbol"

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quantflow.config.data import DataConfig
 from quantflow.config.printable import escaped
 from quantflow.config.sections import UniverseConfig
 from quantflow.data.providers.base import Provider
@@ -77,19 +78,22 @@ def _bare(name: str) -> str:
 
 def named(
     provider: Provider,
+    data: DataConfig,
     spans: pd.DataFrame | None,
     costs: pd.DataFrame | None,
     tables: Mapping[str, pd.DataFrame],
 ) -> list[Named]:
-    """Return the names that the files beside the prices give.
+    """Return the names that the files beside the prices give, and those of known moves.
 
     Args:
         provider: It may have an attribute ``listed``: the symbols of its instruments file.
+        data: Its ``real_moves`` name symbols too.
         spans: As ``read_members`` gives them; None without a file of members.
         costs: As ``read_costs`` gives them; None without a file of costs.
         tables: As ``read_table`` gives them, by name.
     """
-    files = [Named("data.instruments", getattr(provider, "listed", ()))]
+    moves = {move.rpartition(" ")[0] for move in data.real_moves}
+    files = [Named("data.instruments", getattr(provider, "listed", ())), Named("data.real_moves", moves)]
     if spans is not None:
         members = set(spans["symbol"])
         files.append(Named("universe.members", members, members - set(spans["symbol"][spans["to"].isna()])))
@@ -110,8 +114,10 @@ def unmatched(provider: Provider, universe: UniverseConfig, files: Collection[Na
     """
     if universe.unknown == "ignore" or not (universe.exclude or any(each.names for each in files)):
         return []
+    if not any(each.names for each in files) and _has(provider, universe.exclude):
+        return []
     known = set(provider.instruments(universe.model_copy(update={"exclude": (), "sectors": None})).index)
-    strange = [name for name in universe.exclude if name not in known and not _has(provider, name)]
+    strange = [name for name in universe.exclude if name not in known and not _has(provider, (name,))]
     near = Nearest(known)
     findings = [_finding(name, EXCLUDE, near.like(name)) for name in strange]
     count = len(strange)
@@ -166,9 +172,9 @@ def _finding(name: str, setting: str, close: str | None) -> Finding:
     return found(escaped(name), CHECK, (1, 0), f"{setting} names it, the provider has no such symbol{guess}", "warn")
 
 
-def _has(provider: Provider, name: str) -> bool:
-    """Return whether the provider has a symbol also where the universe does not ask for it."""
+def _has(provider: Provider, names: tuple[str, ...]) -> bool:
+    """Return whether the provider has all of some symbols, also where the universe does not ask for them."""
     try:
-        return name in provider.instruments(UniverseConfig(symbols=(name,))).index
+        return set(names) <= set(provider.instruments(UniverseConfig(symbols=names)).index)
     except ConfigError:
         return False
