@@ -38,7 +38,7 @@ from quantflow.data.quality.identical import CHECK as IDENTICAL
 from quantflow.data.quality.identical import identical
 from quantflow.data.quality.roster import known_by, members_now, read_members, roster, without_prices
 from quantflow.data.quality.unmatched import CHECK as UNMATCHED
-from quantflow.data.quality.unmatched import check_exclude, named, noted, unmatched
+from quantflow.data.quality.unmatched import check_exclude, listed, named, noted, unmatched
 from quantflow.data.restated import former_bars
 from quantflow.data.tables import TABLES, joined, read_table
 from quantflow.errors import DataError
@@ -163,8 +163,7 @@ def _off_calendar(checks: Record) -> list[str]:
 def _copies(quality: pd.DataFrame) -> list[str]:
     """Return which symbols have the prices of another."""
     names = sorted(set(quality.loc[quality["check"] == IDENTICAL, "symbol"]))
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return [f"{', '.join(names[:2])}{more} identical to another symbol"] * bool(names)
+    return [f"{listed(names)} identical to another symbol"] * bool(names)
 
 
 def _costs_noted(roster: pd.DataFrame) -> list[str]:

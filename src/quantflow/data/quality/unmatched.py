@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CHECK = "unmatched"
 EXCLUDE = "universe.exclude"
+MEMBERS = "universe.members"
 _LIKE = 0.75
 _PAIRS = 200_000
 """Pairs of names that are compared letter by letter: above it, only names that differ in their writing are found."""
@@ -96,7 +97,7 @@ def named(
     files = [Named("data.instruments", getattr(provider, "listed", ())), Named("data.real_moves", moves)]
     if spans is not None:
         members = set(spans["symbol"])
-        files.append(Named("universe.members", members, members - set(spans["symbol"][spans["to"].isna()])))
+        files.append(Named(MEMBERS, members, members - set(spans["symbol"][spans["to"].isna()])))
     files += [Named("validation.costs", list(costs.index))] if costs is not None else []
     return [*files, *(Named(f"tables.{name}", set(table["symbol"])) for name, table in tables.items())]
 
@@ -105,7 +106,7 @@ def unmatched(provider: Provider, universe: UniverseConfig, files: Collection[Na
     """Return a finding for each name that matches no symbol of the provider, and one that passes with their number.
 
     Of a file, which may simply know more names than the provider, only those are reported that are nearly a symbol
-    without a line of its own.
+    without a line of its own. A member that the provider does not have can be excluded: it is then not missed.
 
     Args:
         provider: What has the symbols.
@@ -117,7 +118,8 @@ def unmatched(provider: Provider, universe: UniverseConfig, files: Collection[Na
     if not any(each.names for each in files) and _has(provider, universe.exclude):
         return []
     known = set(provider.instruments(universe.model_copy(update={"exclude": (), "sectors": None})).index)
-    strange = [name for name in universe.exclude if name not in known and not _has(provider, (name,))]
+    members = {name for each in files if each.setting == MEMBERS for name in each.names}
+    strange = [name for name in universe.exclude if name not in known | members and not _has(provider, (name,))]
     near = Nearest(known)
     findings = [_finding(name, EXCLUDE, near.like(name)) for name in strange]
     count = len(strange)
@@ -150,9 +152,12 @@ def check_exclude(universe: UniverseConfig, findings: Iterable[Finding]) -> None
 def noted(findings: Collection[str]) -> list[str]:
     """Return in words which names match nothing; empty when there are none."""
     names = sorted(set(findings))
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    verb = "matches" if len(names) == 1 else "match"
-    return [f"{', '.join(names[:2])}{more} {verb} no symbol"] * bool(names)
+    return [f"{listed(names)} {'matches' if len(names) == 1 else 'match'} no symbol"] * bool(names)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return up to two names in words, with the number of the others."""
+    return " and ".join(names) if len(names) < 3 else f"{names[0]}, {names[1]} and {len(names) - 2} more"
 
 
 def _guess(finding: Finding) -> str:

@@ -99,3 +99,10 @@ def test_names_of_costs_are_held_to_the_same(tmp_path: Path) -> None:
     """A line of costs that is nearly a name without one is reported."""
     found = failed(unmatched(provider(tmp_path), UniverseConfig(), [Named("validation.costs", ("MSTF", "ZZZZ"))]))
     assert [(each.symbol, each.reason.startswith("validation.costs")) for each in found] == [("MSTF", True)]
+
+
+def test_a_member_without_prices_can_be_excluded(tmp_path: Path) -> None:
+    """It then is not missed, so the exclusion does something."""
+    members = Named("universe.members", ("GONE", "KO"), ("GONE",))
+    universe = UniverseConfig(exclude=("GONE",))
+    assert failed(unmatched(provider(tmp_path), universe, [members])) == []
