@@ -36,7 +36,8 @@ def page() -> str:
     parts = [INTRODUCTION.read_text(encoding="utf-8").strip()]
     for name in SECTIONS:
         model = Profile.model_fields[name].annotation
-        parts.append(section(f"`[profiles.NAME.{name}]`", model))
+        entry = getattr(model, "entry", None)  # of a section with a table per name
+        parts.append(section(f"`[profiles.NAME.{name}{'.TABLE' if entry else ''}]`", entry or model))
         parts += [TABLES[name]()] if name in TABLES else []
     parts.append("## Meta profiles\n\nA portfolio of sleeves: a table `[meta.NAME]` of the same file.")
     parts.append(section("`[meta.NAME]`", MetaProfile, META_KEYS))

@@ -181,12 +181,12 @@ def refused_by_machine(error: BaseException) -> InfrastructureError | None:
         return InfrastructureError("No more threads can be started.", hint=_REFUSED[errno.EAGAIN])
     if isinstance(error, OSError) and error.errno in _REFUSED:
         where = f"{error.filename}: " if error.filename else ""
-        return InfrastructureError(f"{where}{error.strerror}{_owned(error)}.", hint=_REFUSED[error.errno])
+        return InfrastructureError(f"{where}{error.strerror}{whose(error)}.", hint=_REFUSED[error.errno])
     return None
 
 
-def _owned(error: OSError) -> str:
-    """Return whose the file is, or the nearest folder that can be seen, if it is another user's and was refused."""
+def whose(error: OSError) -> str:
+    """Return in parentheses whose the refused file is, or the nearest folder that can be seen; empty if this user's."""
     if error.errno not in (errno.EACCES, errno.EPERM) or not isinstance(error.filename, str | bytes):
         return ""
     path = Path(os.fsdecode(error.filename)).absolute()

@@ -154,3 +154,32 @@ def test_the_printed_job_trusts_what_its_author_trusted(place: Path) -> None:
     os.chown(place / "folio/quantflow.toml", OTHER, OTHER)
     done = run("cron --profile theirs --workspace ..", place, 0)
     assert done.stdout.count("select --profile theirs --workspace . --no-progress") == 2
+
+
+READS_OWN = ("setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
+"""Makes root a user whom another's permissions stop."""
+
+
+@pytest.mark.parametrize("named", ["folder", "folder/prices.csv", "folder/*.csv", "open/prices.csv"])
+@pytest.mark.parametrize("line", ["select --profile p", "select --profile p --dry-run --as-of 2022-01-04", "doctor"])
+def test_data_of_another_owner_are_refused_in_words(line: str, named: str, tmp_path: Path) -> None:
+    """A folder, file or glob that may not be read: which it is, whose, and no traceback; as prices and as members."""
+    for name in ("folder", "open"):
+        (tmp_path / name).mkdir(mode=0o700)
+        (tmp_path / name / "prices.csv").write_text("date,A,B\n2022-01-03,1,2\n2022-01-04,1,2\n")
+        (tmp_path / name / "prices.csv").chmod(0o600)
+        shutil.chown(tmp_path / name / "prices.csv", OTHER)
+    shutil.chown(tmp_path / "folder", OTHER)
+    files = f'[profiles.p.data]\nprovider = "files"\npath = "{named}"\n'
+    members = f'[profiles.p]\nextends = "demo"\n[profiles.p.universe]\nmembers = "{named}"\n'
+    for text in (files, members) if line == "select --profile p" else (files,):
+        (tmp_path / "quantflow.toml").write_text(text)
+        command = [*READS_OWN, sys.executable, "-m", "quantflow", *line.split()]
+        environment = {**bare_environment(), "HOME": str(tmp_path)}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        said = " ".join((done.stdout + done.stderr).split())
+        whose = tmp_path / (named if named.startswith("open") else "folder")
+        assert "cannot be read: permission denied" in said
+        assert f"({whose} belongs to nobody)" in said
+        assert "Traceback" not in said
+        assert done.returncode == (1 if line == "doctor" else 21)

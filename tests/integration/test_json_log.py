@@ -13,6 +13,9 @@ import pytest
 
 ABOUT = {"ts", "level", "event", "message", "run_id", "stage", "sleeve", "attempt", "as_of"}
 
+EARLY = ("--set", "data.start=1970-01-01")
+"""Lets a run begin that finds no prices."""
+
 
 def logged(*arguments: str, cwd: Path) -> tuple[int, list[dict[str, Any]]]:
     """Run quantflow with ``QUANTFLOW_LOG=json`` and nothing else; its exit code and every line of its log."""
@@ -26,7 +29,7 @@ def logged(*arguments: str, cwd: Path) -> tuple[int, list[dict[str, Any]]]:
 
 def test_a_run_that_fails_and_its_resume(fresh: Path) -> None:
     """Each line parses; the log says which stage failed, why, and how to go on."""
-    code, lines = logged("select", "-p", "demo", "--as-of", "1979-12-31", "--run-id", "old", cwd=fresh)
+    code, lines = logged("select", "-p", "demo", "--as-of", "1979-12-31", *EARLY, "--run-id", "old", cwd=fresh)
     assert code == 21
     assert {(line["run_id"], line["as_of"]) for line in lines} == {("old", "1979-12-31")}
     failed = next(line for line in lines if line.get("state") == "Failed")
@@ -41,7 +44,7 @@ def test_a_run_that_fails_and_its_resume(fresh: Path) -> None:
 
 def test_sleeves_are_named(fresh: Path) -> None:
     """What happens in a worker process is logged too, with the sleeve's name."""
-    code, lines = logged("meta", "-m", "demo_meta", "--runner", "local", "--as-of", "1979-12-31", cwd=fresh)
+    code, lines = logged("meta", "-m", "demo_meta", "--runner", "local", "--as-of", "1979-12-31", *EARLY, cwd=fresh)
     assert code == 20
     failed = {(line["sleeve"], line["stage"]) for line in lines if line.get("state") == "Failed"}
     assert {("demo", "ingestion"), ("demo_steady", "ingestion")} <= failed

@@ -72,7 +72,10 @@ def load_all(text: str | bytes, *flags: str) -> None:
     assert all(0 < len(error.message) < 2_000 for error in errors)
 
 
-TABLES = {section: st.dictionaries(st.sampled_from(keys), VALUES, max_size=3) for section, keys in KEYS.items()}
+TABLES = {
+    section: st.dictionaries(st.sampled_from(keys) if keys else NAMES, VALUES, max_size=3)
+    for section, keys in KEYS.items()
+}
 
 
 @given(st.fixed_dictionaries({}, optional=TABLES))

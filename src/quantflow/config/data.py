@@ -1,4 +1,4 @@
-"""Where a profile's prices come from, what they must satisfy, and the options that each provider has of its own."""
+"""Where a profile's data come from, what prices must satisfy, and the options that each provider has of its own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
 from quantflow.config.extensions import PROVIDERS, loaded, registered
+from quantflow.config.features import Side
 from quantflow.config.sections import Section
 from quantflow.errors import unknown_name
 
@@ -206,3 +207,54 @@ def data_model(options: type[Section]) -> type[DataConfig]:
     """Return the model of the section ``data`` with a provider's options among its keys; closed."""
     bases: tuple[type[DataConfig], ...] = (DataConfig, options)  # type: ignore[assignment]  # a section beside it
     return create_model("DataConfig", __base__=bases, __doc__=DataConfig.__doc__)
+
+
+_TABLE = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+class TableConfig(Section):
+    """A file of values by symbol and date; each numeric column can be weighted as `NAME.COLUMN` in `scores.weights`.
+
+    A value counts from the close of its date on (of the next session where that is not one) until there is another one.
+    A symbol without a value yet is undefined, like any feature.
+    """
+
+    path: str = Field(
+        min_length=1,
+        description="CSV or Parquet with symbol, date (ISO, the day on which the row was known) and columns of "
+        "numbers, where an empty cell says nothing new; relative to quantflow.toml, or any fsspec URL",
+    )
+    columns: tuple[str, ...] | None = Field(
+        None, min_length=1, description="the columns that are read; all besides symbol and date when absent"
+    )
+    lag: int = Field(0, ge=0, le=252, description="sessions after the date from which on a row counts as known")
+    higher_is_better: bool = Field(
+        True,
+        description="whether a long position prefers the high values of its columns, and a short one the low ones; "
+        "scores.prefer turns a single column round",
+    )
+
+
+class TablesConfig(Section):
+    """Dated tables by name, each a section `[profiles.NAME.tables.TABLE]` of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, TableConfig] = Field(init=False)
+    entry: ClassVar[type[Section]] = TableConfig
+
+    @model_validator(mode="after")
+    def _named(self) -> TablesConfig:
+        if wrong := [name for name in self.by_name if not _TABLE.fullmatch(name)]:
+            raise ValueError(f"a table cannot be called {wrong[0]!r}: small letters, digits and _, a letter first")
+        return self
+
+    @property
+    def by_name(self) -> Mapping[str, TableConfig]:
+        """The tables."""
+        return self.__pydantic_extra__ or {}
+
+    @property
+    def sides(self) -> Mapping[str, Side]:
+        """The side of its values that a long position prefers, by table."""
+        return {name: "high" if table.higher_is_better else "low" for name, table in self.by_name.items()}

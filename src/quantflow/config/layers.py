@@ -51,6 +51,11 @@ class Layered:
         table[keys[-1]] = value
         self.sources[".".join(keys[:2])] = source
 
+    def place(self, keys: Sequence[str]) -> str:
+        """Return what the setting at *keys* (section and key) is called where it was set."""
+        source = self.sources[".".join(keys)]
+        return source.setting(".".join(keys)) if source.is_override else f"{source.heading} {keys[-1]}"
+
 
 @dataclass(frozen=True)
 class Override:

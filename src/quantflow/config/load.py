@@ -155,6 +155,7 @@ def _profile(name: str, document: Record, workspace: Path, overrides: Sequence[O
         _seed(settings, override, Profile(name=name).settings())
         settings.put(override.keys, override.value, override.source)
     _anchor_paths(settings, workspace)
+    _drop_start(settings)
     providers = _texts(table["data"] for _, _, table in chain if isinstance(table.get("data"), dict))
     model = _model(plugins.specs_in(settings.values.get("pipeline", {}).get("stages")), settings, providers)
     _fit(settings, sections, _sections(model))
@@ -216,7 +217,27 @@ def _anchor_paths(settings: Layered, workspace: Path) -> None:
         for key in keys:
             path = values.get(key)
             if isinstance(path, str) and path and "://" not in path and (key != "benchmark" or names_file(path)):
-                values[key] = str(workspace / path)
+                values[key] = str(workspace / _home(path, settings.place((section, key))))
+    for name, table in settings.values.get("tables", {}).items():
+        path = table.get("path") if isinstance(table, dict) else None
+        if isinstance(path, str) and path and "://" not in path:
+            there = str(workspace / _home(path, settings.place(("tables", name))))
+            settings.values["tables"][name] = {**table, "path": there}
+
+
+def _home(path: str, place: str) -> Path:
+    """Return a path with the home folder in place of a tilde at its beginning."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{place} = {path!r}: {error}.", hint="Write the whole path.") from error
+
+
+def _drop_start(settings: Layered) -> None:
+    """Drop the start that a built-in profile has, since it is that of its own data, where the data are others."""
+    data, source = settings.values.get("data", {}), settings.sources.get("data.start")
+    if source is not None and source.kind == "built_in" and data.get("provider", DEFAULT_PROVIDER) != DEFAULT_PROVIDER:
+        del data["start"], settings.sources["data.start"]
 
 
 def _all_sources(values: Record, sources: Mapping[str, Source]) -> dict[str, Source]:

@@ -117,12 +117,15 @@ def _field(model: type[BaseModel], path: Path) -> FieldInfo | None:
         if current is not None and part in current.model_fields:
             field = current.model_fields[str(part)]
             current = _inner(field.annotation)
+        elif current is not None:
+            current = getattr(current, "entry", current)  # of a section with a table per name
     return field
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
     field = _field(model, path)
-    return (_inner(field.annotation) if field else None) or model
+    found = (_inner(field.annotation) if field else None) or model
+    return getattr(found, "entry", found)
 
 
 def _inner(annotation: Any) -> type[BaseModel] | None:

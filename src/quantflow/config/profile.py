@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from quantflow.config.calendar import CalendarConfig
-from quantflow.config.data import DataConfig
+from quantflow.config.data import DataConfig, TablesConfig
 from quantflow.config.meta import MetaAllocation, MetaValidation, Sleeve
 from quantflow.config.operation import (
     ExecutionConfig,
@@ -32,6 +32,7 @@ from quantflow.config.sections import (
     UniverseConfig,
 )
 from quantflow.config.source import Source
+from quantflow.errors import unknown_name
 
 
 class Profile(Section):
@@ -45,6 +46,7 @@ class Profile(Section):
     universe: UniverseConfig = Field(default_factory=UniverseConfig)
     calendar: CalendarConfig = Field(default_factory=CalendarConfig)
     data: DataConfig = Field(default_factory=DataConfig)
+    tables: TablesConfig = Field(default_factory=TablesConfig)
     features: FeaturesConfig = Field(default_factory=FeaturesConfig)
     scores: ScoresConfig = Field(default_factory=ScoresConfig)
     clusters: ClustersConfig = Field(default_factory=ClustersConfig)
@@ -60,6 +62,14 @@ class Profile(Section):
     pipeline: PipelineConfig = Field(default_factory=PipelineConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     sources: Mapping[str, Source] = Field(default_factory=dict, exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _has_the_tables(self) -> Self:
+        for name in self.scores.tables:
+            if name not in self.tables.by_name:
+                error = unknown_name("table", name, self.tables.by_name)
+                raise ValueError(f"scores names a column of it: {error.message} {error.hint}")
+        return self
 
     def settings(self) -> dict[str, Any]:
         """Return what a run depends on: the sections by name, as JSON values."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -40,6 +42,11 @@ class UniverseConfig(Section):
         min_length=1,
         description="CSV or Parquet with symbol, from, to: who belonged to the universe when (to is the last day, "
         "empty = still); relative to quantflow.toml, or any fsspec URL; all symbols, always, when absent",
+    )
+    unknown: Literal["warn", "ignore"] = Field(
+        "warn",
+        description="what names do that match no symbol, in exclude and the files of instruments, members and costs; "
+        "warn: they are reported with the nearest, and an exclude of which none matches is an error",
     )
 
     @model_validator(mode="after")
@@ -89,7 +96,8 @@ class ScoresConfig(Section):
     scorer: str = Field("log_mps", description="Scorer: log_mps, or one that a plug-in registers.", min_length=1)
     weights: dict[str, float] = Field(
         default_factory=lambda: dict(_DEFAULT_WEIGHTS),
-        description="Weight of each feature in the score, > 0; features that are not named do not count.",
+        description="Weight of each feature in the score, > 0; features that are not named do not count. A column "
+        "of a table is `table.column`.",
         min_length=1,
     )
     maps: dict[str, ProbabilityMap] = Field(
@@ -106,14 +114,25 @@ class ScoresConfig(Section):
         ("LONG",), description="Directions that a symbol may be held in: LONG, SHORT or both.", min_length=1
     )
 
+    @field_validator("weights", "maps", "prefer", mode="before")
+    @classmethod
+    def _flat(cls, value: object) -> object:
+        """Take ``ratings.score = 1``, which TOML reads as a table in a table, for a column of a table."""
+        if not isinstance(value, Mapping):
+            return value
+        flat = {name: inner for name, inner in value.items() if not isinstance(inner, Mapping)}
+        inside = {name: inner for name, inner in value.items() if isinstance(inner, Mapping)}
+        return flat | {f"{name}.{column}": each for name, inner in inside.items() for column, each in inner.items()}
+
     @field_validator("weights", "maps", "prefer")
     @classmethod
     def _known_features(cls, value: dict[str, object]) -> dict[str, object]:
+        columns = sorted(name for name in value if "." in name)
         for name in value:
-            if name not in FEATURES:
+            if name not in FEATURES and name not in columns:
                 error = unknown_name("feature", name, FEATURES)
                 raise ValueError(f"{error.message} {error.hint}")
-        return {name: value[name] for name in FEATURES if name in value}
+        return {name: value[name] for name in (*FEATURES, *columns) if name in value}
 
     @field_validator("weights")
     @classmethod
@@ -128,10 +147,24 @@ class ScoresConfig(Section):
     def _long_first(cls, value: tuple[Direction, ...]) -> tuple[Direction, ...]:
         return tuple(sorted(set(value)))
 
-    def sign(self, feature: str, direction: Direction) -> float:
-        """Return +1.0 if more of *feature* is better in *direction*, else -1.0."""
-        high = self.prefer.get(feature, FEATURES[feature].better) == "high"
-        flipped = direction == "SHORT" and FEATURES[feature].directional
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that weights, maps and sides name columns of, sorted."""
+        named = (*self.weights, *self.maps, *self.prefer)
+        return tuple(sorted({name.partition(".")[0] for name in named if name not in FEATURES}))
+
+    def sign(self, feature: str, direction: Direction, sides: Mapping[str, Side] = MappingProxyType({})) -> float:
+        """Return +1.0 if more of *feature* is better in *direction*, else -1.0.
+
+        Args:
+            feature: A feature, or a column of a table as ``table.column``.
+            direction: How the symbol is held.
+            sides: The side that a long position prefers, by table; a short one prefers the other.
+        """
+        known = FEATURES.get(feature)
+        usual = known.better if known else sides[feature.partition(".")[0]]
+        high = self.prefer.get(feature, usual) == "high"
+        flipped = direction == "SHORT" and (known is None or known.directional)
         return 1.0 if high != flipped else -1.0
 
 

@@ -25,6 +25,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 _NEVER = np.datetime64("0001-01-01", "D")
 
+OFTEN = 0.01
+"""The fraction of bars on days that are no session from which on the calendar is not that of the data."""
+
 CHECKS: dict[str, tuple[str, OnFailure]] = {
     "before_start": ("{} bars before the start were cut", "warn"),
     "after_as_of": ("{} bars after the as-of session were cut", "warn"),
@@ -66,11 +69,17 @@ class Grid:
         self._fields: dict[str, FloatArray] = {}
         self._latest = np.full(len(self._symbols), _NEVER)
         self._counts = {check: np.zeros(len(self._symbols), np.int64) for check in CHECKS}
+        self._bars = 0
 
     @property
     def filled(self) -> int:
         """How many symbols have had a bar so far, also one that was cut or dropped."""
         return int((self._latest != _NEVER).sum())
+
+    @property
+    def off_calendar(self) -> float:
+        """The fraction of the bars from the start to the end that lie on days that are no session."""
+        return int(self._counts["off_session"].sum()) / max(1, self._bars)
 
     def add(self, bars: pd.DataFrame) -> None:
         """Put the bars of a table that ``check_bars`` has passed in place; rows of other symbols are ignored."""
@@ -87,6 +96,7 @@ class Grid:
         stray = ~early & ~late & (np.append(self._days, _NEVER)[columns] != days)
         for check, which in (("before_start", early), ("after_as_of", late), ("off_session", stray)):
             self._count(check, rows[which])
+        self._bars += int((~early & ~late).sum())
         left = np.flatnonzero(~(early | late | stray))
         while len(left):
             left = self._place(left, rows, columns, values)
@@ -101,8 +111,11 @@ class Grid:
 
     def findings(self) -> list[Finding]:
         """Return what was cut, dropped, sorted or found twice, by symbol."""
+        often = {"off_session": ": is calendar.name right?"} if self.off_calendar >= OFTEN else {}
         return [
-            found(self._symbols[row], check, (counts[row], 0), reason.format(counts[row]), action)
+            found(
+                self._symbols[row], check, (counts[row], 0), reason.format(counts[row]) + often.get(check, ""), action
+            )
             for (check, (reason, action)), counts in zip(CHECKS.items(), self._counts.values(), strict=True)
             for row in np.flatnonzero(counts).tolist()
         ]

@@ -56,6 +56,11 @@ def market(run: Run, symbols: Collection[str], priced: Collection[str] = ()) -> 
     return {symbol: _merged(symbol, known, symbol in priced) for symbol, known in found.items()}
 
 
+def symbols_of(run: Run) -> set[str]:
+    """Return all symbols that a run, or the sleeves of a meta run, had prices of."""
+    return {symbol for each in _parts(run) if "prices" in each.outputs for symbol in each.load("prices").symbols}
+
+
 def _parts(run: Run) -> list[Run]:
     return [find_run(run.workspace, leaf.link.run_id) for leaf in run.leaves()] or [run]
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from quantflow.config.operation import OrdersConfig
 from quantflow.data.cells import to_cell
+from quantflow.data.quality.unmatched import Nearest
 from quantflow.desk.advance import costs_of
 from quantflow.desk.holdings import CASH, Holdings, Position
-from quantflow.desk.market import Instrument, market
+from quantflow.desk.market import Instrument, market, symbols_of
 from quantflow.desk.target import Target
 from quantflow.errors import ConfigError, DataError
 from quantflow.quant.orders import RULES, Plan, Rebalance, plan
@@ -141,23 +142,35 @@ def orders_of(target: Target, holdings: Holdings, capital: float | None = None) 
     own = {symbol: p.price for symbol, p in held.items() if p.price is not None}
     known = {symbol: Instrument() for symbol in symbols} | market(target.run, symbols, own)
     currency = _currency(known)
-    prices = _prices(target.run.id, known, own)
+    meant = _meant(target, held, known)
+    prices = _prices(target.run.id, known, own, meant)
     problem = _problem(target, held, prices, known, _money(holdings, prices, capital))
     if not 0.0 < problem.worth < math.inf:
         raise DataError(f"The account is worth {problem.worth:g}.", hint=f'Give a row "{CASH},2500", or --capital.')
     notes = _notes(target, known, own, currency)
+    notes += [f"{name} is not a symbol of the run: did you mean {close}?" for name, close in meant.items()]
     if holdings.cash is None and capital is None:
         notes.append("the holdings say nothing of cash: it is taken to be 0")
     return _told(target, symbols, problem, currency, notes)
 
 
-def _prices(run_id: str, known: Mapping[str, Instrument], own: Mapping[str, float]) -> dict[str, float]:
+def _meant(target: Target, held: Mapping[str, Position], known: Mapping[str, Instrument]) -> dict[str, str]:
+    """Return the nearest symbol of the run for each name held that the run does not know, where there is one."""
+    strange = [name for name in sorted(held) if known[name] == Instrument() and name not in target.weights]
+    near = Nearest(symbols_of(target.run) - set(held)) if strange else None
+    return {name: close for name in strange if near is not None and (close := near.like(name)) is not None}
+
+
+def _prices(
+    run_id: str, known: Mapping[str, Instrument], own: Mapping[str, float], meant: Mapping[str, str]
+) -> dict[str, float]:
     prices = {symbol: own.get(symbol, instrument.price) for symbol, instrument in known.items()}
     if unpriced := [symbol for symbol, price in prices.items() if price is None]:
         cash = f" Cash is the row {CASH!r}, in lower case." if any(name.lower() == CASH for name in unpriced) else ""
+        near = "".join(f"Did you mean {meant[name]!r}? " for name in unpriced[:1] if name in meant)
         raise DataError(
             f"Run {run_id} has no price of {', '.join(unpriced)}.",
-            hint=f"Give it in the holdings' column price, or take the row out to leave the position alone.{cash}",
+            hint=f"{near}Give it in the holdings' column price, or take the row out to leave the position alone.{cash}",
         )
     return {symbol: price for symbol, price in prices.items() if price is not None}
 

@@ -87,7 +87,7 @@ def disk(place: Place) -> Iterator[Finding]:
 
 def profiles(place: Place) -> Iterator[Finding]:
     """Can every profile and meta profile of quantflow.toml be used?"""
-    from quantflow.doctor.profiles import problem_of
+    from quantflow.doctor.profiles import examined
 
     try:
         own = [entry for entry in entries(place.workspace) if entry.source != "built in"]
@@ -97,10 +97,14 @@ def profiles(place: Place) -> Iterator[Finding]:
     if not own:
         yield Finding("profiles", Result.OK, f"no {FILE}: the built-in demo profiles", "quantflow init")
         return
-    wrong = [(entry, problem) for entry in own if (problem := problem_of(entry, place.workspace))]
-    for _, problem in wrong:
+    found = [examined(entry, place.workspace) for entry in own]
+    wrong = [problem for problem, _ in found if problem is not None]
+    for problem in wrong:
         yield Finding("profiles", Result.BLOCKS, problem.message, f"edit {FILE}: {problem.hint or 'see the detail'}")
-    if not wrong:
+    strange = dict.fromkeys(line for _, lines in found for line in lines)
+    for line in strange:
+        yield Finding("profiles", Result.WARN, line, f"edit {FILE} or the file; or set universe.unknown")
+    if not wrong and not strange:
         yield Finding("profiles", Result.OK, ", ".join(entry.name for entry in own))
 
 
@@ -134,7 +138,9 @@ def _data_of(profile: Profile, place: Place) -> Iterator[Finding]:
     if settings.provider == "ccxt" and place.version_of("ccxt") is None:
         yield _missing("the provider ccxt needs the package ccxt", f"{place.pip} ccxt")
     options = settings.options
-    for path in (options.path, options.instruments) if isinstance(options, FilesOptions) else ():
+    own = (options.path, options.instruments) if isinstance(options, FilesOptions) else ()
+    tables = [table.path for table in profile.tables.by_name.values()]
+    for path in (*own, profile.universe.members, profile.validation.costs, *tables):
         if path and "://" in path:
             yield from _url(path, place)
         elif path:
@@ -144,14 +150,15 @@ def _data_of(profile: Profile, place: Place) -> Iterator[Finding]:
 
 
 def _files(path: str) -> Iterator[Finding]:
-    from quantflow.data.providers.files.locations import list_files
+    from quantflow.data.providers.files.locations import list_files, opened
 
     try:
-        with Path(list_files(path)[0]).open("rb") as file:
+        with opened(list_files(path)[0]) as file:
             file.read(1)
-    except (QuantflowError, OSError) as error:
-        detail = f"{path} cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-        yield _missing(detail, f"ls -l {shlex.quote(str(Path(path).parent))}, or correct data.path in quantflow.toml")
+    except QuantflowError as error:
+        yield _missing(
+            str(error), f"ls -l {shlex.quote(str(Path(path).parent))}, or correct data.path in quantflow.toml"
+        )
 
 
 def _url(url: str, place: Place) -> Iterator[Finding]:

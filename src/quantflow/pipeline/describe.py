@@ -82,6 +82,8 @@ def keys_of(stage: Stage) -> list[Key]:
         if not (isinstance(model, type) and issubclass(model, Section)):
             found.append(Key(section, None, True, field.description or "given by the run"))
             continue
+        entry = getattr(model, "entry", None)  # of a section with a table per name
+        section, model = (f"{section}.TABLE", entry) if entry else (section, model)
         for name, inner in model.model_fields.items():
             default = inner.get_default(call_default_factory=True, validated_data={})
             required = default is PydanticUndefined

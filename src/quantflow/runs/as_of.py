@@ -10,6 +10,7 @@ from quantflow.config.calendar import CalendarConfig
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.data import calendars
 from quantflow.data.providers import open_provider
+from quantflow.data.providers.base import first_date
 from quantflow.errors import DataError
 from quantflow.runs.find import list_runs
 from quantflow.runs.run import Run
@@ -43,6 +44,7 @@ def resolve_as_of(profile: Profile | MetaProfile, asked: date | None) -> AsOf:
 
     Raises:
         ConfigError: If *asked* is in the future or is not a session.
+        DataError: If ``data.start`` is after it.
     """
     return min((_resolved(leaf, asked) for leaf in leaf_profiles(profile)), key=lambda found: found.session)
 
@@ -77,6 +79,7 @@ def leaf_profiles(profile: Profile | MetaProfile) -> list[Profile]:
 def _resolved(profile: Profile, asked: date | None) -> AsOf:
     last, now = open_provider(profile.data).last_date(), datetime.now(UTC)
     session = calendars.resolve_as_of(profile.calendar, last, asked, now)
+    _check_start(profile, session, last)
     limit = profile.data.max_age
     if asked is not None or last is None or limit == "off" or profile.data.provider == TIMELESS:
         return AsOf(session)
@@ -86,6 +89,20 @@ def _resolved(profile: Profile, asked: date | None) -> AsOf:
     over = calendars.last_known(profile.calendar.name, now)
     stale = f"prices end on {last}, {age} sessions behind the last completed one ({over})"
     return AsOf(session, stale, {"block": True, "warn": False}.get(profile.data.on_age))
+
+
+def _check_start(profile: Profile, session: date, last: date | None) -> None:
+    """Refuse a start after the session, and say who set it and which days there are."""
+    start, source = profile.data.start, profile.sources.get("data.start")
+    if start is None or start <= session:
+        return
+    provider = open_provider(profile.data)
+    first = first_date(provider, tuple(provider.instruments(profile.universe).index), last) if last else None
+    there = f", and the data are of {first} to {last}" if first else ""
+    raise DataError(
+        f"{profile.name}: data.start = {start}{f' ({source})' if source else ''} is after the as-of {session}{there}.",
+        hint="Set an earlier data.start in the profile's section data, or ask for a later --as-of.",
+    )
 
 
 def age_at(calendar: CalendarConfig, session: date, moment: datetime) -> int:

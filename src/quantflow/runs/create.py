@@ -48,7 +48,7 @@ def _files_of(profile: Profile) -> tuple[str | None, ...]:
     """Return the files that ingestion reads besides the provider's."""
     benchmark = profile.validation.benchmark
     named = benchmark if benchmark is not None and names_file(benchmark) else None
-    return profile.universe.members, profile.validation.costs, named
+    return profile.universe.members, profile.validation.costs, named, *(t.path for t in profile.tables.by_name.values())
 
 
 def create_run(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from quantflow.config.calendar import CalendarConfig
 from quantflow.config.sections import FeaturesConfig
-from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.data.tables import TABLES, latest
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
+from quantflow.types import Settings
 
 
 class FeaturesStageConfig(StageConfig):
@@ -17,12 +21,13 @@ class FeaturesStageConfig(StageConfig):
 class FeaturesStage(BasePipelineStage[FeaturesStageConfig]):
     """Describe every symbol of the panel as of its last session; a feature is NaN only where it is undefined.
 
-    The columns are those of ``quantflow.quant.features.FEATURES``, whose module says what each one means.
+    The columns are those of ``quantflow.quant.features.FEATURES``, whose module says what each one means; then, where
+    the profile has dated tables, their columns as ``table.column``: the last value known at that session.
     """
 
     id = "features"
     kind = Kind.COMPUTE
-    needs = ("prices",)
+    needs: tuple[str, ...] = ("prices",)
     makes = ("features",)
     Config = FeaturesStageConfig
 
@@ -35,7 +40,17 @@ class FeaturesStage(BasePipelineStage[FeaturesStageConfig]):
         prices = inputs["prices"]
         windows = FeatureWindows(**config.features.model_dump())
         values = compute(prices.fields, windows, config.calendar.annualisation)
+        if TABLES in inputs:
+            values |= latest(inputs[TABLES], prices.symbols, prices.last_session)
         return {"features": pd.DataFrame(values, index=pd.Index(prices.symbols, name="symbol"))}
+
+    def under(self, settings: Settings) -> Stage:
+        """Return the stage that has the profile's dated tables too, where there are any."""
+        if not settings.get(TABLES):
+            return self
+        wider = copy(self)
+        wider.needs = (*self.needs, TABLES)
+        return wider
 
     def reach(self, config: FeaturesStageConfig) -> int:
         """Return the longest of the windows."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from quantflow.config.data import TablesConfig
 from quantflow.config.extensions import SCORERS, loaded, modules_of, registered
 from quantflow.config.sections import HealthConfig, ScoresConfig
+from quantflow.data.tables import TABLES
 from quantflow.errors import DataError, StageError, unknown_name
-from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.scores import SCORERS as BUILT_IN
 from quantflow.quant.scores import FloatArray, Scorer, alpha_scores, completed, scorable
+from quantflow.types import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +33,12 @@ class InferenceStageConfig(StageConfig):
     policy: HealthConfig = HealthConfig()
 
 
+class TabledInferenceConfig(InferenceStageConfig):
+    """What it reads where the profile has dated tables."""
+
+    tables: TablesConfig
+
+
 class InferenceStage(BasePipelineStage[InferenceStageConfig]):
     """Score each symbol in each allowed direction and keep the better one (a tie goes to LONG).
 
@@ -41,18 +51,20 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
     kind = Kind.COMPUTE
     needs = ("features",)
     makes = ("scores",)
-    Config = InferenceStageConfig
+    Config: type[InferenceStageConfig] = InferenceStageConfig
 
     def run(self, inputs: Inputs, config: InferenceStageConfig) -> Outputs:
         """Return ``scores``: direction, score, alpha_score, rank and contributions of each scored symbol.
 
         Raises:
-            ConfigError: If there is no scorer of that name.
+            ConfigError: If there is no scorer of that name, or no table has a column of that name.
             DataError: If no symbol can be scored.
             StageError: If a plug-in's scorer breaks its contract.
         """
         chosen, features = config.scores, inputs["features"]
         names, scorer = list(chosen.weights), find_scorer(chosen.scorer)
+        _check_columns(names, features)
+        sides = config.tables.sides if isinstance(config, TabledInferenceConfig) else {}
         values = np.column_stack([features[name].to_numpy(dtype=np.float64) for name in names])
         usable, scored = scorable(values, config.policy.max_undefined)
         if not scored.any():
@@ -62,7 +74,7 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
         maps = [chosen.maps.get(name, "rank") for name in used]
         values = completed(values[np.ix_(scored, usable)])
         parts = [
-            _checked(scorer(values * [chosen.sign(name, d) for name in used], weights, maps), values.shape)
+            _checked(scorer(values * [chosen.sign(name, d, sides) for name in used], weights, maps), values.shape)
             for d in chosen.directions
         ]
         alphas = np.stack([alpha_scores(part, weights) for part in parts])
@@ -72,6 +84,14 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
         directions = np.array(chosen.directions, dtype=object)[best]
         symbols = features.index.to_numpy()[scored]
         return {"scores": _frame(symbols, directions, alphas[best, rows], contributions, names)}
+
+    def under(self, settings: Settings) -> Stage:
+        """Return the stage that knows which values of the profile's dated tables are better, where there are any."""
+        if not settings.get(TABLES):
+            return self
+        knowing = copy(self)
+        knowing.Config = TabledInferenceConfig
+        return knowing
 
     def modules(self) -> frozenset[str]:
         """Return this module, and those of the scorers that packages register."""
@@ -99,6 +119,13 @@ def find_scorer(name: str) -> Scorer:
         raise unknown_name("scorer", name, [*BUILT_IN, *points])
     found: Scorer = BUILT_IN[name] if name in BUILT_IN else loaded(points[name], "Scorer")
     return found
+
+
+def _check_columns(names: Sequence[str], features: pd.DataFrame) -> None:
+    """Refuse a weight of a column that no table has; the other features are known before a run begins."""
+    if missing := [name for name in names if "." in name and name not in features]:
+        columns = [name for name in features.columns if "." in name]
+        raise unknown_name("column of a table", missing[0], columns)
 
 
 def _frame(

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from quantflow.config.calendar import CalendarConfig
-from quantflow.config.data import DataConfig
+from quantflow.config.data import DataConfig, TablesConfig
 from quantflow.config.operation import ValidationFiles
 from quantflow.config.sections import UniverseConfig
 from quantflow.data.benchmark import benchmark_prices
 from quantflow.data.calendars import sessions
-from quantflow.data.grid import Grid, split, tables
+from quantflow.data.grid import OFTEN, Grid, split, tables
 from quantflow.data.names import without_unprintable
-from quantflow.data.panel import Panel
+from quantflow.data.panel import Panel, SessionArray
 from quantflow.data.providers import open_provider
-from quantflow.data.providers.base import INSTRUMENT_COLUMNS, Provider
+from quantflow.data.providers.base import INSTRUMENT_COLUMNS, Provider, first_date
 from quantflow.data.quality.checks import checks_record, within_budget
 from quantflow.data.quality.contracts import (
     Finding,
@@ -33,13 +33,18 @@ from quantflow.data.quality.contracts import (
     unreadable,
     unusable,
 )
-from quantflow.data.quality.costs import has_costs, misnamed, own_costs, read_costs, with_costs
+from quantflow.data.quality.costs import has_costs, own_costs, read_costs, with_costs
+from quantflow.data.quality.identical import CHECK as IDENTICAL
+from quantflow.data.quality.identical import identical
 from quantflow.data.quality.roster import known_by, members_now, read_members, roster, without_prices
+from quantflow.data.quality.unmatched import CHECK as UNMATCHED
+from quantflow.data.quality.unmatched import check_exclude, listed, named, noted, unmatched
 from quantflow.data.restated import former_bars
+from quantflow.data.tables import TABLES, joined, read_table
 from quantflow.errors import DataError
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary, note
 from quantflow.stages.walk_forward import BENCHMARK
-from quantflow.types import Settings
+from quantflow.types import Record, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +60,12 @@ class IngestionStageConfig(StageConfig):
     as_of: date
 
 
+class TabledIngestionConfig(IngestionStageConfig):
+    """What it reads where the profile has dated tables."""
+
+    tables: TablesConfig
+
+
 class IngestionStage(BasePipelineStage[IngestionStageConfig]):
     """Fetch the universe's bars up to the as-of, check them, set failing symbols aside with a reason.
 
@@ -68,7 +79,7 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
     id = "ingestion"
     kind = Kind.NETWORK
     makes: tuple[str, ...] = ("prices", "instruments", "past", "roster", "quality", "checks", "former")
-    Config = IngestionStageConfig
+    Config: type[IngestionStageConfig] = IngestionStageConfig
 
     def run(self, inputs: Inputs, config: IngestionStageConfig) -> Outputs:
         """Return what the class says.
@@ -85,16 +96,18 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         instruments = found if spans is None else found.loc[found.index.isin(spans["symbol"])]
         now = members_now(instruments.index, spans, config.as_of)
         asked = [*instruments.index, *(finding.symbol for finding in odd)]
-        _check_two(asked, len(now) + len(odd), config.as_of)
+        costs = read_costs(config.validation.costs) if config.validation.costs is not None else None
+        dated = _dated(config)
+        strange = unmatched(provider, universe, named(provider, data, spans, costs, dated))
+        check_exclude(universe, strange)
+        _check_two(asked, len(now) + len(odd), config.as_of, failed(strange))
         if odd:
             _check_budget(asked, odd, data, checks_record(odd, asked, data))
         grid = _fetched(provider, tuple(instruments.index), config)
         panel = grid.panel()
-        _check_any(len(panel.sessions), provider.name, config.as_of)
-        costs = read_costs(config.validation.costs) if config.validation.costs is not None else None
-        reported = [*odd, *unreadable(provider), *restated(provider, data.on_restated)]
-        reported += misnamed(costs, instruments.index) if costs is not None else []
-        reported += without_prices(panel, spans, universe, now)
+        _check_any(len(panel.sessions), provider, tuple(instruments.index), config)
+        reported = [*odd, *unreadable(provider), *restated(provider, data.on_restated), *strange]
+        reported += [*without_prices(panel, spans, universe, now), *identical(panel)]
         judged = [*reported, *grid.findings(), *broken_off(judge_panel(panel, data, now), len(asked), panel, data)]
         findings, checks = failed(judged), checks_record(judged, asked, data, len(now) + len(odd))
         _check_blocks(findings, checks)
@@ -107,17 +120,21 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
             "past": past,
             "roster": roster(with_costs(instruments, costs), [*prices.symbols, *past.symbols], spans),
             "quality": quality_frame(findings),
-            "checks": checks,
+            "checks": {**checks, "off_calendar": {"share": grid.off_calendar, "calendar": config.calendar.name}},
             "former": former_bars(provider, prices),
             **(_benchmark(instruments.index, config) if BENCHMARK in self.makes else {}),
+            **_tables(dated, panel.sessions, instruments.index, config),
         }
 
     def under(self, settings: Settings) -> Stage:
-        """Return the stage that fetches a benchmark too (``benchmark``, a panel), where the profile names one."""
-        if not settings.get("validation", {}).get("benchmark"):
+        """Return the stage that makes ``benchmark`` (a panel) and ``tables`` too, where the profile names any."""
+        named, dated = settings.get("validation", {}).get("benchmark"), settings.get(TABLES)
+        if not (named or dated):
             return self
         fetching = copy(self)
-        fetching.makes = (*self.makes, BENCHMARK)
+        fetching.makes = (*self.makes, *[BENCHMARK] * bool(named), *[TABLES] * bool(dated))
+        if dated:
+            fetching.Config = TabledIngestionConfig
         return fetching
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
@@ -127,12 +144,26 @@ class IngestionStage(BasePipelineStage[IngestionStageConfig]):
         cut = int(quality.loc[quality["check"] == "after_as_of", "observed"].sum())
         jumps = int((quality["check"] == "jump")[quality["symbol"].isin(outputs["prices"].symbols)].sum())
         notes = [f"{aside} set aside"] * bool(aside) + [f"{cut} bars after the as-of cut"] * bool(cut)
+        notes += [*_off_calendar(checks), *_copies(quality)]
+        notes += noted(quality.loc[quality["check"] == UNMATCHED, "symbol"])
         degraded, changed = bool(notes), len(outputs["former"])
         notes += [f"{checks['ended']} no longer traded"] * bool(checks["ended"])
         notes += [f"{jumps} with a jump that stays"] * bool(jumps)
         notes += [f"{changed} bars restated"] * bool(changed)
         notes += _costs_noted(outputs["roster"])
         return Summary(checks["asked"], checks["kept"], note=", ".join(notes), degraded=degraded)
+
+
+def _off_calendar(checks: Record) -> list[str]:
+    """Return which share of the bars lies on days that are no session, where it is more than a day off now and then."""
+    share, calendar = checks["off_calendar"]["share"], checks["off_calendar"]["calendar"]
+    return [f"{share:.0%} of the bars on days that are no session of {calendar}"] * (share >= OFTEN)
+
+
+def _copies(quality: pd.DataFrame) -> list[str]:
+    """Return which symbols have the prices of another."""
+    names = sorted(set(quality.loc[quality["check"] == IDENTICAL, "symbol"]))
+    return [f"{listed(names)} identical to another symbol"] * bool(names)
 
 
 def _costs_noted(roster: pd.DataFrame) -> list[str]:
@@ -149,6 +180,20 @@ def _benchmark(universe: Collection[str], config: IngestionStageConfig) -> dict[
     return {BENCHMARK: benchmark_prices(name, config.data, universe, lambda source, of: _fetched(source, of, config))}
 
 
+def _dated(config: IngestionStageConfig) -> dict[str, pd.DataFrame]:
+    """Return the dated tables of the profile as they are read, by name."""
+    tables = config.tables.by_name if isinstance(config, TabledIngestionConfig) else {}
+    return {name: read_table(name, table, config.as_of) for name, table in tables.items()}
+
+
+def _tables(
+    dated: Mapping[str, pd.DataFrame], days: SessionArray, symbols: Collection[str], config: IngestionStageConfig
+) -> dict[str, pd.DataFrame]:
+    if not isinstance(config, TabledIngestionConfig):
+        return {}
+    return {TABLES: joined(dated, config.tables.by_name, days, symbols)}
+
+
 def _fetched(provider: Provider, symbols: Sequence[str], config: IngestionStageConfig) -> Grid:
     """Return the grid of all bars that the provider has of *symbols*."""
     grid = Grid(symbols, config.data.start, config.as_of, partial(sessions, config.calendar.name))
@@ -159,22 +204,28 @@ def _fetched(provider: Provider, symbols: Sequence[str], config: IngestionStageC
     return grid
 
 
-def _check_two(asked: Sequence[str], now: int, as_of: date) -> None:
+def _check_two(asked: Sequence[str], now: int, as_of: date, strange: Sequence[Finding]) -> None:
     if now < 2:
         members = "" if now == len(asked) else f" on {as_of}"
         what = f"{now} symbol{'' if now == 1 else 's'}{members}"
+        first = f"{strange[0].symbol}: {strange[0].reason} " if strange else ""
         raise DataError(
             f"The universe has {what}, and a portfolio needs two.",
-            hint="Look at universe.symbols, universe.exclude, universe.sectors and universe.members.",
+            hint=f"{first}Look at universe.symbols, universe.exclude, universe.sectors and universe.members.",
         )
 
 
-def _check_any(found: int, provider: str, as_of: date) -> None:
-    if not found:
-        raise DataError(
-            f"The provider {provider!r} has no bars up to {as_of}.",
-            hint="Ask for a later as-of, or an earlier data.start.",
-        )
+def _check_any(found: int, provider: Provider, symbols: Sequence[str], config: IngestionStageConfig) -> None:
+    if found:
+        return
+    start, last = config.data.start, provider.last_date()
+    first = first_date(provider, symbols, last) if last is not None else None
+    since = f" from {start} (data.start)" if start else ""
+    there = f": they are of {first} to {last}" if first else ""
+    raise DataError(
+        f"The provider {provider.name!r} has no bars{since} up to {config.as_of}{there}.",
+        hint="Ask for a later as-of, or set an earlier data.start (quantflow profiles show PROFILE --sources).",
+    )
 
 
 def _check_blocks(findings: list[Finding], checks: dict[str, Any]) -> None:

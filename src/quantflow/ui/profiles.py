@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
@@ -40,6 +40,8 @@ def print_values(values: Sequence[tuple[str, Any, Source]], *, sources: bool) ->
     show(out(), table)
 
 
-def print_checked(checked: Sequence[Entry]) -> None:
-    """Print that all is well."""
+def print_checked(checked: Sequence[Entry], warnings: Mapping[str, Sequence[str]]) -> None:
+    """Print that all can be used, and what is odd with each."""
+    for name, line in ((name, line) for name, lines in warnings.items() for line in lines):
+        out().print(f"{name}: {escape(line)}", style="yellow", soft_wrap=True)
     out().print(f"{len(checked)} checked, all can be used: {', '.join(entry.name for entry in checked)}")

@@ -245,3 +245,35 @@ def test_loader_stays_light() -> None:
     """Importing the loader imports no numeric package."""
     code = "import sys; import quantflow.config.load; print({'numpy', 'pandas', 'scipy', 'skfolio'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+def test_data_of_ones_own_do_not_inherit_the_start_of_the_samples(tmp_path: Path) -> None:
+    """It is that of the sample; a start that the file sets, also further down the chain, is inherited."""
+    own = '[profiles.own]\nextends = "demo"\n[profiles.own.data]\nprovider = "files"\npath = "prices.csv"\n'
+    write(tmp_path, f'{own}[profiles.late]\nextends = "own"\n[profiles.late.data]\nstart = 2015-01-02\n{BASE}')
+    found = load_profile("own", workspace=tmp_path)
+    assert (found.data.start, str(found.sources["data.start"])) == (None, "default")
+    assert found.allocation.method == load_profile("demo", workspace=tmp_path).allocation.method
+    assert str(load_profile("late", workspace=tmp_path).data.start) == "2015-01-02"
+    assert str(load_profile("us_core", workspace=tmp_path).data.start) == "2012-01-03"
+    flags = ("data.provider=files", "data.path=prices.csv")
+    assert load_profile("demo", workspace=tmp_path, overrides=flags).data.start is None
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every path of a profile, from file and flag; a user that does not exist is an error with the setting."""
+    monkeypatch.setenv("HOME", "/home/ann")
+    write(
+        tmp_path,
+        '[profiles.us_core.data]\nprovider = "files"\npath = "~/prices/*.csv"\ninstruments = "~/names.csv"\n'
+        '[profiles.us_core.universe]\nmembers = "~/members.csv"\n'
+        '[profiles.us_core.validation]\ncosts = "~/costs.csv"\nbenchmark = "~/spx.csv"\n',
+    )
+    found = load_profile("us_core", workspace=tmp_path)
+    assert (found.data.model_extra or vars(found.data))["path"] == "/home/ann/prices/*.csv"
+    paths = [found.universe.members, found.validation.costs, found.validation.benchmark]
+    assert paths == ["/home/ann/members.csv", "/home/ann/costs.csv", "/home/ann/spx.csv"]
+    flagged = load_profile("us_core", workspace=tmp_path, overrides=["universe.members=~/m.csv"])
+    assert flagged.universe.members == "/home/ann/m.csv"
+    error = refused(tmp_path, "data.path=~nobody-at-all/x.csv")
+    assert "data.path = '~nobody-at-all/x.csv'" in error.message

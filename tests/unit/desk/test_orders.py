@@ -307,3 +307,12 @@ def test_a_profile_that_is_no_name_is_refused(tmp_path: Path) -> None:
     book(tmp_path, recorded(home, NAMES, WEIGHTS).id, WEIGHTS, "../outside")
     with pytest.raises(ConfigError, match="A profile cannot be"):
         target_of(home, None, "../../outside")
+
+
+def test_a_holding_that_is_written_otherwise_is_recognised(tmp_path: Path) -> None:
+    """With a price of its own it is noted with the nearest symbol, without one the error asks; others get no guess."""
+    held = Holdings({"AAA.US": Position(10, 100), "QQQ": Position(1, 5)}, 9000)
+    assert "AAA.US is not a symbol of the run: did you mean AAA?" in of_run(tmp_path, held, *FREE).notes
+    with pytest.raises(DataError, match=r"no price of AAA\.US") as caught:
+        of_run(tmp_path, Holdings({"AAA.US": Position(10)}, 9000), *FREE)
+    assert "Did you mean 'AAA'?" in str(caught.value.hint)

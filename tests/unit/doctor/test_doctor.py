@@ -177,6 +177,17 @@ def test_wrong_profiles_are_named(tmp_path: Path) -> None:
     assert one(workspace.profiles, settings(tmp_path, "[profiles")).result is Result.BLOCKS
 
 
+def test_names_that_match_no_symbol_are_named(tmp_path: Path) -> None:
+    """Of profiles with local files: a slip is a warning with the nearest name, a list that does nothing an error."""
+    (tmp_path / "prices.csv").write_text("date,BRK-B,MSFT\n2024-01-02,1,2\n")
+    files = '[profiles.a.data]\nprovider = "files"\npath = "prices.csv"\n[profiles.a.universe]\n'
+    found = one(workspace.profiles, settings(tmp_path, f'{files}exclude = ["MSFT", "BRK.B"]\n'))
+    assert (found.result, "did you mean 'BRK-B'?" in found.detail) == (Result.WARN, True)
+    found = one(workspace.profiles, settings(tmp_path, f'{files}exclude = ["BRK.B"]\n'))
+    assert (found.result, "leaves nothing out" in found.detail) == (Result.BLOCKS, True)
+    assert one(workspace.profiles, settings(tmp_path, f'{files}exclude = ["MSFT"]\n')).result is Result.OK
+
+
 def test_missing_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are not there, packages, variables; once, however many profiles share them."""
     text = '[profiles.a.data]\nprovider = "files"\npath = "prices/*.csv"\n[profiles.b]\nextends = "a"\n'
@@ -185,6 +196,8 @@ def test_missing_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "prices").mkdir()
     (tmp_path / "prices" / "a.csv").write_text("date,close\n")
     assert one(workspace.data, place(tmp_path)).result is Result.OK
+    beside = '[profiles.a]\nextends = "demo"\n[profiles.a.tables.ratings]\npath = "ratings.csv"\n'
+    assert "ratings.csv" in one(workspace.data, settings(tmp_path, beside)).detail
     crypto = '[profiles.a.data]\nprovider = "ccxt"\nexchange = "binance"\n'
     settings(tmp_path, crypto)
     assert "ccxt" in one(workspace.data, place(tmp_path, version_of=has(ccxt=None))).fix

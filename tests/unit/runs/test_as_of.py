@@ -81,3 +81,20 @@ def test_who_asks_for_a_session_has_it(tmp_path: Path) -> None:
     profile = workspace(tmp_path, 10, on_age="block")
     assert resolve_as_of(profile, SESSIONS[-11].item()) == AsOf(SESSIONS[-11].item())
     assert resolve_as_of(load_profile("demo", workspace=tmp_path / "none"), None).stale == ""
+
+
+def test_a_start_after_the_session_says_who_set_it_and_what_there_is(tmp_path: Path) -> None:
+    """Before a run is made: the value, its layer, the as-of, and the days that the data have."""
+    late = OVER.isoformat()
+    profile = workspace(tmp_path, 10, start=late)
+    for asked in (None, SESSIONS[-20].item()):
+        with pytest.raises(DataError) as caught:
+            resolve_as_of(profile, asked)
+        session = asked or SESSIONS[-11].item()
+        assert caught.value.message == (
+            f"p: data.start = {late} (quantflow.toml [profiles.p.data]) is after the as-of {session}, "
+            f"and the data are of {SESSIONS[0]} to {SESSIONS[-11]}."
+        )
+    flagged = load_profile("p", workspace=tmp_path, overrides=[f"data.start={late}"])
+    with pytest.raises(DataError, match=r"\(--set\) is after the as-of"):
+        resolve_as_of(flagged, None)

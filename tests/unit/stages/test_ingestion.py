@@ -14,7 +14,8 @@ from quantflow.config.data import OPTIONS, DataConfig
 from quantflow.config.sections import Section
 from quantflow.data import providers
 from quantflow.data.artifacts import encode
-from quantflow.errors import DataError
+from quantflow.data.calendars import sessions
+from quantflow.errors import ConfigError, DataError
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.stage import Kind, note_sink
 from quantflow.stages.ingestion import IngestionStage
@@ -237,9 +238,11 @@ def test_two_symbols_are_the_least(table: Any) -> None:
 
 
 def test_no_bars_before_the_as_of_is_named() -> None:
-    """An as-of before the first bar is a DataError that names the provider and the date."""
-    with pytest.raises(DataError, match="'sample' has no bars up to 1985-01-02"):
+    """An as-of before the first bar is a DataError that names the provider, the date, and the days that there are."""
+    with pytest.raises(DataError, match="'sample' has no bars up to 1985-01-02: they are of 1990-01-02 to 2022-12-28"):
         run("1985-01-02")
+    with pytest.raises(DataError, match=r"no bars from 2022-12-29 \(data\.start\) up to 2022-12-28: they are of 1990"):
+        run(data={"start": "2022-12-29"})
 
 
 def test_universe_decides_what_is_fetched() -> None:
@@ -291,9 +294,68 @@ def test_names_without_costs_of_their_own_are_counted_and_slips_reported(tmp_pat
     (tmp_path / "costs.csv").write_text("symbol,cost_bps,borrow_bps\nAAPL,2,\nMSFT,,40\nAMDD,3,\nWIDGET,1,\n")
     universe, given = {"symbols": ["AAPL", "MSFT", "AMD"]}, {"costs": str(tmp_path / "costs.csv"), "min_history": 60}
     out = run(data={"start": "2012-01-03"}, universe=universe, validation=given)
-    assert STAGE.summary({}, out).note == "costs of 2 of 3 names in validation.costs"
-    assert out["quality"][["symbol", "check", "outcome"]].to_numpy().tolist() == [["AMDD", "costs", "warn"]]
+    assert STAGE.summary({}, out).note == "AMDD matches no symbol, costs of 2 of 3 names in validation.costs"
+    assert out["quality"][["symbol", "check", "outcome"]].to_numpy().tolist() == [["AMDD", "unmatched", "warn"]]
     assert "did you mean 'AMD'?" in out["quality"]["reason"].iloc[0]
     plain = run(data={"start": "2012-01-03"}, universe=universe)
     assert encode(plain["prices"])[0] == encode(out["prices"])[0]
     assert list(plain["roster"].columns) == list(out["roster"].columns[:-3])
+
+
+def test_a_third_of_the_bars_off_the_calendar_is_noted(table: Any) -> None:
+    """Crypto on New York's sessions: the note has share and calendar, the finding the setting; the run is degraded."""
+    out = table_run(calendar="XNYS")
+    summary = STAGE.summary({}, out)
+    assert "31% of the bars on days that are no session of XNYS" in summary.note
+    assert summary.degraded
+    assert out["checks"]["off_calendar"] == {"share": pytest.approx(0.312, abs=0.002), "calendar": "XNYS"}
+    found = out["quality"][out["quality"]["check"] == "off_session"]
+    assert found["reason"].str.contains("is calendar.name right?", regex=False).all()
+
+
+def test_a_bar_off_the_calendar_now_and_then_is_not_noted(table: Any) -> None:
+    """Below one in a hundred it is a finding of each symbol and no more."""
+    days = np.append(sessions("XNYS", DAYS[0].date(), DAYS[-1].date()), np.datetime64("2022-07-10"))
+    table.table = table.table[table.table["date"].isin(days)]
+    out = table_run(calendar="XNYS")
+    assert 0 < out["checks"]["off_calendar"]["share"] < 0.01
+    assert set(out["quality"]["check"]) == {"off_session", "history"}
+    assert "no session" not in STAGE.summary({}, out).note
+
+
+def test_a_file_that_was_saved_twice_is_noted(table: Any) -> None:
+    """The note names the copy, the finding what it is a copy of; the run is degraded."""
+    first = table.table[table.table["symbol"] == "A"]
+    table.table = pd.concat([table.table, first.assign(symbol="A (1)")], ignore_index=True)
+    out = table_run()
+    summary = STAGE.summary({}, out)
+    assert "A (1) identical to another symbol" in summary.note
+    assert summary.degraded
+    (row,) = [row for row in out["checks"]["checks"] if row["check"] == "identical"]
+    assert (row["outcome"], row["symbols"], row["observed"]) == ("warn", ["A (1)"], len(DAYS))
+
+
+def test_an_exclusion_that_matches_nothing_is_noted() -> None:
+    """One name of several: on the line of the stage, degraded; none of them: no run."""
+    out = run(data={"start": "2012-01-03"}, universe={"exclude": ["KO", "AAPL.US"]})
+    summary = STAGE.summary({}, out)
+    assert (summary.note, summary.degraded) == ("AAPL.US matches no symbol", True)
+    assert "did you mean 'AAPL'?" in out["quality"]["reason"].iloc[0]
+    with pytest.raises(ConfigError, match=r"leaves nothing out: .* AAPL\.US"):
+        run(universe={"exclude": ["AAPL.US"]})
+    assert STAGE.summary({}, run(universe={"exclude": ["AAPL.US"], "unknown": "ignore"})).note == "1 set aside"
+
+
+def test_members_that_are_all_written_otherwise_are_recognised(tmp_path: Any) -> None:
+    """A universe that is empty for that reason says so, with the nearest name of the first."""
+    (tmp_path / "members.csv").write_text("symbol,from,to\nAAPL.US,2000-01-03,\nKO.US,2000-01-03,\n")
+    with pytest.raises(DataError, match=r"0 symbols") as caught:
+        run(data={"start": "2012-01-03"}, universe={"members": str(tmp_path / "members.csv")})
+    assert "AAPL.US: universe.members names it" in str(caught.value.hint)
+    assert "did you mean 'AAPL'?" in str(caught.value.hint)
+
+
+def test_a_known_move_of_a_name_that_is_not_there_is_noted() -> None:
+    """A slip in data.real_moves would silence nothing: it is reported like any other name."""
+    out = run(data={"start": "2012-01-03", "real_moves": ["AAPL.US 2016-04-22", "GONE 2016-04-22"]})
+    assert STAGE.summary({}, out).note == "AAPL.US matches no symbol"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from quantflow.config import catalogue
 from quantflow.config.load import find_workspace, load_profile
-from quantflow.doctor.profiles import all_in_one, problem_of
+from quantflow.doctor.profiles import all_in_one, examined
 from quantflow.errors import unknown_name
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.describe import describe, described, keys_of, known_stages
@@ -53,10 +53,13 @@ def validate(names: Sequence[str], workspace: Path | None, *, as_json: bool) -> 
     every = catalogue.entries(home)
     own = [entry for entry in every if entry.source != "built in"]
     asked = [catalogue.find(name, home) for name in names] if names else own or every
-    found = [(entry, problem_of(entry, home)) for entry in asked]
+    each = {entry: examined(entry, home) for entry in asked}
+    found = [(entry, problem) for entry, (problem, _) in each.items()]
+    strange = {entry.name: odd for entry, (_, odd) in each.items()}
     if as_json:
         checked = [
             {"name": e.name, "kind": e.kind, "error": p.message if p else None, "hint": p.hint if p else None}
+            | {"warnings": strange.get(e.name, [])}
             for e, p in found
         ]
         emit("validated", profiles=checked)
@@ -64,7 +67,7 @@ def validate(names: Sequence[str], workspace: Path | None, *, as_json: bool) -> 
     if wrong:
         raise all_in_one(wrong, len(asked))
     if not as_json:
-        print_checked(asked)
+        print_checked(asked, strange)
 
 
 def list_stages(profile: str | None, workspace: Path | None, *, as_json: bool) -> None:

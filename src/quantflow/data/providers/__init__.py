@@ -12,7 +12,7 @@ from quantflow.config.extensions import PROVIDERS, loaded, registered
 from quantflow.data.horizon import bounded
 from quantflow.data.providers.base import Provider
 from quantflow.data.providers.files.locations import local_marks
-from quantflow.errors import ConfigError, unknown_name
+from quantflow.errors import ConfigError, DataUnavailableError, unknown_name
 
 __all__ = ["Provider", "fingerprint", "open_provider", "provider_names"]
 
@@ -47,20 +47,37 @@ def open_provider(config: DataConfig) -> Provider:
 
 
 def fingerprint(config: DataConfig, *files: str | None) -> str | None:
-    """Return a hash of what tells cheaply that local source files have changed: names, sizes and times of change.
+    """Return a hash of what tells cheaply that source data have changed: names, sizes and times of change of files.
 
-    None for a source without files, whose past sessions are taken to stay as they are, when none of *files* is given:
-    what ingestion reads besides (``universe.members`` and the like). Files that cannot be looked at so cheaply, at a
-    URL or missing, give a text that equals no other.
+    Of another package's provider that says so itself, its ``fingerprint`` (see ``Provider``). None for a source without
+    either, whose past sessions are taken to stay as they are, when none of *files* is given: what ingestion reads
+    besides (``universe.members`` and the like). What cannot be looked at so cheaply, a file at a URL or a missing one,
+    or a provider that does not answer, gives a text that equals no other.
     """
     options = config.options
     paths = (*((options.path, options.instruments) if isinstance(options, FilesOptions) else ()), *files)
-    found = [local_marks(path) for path in paths if path]
-    if not any(paths):
+    found: list[object] = [local_marks(path) for path in paths if path]
+    try:
+        own = None if config.provider in _BUILT_IN else _own_fingerprint(open_provider(config))
+    except DataUnavailableError:
+        own = ""
+    if own is None and not found:
         return None
-    if not all(found):
+    if own == "" or not all(found):
         return f"unknown {secrets.token_hex(8)}"
-    return hashlib.sha256(repr(found).encode()).hexdigest()
+    return hashlib.sha256(repr(found if own is None else [*found, own]).encode()).hexdigest()
+
+
+def _own_fingerprint(provider: Any) -> str | None:
+    """Return what a provider says of its data: its attribute or method ``fingerprint``; None when it has neither."""
+    found = getattr(provider, "fingerprint", None)
+    mark = found() if callable(found) else found
+    if mark is not None and not isinstance(mark, str):
+        raise ConfigError(
+            f"Provider {provider.name!r}: its fingerprint is {type(mark).__name__}, not text.",
+            hint="Return a text that changes with the data, or None.",
+        )
+    return mark
 
 
 def _opened(config: DataConfig, make: Any) -> Provider:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from quantflow.errors import ConfigError
 
@@ -35,6 +35,10 @@ class Provider(Protocol):
     ``DataError`` (the answer is wrong or missing for good). A provider class is called with its own options: an
     instance of its ``Config``, a ``Section`` whose fields are keys of the profile's ``data``; of an empty section when
     it has none.
+
+    It may have an attribute or method ``fingerprint``: a text that tells at little cost whether its data have changed,
+    such as a version, a time of change or a count; None or empty when it cannot tell now. Without one, past sessions
+    are taken to stay as they are, and a run of a session that is done is not made again.
     """
 
     name: str
@@ -76,6 +80,14 @@ class Provider(Protocol):
     def last_date(self) -> date | None:
         """Return the last date that has bars, or None for a live source that has none until it is asked."""
         ...
+
+
+def first_date(provider: Provider, symbols: Sequence[str], last: date) -> date | None:
+    """Return the date of the first bar of any of *symbols* up to *last*; None when there is none."""
+    found: Any = provider.bars(symbols, None, last)
+    tables = [found] if type(found).__name__ == "DataFrame" else found
+    days = [table["date"].min() for table in tables if len(table)]
+    return min(days).date() if days else None
 
 
 def pick(instruments: pd.DataFrame, universe: UniverseConfig) -> pd.DataFrame:

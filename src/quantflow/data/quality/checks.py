@@ -34,7 +34,8 @@ _ABOUT: dict[str, str] = {
     "spike": "largest jump that reverted, in MAD",
     "jump": "last jump that stays near a split's ratio, in MAD",
     "members": "members without any price",
-    "costs": "names in validation.costs that look like one of the universe",
+    "identical": "symbols whose closes are those of another",
+    "unmatched": "names in exclude and in files of names that match no symbol",
     "budget": "fraction of the symbols set aside",
 }
 
@@ -98,7 +99,8 @@ def _rules(config: DataConfig) -> list[tuple[str, OnJump, float]]:
         ("spike", config.on_spike, config.spike_mad),
         ("jump", config.on_jump, config.jump_mad),
         ("members", "warn", 0),
-        ("costs", "warn", 0),
+        ("identical", "warn", 0),
+        ("unmatched", "warn", 0),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ import numpy as np
 from quantflow.data.providers.files.layouts import SYMBOL_NAMES
 from quantflow.data.providers.files.locations import shown
 from quantflow.data.providers.files.tables import Choice, read
-from quantflow.data.quality.contracts import Finding, found
 from quantflow.errors import DataError
 from quantflow.quant.costs import Cost
 
@@ -79,29 +78,6 @@ def _meanings(path: str, names: Sequence[str]) -> dict[str, str]:
 
 def _wrong(path: str, what: str, hint: str) -> DataError:
     return DataError(f"validation.costs, {shown(path)}, {what}.", hint=hint)
-
-
-def misnamed(table: pd.DataFrame, symbols: Collection[str]) -> list[Finding]:
-    """Return a finding for each symbol of the file that the universe does not have, and that is nearly one of it.
-
-    A file may hold more names than the universe; one that looks like a name without a line of its own is a slip.
-
-    Args:
-        table: As ``read_costs`` gives it.
-        symbols: The universe, former members among it.
-    """
-    without = sorted(set(symbols) - set(table.index))
-    near = {
-        symbol: close[0]
-        for symbol in sorted(set(table.index) - set(symbols))
-        if (close := difflib.get_close_matches(symbol, without, n=1, cutoff=0.5))
-    }
-    return [
-        found(
-            symbol, "costs", (1, 0), f"validation.costs names it, the universe does not: did you mean {name!r}?", "warn"
-        )
-        for symbol, name in near.items()
-    ]
 
 
 def with_costs(instruments: pd.DataFrame, table: pd.DataFrame | None) -> pd.DataFrame:

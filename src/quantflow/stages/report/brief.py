@@ -62,7 +62,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield f"{shorten(run['profile'], 40)} as of {run['as_of']}, run {run['run_id']}"
     notes = "; ".join(map(str, run.get("notes", [])))
     if run.get("degraded"):
-        yield f"DEGRADED: {notes or 'see the report'}"
+        yield from wrapped(f"DEGRADED: {notes or 'see the report'}")
     elif notes:
         yield from wrapped(f"Note: {notes}", 2)
     yield from wrapped(f"Verdict: {verdict(inputs)}")

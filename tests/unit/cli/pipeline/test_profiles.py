@@ -83,6 +83,19 @@ def test_validate_tells_every_problem_at_once(home: Path) -> None:
         call(home, "profiles", "validate", "mien")
 
 
+def test_validate_warns_of_names_that_match_nothing(home: Path) -> None:
+    """Each with the nearest symbol, on the terminal and as JSON; the profile can be used."""
+    (home / "prices.csv").write_text("date,BRK-B,MSFT\n2024-01-02,1,2\n")
+    with (home / "quantflow.toml").open("a") as file:
+        file.write('[profiles.own.data]\nprovider = "files"\npath = "prices.csv"\n')
+        file.write('[profiles.own.universe]\nexclude = ["MSFT", "BRK.B"]\n')
+    said = call(home, "profiles", "validate", "own")
+    assert "own: BRK.B: universe.exclude names it, the provider has no such symbol: did you mean 'BRK-B'?" in said
+    assert "all can be used" in said
+    (checked,) = told(home, "profiles", "validate", "own")["profiles"]
+    assert (checked["error"], len(checked["warnings"])) == (None, 1)
+
+
 def test_stages_are_listed_and_shown(home: Path) -> None:
     """Each with kind, needs, makes and package; one with its definition and settings."""
     found = [stage["id"] for stage in told(home, "stages", "list")["stages"]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from quantflow.data.quality.costs import misnamed, own_costs, read_costs, with_costs
+from quantflow.data.quality.costs import own_costs, read_costs, with_costs
 from quantflow.data.quality.roster import roster
 from quantflow.errors import DataError
 from quantflow.quant.costs import Cost
@@ -57,12 +57,3 @@ def test_a_wrong_file_is_refused_in_words(text: str, says: str, hint: str, tmp_p
     assert says in caught.value.message
     assert "costs.csv" in caught.value.message
     assert hint in str(caught.value.hint)
-
-
-def test_a_slip_is_found_and_a_larger_file_is_not_one(tmp_path: Path) -> None:
-    """A symbol that looks like a name without a line is reported with it; lines of other names are not."""
-    table = read_costs(written(tmp_path, "symbol,cost_bps\nAPPL,1\nMSFT,1\nZZZZ,1\n"))
-    (slip,) = misnamed(table, ["AAPL", "MSFT", "KO"])
-    assert (slip.symbol, slip.check, slip.outcome) == ("APPL", "costs", "warn")
-    assert "did you mean 'AAPL'?" in slip.reason
-    assert misnamed(table, ["MSFT"]) == []

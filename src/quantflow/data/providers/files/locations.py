@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from zipfile import ZipFile
 
 from quantflow.config.credentials import revealed
-from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, shortened
+from quantflow.errors import ConfigError, DataError, DataUnavailableError, QuantflowError, shortened, whose
 
 TEXT: tuple[str, ...] = tuple(f"{name}{packed}" for name in (".csv", ".tsv", ".txt") for packed in ("", ".gz"))
 SUFFIXES: tuple[str, ...] = (*TEXT, ".parquet", ".pq")
@@ -121,10 +121,15 @@ def _zipped(path: str) -> list[str]:
 
 
 def local_marks(path: str) -> list[tuple[str, int, int]]:
-    """Return name, size and time of change (ns) of the local files that *path* stands for; none at a URL."""
+    """Return name, size and time of change (ns) of the local files that *path* stands for; none at a URL.
+
+    Raises:
+        DataError: If they cannot be looked at.
+    """
     if is_url(path):
         return []
-    stats = [(name, Path(name).stat()) for name in sorted(_list_local(path))]
+    with explained(path):
+        stats = [(name, Path(name).stat()) for name in sorted(_list_local(path))]
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
 
@@ -200,6 +205,11 @@ def _translated(path: str, error: Exception) -> QuantflowError:
     if isinstance(error, FileNotFoundError):
         return DataError(
             f"{shown(path)} is not there.", hint="Look at data.path, data.instruments and universe.members."
+        )
+    if isinstance(error, PermissionError) and not is_url(path):
+        return DataError(
+            f"{path} cannot be read: permission denied{whose(error)}.",
+            hint="Let this user read it (chmod, chgrp), or run as its owner.",
         )
     status = getattr(error, "status", None)
     if is_url(path) and _heals(error, status):

@@ -80,6 +80,11 @@ class FilesProvider:
         return pick(listed.assign(**{LAST_MOVE: moves}) if moves.notna().any() else listed, universe)
 
     @property
+    def listed(self) -> tuple[str, ...]:
+        """The symbols of the instruments file, in its order; empty without one."""
+        return tuple(self._listing.index)
+
+    @property
     def unreadable(self) -> dict[str, str]:
         """What is wrong with the file of a symbol, by symbol; known once the bars were read."""
         return {symbol: error.message for symbol, error in self._broken.items()}
