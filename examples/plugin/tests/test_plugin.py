@@ -57,7 +57,8 @@ class TestBreadthInference(StageContract):
 
     @pytest.fixture
     def settings(self):
-        return {"breadth": {"window": 20}, "scores": {"weights": {"momentum": 1.0, "trend": 0.5}}}
+        weights = {"momentum": 1.0, "trend": 0.5}
+        return {"breadth": {"window": 20}, "scores": {"weights": weights}, "policy": {}}
 
 
 class TestProvider(ProviderContract):

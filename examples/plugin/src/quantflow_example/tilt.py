@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from quantflow import StageConfig
-from quantflow.config.sections import ScoresConfig
-from quantflow.stages.inference import InferenceStage
+from quantflow.stages.inference import InferenceStage, InferenceStageConfig
 from quantflow_example.breadth import BreadthConfig
 
 LEAST = 0.05
 
 
-class BreadthInferenceConfig(StageConfig):
-    """The scores' own section, and that of the breadth stage."""
+class BreadthInferenceConfig(InferenceStageConfig):
+    """What the built-in stage reads, and the section of the breadth stage."""
 
-    scores: ScoresConfig
     breadth: BreadthConfig
 
 
