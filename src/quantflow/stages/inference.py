@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from quantflow.config.data import TablesConfig
 from quantflow.config.extensions import SCORERS, loaded, modules_of, registered
+from quantflow.config.features import Side
 from quantflow.config.sections import HealthConfig, ScoresConfig
 from quantflow.data.tables import TABLES
-from quantflow.errors import DataError, StageError, unknown_name
+from quantflow.errors import ConfigError, DataError, StageError, unknown_name
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.scores import SCORERS as BUILT_IN
 from quantflow.quant.scores import FloatArray, Scorer, alpha_scores, completed, scorable
@@ -63,8 +64,8 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
         """
         chosen, features = config.scores, inputs["features"]
         names, scorer = list(chosen.weights), find_scorer(chosen.scorer)
+        sides = self._sides(config)
         _check_columns(names, features)
-        sides = config.tables.sides if isinstance(config, TabledInferenceConfig) else {}
         values = np.column_stack([features[name].to_numpy(dtype=np.float64) for name in names])
         usable, scored = scorable(values, config.policy.max_undefined)
         if not scored.any():
@@ -84,6 +85,16 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
         directions = np.array(chosen.directions, dtype=object)[best]
         symbols = features.index.to_numpy()[scored]
         return {"scores": _frame(symbols, directions, alphas[best, rows], contributions, names)}
+
+    def _sides(self, config: InferenceStageConfig) -> Mapping[str, Side]:
+        """Return which values are better, by table; a stage of another package may not read the section."""
+        tables: TablesConfig | None = getattr(config, "tables", None)
+        if tables is None and config.scores.tables:
+            raise ConfigError(
+                f"{type(self).__name__} does not read the section 'tables', which scores.weights names a column of.",
+                hint="Give its Config a field tables: TablesConfig (quantflow.config.data).",
+            )
+        return tables.sides if tables is not None else {}
 
     def under(self, settings: Settings) -> Stage:
         """Return the stage that knows which values of the profile's dated tables are better, where there are any."""

@@ -187,3 +187,16 @@ def test_a_change_of_the_file_is_a_change_of_the_data(tmp_path: Path) -> None:
     """A run that is done is made again when a table has changed since."""
     first = source_of(profile(tmp_path, ratings()))
     assert source_of(profile(tmp_path, ratings(1))) != first
+
+
+def test_a_scoring_stage_that_does_not_read_tables_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would not know which side is better: an error, not a guess. One whose Config has the section is fine."""
+    lines = "from quantflow.config.data import TablesConfig\nfrom quantflow.stages.inference import *\n"
+    lines += "class Config(InferenceStageConfig):\n    tables: TablesConfig\n"
+    lines += "class Plain(InferenceStage): pass\nclass Knowing(InferenceStage):\n    Config = Config\n"
+    (tmp_path / "scoring_stage.py").write_text(lines)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="Plain does not read the section 'tables'"):
+        made(profile(tmp_path, ratings(), stages='stages = ["scoring_stage:Plain"]\n'))
+    known = made(profile(tmp_path, ratings(), stages='stages = ["scoring_stage:Knowing"]\n'))
+    assert same(known, made(profile(tmp_path, ratings())), "scores", "weights")
