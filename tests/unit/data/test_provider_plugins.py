@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from quantflow.config.data import DataConfig
+from quantflow.config.extensions import PROVIDERS, loaded, registered
 from quantflow.data.providers import fingerprint, open_provider, provider_names
 from quantflow.errors import ConfigError, DataUnavailableError
 
@@ -85,7 +86,7 @@ def test_a_broken_provider_is_named(name: str, part: str) -> None:
 def test_a_provider_tells_itself_whether_its_data_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same text is the same data; another, or a change of a file beside, is not; without one nothing is known."""
     config = DataConfig(provider="telling")
-    kind = type(open_provider(config))
+    kind = loaded(registered(PROVIDERS)["telling"], "Provider")
     first = fingerprint(config)
     assert first is not None
     assert fingerprint(config) == first
@@ -102,7 +103,7 @@ def test_a_provider_tells_itself_whether_its_data_have_changed(tmp_path: Path, m
 def test_a_fingerprint_that_cannot_be_told_equals_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty, or no answer now: the run is made. Anything but text is an error of the provider."""
     config = DataConfig(provider="telling")
-    kind = type(open_provider(config))
+    kind = loaded(registered(PROVIDERS)["telling"], "Provider")
     monkeypatch.setattr(kind, "mark", "")
     assert fingerprint(config) != fingerprint(config)
 

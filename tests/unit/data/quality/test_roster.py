@@ -58,7 +58,7 @@ def test_csv_and_parquet_give_the_same(tmp_path: Path) -> None:
         (FILE + "AA,2020-01-02,\n", "rows 3 and 5: two spans of AA overlap, at 2020-01-02"),
         (FILE.replace("2018-01-02", "2015-06-30"), "rows 2 and 4: two spans of KO overlap, at 2015-06-30"),
         ("symbol,from,to\n", "it names nobody"),
-        ("", "is empty"),
+        ("", "row 1: no column is named"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_row(text: str, says: str, tmp_path: Path) -> None:
