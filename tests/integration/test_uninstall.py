@@ -14,7 +14,8 @@ from processes import bare_environment
 
 ROOT = Path(__file__).parents[2]
 USE = """
-from quantflow.quant import kernels, ward
+from quantflow.quant import kernels
+from quantflow.quant.grouping import ward
 import numpy
 from quantflow.pipeline.code_version import code_version
 from quantflow.pipeline.registry import SELECTION, StageRegistry

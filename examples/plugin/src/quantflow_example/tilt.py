@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quantflow.config.sections import PolicyConfig
 from quantflow.stages.inference import InferenceStage, InferenceStageConfig
 from quantflow_example.breadth import BreadthConfig
 
@@ -11,6 +12,7 @@ LEAST = 0.05
 class BreadthInferenceConfig(InferenceStageConfig):
     """What the built-in stage reads, and the section of the breadth stage."""
 
+    policy: PolicyConfig
     breadth: BreadthConfig
 
 
