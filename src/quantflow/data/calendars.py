@@ -13,21 +13,21 @@ from quantflow.data.panel import SessionArray
 from quantflow.errors import ConfigError, unknown_name
 
 _LOOK_BACK = timedelta(days=30)
-"""Longer than any market was ever closed in the years that calendars cover, short enough to build fast."""
+"""Longer than any market closure in the years that calendars cover, short enough to build fast."""
 
 ENDS_SOON = timedelta(days=60)
 """How long before its end a calendar is reported."""
 
 _EARLIEST = date(1900, 1, 1)
 _ANY_MONTH = (date(2024, 1, 2), date(2024, 2, 28))
-"""Days that every calendar has, for what is asked of the calendar itself."""
+"""A span within every calendar, used to read properties of the calendar itself."""
 
 
 def as_date(asked: date | str | None) -> date | None:
-    """Return the date that a program asks for; a moment's date, and None as it is.
+    """Convert an as-of argument to a date; None stays None.
 
     Raises:
-        ConfigError: If a text is not a date as ``2022-12-28``.
+        ConfigError: If the text is not an ISO date such as ``2022-12-28``.
     """
     if isinstance(asked, datetime):
         return asked.date()
@@ -74,7 +74,7 @@ def sessions(name: str, start: date, end: date) -> SessionArray:
 
 @lru_cache(maxsize=16)
 def ends(name: str) -> date | None:
-    """Return the last day that the installed calendar knows; None where there is no such day.
+    """Return the last day that the installed calendar covers; None if it is unbounded.
 
     Raises:
         ConfigError: If there is no such calendar.
@@ -104,7 +104,7 @@ def last_completed(name: str, now: datetime) -> date:
     limit = ends(name)
     if limit is not None and limit < moment.date():
         raise ConfigError(
-            f"The installed calendar {name} ends on {limit}: which session was the last one is not known.",
+            f"The installed calendar {name} ends on {limit}, so the last completed session is unknown.",
             hint=f"Install a newer exchange_calendars; or ask for a session up to that day: --as-of {limit}.",
         )
     days, closes = _built(name, moment.date() - _LOOK_BACK, moment.date())
@@ -114,7 +114,7 @@ def last_completed(name: str, now: datetime) -> date:
 
 
 def last_known(name: str, now: datetime) -> date:
-    """Return the last session that is over at *now*; of a calendar that has ended, its last one."""
+    """Return the last completed session at *now*, or the calendar's last session if it has ended."""
     limit = ends(name)
     if limit is None or limit >= now.astimezone(UTC).date():
         return last_completed(name, now)

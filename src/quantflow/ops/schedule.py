@@ -1,4 +1,4 @@
-"""When a profile is to run: as text for cron and for systemd, and as the times that its own schedule says."""
+"""Profile schedules, as crontab and systemd text and as the times in the profile's own schedule."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ _WEEKDAYS = {"*": "Mon..Sun", "1-5": "Mon..Fri", "2-6": "Tue..Sat"}
 
 
 def crontab(home: Path, name: str, program: Path, after: str | None = None) -> str:
-    """Return what runs *program* for a profile or meta profile at the times of its schedule: for cron, and for systemd.
+    """Return the crontab line and systemd units that run *program* on the schedule of a profile or meta profile.
 
     Args:
         home: The workspace.
@@ -139,7 +139,7 @@ def crontab(home: Path, name: str, program: Path, after: str | None = None) -> s
         return exchange.text(program)
     if len(plan.cron.split()) > 5:
         raise ConfigError(
-            f"The schedule of {name} has seconds, {plan.cron!r}, which a crontab has not.",
+            f"The schedule of {name} has seconds, {plan.cron!r}, which a crontab cannot express.",
             hint="Leave the last field out, or let quantflow serve run it.",
         )
     own = exchange.line(program, Time(plan.cron, plan.timezone or exchange.zone, "as its schedule says"))
@@ -147,7 +147,7 @@ def crontab(home: Path, name: str, program: Path, after: str | None = None) -> s
 
 
 def schedule_of(home: Path, name: str, after: str | None = None) -> Schedule:
-    """Return when the profile or meta profile *name* is to run after its exchange's usual close.
+    """Return the run time of the profile or meta profile *name*, relative to its exchange's usual close.
 
     Args:
         home: The workspace.

@@ -57,7 +57,7 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Veto:
-    """A limit on one value of each symbol. An undefined value passes: to judge that is the health veto's part.
+    """A limit on one value of each symbol. An undefined value passes; the health veto handles missing values.
 
     Attributes:
         rule: Its name.
@@ -118,7 +118,7 @@ class Quotas:
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """What has been decided about each of N symbols, and by how much; every array has shape (N,).
+    """The decision on each of N symbols, with its margin; every array has shape (N,).
 
     Attributes:
         outcome: ``selected``, ``vetoed``, ``cut`` (by a quota) or ``unscored``.
@@ -154,7 +154,7 @@ class _Quota:
 
 
 def undecided(pool: Pool, most: int | None = 0) -> Decisions:
-    """Return the state before level 1: symbols without a score are out for good, the others open.
+    """Return the state before level 1: unscored symbols are excluded for good, the others are undecided.
 
     Args:
         pool: The symbols.
@@ -305,7 +305,7 @@ def _first_full(
 
 
 def _runners_up(order: list[int], scores: list[float], group: list[int], found: Decisions, least: float) -> None:
-    """Give each new winner as limit the score of the next of its group that was left out."""
+    """Set the limit of each new winner to the score of the best symbol excluded from its group."""
     below: dict[int, float] = {}
     for i in reversed(order):
         if found.outcome[i] == "selected":

@@ -1,4 +1,4 @@
-"""The settings tried beside a run, and what their number leaves of its Sharpe ratio."""
+"""The trials on a run's data, and the run's Sharpe ratio deflated for them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Trials:
-    """A run among all that was tried on its data.
+    """A run compared with all trials on the same data.
 
     Attributes:
         run_id: The run that is judged.

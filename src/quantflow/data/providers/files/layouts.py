@@ -1,4 +1,4 @@
-"""How a file of prices is laid out: which column is the date, the symbol, the close; or a refusal to guess."""
+"""Detect the layout of a price file (date, symbol and price columns), or refuse to guess."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SYMBOL_NAMES = EXACT["symbol"]
 """Names of the symbol column of files about symbols."""
 
 UNNAMED: tuple[str, ...] = ("", "indexlevel0", "unnamed0", "index")
-"""What an index without a name is saved as: the date when no other column is, else nothing."""
+"""Names under which an unnamed index is saved; used as the date if there is no other date column."""
 
 
 @dataclass(frozen=True)
 class Fields:
-    """The columns of one symbol's bars, or of all symbols' alike.
+    """Price columns, of one symbol or shared by all symbols.
 
     Attributes:
         columns: Columns of ``BAR_FIELDS`` by field; ``close`` is the adjusted close if there is one, and ``raw_close``
@@ -39,7 +39,7 @@ class Fields:
 
 @dataclass(frozen=True)
 class Columns:
-    """A file's columns by what they hold, as the file spells them.
+    """The columns of a file by meaning, spelled as in the file.
 
     Attributes:
         layout: How the file is laid out.
@@ -67,7 +67,7 @@ class Columns:
         return {self.date: "date"} | dict.fromkeys(texts, "symbol") | numbers  # type: ignore[return-value]
 
     def only(self, symbols: frozenset[str]) -> Columns:
-        """Return the same, of a wide file without other symbols."""
+        """Return a copy restricted to *symbols*, for wide files."""
         return replace(self, wide={name: found for name, found in self.wide.items() if name in symbols})
 
 
@@ -111,7 +111,7 @@ def columns(path: str, names: Sequence[str], options: FilesOptions | None = None
 
 
 def _meant(path: str, found: Sequence[Label], said: FilesOptions) -> dict[str, str]:
-    """Return the column of each meaning that there is one for."""
+    """Return the columns found, by meaning."""
     out = {}
     of_user = {("adjusted" if meaning == "adj_close" else meaning): name for meaning, name in said.columns.items()}
     for meaning in EXACT:
@@ -126,7 +126,7 @@ def _meant(path: str, found: Sequence[Label], said: FilesOptions) -> dict[str, s
 
 
 def _said(path: str, meaning: str, name: str, found: Sequence[Label]) -> str:
-    """Return the column that the settings name; none where they say that there is none, or a folder names it."""
+    """Return the configured column; empty if the setting is empty or refers to a partition folder."""
     exact = [label.column for label in found if name in (label.column, label.column.strip())]
     if exact or not name or (meaning == "symbol" and f"/{name}=" in path.replace("\\", "/")):
         return exact[0] if exact else ""
