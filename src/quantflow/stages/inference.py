@@ -125,10 +125,12 @@ def find_scorer(name: str) -> Scorer:
     Raises:
         ConfigError: If there is none, naming the nearest.
     """
-    points = registered(SCORERS)
-    if name not in BUILT_IN and name not in points:
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    points = registered(SCORERS)  # reads the metadata of every installed package
+    if name not in points:
         raise unknown_name("scorer", name, [*BUILT_IN, *points])
-    found: Scorer = BUILT_IN[name] if name in BUILT_IN else loaded(points[name], "Scorer")
+    found: Scorer = loaded(points[name], "Scorer")
     return found
 
 

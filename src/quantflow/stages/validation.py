@@ -26,14 +26,14 @@ from quantflow.data.panel import Panel
 from quantflow.data.quality.history import mortality, quotes, whole
 from quantflow.data.quality.roster import listed
 from quantflow.data.quality.usable import BoolArray, usable
-from quantflow.errors import InfeasibleError
 from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.registry import StageRegistry
-from quantflow.pipeline.replay import ancestors, known_at, reach_of, seen
+from quantflow.pipeline.replay import ancestors, reach_of
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray, equal_weights
 from quantflow.stages.holding import incumbent
+from quantflow.stages.replays import Past, made_at, shared_replays
 from quantflow.stages.walk_forward import (
     BENCHMARK,
     Decide,
@@ -162,20 +162,19 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         self, prices: Panel, able: Mapping[int, BoolArray], inputs: Inputs, config: ValidationStageConfig
     ) -> Decide:
         """Return the function that gives the weights decided at the close of a session."""
-        instruments = listed(inputs["roster"])
-        row = {symbol: i for i, symbol in enumerate(prices.symbols)}
         settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
         reach = reach_of(self.chain, settings, ("prices", *self.sources))
+        sources = {name: inputs[name] for name in self.sources}
+        past = Past(prices, listed(inputs["roster"]), sources, settings, reach, able)
+        row = {symbol: i for i, symbol in enumerate(prices.symbols)}
+        shared = shared_replays(self.chain, past)
+        rest = self.chain[len(shared) :]
 
         def decide(position: int, held: FloatArray) -> Portfolio:
-            session = prices.sessions[position]
-            then = seen(prices, position, reach, able[position])
-            if not then.symbols:
-                raise InfeasibleError("No symbol could be used.")
-            known = {name: known_at(name, inputs[name], session, then.symbols, reach) for name in self.sources}
-            those = instruments.loc[list(then.symbols)]
-            values = {"prices": then, "instruments": those, INCUMBENT: incumbent(prices.symbols, held), **known}
-            made = play(self.chain, values, {**settings, "as_of": str(session)}, replay=True)
+            values = past.at(position) | {INCUMBENT: incumbent(prices.symbols, held)}
+            known = made_at(shared, past.number[position])
+            stages = self.chain if known is None else rest
+            made = play(stages, values | (known or {}), past.settings_at(position), replay=True)
             weights, winners = made["weights"], made.get("winners")
             target = np.zeros(len(row))
             target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
