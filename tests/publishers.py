@@ -20,7 +20,7 @@ from quantflow.config.load import load_profile
 from quantflow.desk.publish import mark_stale, publish
 from quantflow.runs.book import FILES, broken, current, place_of, stale
 from quantflow.runs.create import create_run
-from quantflow.runs.run import open_run
+from quantflow.runs.kinds import open_run
 from recorded import Name, written
 
 FIRST = date(2000, 1, 3)

@@ -16,8 +16,9 @@ from quantflow.config.meta import Sleeve
 from quantflow.data.panel import Panel
 from quantflow.runs.create import create_run
 from quantflow.runs.header import Header
+from quantflow.runs.kinds import open_run
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.run import Run
 
 AS_OF = date(2022, 12, 28)
 

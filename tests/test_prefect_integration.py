@@ -20,8 +20,9 @@ from quantflow.flows.watch import TaskState, asking, fetch
 from quantflow.pipeline.registry import SELECTION, StageRegistry
 from quantflow.pipeline.stage import Kind
 from quantflow.runs.create import create_run
+from quantflow.runs.kinds import open_run
 from quantflow.runs.layout import Layout
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.run import Run
 from quantflow.server.server import ApiServer
 
 pytestmark = pytest.mark.usefixtures("server")

@@ -18,8 +18,8 @@ import pytest
 
 from processes import FAULTY, SMALL, bare_environment, processes_of, run_cli
 from quantflow.pipeline.registry import SELECTION, StageRegistry
+from quantflow.runs.kinds import open_run
 from quantflow.runs.record import RunRecord
-from quantflow.runs.run import open_run
 
 CACHED = tuple(name for name in SELECTION if StageRegistry.get(name).kind != "control")
 COMMAND = ("select", "-p", "demo", "--run-id", "hit", *(part for key in SMALL for part in ("--set", key)))

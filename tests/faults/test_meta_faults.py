@@ -16,7 +16,7 @@ import pytest
 
 from processes import FAULTY, SMALL, bare_environment, processes_of, run_cli
 from quantflow.pipeline.registry import META, SELECTION
-from quantflow.runs.run import open_run
+from quantflow.runs.kinds import open_run
 
 PROFILE = (
     '[profiles.s{n}]\nextends = "demo"\n[profiles.s{n}.data]\nstart = 2017-01-01\n[profiles.s{n}.policy]\ntop_n = {n}\n'

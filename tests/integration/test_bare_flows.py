@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from processes import TWO_SLEEVES, bare_environment, shown_to
-from quantflow.runs.run import open_run
+from quantflow.runs.kinds import open_run
 from quantflow.server.server import ApiServer
 
 BARE = """

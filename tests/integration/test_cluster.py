@@ -15,7 +15,7 @@ import pytest
 import quantflow
 from processes import TWO_SLEEVES, bare_environment, run_cli
 from quantflow.pipeline.code_version import package_version
-from quantflow.runs.run import open_run
+from quantflow.runs.kinds import open_run
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from quantflow.data.artifacts import encode
 from quantflow.errors import DataError
 from quantflow.flows.launch import execute
 from quantflow.runs.create import create_run
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.kinds import open_run
+from quantflow.runs.run import Run
 from quantflow.server.server import ApiServer
 from quantflow.stages.ingestion import IngestionStage
 

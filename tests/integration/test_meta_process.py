@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 
 from processes import api_of, bare_environment, own_server, processes_of, run_cli
+from quantflow.runs.kinds import open_run
 from quantflow.runs.record import RunRecord
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.run import Run
 from quantflow.server.server import SCHEDULING, server_settings
 
 PROFILE = """

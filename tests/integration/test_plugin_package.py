@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from processes import SMALL, bare_environment
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.kinds import open_run
+from quantflow.runs.run import Run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EXAMPLE = EXAMPLES / "plugin"

@@ -22,8 +22,8 @@ from quantflow.config.load import load_profile
 from quantflow.flows.launch import execute
 from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.create import create_run
+from quantflow.runs.kinds import open_run
 from quantflow.runs.record import RunRecord
-from quantflow.runs.run import open_run
 from quantflow.server.server import ApiServer
 
 PROFILES = """

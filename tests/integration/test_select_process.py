@@ -13,8 +13,9 @@ import pytest
 
 from processes import bare_environment, processes_of, run_cli
 from quantflow.pipeline.registry import SELECTION, StageRegistry
+from quantflow.runs.kinds import open_run
 from quantflow.runs.record import RunRecord
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.run import Run
 
 
 def start(workspace: Path, *arguments: str) -> subprocess.Popen[str]:

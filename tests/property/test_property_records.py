@@ -22,10 +22,10 @@ from quantflow.errors import QuantflowError
 from quantflow.ops.garbage import find_garbage
 from quantflow.runs.create import create_run
 from quantflow.runs.find import find_run, list_runs
+from quantflow.runs.kinds import open_run
 from quantflow.runs.layout import Layout
 from quantflow.runs.outcome import outcome
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.run import open_run
 
 AS_OF = date(2022, 12, 28)
 JSON = st.recursive(

@@ -16,8 +16,9 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 
 from quantflow.data.store import is_local
 from quantflow.errors import shortened
+from quantflow.runs.kinds import open_run
 from quantflow.runs.outcome import Outcome, outcome
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.run import Run
 from quantflow.server.prefect_internals import data_of
 from quantflow.server.server import is_own
 

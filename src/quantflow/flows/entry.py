@@ -12,9 +12,10 @@ from quantflow.errors import ConfigError
 from quantflow.flows.worker import working_on
 from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.begin import begun, taken_up
+from quantflow.runs.kinds import Selection, open_run
 from quantflow.runs.lock import is_owned_here
 from quantflow.runs.record import RunRecord
-from quantflow.runs.run import Run, Selection, open_run
+from quantflow.runs.run import Run
 from quantflow.runs.sleeves import config_hash
 
 SELECTION, META = "selection", "meta"

@@ -11,8 +11,9 @@ from quantflow.errors import InfrastructureError
 from quantflow.execution.ray import ask_each_node
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.code_version import NUMERIC_PACKAGES, code_version, package_version
+from quantflow.runs.kinds import Sleeve
 from quantflow.runs.record import versions
-from quantflow.runs.run import Run, Sleeve
+from quantflow.runs.run import Run
 
 SHOWN = 3
 HINT = "Install the same versions on all nodes of the cluster, then resume the run."

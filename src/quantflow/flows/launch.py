@@ -19,10 +19,11 @@ from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows.runners import sleeve_workers
 from quantflow.flows.worker import api_lost, error_facts, logged, tags_of
 from quantflow.runs import stopping
+from quantflow.runs.kinds import Meta
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
 from quantflow.runs.record import FAILED, INTERRUPTED, now
-from quantflow.runs.run import Meta, Run
+from quantflow.runs.run import Run
 from quantflow.server.prefect_internals import api_errors, flush, is_unreachable
 from quantflow.server.server import ApiServer
 from quantflow.server.url import reachable

@@ -24,8 +24,9 @@ from quantflow.flows.selection import flow_run_name, run_stages, selection_flow
 from quantflow.flows.worker import tags_of, working_on
 from quantflow.runs import stopping
 from quantflow.runs.header import SleeveFailure
+from quantflow.runs.kinds import Meta, Sleeve
 from quantflow.runs.record import FAILED, INTERRUPTED, RunRecord, now
-from quantflow.runs.run import Meta, Run, Sleeve
+from quantflow.runs.run import Run
 from quantflow.server.prefect_internals import handle_of, limit_last_events
 
 POLL_SECONDS = 0.1

@@ -14,7 +14,8 @@ from quantflow.execution import ray as ray_cluster
 from quantflow.execution.background import InBackground
 from quantflow.execution.ray import Cluster
 from quantflow.flows.handshake import refuse_other_versions
-from quantflow.runs.run import Run, Sleeve
+from quantflow.runs.kinds import Sleeve
+from quantflow.runs.run import Run
 from quantflow.server.server import ApiServer
 
 if TYPE_CHECKING:

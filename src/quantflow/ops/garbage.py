@@ -14,9 +14,10 @@ from quantflow.data.store import sweep, temporary_folder
 from quantflow.errors import IntegrityError, QuantflowError
 from quantflow.runs.book import books, current
 from quantflow.runs.find import list_runs
+from quantflow.runs.kinds import Unreadable
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owned, owner
-from quantflow.runs.run import Run, Unreadable
+from quantflow.runs.run import Run
 
 _QUOTED = re.compile(rb'"([A-Za-z0-9._-]+)"')
 _ARTIFACT = re.compile(r"[0-9a-f]{64}\.[a-z.]+")

@@ -17,7 +17,8 @@ import numpy as np
 from quantflow.errors import ConfigError, QuantflowError
 from quantflow.quant.turnover import contributions, turnover
 from quantflow.review.hybrids import Book, Step, Tell, ways
-from quantflow.runs.run import Meta, Run
+from quantflow.runs.kinds import Meta
+from quantflow.runs.run import Run
 from quantflow.types import Json
 
 BETWEEN = "between sleeves"

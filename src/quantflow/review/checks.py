@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from quantflow.errors import ConfigError
-from quantflow.runs.run import Meta, Run
+from quantflow.runs.kinds import Meta
+from quantflow.runs.run import Run
 from quantflow.types import Json
 
 ARTIFACT = "checks"

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias, TypedDict
 from quantflow.errors import ConfigError
 from quantflow.quant.turnover import traded
 from quantflow.runs.find import list_runs
-from quantflow.runs.run import Meta, Run
+from quantflow.runs.kinds import Meta
+from quantflow.runs.run import Run
 from quantflow.types import Json
 
 Pair: TypeAlias = tuple[Any, Any]  # values of a kind: texts, numbers or JSON

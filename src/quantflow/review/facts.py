@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 from quantflow.review.restated import restatement
 from quantflow.runs.book import current, track
-from quantflow.runs.run import Meta, Run
+from quantflow.runs.kinds import Meta
+from quantflow.runs.run import Run
 from quantflow.runs.sleeves import PRICED
 from quantflow.runs.trials import share_names
 from quantflow.types import Json

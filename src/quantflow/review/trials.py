@@ -11,7 +11,8 @@ import numpy as np
 from quantflow.errors import ConfigError
 from quantflow.quant.significance import deflated_sharpe, estimate, interval, probabilistic_sharpe
 from quantflow.runs.find import find_run, list_runs
-from quantflow.runs.run import Run, Selection
+from quantflow.runs.kinds import Selection
+from quantflow.runs.run import Run
 from quantflow.runs.trials import settings_hash, share_names, tried
 from quantflow.types import Json
 

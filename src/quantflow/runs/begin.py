@@ -13,9 +13,10 @@ from quantflow.errors import ConfigError
 from quantflow.runs.as_of import AsOf, refuse_stale
 from quantflow.runs.create import create_run, default_run_id
 from quantflow.runs.done import AlreadyDone, find_done
+from quantflow.runs.kinds import open_run
 from quantflow.runs.lock import no_removal, owned
 from quantflow.runs.record import RunRecord
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.run import Run
 
 
 @contextmanager

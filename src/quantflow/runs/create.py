@@ -22,11 +22,12 @@ from quantflow.runs.as_of import AsOf, leaf_profiles
 from quantflow.runs.decision import decided
 from quantflow.runs.find import find_run
 from quantflow.runs.header import Header, Parent
+from quantflow.runs.kinds import open_run
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owned, refuse_locked
 from quantflow.runs.plan import Planned, Planner
 from quantflow.runs.record import RunRecord
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.run import Run
 from quantflow.runs.sleeves import SleeveLink, config_hash
 from quantflow.runs.trials import tried
 

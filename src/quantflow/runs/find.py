@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.runs.kinds import Unreadable, open_run
 from quantflow.runs.record import is_run_id
-from quantflow.runs.run import Run, Unreadable, open_run
+from quantflow.runs.run import Run
 
 
 def list_runs(workspace: Path, *, sleeves: bool = False) -> list[Run]:

@@ -7,7 +7,8 @@ import contextlib
 from quantflow.config.credentials import missing
 from quantflow.config.load import load_meta, load_profile
 from quantflow.errors import ConfigError
-from quantflow.runs.run import Meta, Run
+from quantflow.runs.kinds import Meta
+from quantflow.runs.run import Run
 
 
 def recall(run: Run) -> None:

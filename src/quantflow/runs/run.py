@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from quantflow.config.load import override_settings
-from quantflow.config.plugins import importable
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.source import as_json
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactRef, ArtifactStore
-from quantflow.errors import ConfigError, IntegrityError, StageError
-from quantflow.pipeline.arrange import pipeline_of
-from quantflow.pipeline.registry import StageRegistry
+from quantflow.errors import StageError
 from quantflow.pipeline.stage import Artifact, SelectionContext, Stage
 from quantflow.runs.exports import EXPORTS
-from quantflow.runs.header import SCHEMA_VERSION, SleeveFailure
+from quantflow.runs.header import SCHEMA_VERSION
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owner
 from quantflow.runs.plan import Planned, Planner
 from quantflow.runs.record import BEGUN, ENDED, FAILED, Event, RunRecord, StageRecord
-from quantflow.runs.sleeves import SleeveLink, SleeveResult, config_hash, handed_on
+from quantflow.runs.sleeves import config_hash
 from quantflow.types import Json, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from quantflow.runs.kinds import Sleeve
 
 _PICKED = ("kind", "profile", "as_of", "decision", "created", "parent", "versions", "cpu", "flow_runs", "settings")
 """What ``inspect RUN --json`` shows of the header."""
@@ -230,7 +227,7 @@ class Run(RunRecord, ABC):
 
     def again(self) -> Run:
         """Return the run as its folder describes it now."""
-        return open_run(self.workspace, self.id)
+        return type(self)(self.workspace, self.id)
 
     def with_settings(self, overrides: Sequence[str], *, write: bool) -> Run:
         """Return the run with some settings changed; only stages that read them will run again.
@@ -270,128 +267,3 @@ class Run(RunRecord, ABC):
         """Return one stage of that form."""
         state = self.stage_state(name)
         return {**(self.stages[name] or StageRecord(name, state)).json(), "state": state}
-
-
-class Selection(Run):
-    """A run of a profile: prices to weights, in the stages of its settings."""
-
-    def pipeline(self) -> tuple[Stage, ...]:
-        """Return the stages that its settings name."""
-        importable(self.workspace)
-        stages = pipeline_of(self.settings, hold=self.header.decision.hold)
-        if changed := {stage.id for stage in stages} ^ set(self.header.stages):
-            raise ConfigError(
-                f"Run {self.id} was made of other stages than there are now: {', '.join(sorted(changed))}.",
-                hint="Start a new run; what has not changed comes from the cache.",
-            )
-        return stages
-
-    def _changed(self, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
-        importable(self.workspace)
-        profile = override_settings(self.profile, self.header.settings, overrides)
-        return profile.settings(), profile
-
-
-class Meta(Run):
-    """A run of a meta profile: runs of its sleeves, and the stages that make one portfolio of them."""
-
-    def pipeline(self) -> tuple[Stage, ...]:
-        """Return the stages of a portfolio, which are the same for all."""
-        return tuple(StageRegistry.get(name) for name in self.header.stages)
-
-    @property
-    def sleeves(self) -> tuple[Sleeve, ...]:
-        """The sleeves, in the order of the profile."""
-        links = (SleeveLink.read(self.folder, name) for name in self.header.sleeves)
-        return tuple(Sleeve(link.id, link, self.workspace) for link in links)
-
-    def _changed(self, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
-        if not all(line.strip().startswith("execution.") for line in overrides):
-            raise ConfigError(
-                f"{self.id} is a meta run: the settings of its sleeves are frozen, all but execution.",
-                hint="Start a new one with --set; what has not changed comes from the cache.",
-            )
-        own = self.header.settings
-        profile = override_settings(self.profile, {"execution": own["execution"]}, overrides)
-        return {**own, "execution": profile.settings()["execution"]}, profile
-
-
-class Unreadable(Run):
-    """A run whose header is damaged or missing: it has a name, and nothing else is known of it."""
-
-    state = "unreadable"
-    degraded = False
-    stages: Mapping[str, StageRecord | None] = {}
-
-    @property
-    def owner(self) -> Mapping[str, object] | None:
-        """Who has its lock; None when nobody does."""
-        return owner(self.folder)
-
-    def pipeline(self) -> NoReturn:
-        """Raise an ``IntegrityError``."""
-        raise IntegrityError(f"The record of run {self.id} cannot be read.", hint="Start it again with a new --run-id.")
-
-    def _changed(self, overrides: Sequence[str]) -> NoReturn:
-        self.pipeline()
-
-
-@dataclass(frozen=True)
-class Sleeve:
-    """A sleeve of a meta run.
-
-    Attributes:
-        name: Its id, after those of the meta profiles around it: ``outer/inner``.
-        link: Which run it is.
-        workspace: Where that run is recorded.
-    """
-
-    name: str
-    link: SleeveLink
-    workspace: Path
-
-    @property
-    def run(self) -> Run:
-        """Its run, as the folder describes it now."""
-        return open_run(self.workspace, self.link.run_id)
-
-    @property
-    def result(self) -> SleeveResult | None:
-        """What its run hands on; None when that is not complete."""
-        run = self.run
-        if run.state != "completed":
-            return None
-        outputs = handed_on(run.outputs, self.link.kind, run.id, hold=run.header.decision.hold)
-        return SleeveResult(self.link.id, run.id, run.config_hash, run.as_of.isoformat(), run.degraded, outputs)
-
-    def leaves(self) -> list[Sleeve]:
-        """Return the sleeves that are profiles below it; itself if it is one."""
-        if self.link.kind != "meta":
-            return [self]
-        return [replace(leaf, name=f"{self.name}/{leaf.name}") for leaf in self.run.leaves()]
-
-    def failure(self, error: str) -> SleeveFailure:
-        """Return why its run did not complete: the message of the run's own record, else *error*."""
-        run = self.run
-        failed = run.failed
-        message = str((failed.error or {}).get("message", error)) if failed else error
-        return SleeveFailure(self.name, run.id, failed.stage if failed else "", message, str(run.folder / "log.txt"))
-
-
-_KINDS: Mapping[str, type[Run]] = {"selection": Selection, "meta": Meta}
-
-
-def open_run(workspace: Path, run_id: str) -> Run:
-    """Return the run of that id; an ``Unreadable`` one when its header cannot be read, or there is none.
-
-    Raises:
-        ConfigError: If the run id is not a safe folder name.
-    """
-    record = RunRecord(workspace, run_id)
-    try:
-        header = record.header
-    except IntegrityError:
-        return Unreadable(workspace, run_id)
-    run = _KINDS[header.kind](workspace, run_id)
-    run.header = header
-    return run

@@ -18,7 +18,8 @@ from quantflow.config.operation import CostsConfig
 from quantflow.errors import QuantflowError
 from quantflow.runs.find import find_run, list_runs
 from quantflow.runs.header import Trial
-from quantflow.runs.run import Run, Selection
+from quantflow.runs.kinds import Selection
+from quantflow.runs.run import Run
 from quantflow.types import Settings
 
 UNWEIGHTED = frozenset({"as_of", "execution", "report", "publish", "orders", "schedule"})

@@ -14,8 +14,8 @@ from quantflow.flows.handshake import code_here, differences, refuse_foreign_res
 from quantflow.pipeline.code_version import code_version, package_version
 from quantflow.pipeline.stage import Kind
 from quantflow.runs.create import create_run
+from quantflow.runs.kinds import Sleeve
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.run import Sleeve
 from recorded import without_stage
 
 

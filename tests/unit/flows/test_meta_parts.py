@@ -18,8 +18,9 @@ from quantflow.errors import InfrastructureError, StageError
 from quantflow.flows import meta as ours
 from quantflow.runs.create import create_run
 from quantflow.runs.header import SleeveFailure
+from quantflow.runs.kinds import Sleeve
 from quantflow.runs.record import RunRecord, now
-from quantflow.runs.run import Run, Sleeve
+from quantflow.runs.run import Run
 
 
 @pytest.fixture

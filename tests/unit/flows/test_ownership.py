@@ -19,8 +19,9 @@ from quantflow.ops.garbage import find_garbage
 from quantflow.runs.as_of import AsOf
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
 from quantflow.runs.find import list_runs
+from quantflow.runs.kinds import open_run
 from quantflow.runs.lock import owner
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.run import Run
 from recorded import AS_OF, recorded, written
 
 

@@ -16,7 +16,8 @@ from quantflow.config.load import load_meta
 from quantflow.errors import DataError, Interrupted
 from quantflow.flows import meta as ours
 from quantflow.runs.create import create_run
-from quantflow.runs.run import Run, Sleeve
+from quantflow.runs.kinds import Sleeve
+from quantflow.runs.run import Run
 from recorded import AS_OF, written
 
 NESTED = """

@@ -23,8 +23,9 @@ from quantflow.review.reproduce import parts_of, reproduce, scratch_folder
 from quantflow.review.reproduction import Reproduction, Verdict
 from quantflow.runs.create import create_run
 from quantflow.runs.header import SleeveFailure
+from quantflow.runs.kinds import open_run
 from quantflow.runs.record import StageRecord, versions
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.run import Run
 from ran import AS_OF, executed, ran, ran_meta
 from recorded import without_stage
 

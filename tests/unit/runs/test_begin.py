@@ -17,9 +17,9 @@ from quantflow.runs.as_of import AsOf
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
 from quantflow.runs.done import AlreadyDone
 from quantflow.runs.header import Header
+from quantflow.runs.kinds import open_run
 from quantflow.runs.lock import owner, removal
 from quantflow.runs.record import RunRecord
-from quantflow.runs.run import open_run
 from recorded import AS_OF, recorded
 
 

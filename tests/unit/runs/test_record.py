@@ -15,8 +15,9 @@ from quantflow.errors import ConfigError, IntegrityError
 from quantflow.pipeline.stage import Summary
 from quantflow.runs.find import find_run, list_runs
 from quantflow.runs.header import Header
+from quantflow.runs.kinds import open_run
 from quantflow.runs.record import RunRecord, StageRecord, check_run_id
-from quantflow.runs.run import Run, open_run
+from quantflow.runs.run import Run
 
 HEADER = Header("selection", "demo", date(2022, 12, 28), ("ingestion", "features"))
 REF = ArtifactRef("prices", "ab/abc.parquet", "abc", 3, {"close": "double"})

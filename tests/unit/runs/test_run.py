@@ -19,9 +19,10 @@ from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.stage import check_wiring
 from quantflow.runs.create import create_run
 from quantflow.runs.find import find_run, list_runs
+from quantflow.runs.kinds import Meta, Selection, Unreadable, open_run
 from quantflow.runs.lock import owned
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.run import Meta, Run, Selection, Unreadable, open_run
+from quantflow.runs.run import Run
 from recorded import AS_OF, Name, created, recorded, recorded_meta
 
 TWO = {"one": {"KO": Name([1.0])}, "two": {"KR": Name([2.0])}}

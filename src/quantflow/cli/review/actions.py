@@ -28,8 +28,9 @@ from quantflow.review.why.path import path_of
 from quantflow.runs import find
 from quantflow.runs.as_of import leaf_profiles, resolve_as_of
 from quantflow.runs.find import find_run
+from quantflow.runs.kinds import Meta
 from quantflow.runs.recall import recall
-from quantflow.runs.run import Meta, Run
+from quantflow.runs.run import Run
 from quantflow.ui import tables
 from quantflow.ui.checks import print_checks, print_lookahead, print_purity, telling
 from quantflow.ui.compare import print_comparison, print_trials

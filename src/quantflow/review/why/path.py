@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.review.why.changes import Claim, claims_of
 from quantflow.runs.find import find_run
+from quantflow.runs.kinds import Meta
 from quantflow.runs.outcome import why as carriers
-from quantflow.runs.run import Meta, Run
+from quantflow.runs.run import Run
 from quantflow.types import Json
 
 if TYPE_CHECKING:

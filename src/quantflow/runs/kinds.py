@@ -1,0 +1,147 @@
+"""The kinds of runs: of a profile, of a meta profile with its sleeves, and those that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+from quantflow.config.load import override_settings
+from quantflow.config.plugins import importable
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.errors import ConfigError, IntegrityError
+from quantflow.pipeline.arrange import pipeline_of
+from quantflow.pipeline.registry import StageRegistry
+from quantflow.pipeline.stage import Stage
+from quantflow.runs.header import SleeveFailure
+from quantflow.runs.lock import owner
+from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.run import Run
+from quantflow.runs.sleeves import SleeveLink, SleeveResult, handed_on
+from quantflow.types import Settings
+
+
+class Selection(Run):
+    """A run of a profile: prices to weights, in the stages of its settings."""
+
+    def pipeline(self) -> tuple[Stage, ...]:
+        """Return the stages that its settings name."""
+        importable(self.workspace)
+        stages = pipeline_of(self.settings, hold=self.header.decision.hold)
+        if changed := {stage.id for stage in stages} ^ set(self.header.stages):
+            raise ConfigError(
+                f"Run {self.id} was made of other stages than there are now: {', '.join(sorted(changed))}.",
+                hint="Start a new run; what has not changed comes from the cache.",
+            )
+        return stages
+
+    def _changed(self, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
+        importable(self.workspace)
+        profile = override_settings(self.profile, self.header.settings, overrides)
+        return profile.settings(), profile
+
+
+class Meta(Run):
+    """A run of a meta profile: runs of its sleeves, and the stages that make one portfolio of them."""
+
+    def pipeline(self) -> tuple[Stage, ...]:
+        """Return the stages of a portfolio, which are the same for all."""
+        return tuple(StageRegistry.get(name) for name in self.header.stages)
+
+    @property
+    def sleeves(self) -> tuple[Sleeve, ...]:
+        """The sleeves, in the order of the profile."""
+        links = (SleeveLink.read(self.folder, name) for name in self.header.sleeves)
+        return tuple(Sleeve(link.id, link, self.workspace) for link in links)
+
+    def _changed(self, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
+        if not all(line.strip().startswith("execution.") for line in overrides):
+            raise ConfigError(
+                f"{self.id} is a meta run: the settings of its sleeves are frozen, all but execution.",
+                hint="Start a new one with --set; what has not changed comes from the cache.",
+            )
+        own = self.header.settings
+        profile = override_settings(self.profile, {"execution": own["execution"]}, overrides)
+        return {**own, "execution": profile.settings()["execution"]}, profile
+
+
+class Unreadable(Run):
+    """A run whose header is damaged or missing: it has a name, and nothing else is known of it."""
+
+    state = "unreadable"
+    degraded = False
+    stages: Mapping[str, StageRecord | None] = {}
+
+    @property
+    def owner(self) -> Mapping[str, object] | None:
+        """Who has its lock; None when nobody does."""
+        return owner(self.folder)
+
+    def pipeline(self) -> NoReturn:
+        """Raise an ``IntegrityError``."""
+        raise IntegrityError(f"The record of run {self.id} cannot be read.", hint="Start it again with a new --run-id.")
+
+    def _changed(self, overrides: Sequence[str]) -> NoReturn:
+        self.pipeline()
+
+
+@dataclass(frozen=True)
+class Sleeve:
+    """A sleeve of a meta run.
+
+    Attributes:
+        name: Its id, after those of the meta profiles around it: ``outer/inner``.
+        link: Which run it is.
+        workspace: Where that run is recorded.
+    """
+
+    name: str
+    link: SleeveLink
+    workspace: Path
+
+    @property
+    def run(self) -> Run:
+        """Its run, as the folder describes it now."""
+        return open_run(self.workspace, self.link.run_id)
+
+    @property
+    def result(self) -> SleeveResult | None:
+        """What its run hands on; None when that is not complete."""
+        run = self.run
+        if run.state != "completed":
+            return None
+        outputs = handed_on(run.outputs, self.link.kind, run.id, hold=run.header.decision.hold)
+        return SleeveResult(self.link.id, run.id, run.config_hash, run.as_of.isoformat(), run.degraded, outputs)
+
+    def leaves(self) -> list[Sleeve]:
+        """Return the sleeves that are profiles below it; itself if it is one."""
+        if self.link.kind != "meta":
+            return [self]
+        return [replace(leaf, name=f"{self.name}/{leaf.name}") for leaf in self.run.leaves()]
+
+    def failure(self, error: str) -> SleeveFailure:
+        """Return why its run did not complete: the message of the run's own record, else *error*."""
+        run = self.run
+        failed = run.failed
+        message = str((failed.error or {}).get("message", error)) if failed else error
+        return SleeveFailure(self.name, run.id, failed.stage if failed else "", message, str(run.folder / "log.txt"))
+
+
+_KINDS: Mapping[str, type[Run]] = {"selection": Selection, "meta": Meta}
+
+
+def open_run(workspace: Path, run_id: str) -> Run:
+    """Return the run of that id; an ``Unreadable`` one when its header cannot be read, or there is none.
+
+    Raises:
+        ConfigError: If the run id is not a safe folder name.
+    """
+    record = RunRecord(workspace, run_id)
+    try:
+        header = record.header
+    except IntegrityError:
+        return Unreadable(workspace, run_id)
+    run = _KINDS[header.kind](workspace, run_id)
+    run.header = header
+    return run
