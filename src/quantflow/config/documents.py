@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +18,9 @@ from quantflow.types import Settings
 
 Chain = Sequence[tuple[str, str, dict[str, Any]]]
 """The layers of a profile, the base first: file (empty for a built-in one), profile name, table."""
+
+TABLES: Mapping[str, str] = {"profiles": "profile", "meta": "meta profile", "sweep": "sweep"}
+"""The tables of a document, and what one entry of each is called."""
 
 
 @lru_cache(maxsize=1)
@@ -59,12 +62,12 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _shaped(document: dict[str, Any]) -> dict[str, Any]:
     for key, tables in document.items():
-        if key not in ("profiles", "meta"):
-            unknown = unknown_name("table", key, ("profiles", "meta"))
+        if key not in TABLES:
+            unknown = unknown_name("table", key, TABLES)
             raise ConfigError(f"{FILE}: no table may be called {key!r}.", hint=unknown.hint)
         check_table(tables, f"{FILE}: {key}")
         for name, table in tables.items():
-            check_name(name, f"{FILE}: the name of a {'profile' if key == 'profiles' else 'meta profile'}")
+            check_name(name, f"{FILE}: the name of a {TABLES[key]}")
             check_table(table, f"{FILE}: {key}.{name}")
     return document
 

@@ -106,7 +106,7 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[Override]:
     for name in sorted(environment):
         if name.startswith(ENV_PREFIX) and "__" in name:
             keys = tuple(name.removeprefix(ENV_PREFIX).lower().split("__"))
-            yield Override(Source("env", name), keys, _value(environment[name], f"env {name}"))
+            yield Override(Source("env", name), keys, read_value(environment[name], f"env {name}"))
 
 
 def _from_flag(flag: str) -> Override:
@@ -114,11 +114,15 @@ def _from_flag(flag: str) -> Override:
     keys = tuple(part.strip() for part in path.split("."))
     if not equals or not 2 <= len(keys) <= _DEEPEST or not all(keys) or len(path) > 200:
         raise ConfigError(f"--set {show(flag)}: must be section.key=value.", hint="For example: --set policy.top_n=5")
-    return Override(FLAG, keys, _value(text, f"--set {path}"))
+    return Override(FLAG, keys, read_value(text, f"--set {path}"))
 
 
-def _value(text: str, where: str) -> Any:
-    """Return *text* as the TOML value it is, or as a string when it is none."""
+def read_value(text: str, where: str) -> Any:
+    """Return *text* as the TOML value it is, or as a string when it is none.
+
+    Raises:
+        ConfigError: If it holds a character that cannot be printed; *where* says where it stands.
+    """
     if not text.isprintable():
         raise ConfigError(f"{where}: the value holds a character that cannot be printed.", hint="Type it again.")
     try:

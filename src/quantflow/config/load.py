@@ -83,11 +83,30 @@ def override_settings(name: str, settings: Record, overrides: Sequence[str]) -> 
     Raises:
         ConfigError: Naming key, value, rule and the nearest valid name.
     """
+    return _overridden(name, settings, [item for item in read_overrides(overrides) if item.source == FLAG])
+
+
+def vary_settings(name: str, settings: Record, variant: Record, workspace: Path) -> Profile:
+    """Return a profile whose sections are given, with some values replaced.
+
+    Args:
+        name: The profile's name.
+        settings: Its sections, as ``Profile.settings`` gave them.
+        variant: The values, by ``section.key``.
+        workspace: Where relative paths of ``data`` start.
+
+    Raises:
+        ConfigError: Naming key, value, rule and the nearest valid name.
+    """
+    given = [Override(FLAG, tuple(key.split(".")), value) for key, value in variant.items()]
+    return _overridden(name, settings, given, workspace)
+
+
+def _overridden(name: str, settings: Record, given: Sequence[Override], workspace: Path | None = None) -> Profile:
     layered = Layered()
     for section, table in settings.items():
         for key, value in table.items():
             layered.put((section, key), value, OF_RUN)
-    given = [item for item in read_overrides(overrides) if item.source == FLAG]
     specs = plugins.specs_of(settings)
     sections = (*SECTIONS, *plugins.own_sections(specs))
     providers = _texts([settings.get("data", {})])
@@ -96,6 +115,8 @@ def override_settings(name: str, settings: Record, overrides: Sequence[str]) -> 
             raise ConfigError("The stages of a run are fixed.", hint="Start a new run with that --set.")
         _check_section(item, sections)
         layered.put(item.keys, item.value, item.source)
+    if workspace is not None:
+        _anchor_paths(layered, workspace)
     model = _model(specs, layered, providers)
     profile = validated(model, name, layered, "the run's settings")
     sources = {key: source for key, source in layered.sources.items() if source == FLAG}

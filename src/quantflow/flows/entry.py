@@ -18,7 +18,7 @@ from quantflow.runs.record import RunRecord
 from quantflow.runs.run import Run
 from quantflow.runs.sleeves import config_hash
 
-SELECTION, META = "selection", "meta"
+SELECTION, META, SWEEP = "selection", "meta", "sweep"
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def refuse_other_versions(record: Run) -> None:
     Raises:
         InfrastructureError: Naming the node and both versions where one differs, or a node that has no quantflow.
     """
-    settings = [leaf.run.settings for leaf in record.due()]
+    settings = [part.settings for part in record.due()]
     here = code_here(str(record.workspace), settings)
     for node, there in ask_each_node(code_here, str(record.workspace), settings).items():
         if differing := differences(here, there):

@@ -16,10 +16,10 @@ from uuid import UUID
 
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Interrupted
-from quantflow.flows.runners import sleeve_workers
+from quantflow.flows.runners import workers_for
 from quantflow.flows.worker import api_lost, error_facts, logged, tags_of
 from quantflow.runs import stopping
-from quantflow.runs.kinds import Meta
+from quantflow.runs.kinds import Selection, Sweep
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
 from quantflow.runs.record import FAILED, INTERRUPTED, now
@@ -54,7 +54,7 @@ def execute(record: Run, server: ApiServer, *, forced: Sequence[str] = (), liste
     """
     recall(record)
     tag = record.tag(len(record.header.flow_runs) + 1)
-    workers = sleeve_workers(record, server, tag) if isinstance(record, Meta) else nullcontext()
+    workers = nullcontext() if isinstance(record, Selection) else workers_for(record, server, tag)
     with owned(record.folder), client_environment(server), workers as runner, _loaded_settings(server):
         clean_up(record)
         with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors(record):
@@ -89,14 +89,18 @@ def _call_flow(record: Run, tag: str, forced: Sequence[str], runner: Callable[[]
 
     arguments = (record.profile, record.id, str(record.workspace), list(forced))
     with tags(tag, *tags_of(record)):
-        if runner is not None:
-            from quantflow.flows.meta import meta_flow
-
-            meta_flow.with_options(task_runner=runner())(*arguments)
-        else:
+        if runner is None:
             from quantflow.flows.selection import selection_flow
 
             selection_flow(*arguments)
+        elif isinstance(record, Sweep):
+            from quantflow.flows.sweep import sweep_flow
+
+            sweep_flow.with_options(task_runner=runner())(*arguments)
+        else:
+            from quantflow.flows.meta import meta_flow
+
+            meta_flow.with_options(task_runner=runner())(*arguments)
 
 
 @contextmanager

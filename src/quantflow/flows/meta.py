@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, cast
 
 from prefect import flow, tags, task
@@ -15,11 +11,11 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from quantflow.errors import QuantflowError, StageError, last_line
-from quantflow.execution import ray as ray_cluster
 from quantflow.execution.processes import end_with_parent
 from quantflow.flows.entry import META, at_flow
 from quantflow.flows.handshake import refuse_foreign_results
 from quantflow.flows.runners import stop_workers, task_name
+from quantflow.flows.scatter import said_of, scattered
 from quantflow.flows.selection import flow_run_name, run_stages, selection_flow
 from quantflow.flows.worker import tags_of, working_on
 from quantflow.runs import stopping
@@ -27,15 +23,11 @@ from quantflow.runs.header import SleeveFailure
 from quantflow.runs.kinds import Meta, Sleeve
 from quantflow.runs.record import FAILED, INTERRUPTED, RunRecord, now
 from quantflow.runs.run import Run
-from quantflow.server.prefect_internals import handle_of, limit_last_events
+from quantflow.server.prefect_internals import limit_last_events
 
-POLL_SECONDS = 0.1
-LOOK_SECONDS, SILENCE_SECONDS = 5.0, 30.0
 COMPLETED = "run.completed"
 LEFT = "it did not complete"
 LAST_EVENTS_SECONDS = 5.0
-WORKER_LOSSES = 2
-"""How often a sleeve whose worker died is started again before it counts as failed; it goes on where it was."""
 
 
 @flow(
@@ -74,7 +66,8 @@ def meta_flow(
     """
     stopping.reclaim()
     with at_flow(META, meta_profile, run_id, workspace) as record:
-        failures = _scattered(record.due()) if run_sleeves else [leaf.failure(LEFT) for leaf in record.due()]
+        sleeves = [leaf for leaf in record.leaves() if leaf.run.state != "completed"]
+        failures = _scattered(record, sleeves) if run_sleeves else [leaf.failure(LEFT) for leaf in sleeves]
         failures = [failure for failure in failures if "/" not in failure.sleeve] + _nested(record)
         refuse_partial(record, failures)
         record.update(failed=[vars(failure) for failure in failures])
@@ -82,27 +75,24 @@ def meta_flow(
     return record.id
 
 
-def _scattered(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
+def _scattered(record: Run, sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
     try:
-        failures = scatter(sleeves)
+        failures = scatter(record, sleeves)
     finally:
         stop_workers()
     refuse_foreign_results(sleeves)
     return failures
 
 
-def scatter(sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
+def scatter(record: Run, sleeves: Sequence[Sleeve]) -> list[SleeveFailure]:
     """Run sleeves, as many at a time as there are workers; return those that failed."""
     began = now()
-    with _worker_losses():
-        named = [run_sleeve_task.with_options(task_run_name=task_name(leaf)) for leaf in sleeves]
-        futures = [job.submit(leaf) for job, leaf in zip(named, sleeves, strict=True)]
-    try:
-        _wait(futures, sleeves, began)
-    except BaseException:  # a signal too must not leave sleeves running
-        _cancel(futures)
-        raise
-    return [failure for leaf, future in zip(sleeves, futures, strict=True) if (failure := _failure(leaf, future))]
+
+    def submit(leaf: Sleeve) -> PrefectFuture[Any]:
+        return run_sleeve_task.with_options(task_run_name=task_name(record, leaf)).submit(leaf)
+
+    futures = scattered(sleeves, submit, lambda leaf: _is_over(leaf, began))
+    return [failure for leaf, future in futures if (failure := _failure(leaf, future))]
 
 
 @task(name="sleeve", cache_policy=NO_CACHE, persist_result=False)
@@ -121,76 +111,17 @@ def run_sleeve_task(leaf: Sleeve) -> str:
     return record.id
 
 
-@contextmanager
-def _worker_losses() -> Iterator[None]:
-    if "prefect_ray" not in sys.modules:  # processes run the sleeves
-        yield
-        return
-    from prefect_ray.context import remote_options
-
-    with remote_options(max_retries=WORKER_LOSSES):
-        yield
-
-
-def _wait(futures: Sequence[PrefectFuture[Any]], sleeves: Sequence[Sleeve], began: str) -> None:
-    """Wait for all, in naps: a wait inside the runner would swallow a signal.
-
-    A sleeve whose record says that it is over, while nothing comes from its worker for half a minute, is given up.
-    """
-    pending = {handle_of(future): leaf for future, leaf in zip(futures, sleeves, strict=True)}
-    watch = ray_cluster.HeadWatch() if pending and not _is_local(next(iter(pending))) else None
-    silent_since: dict[Any, float] = {}
-    looked = time.monotonic()
-    while pending:
-        for done in _finished(list(pending)):
-            pending.pop(done)
-        if watch and pending:
-            watch.check()
-        if time.monotonic() - looked > LOOK_SECONDS:
-            looked = time.monotonic()
-            for wait in [wait for wait, leaf in pending.items() if _is_over(leaf, began)]:
-                if looked - silent_since.setdefault(wait, looked) >= SILENCE_SECONDS:
-                    pending.pop(wait)
-        time.sleep(POLL_SECONDS if pending else 0)
-
-
 def _is_over(leaf: Sleeve, began: str) -> bool:
     """Whether a sleeve's record tells of an end since then."""
     events = RunRecord(leaf.workspace, leaf.link.run_id).events()
     return any(event["event"] in (COMPLETED, FAILED, INTERRUPTED) and event["at"] >= began for event in events)
 
 
-def _is_local(wait: Any) -> bool:
-    return hasattr(wait, "done")
-
-
-def _finished(waits: list[Any]) -> list[Any]:
-    return [wait for wait in waits if wait.done()] if _is_local(waits[0]) else ray_cluster.finished(waits)
-
-
-def _cancel(futures: Sequence[PrefectFuture[Any]]) -> None:
-    waits = [handle_of(future) for future in futures]
-    if waits and _is_local(waits[0]):
-        for wait in waits:
-            wait.cancel()
-    elif waits:
-        ray_cluster.cancel(waits)
-
-
 def _failure(leaf: Sleeve, future: PrefectFuture[Any]) -> SleeveFailure | None:
     """Return why the sleeve has no result; what counts is its record, not what the worker said last."""
     if leaf.run.state == "completed":
         return None
-    wait = handle_of(future)
-    try:
-        if _is_local(wait) and not wait.done():
-            error = "nothing came from its worker any more"
-        else:
-            future.wait()
-            error = future.state.message or str(future.state.name)
-    except BrokenExecutor:
-        error = "its worker process died"
-    return leaf.failure(last_line(error))
+    return leaf.failure(last_line(said_of(future)))
 
 
 def _nested(record: Run) -> list[SleeveFailure]:

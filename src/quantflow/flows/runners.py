@@ -1,4 +1,4 @@
-"""The workers of a meta run's sleeves: Ray or processes. Imports no Prefect: Ray starts while that is imported."""
+"""The workers of sleeves and trials: Ray or processes. Imports no Prefect: Ray starts while that is imported."""
 
 from __future__ import annotations
 
@@ -14,29 +14,36 @@ from quantflow.execution import ray as ray_cluster
 from quantflow.execution.background import InBackground
 from quantflow.execution.ray import Cluster
 from quantflow.flows.handshake import refuse_other_versions
-from quantflow.runs.kinds import Sleeve
-from quantflow.runs.run import Run
+from quantflow.runs.kinds import Sweep
+from quantflow.runs.run import Part, Run
 from quantflow.server.server import ApiServer
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
 
-NEEDED_BY_SLEEVES = ("quantflow.flows.meta", "quantflow.stages.validation", "skfolio", "numba", "pyarrow.parquet")
+NEEDED = (
+    "quantflow.flows.meta",
+    "quantflow.flows.sweep",
+    "quantflow.stages.validation",
+    "skfolio",
+    "numba",
+    "pyarrow.parquet",
+)
 """What each worker of a new Ray imports at once, while the flow run is registered with the API."""
 
 _in_use: ContextVar[_RayInUse | None] = ContextVar("workers", default=None)
 
 
 @contextmanager
-def sleeve_workers(record: Run, server: ApiServer, tag: str) -> Iterator[Callable[[], TaskRunner[Any]]]:
-    """Start the workers for the sleeves that are not complete, and yield a factory for their task runner.
+def workers_for(record: Run, server: ApiServer, tag: str) -> Iterator[Callable[[], TaskRunner[Any]]]:
+    """Start the workers for the sleeves or trials that are not complete, and yield a factory for their task runner.
 
-    Entering returns at once, while Ray starts; the factory waits for it. If no sleeve is left to run, nothing is
-    started. With ``runner = "auto"`` local processes replace a Ray of this machine that does not start; a line on
+    Entering returns at once, while Ray starts; the factory waits for it. If nothing is left to run, nothing is started.
+    With ``runner = "auto"`` local processes replace a Ray of this machine that does not start; a line on
     standard error and the run's events report it.
 
     Args:
-        record: The meta run.
+        record: The meta run, or the sweep.
         server: The API server, whose settings are in the environment.
         tag: What all task runs of this execution carry.
 
@@ -50,7 +57,7 @@ def sleeve_workers(record: Run, server: ApiServer, tag: str) -> Iterator[Callabl
         return
     with suppress(InfrastructureError):  # comes again where it is looked at
         ray_cluster.imported()  # here, since two threads that import much at once can meet half-made modules
-    names = frozenset(task_name(leaf) for leaf in record.due())
+    names = frozenset(task_name(record, part) for part in record.due())
     with InBackground(_ray(record, server)) as starting:
         in_use = _RayInUse(starting, tag, names)
         token = _in_use.set(in_use)
@@ -62,18 +69,18 @@ def sleeve_workers(record: Run, server: ApiServer, tag: str) -> Iterator[Callabl
 
 
 def stop_workers() -> None:
-    """Stop the workers of this flow's sleeves: Ray ends while the portfolio is built."""
+    """Stop the workers of this flow: Ray ends while the run's own stages run."""
     if in_use := _in_use.get():
         in_use.stop_workers()
 
 
 class _RayInUse:
-    """The Ray that runs the sleeves, and how it is stopped.
+    """The Ray that is at work, and how it is stopped.
 
     Args:
         ray: The Ray.
         tag: What the task runs carry.
-        names: The names of the sleeves' task runs.
+        names: The names of the task runs that its workers do.
     """
 
     def __init__(self, ray: InBackground[Cluster], tag: str, names: Collection[str]) -> None:
@@ -102,10 +109,10 @@ class _RayInUse:
 @contextmanager
 def _ray(record: Run, server: ApiServer) -> Iterator[Cluster]:
     chosen = record.header.settings["execution"]
-    sleeves = record.due()
+    due = len(record.due())
     with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], server.environment) as found:
         if found.started:
-            ray_cluster.warm(min(found.cpus, len(sleeves)), NEEDED_BY_SLEEVES)
+            ray_cluster.warm(min(found.cpus, due), NEEDED)
         yield found
 
 
@@ -119,7 +126,7 @@ def _on_ray_or_without(starting: InBackground[Cluster], record: Run, server: Api
         if chosen["runner"] != "auto" or chosen["ray_address"]:
             raise
         record.event("ray.replaced", message=error.message)
-        sys.stderr.write(f"warning: {error.message} The sleeves run in processes of this machine instead.\n")
+        sys.stderr.write(f"warning: {error.message} Processes of this machine do the work instead.\n")
         return _processes(chosen["workers"])
 
 
@@ -137,9 +144,9 @@ def _on_ray(found: Cluster, record: Run, server: ApiServer) -> TaskRunner[Any]:
     return runner
 
 
-def task_name(leaf: Sleeve) -> str:
-    """Return the name of the task run that runs a sleeve."""
-    return f"sleeve {leaf.name}"
+def task_name(record: Run, part: Part) -> str:
+    """Return the name of the task run that does a part of a run: a sleeve, or a trial."""
+    return f"{'trial' if isinstance(record, Sweep) else 'sleeve'} {part.name}"
 
 
 def _processes(workers: int | None) -> TaskRunner[Any]:

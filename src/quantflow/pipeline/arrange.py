@@ -103,3 +103,13 @@ def _join(stage: Stage, makers: Mapping[str, Stage], order: list[Stage], trail: 
         _join(other, makers, order, (*trail, stage.id))
     first = len(order) if "run" in stage.needs else 1 + max((order.index(other) for other in needed), default=0)
     order.insert(first, stage)
+
+
+def up_to(stages: Sequence[Stage], goals: Sequence[str]) -> tuple[Stage, ...]:
+    """Return those of *stages*, in their order, that the artifacts *goals* come from."""
+    wanted, found = set(goals), []
+    for stage in reversed(stages):
+        if wanted & set(stage.makes):
+            wanted |= set(stage.needs)
+            found.append(stage)
+    return tuple(reversed(found))

@@ -30,3 +30,6 @@ META: tuple[str, ...] = (
     "meta.report",
 )
 """The stages of a meta run after its sleeves, in order. Each lives in the module of its name."""
+
+SWEEP: tuple[str, ...] = ("sweep.table", "sweep.report")
+"""The stages of a sweep after its trials, in order."""

@@ -14,6 +14,7 @@ from quantflow.pipeline.names import HOLD as HOLD
 from quantflow.pipeline.names import META as META
 from quantflow.pipeline.names import META_HOLD as META_HOLD
 from quantflow.pipeline.names import SELECTION as SELECTION
+from quantflow.pipeline.names import SWEEP as SWEEP
 from quantflow.pipeline.stage import BasePipelineStage, Kind, Stage
 
 _CLASSES = {name: (name, f"{name.capitalize()}Stage") for name in SELECTION} | {
@@ -27,6 +28,8 @@ _CLASSES = {name: (name, f"{name.capitalize()}Stage") for name in SELECTION} | {
     "meta.validation": ("meta.validation", "MetaValidationStage"),
     "meta.report": ("meta.report", "MetaReportStage"),
     "meta.holding": ("meta.holding", "MetaHoldingStage"),
+    "sweep.table": ("sweep.table", "TableStage"),
+    "sweep.report": ("sweep.report", "SweepReportStage"),
 }
 """Module below ``quantflow.stages`` and class, by stage id."""
 
@@ -40,7 +43,7 @@ class StageRegistry:
     @classmethod
     def ids(cls) -> tuple[str, ...]:
         """Return every known id: the pipelines' order first, then plug-ins by name."""
-        return (*SELECTION, "incumbent", "holding", *META, *META_HOLD, *registered(STAGES))
+        return (*SELECTION, "incumbent", "holding", *META, *META_HOLD, *SWEEP, *registered(STAGES))
 
     @classmethod
     def get(cls, stage_id: str) -> Stage:
@@ -73,7 +76,7 @@ def plug_in(spec: str) -> Stage:
 
 def _check_declared(spec: str, found: Stage) -> None:
     name, kind = getattr(found, "id", None), getattr(found, "kind", None)
-    if not isinstance(name, str) or not _ID.fullmatch(name) or name in (*META, *META_HOLD):
+    if not isinstance(name, str) or not _ID.fullmatch(name) or name in (*META, *META_HOLD, *SWEEP):
         raise ConfigError(
             f"Stage {spec}: id = {name!r} cannot be a stage's id.",
             hint="An id has at most 48 small letters, digits, '_', '-' and '.', and is not one of a meta run's.",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from quantflow.config.sweeps.sweep import SWEEP
 from quantflow.review.restated import restatement
 from quantflow.runs.book import current, track
-from quantflow.runs.kinds import Meta
+from quantflow.runs.kinds import Meta, Sweep
 from quantflow.runs.run import Run
 from quantflow.runs.sleeves import PRICED
-from quantflow.runs.trials import share_names
+from quantflow.runs.trials import settings_hash, share_names
 from quantflow.types import Json
 
 
@@ -25,6 +26,7 @@ def facts_of(run: Run) -> Json:
         "created": header.created,
         "kind": header.kind,
         **(_sleeves(run) if isinstance(run, Meta) else {}),
+        **(_swept(run) if isinstance(run, Sweep) else {}),
         "parent": header.parent.run_id if header.parent else None,
         "degraded": bool(header.stale) or any(stage.summary.degraded for stage in stages),
         "notes": [
@@ -78,6 +80,27 @@ def _trials(run: Run) -> list[float] | None:
     if isinstance(run, Meta):
         return None
     return [trial.ratio for trial in run.header.trials if share_names(run, trial)]
+
+
+def _swept(run: Sweep) -> Json:
+    """Return what became of each trial of a sweep, in the order of their numbers."""
+    found = [(trial, trial.result) for trial in run.trials]
+    return {
+        "sweep": run.header.settings[SWEEP],
+        "variants": [
+            {
+                "number": trial.number,
+                "variant": trial.variant,
+                "state": result.state,
+                "message": (result.error or {}).get("message", ""),
+                "settings": settings_hash(trial.settings) if result.state == "done" else "",
+                "outputs": {name: asdict(ref) for name, ref in result.outputs.items()},
+            }
+            for trial, result in found
+            if result is not None
+        ],
+        "others": [[trial.settings, trial.ratio] for trial in run.header.trials],
+    }
 
 
 def _sleeves(run: Run) -> Json:

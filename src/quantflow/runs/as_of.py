@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from quantflow.config.calendar import CalendarConfig
-from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.profile import Profile
+from quantflow.config.sweeps.sweep import AnyProfile, SweepProfile
 from quantflow.data import calendars
 from quantflow.data.providers import open_provider
 from quantflow.data.providers.base import first_date
@@ -35,7 +36,7 @@ class AsOf:
     blocks: bool | None = None
 
 
-def resolve_as_of(profile: Profile | MetaProfile, asked: date | None) -> AsOf:
+def resolve_as_of(profile: AnyProfile, asked: date | None) -> AsOf:
     """Return the last session that a run of *profile* may see; of a meta profile, the last that all its sleeves may.
 
     Args:
@@ -69,8 +70,10 @@ def refuse_stale(found: AsOf, profile: str, workspace: Path) -> None:
         )
 
 
-def leaf_profiles(profile: Profile | MetaProfile) -> list[Profile]:
+def leaf_profiles(profile: AnyProfile) -> list[Profile]:
     """Return the profiles of all sleeves, at any depth; a profile alone."""
+    if isinstance(profile, SweepProfile):
+        return [profile.base]
     if isinstance(profile, Profile):
         return [profile]
     return [leaf for sleeve in profile.resolved.values() for leaf in leaf_profiles(sleeve)]

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 
-from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.sweeps.sweep import AnyProfile
 from quantflow.data.store import private_folder
 from quantflow.errors import ConfigError
 from quantflow.runs.as_of import AsOf, refuse_stale
@@ -21,7 +21,7 @@ from quantflow.runs.run import Run
 
 @contextmanager
 def begun_unless_done(
-    profile: Profile | MetaProfile, workspace: Path, as_of: AsOf, *, by_hand: bool = False
+    profile: AnyProfile, workspace: Path, as_of: AsOf, *, by_hand: bool = False
 ) -> Iterator[Run | AlreadyDone]:
     """Yield a new run, as ``begun``; or the complete one that makes it unnecessary, which stays until the block ends.
 
@@ -41,7 +41,7 @@ def begun_unless_done(
 
 @contextmanager
 def begun(
-    profile: Profile | MetaProfile,
+    profile: AnyProfile,
     workspace: Path,
     as_of: AsOf,
     run_id: str | None = None,

@@ -12,12 +12,13 @@ from pathlib import Path
 from quantflow.config.meta import Sleeve
 from quantflow.config.operation import names_file
 from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.sweeps.sweep import AnyProfile, SweepProfile
 from quantflow.data.cache import StageCache
 from quantflow.data.providers import fingerprint
 from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.pipeline.arrange import pipeline_of
-from quantflow.pipeline.registry import META, META_HOLD
+from quantflow.pipeline.registry import META, META_HOLD, SWEEP
 from quantflow.runs.as_of import AsOf, leaf_profiles
 from quantflow.runs.decision import decided
 from quantflow.runs.find import find_run
@@ -37,10 +38,10 @@ def default_run_id(profile: str, as_of: date) -> str:
     return f"{as_of:%Y%m%d}-{profile}-{secrets.token_hex(2)}"
 
 
-def source_of(profile: Profile | MetaProfile) -> str | None:
+def source_of(profile: AnyProfile) -> str | None:
     """Return a mark that changes with the source data of a profile, or of its sleeves; None if nothing is known."""
     marks = [fingerprint(leaf.data, *_files_of(leaf)) for leaf in leaf_profiles(profile)]
-    if isinstance(profile, Profile):
+    if not isinstance(profile, MetaProfile):
         return marks[0]
     return hashlib.sha256(repr(marks).encode()).hexdigest() if any(marks) else None
 
@@ -53,7 +54,7 @@ def _files_of(profile: Profile) -> tuple[str | None, ...]:
 
 
 def create_run(
-    profile: Profile | MetaProfile,
+    profile: AnyProfile,
     workspace: Path,
     as_of: date | AsOf,
     run_id: str | None = None,
@@ -84,13 +85,12 @@ def create_run(
     return _created(profile, record, header)
 
 
-def _created(profile: Profile | MetaProfile, record: RunRecord, begun: Header) -> Run:
+def _created(profile: AnyProfile, record: RunRecord, begun: Header) -> Run:
     """Write the record of a run of which *begun* says when, what it does, and whose sleeve it is."""
     hold = begun.decision.hold
-    meta = isinstance(profile, MetaProfile)
     header = replace(
         begun,
-        kind="meta" if meta else "selection",
+        kind=_kind(profile),
         stages=_stages(profile, hold=hold),
         settings=profile.settings(),
         sources=dict(profile.sources),
@@ -107,7 +107,15 @@ def _created(profile: Profile | MetaProfile, record: RunRecord, begun: Header) -
     return open_run(record.workspace, record.id)
 
 
-def _stages(profile: Profile | MetaProfile, *, hold: bool) -> tuple[str, ...]:
+def _kind(profile: AnyProfile) -> str:
+    if isinstance(profile, SweepProfile):
+        return "sweep"
+    return "meta" if isinstance(profile, MetaProfile) else "selection"
+
+
+def _stages(profile: AnyProfile, *, hold: bool) -> tuple[str, ...]:
+    if isinstance(profile, SweepProfile):
+        return SWEEP
     if isinstance(profile, MetaProfile):
         return META_HOLD if hold else META
     return tuple(stage.id for stage in pipeline_of(profile.settings(), hold=hold))
@@ -191,7 +199,7 @@ def plan_new(
     return Planner("", settings, cache, {}, fresh=fresh).plan(pipeline_of(settings, hold=hold))
 
 
-def check_stages(profile: Profile | MetaProfile) -> None:
+def check_stages(profile: AnyProfile) -> None:
     """Check the third-party stages of a profile, or of the sleeves of a meta profile; no others.
 
     Raises:

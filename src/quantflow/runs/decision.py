@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.profile import MetaProfile
 from quantflow.config.source import changes_weights
+from quantflow.config.sweeps.sweep import AnyProfile, SweepProfile
 from quantflow.data import rhythm
 from quantflow.data.position import Position
 from quantflow.errors import IntegrityError
@@ -20,7 +21,7 @@ POSITION = "position.json"
 
 
 def decided(
-    profile: Profile | MetaProfile, workspace: Path, as_of: date, *, by_hand: bool = False
+    profile: AnyProfile, workspace: Path, as_of: date, *, by_hand: bool = False
 ) -> tuple[Decided, Position | None]:
     """Return what a run of a profile on a session does, and the position before it; None where nothing is held.
 
@@ -44,14 +45,14 @@ def decided(
 
 
 def _kind(
-    profile: Profile | MetaProfile,
+    profile: AnyProfile,
     as_of: date,
     own: Position | None,
     before: Position | None,
     due: date | None,
     by_hand: bool,
 ) -> Kind:
-    if _overridden(profile) or not profile.publish.enabled:
+    if isinstance(profile, SweepProfile) or _overridden(profile) or not profile.publish.enabled:
         return Kind.APART
     if before is None:
         return Kind.FIRST
@@ -61,7 +62,7 @@ def _kind(
     return Kind.BY_HAND if by_hand or again else Kind.HOLD
 
 
-def _overridden(profile: Profile | MetaProfile) -> bool:
+def _overridden(profile: AnyProfile) -> bool:
     inner = profile.resolved.values() if isinstance(profile, MetaProfile) else ()
     return changes_weights(profile.sources) or any(_overridden(each) for each in inner)
 

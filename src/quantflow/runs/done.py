@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.profile import MetaProfile
+from quantflow.config.sweeps.sweep import AnyProfile
 from quantflow.errors import QuantflowError
 from quantflow.runs.create import source_of
 from quantflow.runs.decision import decided
@@ -26,7 +27,7 @@ class AlreadyDone:
     run: Run
 
 
-def find_done(profile: Profile | MetaProfile, workspace: Path, as_of: date, *, by_hand: bool = False) -> Run | None:
+def find_done(profile: AnyProfile, workspace: Path, as_of: date, *, by_hand: bool = False) -> Run | None:
     """Return the newest complete run that makes a new one unnecessary; None when there is none.
 
     That is one of the same profile, settings and session, which decided a portfolio if a new one would, whose stages
@@ -59,7 +60,7 @@ def _is(run: Run, profile: str, wanted: str, source: str | None) -> bool:
     return run.profile == profile and run.config_hash == wanted and run.header.source == source
 
 
-def _stands(run: Run, profile: Profile | MetaProfile) -> bool:
+def _stands(run: Run, profile: AnyProfile) -> bool:
     """Whether a resume of the run would do nothing: same code, sound artifacts, all sleeves there, as they would be."""
     try:
         if isinstance(profile, MetaProfile) and not same_sleeves(run, profile):

@@ -13,7 +13,7 @@ from quantflow.data.position import Position
 from quantflow.types import Json, Settings
 
 SCHEMA_VERSION = 1
-KINDS = ("selection", "meta")
+KINDS = ("selection", "meta", "sweep")
 _META_ONLY = ("sleeves", "failed")
 
 
@@ -120,7 +120,7 @@ class Header:
     """What was asked for, and where and when.
 
     Attributes:
-        kind: ``selection`` or ``meta``.
+        kind: ``selection``, ``meta`` or ``sweep``.
         profile: The profile, or meta profile.
         as_of: The last session that the run may see.
         stages: The ids of its stages, in order.

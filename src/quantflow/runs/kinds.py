@@ -1,15 +1,18 @@
-"""The kinds of runs: of a profile, of a meta profile with its sleeves, and those that cannot be read."""
+"""The kinds of runs: of a profile, of a meta profile with its sleeves, of a sweep; and those that cannot be read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
 from quantflow.config.load import override_settings
 from quantflow.config.plugins import importable
 from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.sweeps.sweep import SWEEP, SweepConfig
 from quantflow.errors import ConfigError, IntegrityError
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import StageRegistry
@@ -17,6 +20,7 @@ from quantflow.pipeline.stage import Stage
 from quantflow.runs.header import SleeveFailure
 from quantflow.runs.lock import owner
 from quantflow.runs.record import RunRecord, StageRecord
+from quantflow.runs.research.trial import SweepTrial
 from quantflow.runs.run import Run
 from quantflow.runs.sleeves import SleeveLink, SleeveResult, handed_on
 from quantflow.types import Settings
@@ -66,6 +70,40 @@ class Meta(Run):
         return {**own, "execution": profile.settings()["execution"]}, profile
 
 
+class Sweep(Run):
+    """A run of many variants of a profile, its trials, and the stages that compare them."""
+
+    def pipeline(self) -> tuple[Stage, ...]:
+        """Return the stages that compare trials, which are the same for all sweeps."""
+        return tuple(StageRegistry.get(name) for name in self.header.stages)
+
+    @cached_property
+    def config(self) -> SweepConfig:
+        """What is varied, and how trials are compared."""
+        return SweepConfig.model_validate_json(json.dumps(self.header.settings[SWEEP]))
+
+    @property
+    def trials(self) -> list[SweepTrial]:
+        """Its trials, in the order of their numbers, whether they have ended or not."""
+        base = {name: section for name, section in self.header.settings.items() if name != SWEEP}
+        found = enumerate(self.config.variants(), start=1)
+        return [SweepTrial(number, each, self.id, self.profile, base, self.workspace) for number, each in found]
+
+    def due(self) -> list[SweepTrial]:
+        """Return the trials that have not ended, or were lost."""
+        return [trial for trial in self.trials if trial.is_due]
+
+    def _changed(self, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
+        if not all(line.strip().startswith("execution.") for line in overrides):
+            raise ConfigError(
+                f"{self.id} is a sweep: the settings of its trials are frozen, all but execution.",
+                hint="Start a new one with --set; what has not changed comes from the cache.",
+            )
+        own = self.header.settings
+        profile = override_settings(self.profile, {"execution": own["execution"]}, overrides)
+        return {**own, "execution": profile.settings()["execution"]}, profile
+
+
 class Unreadable(Run):
     """A run whose header is damaged or missing: it has a name, and nothing else is known of it."""
 
@@ -106,6 +144,11 @@ class Sleeve:
         return open_run(self.workspace, self.link.run_id)
 
     @property
+    def settings(self) -> Settings:
+        """The settings of its run."""
+        return self.run.settings
+
+    @property
     def result(self) -> SleeveResult | None:
         """What its run hands on; None when that is not complete."""
         run = self.run
@@ -128,7 +171,7 @@ class Sleeve:
         return SleeveFailure(self.name, run.id, failed.stage if failed else "", message, str(run.folder / "log.txt"))
 
 
-_KINDS: Mapping[str, type[Run]] = {"selection": Selection, "meta": Meta}
+_KINDS: Mapping[str, type[Run]] = {"selection": Selection, "meta": Meta, "sweep": Sweep}
 
 
 def open_run(workspace: Path, run_id: str) -> Run:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.source import as_json
@@ -33,8 +33,20 @@ _PICKED = ("kind", "profile", "as_of", "decision", "created", "parent", "version
 """What ``inspect RUN --json`` shows of the header."""
 
 
+class Part(Protocol):
+    """Something that a worker does for a run: a sleeve, or a trial."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the run."""
+
+    @property
+    def settings(self) -> Settings:
+        """The profile's sections that it runs with."""
+
+
 class Run(RunRecord, ABC):
-    """A run as its folder describes it: a ``Selection``, a ``Meta``, or one whose header is ``Unreadable``.
+    """A run as its folder describes it: a ``Selection``, a ``Meta``, a ``Sweep``, or one that is ``Unreadable``.
 
     What is read is kept until this object writes to the folder; ``again`` reads what others have written since.
     """
@@ -188,8 +200,8 @@ class Run(RunRecord, ABC):
         """Return all sleeves that are profiles, those of nested meta profiles too, in order."""
         return [leaf for sleeve in self.sleeves for leaf in sleeve.leaves()]
 
-    def due(self) -> list[Sleeve]:
-        """Return the sleeves that are profiles and whose runs are not complete."""
+    def due(self) -> Sequence[Part]:
+        """Return what workers have to do before its own stages: its sleeves, or trials, that are not complete."""
         return [leaf for leaf in self.leaves() if leaf.run.state != "completed"]
 
     def parts(self) -> list[Run]:

@@ -91,7 +91,7 @@ def test_what_a_killed_process_left_is_removed_first(run: Run, mocker: MockerFix
 @pytest.mark.usefixtures("quiet")
 def test_a_selection_needs_no_workers(run: Run, mocker: MockerFixture) -> None:
     """Those are of a portfolio."""
-    workers = mocker.patch.object(ours, "sleeve_workers", return_value=nullcontext("runner"))
+    workers = mocker.patch.object(ours, "workers_for", return_value=nullcontext("runner"))
     call = mocker.patch.object(ours, "_call_flow")
     ours.execute(run, SERVER)
     assert workers.call_count == 0
@@ -102,7 +102,7 @@ def test_a_selection_needs_no_workers(run: Run, mocker: MockerFixture) -> None:
 def test_a_portfolio_gets_its_workers(tmp_path: Path, mocker: MockerFixture) -> None:
     """With the server that they report to, and the tag of their tasks."""
     portfolio = create_run(load_meta("demo_meta", workspace=tmp_path), tmp_path, AS_OF, "m")
-    workers = mocker.patch.object(ours, "sleeve_workers", return_value=nullcontext("runner"))
+    workers = mocker.patch.object(ours, "workers_for", return_value=nullcontext("runner"))
     call = mocker.patch.object(ours, "_call_flow")
     ours.execute(portfolio, SERVER)
     tag = call.call_args.args[1]

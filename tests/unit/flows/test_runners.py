@@ -56,7 +56,7 @@ class Rays:
 def test_a_ray_that_comes_up_runs_them(runner: str, tmp_path: Path, mocker: MockerFixture) -> None:
     """It is left with the block; its code is this process's, and need not be asked."""
     rays = Rays(mocker, Cluster(2, started=True))
-    with ours.sleeve_workers(meta(tmp_path, f"meta.execution.runner={runner}"), EMBEDDED, "t") as task_runner:
+    with ours.workers_for(meta(tmp_path, f"meta.execution.runner={runner}"), EMBEDDED, "t") as task_runner:
         assert isinstance(task_runner(), RayTaskRunner)
         assert not rays.left
     assert rays.left
@@ -66,7 +66,7 @@ def test_a_ray_that_comes_up_runs_them(runner: str, tmp_path: Path, mocker: Mock
 def test_processes_run_them_where_no_ray_is_wanted(tmp_path: Path, mocker: MockerFixture) -> None:
     """And none is started."""
     rays = Rays(mocker, BROKEN)
-    with ours.sleeve_workers(meta(tmp_path, "meta.execution.runner=local"), EMBEDDED, "t") as task_runner:
+    with ours.workers_for(meta(tmp_path, "meta.execution.runner=local"), EMBEDDED, "t") as task_runner:
         assert isinstance(task_runner(), ProcessPoolTaskRunner)
     assert rays.begun == 0
 
@@ -77,7 +77,7 @@ def test_with_auto_processes_take_the_place_of_a_ray_that_does_not_come_up(
     """One line says so, and the run's events."""
     Rays(mocker, BROKEN)
     record = meta(tmp_path)
-    with ours.sleeve_workers(record, EMBEDDED, "t") as task_runner:
+    with ours.workers_for(record, EMBEDDED, "t") as task_runner:
         assert isinstance(task_runner(), ProcessPoolTaskRunner)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"warning: {BROKEN.message} The sleeves run in processes of this machine instead."
@@ -89,7 +89,7 @@ def test_who_insists_on_a_ray_gets_its_error(overrides: list[str], tmp_path: Pat
     """Whoever names a cluster wants that one."""
     Rays(mocker, BROKEN)
     with (
-        ours.sleeve_workers(meta(tmp_path, *overrides), EMBEDDED, "t") as task_runner,
+        ours.workers_for(meta(tmp_path, *overrides), EMBEDDED, "t") as task_runner,
         pytest.raises(InfrastructureError, match="no room"),
     ):
         task_runner()
@@ -99,7 +99,7 @@ def test_a_cluster_that_was_joined_is_compared(tmp_path: Path, mocker: MockerFix
     """Its workers may have other code."""
     rays = Rays(mocker, Cluster(2))
     record = meta(tmp_path, 'meta.execution.ray_address="h:1"')
-    with ours.sleeve_workers(record, ELSEWHERE, "t") as task_runner:
+    with ours.workers_for(record, ELSEWHERE, "t") as task_runner:
         task_runner()
     rays.compared.assert_called_once_with(record)
 
@@ -109,11 +109,11 @@ def test_other_machines_need_a_server_that_they_reach(tmp_path: Path, mocker: Mo
     Rays(mocker, Cluster(2), machines=True)
     record = meta(tmp_path, 'meta.execution.ray_address="h:1"')
     with (
-        ours.sleeve_workers(record, EMBEDDED, "t") as task_runner,
+        ours.workers_for(record, EMBEDDED, "t") as task_runner,
         pytest.raises(InfrastructureError, match="own API server"),
     ):
         task_runner()
-    with ours.sleeve_workers(record, ELSEWHERE, "t") as task_runner:
+    with ours.workers_for(record, ELSEWHERE, "t") as task_runner:
         assert isinstance(task_runner(), RayTaskRunner)
 
 
@@ -121,7 +121,7 @@ def test_ray_is_let_go_of_once_its_last_words_have_arrived(tmp_path: Path, mocke
     """While the block goes on; what the API has heard by then is asked for by the names of the sleeves."""
     rays = Rays(mocker, Cluster(2, started=True))
     asked = mocker.patch("quantflow.flows.watch.settle")
-    with ours.sleeve_workers(meta(tmp_path), EMBEDDED, "tag") as task_runner:
+    with ours.workers_for(meta(tmp_path), EMBEDDED, "tag") as task_runner:
         task_runner()
         ours.stop_workers()
         until = time.monotonic() + 5

@@ -1,0 +1,1 @@
+"""Trials: variants of a profile that a sweep tries, and what became of each."""
