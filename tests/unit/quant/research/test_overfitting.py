@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quantflow.errors import DataError
-from quantflow.quant.overfitting import overfitting
+from quantflow.quant.research.overfitting import overfitting
 
 
 def rebuilt(returns: np.ndarray, blocks: int) -> list[float]:
@@ -49,3 +49,27 @@ def test_too_little_is_refused(shape: tuple[int, int]) -> None:
     """One trial has nothing to be better than; blocks need sessions."""
     with pytest.raises(DataError, match="cannot be cross-validated"):
         overfitting(np.zeros(shape))
+
+
+def test_equal_trials_are_a_coin() -> None:
+    """Trials that are one and the same to the last bit are equal in every half, whatever their position."""
+    stream = np.random.default_rng(2).normal(0, 0.01, (400, 1))
+    for trials in (2, 3, 37):
+        found = overfitting(np.repeat(stream, trials, axis=1), 8)
+        assert found.probability == 0.5
+        assert found.chosen[0] == len(found.logits)
+
+
+@pytest.mark.parametrize("trials", [2, 3, 5])
+def test_few_trials_of_noise_are_a_coin_too(trials: int) -> None:
+    """Being in the middle counts half: an odd number of trials does not look overfitted."""
+    found = [overfitting(np.random.default_rng(s).normal(0, 0.01, (320, trials)), 8).probability for s in range(200)]
+    assert np.mean(found) == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_trial_without_risk_has_a_ratio_of_zero() -> None:
+    """A constant stream is no miracle by rounding: it is chosen over losing trials, and not over winning ones."""
+    returns = np.random.default_rng(2).normal(0.001, 0.001, (400, 3))
+    returns[:, 1] = 0.1 / 3
+    assert overfitting(returns, 8).chosen[1] == 0
+    assert overfitting(returns - np.array([0.003, 0.0, 0.003]), 8).chosen[1] == 70

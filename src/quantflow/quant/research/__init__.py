@@ -1,0 +1,1 @@
+"""What many trials on the same data are worth: overfitting, effective numbers, importance, and choice in hindsight."""
