@@ -79,6 +79,13 @@ def metas(workspace: Path, ctx: typer.Context) -> Iterable[str]:
 
 
 @_quiet
+def sweeps(workspace: Path, ctx: typer.Context) -> Iterable[str]:
+    """Offer the sweeps of the file."""
+    path = workspace / FILE
+    return list(tomllib.loads(path.read_text(encoding="utf-8")).get("sweep", {})) if path.is_file() else []
+
+
+@_quiet
 def profiles_and_metas(workspace: Path, ctx: typer.Context) -> Iterable[str]:
     """Offer profiles, then meta profiles."""
     return [*_tables(workspace, "profiles"), *_tables(workspace, "meta")]

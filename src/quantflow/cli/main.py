@@ -34,6 +34,7 @@ from quantflow.cli.review.why import why
 from quantflow.cli.run.meta import meta
 from quantflow.cli.run.resume import resume
 from quantflow.cli.run.select import select
+from quantflow.cli.run.sweep import sweep
 from quantflow.execution.garbage import relax_gc
 from quantflow.ui.streams import clean_streams
 
@@ -52,6 +53,7 @@ for command in (
     doctor,
     select,
     meta,
+    sweep,
     resume,
     inspect,
     publish,

@@ -132,7 +132,7 @@ def read_value(text: str, where: str) -> Any:
     return parsed["value"] if len(parsed) == 1 else text
 
 
-def validated(model: type[M], name: str, settings: Layered, heading: str) -> M:
+def validated(model: type[M], name: str, settings: Layered, heading: str, *, flag_per_key: bool = False) -> M:
     """Return the settings as *model*: strictly typed, as JSON, where a list is a tuple and a date is text.
 
     Args:
@@ -140,6 +140,7 @@ def validated(model: type[M], name: str, settings: Layered, heading: str) -> M:
         name: Its name.
         settings: Its values; credentials in them are concealed.
         heading: What an error calls the profile as a whole.
+        flag_per_key: Whether each key has a flag of its own, instead of ``--set``.
 
     Raises:
         ConfigError: Naming the setting, where it was set, and the rule.
@@ -149,7 +150,10 @@ def validated(model: type[M], name: str, settings: Layered, heading: str) -> M:
         depth = 2 if issubclass(model, Profile) else 1
         if len(path) < depth:
             return _whole(path, heading, settings.sources)
-        return _place(settings.sources.get(".".join(str(part) for part in path[:depth])), path, heading, depth)
+        source = settings.sources.get(".".join(str(part) for part in path[:depth]))
+        if flag_per_key and source is not None and source.is_override:
+            return f"{source} {dotted(path[1:])}".rstrip()
+        return _place(source, path, heading, depth)
 
     _check_values(settings.values, place)
     settings.values = concealed(settings.values)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXPORTS: Mapping[str, str] = {"weights": "weights.csv", "report": "report.html", "brief": "brief.txt"}
-"""Artifacts that are also written as files for people, by artifact name."""
+"""Artifacts that are also written as files for people, and are part of a book, by artifact name."""
+
+FILES: Mapping[str, str] = {**EXPORTS, "trials": "trials.csv"}
+"""All artifacts that are also written as files."""
 
 REPORT = EXPORTS["report"]
 
@@ -25,7 +28,7 @@ def export(record: RunRecord, context: SelectionContext, made: Mapping[str, Arti
     ``weights.csv`` has ``symbol`` and ``weight`` first, then what explains them; floats are written in full
     (the shortest text that gives the same float64), so equal weights are equal bytes.
     """
-    for name, file in EXPORTS.items():
+    for name, file in FILES.items():
         if name in made:
             record.write_file(file, text_of(context.load(name)))
 

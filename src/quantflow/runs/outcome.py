@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from quantflow.runs.exports import EXPORTS
+from quantflow.runs.exports import FILES
 from quantflow.runs.run import Run
 from quantflow.types import Json
 
@@ -50,7 +50,7 @@ class Outcome:
 def outcome(run: Run) -> Outcome:
     """Return what *run* found; parts that it did not reach are empty."""
     artifacts = run.outputs
-    files = {name: run.folder / name for name in EXPORTS.values()}
+    files = {name: run.folder / name for name in FILES.values()}
     return Outcome(
         decision=run.header.decision.json() if run.state != "unreadable" else {},
         funnel=[

@@ -15,7 +15,7 @@ from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import StageError
 from quantflow.pipeline.stage import Artifact, SelectionContext, Stage
-from quantflow.runs.exports import EXPORTS
+from quantflow.runs.exports import FILES
 from quantflow.runs.header import SCHEMA_VERSION
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owner
@@ -75,7 +75,7 @@ class Run(RunRecord, ABC):
         who, stages = self._read
         if who is not None and self._last_event.get("event") not in ENDED:
             return "running"
-        files = [file for name, file in EXPORTS.items() if name in self.outputs]
+        files = [file for name, file in FILES.items() if name in self.outputs]
         complete = all(stage is not None and stage.state == "done" for stage in stages.values())
         if complete and all((self.folder / file).is_file() for file in files):
             return "completed"

@@ -18,7 +18,7 @@ import typer
 from quantflow.cli.options import parse_date
 from quantflow.cli.unattended import unattended
 from quantflow.config.load import find_workspace, load_meta, load_profile
-from quantflow.config.profile import MetaProfile, Profile
+from quantflow.config.sweeps.sweep import AnyProfile, load_sweep
 from quantflow.errors import DegradedError
 from quantflow.execution.ray import probe
 from quantflow.runs.as_of import resolve_as_of
@@ -31,6 +31,7 @@ from quantflow.runs.plan import Planned
 from quantflow.runs.record import RunRecord, check_run_id
 from quantflow.runs.run import Run
 from quantflow.server.server import api_server
+from quantflow.types import Record
 from quantflow.ui.emit import emit
 from quantflow.ui.log import JsonLog, log
 
@@ -99,14 +100,27 @@ def meta(meta_profile: str, workspace: Path | None, sets: Sequence[str], asked: 
     _run(loaded, home, when, asked)
 
 
-def _check(loaded: Profile | MetaProfile, home: Path, run_id: str | None) -> None:
+def sweep(
+    name: str | None, given: Record, workspace: Path | None, sets: Sequence[str], asked: Asked, *, dry_run: bool
+) -> None:
+    """Run a sweep: that of the file, or the one that is given; or only print what it would do."""
+    when = parse_date(asked.as_of)
+    home = find_workspace(Path.cwd(), workspace)
+    loaded = load_sweep(name, workspace=home, given=given, overrides=sets)
+    _check(loaded, home, asked.run_id)
+    if loaded.execution.ray_address:
+        probe(loaded.execution.ray_address)
+    _run(loaded, home, when, asked)
+
+
+def _check(loaded: AnyProfile, home: Path, run_id: str | None) -> None:
     """Refuse what can be refused before anything is started."""
     check_stages(loaded)
     if run_id is not None:
         refuse_taken(RunRecord(home, check_run_id(run_id)))
 
 
-def _run(loaded: Profile | MetaProfile, home: Path, when: date | None, asked: Asked) -> None:
+def _run(loaded: AnyProfile, home: Path, when: date | None, asked: Asked) -> None:
     early = resolve_as_of(loaded, when) if when or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
 
     def begin() -> AbstractContextManager[Run | AlreadyDone]:

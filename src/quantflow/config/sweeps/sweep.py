@@ -16,7 +16,7 @@ from quantflow.config.load import load_profile, vary_settings
 from quantflow.config.operation import ExecutionConfig, PublishConfig
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.sections import NAME, RebalanceConfig, Section
-from quantflow.config.source import FLAG, Source
+from quantflow.config.source import Source
 from quantflow.config.sweeps.design import Design, Variant, variants
 from quantflow.config.workspaces import FILE
 from quantflow.errors import ConfigError, unknown_name
@@ -51,7 +51,9 @@ class SweepConfig(Section):
     @classmethod
     def _flat(cls, value: object) -> object:
         """Take ``policy.top_n = [1, 2]``, which TOML reads as a table in a table, for one setting."""
-        return dict(_settings_in((), value)) if isinstance(value, Mapping) else value
+        if not isinstance(value, Mapping):
+            return value
+        return {name: tuple(each) if isinstance(each, list) else each for name, each in _settings_in((), value)}
 
     @model_validator(mode="after")
     def _can_be_tried(self) -> Self:
@@ -172,8 +174,10 @@ def load_sweep(
     for key, value in table.items():
         settings.put((key,), value, Source("file", f"[{SWEEP}.{name}]"))
     for key, value in (given or {}).items():
-        settings.put((key,), value, FLAG if name is None else Source("flag", f"--{key}"))
-    config = validated(SweepConfig, name or "", settings, heading)
+        settings.put((key,), value, Source("flag", f"--{key}"))
+    if "profile" not in settings.values:
+        raise ConfigError("A sweep needs a profile.", hint="quantflow sweep --profile demo --over policy.top_n=5,10,20")
+    config = validated(SweepConfig, name or "", settings, heading, flag_per_key=True)
     base = load_profile(config.profile, workspace=workspace, overrides=overrides)
     swept = SweepProfile(base, config)
     refuse_hopeless(swept, workspace)

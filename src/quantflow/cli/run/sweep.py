@@ -1,0 +1,64 @@
+"""``quantflow sweep``: try many variants of a profile, and say what the best of them is worth."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from quantflow.cli import complete
+from quantflow.cli.options import AsJson, AsOf, DryRun, Force, NewRunId, NoProgress, Sets, Strict, Workspace
+from quantflow.cli.unattended import Deadline, Ping
+
+
+def sweep(
+    name: Annotated[
+        str | None, typer.Argument(help="A sweep of quantflow.toml, [sweep.NAME].", autocompletion=complete.sweeps)
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", "-p", help="Profile whose variants are tried.", autocompletion=complete.profiles),
+    ] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option("--over", metavar="SECTION.KEY=VALUE,VALUE", help="Values of one setting (repeatable)."),
+    ] = None,
+    design: Annotated[
+        str | None, typer.Option(metavar="DESIGN", help="grid (all combinations), random or sobol.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(metavar="N", help="Variants that random and sobol try.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Chooses them.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="FIGURE", help="Rank by sharpe, sortino, calmar or cagr.")
+    ] = None,
+    nested: Annotated[
+        bool | None, typer.Option("--nested", help="Walk the choice among trials forward as well.")
+    ] = None,
+    run_id: NewRunId = None,
+    as_of: AsOf = None,
+    workspace: Workspace = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+    force: Force = False,
+    strict: Strict = False,
+    deadline: Deadline = None,
+    ping: Ping = None,
+    no_progress: NoProgress = False,
+    json: AsJson = False,
+) -> None:
+    """Try many variants of a profile, and say what the best of them is worth."""
+    from quantflow.cli.run import start
+    from quantflow.config.sweeps.sweep import read_over
+
+    flags: dict[str, object] = {
+        "profile": profile,
+        "design": design,
+        "trials": trials,
+        "seed": seed,
+        "metric": metric,
+        "nested": nested,
+    }
+    flags |= {"over": read_over(over) if over else None}
+    given = {key: value for key, value in flags.items() if value is not None}
+    asked = start.Asked(run_id, as_of, False, force, strict, deadline, ping, start.mode(no_progress, json))
+    start.sweep(name, given, workspace, sets or (), asked, dry_run=dry_run)

@@ -1,0 +1,146 @@
+"""The trials of a sweep side by side: their figures on the sessions that all of them have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quantflow.errors import DataError
+from quantflow.quant import metrics
+from quantflow.quant.significance import SharpeEstimate, deflated_sharpe, estimate, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float64]
+
+FIGURES = (
+    "sharpe",
+    "sharpe_low",
+    "sharpe_high",
+    "deflated_sharpe",
+    "cagr",
+    "volatility",
+    "sortino",
+    "calmar",
+    "max_drawdown",
+    "turnover_annual",
+    "cost",
+    "over_equal_weight",
+)
+"""The columns of figures, all after costs: Sharpe ratio a year with its 95 % interval, probability that it is above 0
+given all trials, return a year, volatility a year, Sortino, Calmar, deepest fall, two-sided turnover a year, return a
+year that costs took, and Sharpe ratio less that of the equally weighted universe."""
+
+LEAST = 60
+"""Sessions that trials must share to be compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """What a sweep has to compare.
+
+    Attributes:
+        variants: All trials, as the run's facts have them: number, variant, state, message, settings.
+        streams: ``oos_returns`` of each trial that succeeded, by its number.
+        others: Sharpe ratios per session of other settings that were tried on the same data before.
+        annualisation: Sessions per year.
+    """
+
+    variants: Sequence[Mapping[str, Any]]
+    streams: Mapping[int, pd.DataFrame]
+    others: Sequence[float]
+    annualisation: int
+
+    @cached_property
+    def sessions(self) -> pd.DatetimeIndex:
+        """The sessions that all trials have.
+
+        Raises:
+            DataError: If these are fewer than 60.
+        """
+        common = reduce(lambda a, b: a.intersection(b), (stream.index for stream in self.streams.values()))
+        if len(common) < LEAST:
+            raise DataError(
+                f"The trials have only {len(common)} sessions in common, so their figures cannot be compared.",
+                hint="Vary fewer settings that move the begin of the walk-forward, or give more history (data.start).",
+            )
+        return common
+
+    @cached_property
+    def net(self) -> FloatArray:
+        """Returns after costs on the common sessions, shape (K, S), of the K trials that succeeded."""
+        return np.stack([stream.loc[self.sessions, "net"].to_numpy(float) for stream in self.streams.values()])
+
+    @cached_property
+    def estimates(self) -> dict[int, SharpeEstimate | None]:
+        """The Sharpe ratio of each trial that succeeded, per session."""
+        return {number: estimate(row) for number, row in zip(self.streams, self.net, strict=True)}
+
+    @cached_property
+    def ratios(self) -> list[float]:
+        """The Sharpe ratios per session of all that was tried: by this sweep, and before it on the same data."""
+        return [found.ratio for found in self.estimates.values() if found is not None] + list(self.others)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings that are varied."""
+        return tuple(self.variants[0]["variant"])
+
+    def table(self) -> pd.DataFrame:
+        """Return a row per trial, in the order of their numbers: its values, its state, its figures."""
+        import pandas as pd
+
+        rows = [self._row(each) for each in self.variants]
+        frame = pd.DataFrame(rows, index=pd.Index([each["number"] for each in self.variants], name="trial"))
+        for name in self.settings:
+            values = [each["variant"][name] for each in self.variants]
+            frame[name] = values if _are_numbers(values) else [text_of(value) for value in values]
+        return frame[[*self.settings, "state", *FIGURES, "message"]]
+
+    def returns(self) -> pd.DataFrame:
+        """Return the returns after costs: a row per common session, a column per trial that succeeded."""
+        import pandas as pd
+
+        columns = [str(number) for number in self.streams]
+        return pd.DataFrame(self.net.T, index=self.sessions.rename("date"), columns=columns)
+
+    def _row(self, trial: Mapping[str, Any]) -> dict[str, Any]:
+        number = trial["number"]
+        known = {"state": trial["state"], "message": trial["message"]}
+        if number not in self.streams:
+            return known | dict.fromkeys(FIGURES, np.nan)
+        stream = self.streams[number].loc[self.sessions]
+        return known | {name: np.nan if value is None else value for name, value in self._figures(stream, number)}
+
+    def _figures(self, stream: pd.DataFrame, number: int) -> list[tuple[str, float | None]]:
+        year = self.annualisation
+        net, gross, equal = (stream[name].to_numpy(float) for name in ("net", "gross", "equal_weight"))
+        found, whole = self.estimates[number], metrics.summarise(net, year)
+        low, high = (None, None) if found is None else (each * year**0.5 for each in interval(found))
+        beside = metrics.sharpe(equal, year)
+        own: dict[str, float | None] = {
+            **whole,
+            "sharpe_low": low,
+            "sharpe_high": high,
+            "deflated_sharpe": None if found is None else deflated_sharpe(found, self.ratios),
+            "turnover_annual": metrics.annual_turnover(stream["turnover"].to_numpy(float), year),
+            "cost": metrics.cost_drag(gross, net, year),
+            "over_equal_weight": None if found is None or beside is None else whole["sharpe"] - beside,
+        }
+        return [(name, own[name]) for name in FIGURES]
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def text_of(value: Any) -> str:
+    """Return a setting's value as people write it; text without quotes."""
+    return value if isinstance(value, str) else json.dumps(value)

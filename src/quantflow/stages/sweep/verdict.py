@@ -1,0 +1,151 @@
+"""What a sweep says: its best trial, how likely that is luck, which settings matter, and how they look in pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quantflow.errors import DataError
+from quantflow.quant.research.importance import importance
+from quantflow.quant.research.overfitting import overfitting
+from quantflow.quant.research.surface import levels, surface
+from quantflow.quant.significance import CONFIDENCE, expected_best, probabilistic_sharpe
+from quantflow.stages.sweep.trials import Trials, text_of
+from quantflow.types import Json, Record
+
+FloatArray = npt.NDArray[np.float64]
+
+PAIRS = 6
+"""Heat maps that are made: those of the settings that explain most."""
+
+
+def findings(trials: Trials, metric: str) -> Json:
+    """Return the record ``sweep``, but for the nested walk-forward.
+
+    Args:
+        trials: The trials; at least one succeeded.
+        metric: The figure by which they are ranked.
+    """
+    table = trials.table()
+    values = table[metric].to_numpy(float)
+    if np.isnan(values).all():
+        raise DataError(f"No trial has a {metric}: none took any risk.", hint="Rank by another figure: --metric cagr.")
+    best = int(np.nanargmax(values))
+    number = int(table.index[best])
+    ranked = [{"name": name, **share} for name, share in zip(trials.settings, _shares(trials, values), strict=True)]
+    row = {name: _plain(value) for name, value in table.iloc[best].items() if name not in trials.settings}
+    chance = luck(trials, number)
+    overfit = pbo(trials)
+    return {
+        "metric": metric,
+        "trials": len(table),
+        "done": len(trials.streams),
+        "failed": int((table["state"] != "done").sum()),
+        "before": len(trials.others),
+        "start": str(trials.sessions[0].date()),
+        "end": str(trials.sessions[-1].date()),
+        "sessions": len(trials.sessions),
+        "annualisation": trials.annualisation,
+        "best": {"trial": number, "variant": dict(trials.variants[best]["variant"]), **row},
+        "luck": chance,
+        "overfitting": overfit,
+        "importance": ranked,
+        "surfaces": _surfaces(trials, values, metric, ranked),
+        "verdict": sentence(number, row, len(trials.ratios), chance, overfit),
+    }
+
+
+def luck(trials: Trials, number: int) -> Json:
+    """Return what the best of as many trials without skill is expected to show, and how the best one stands to it.
+
+    ``expected_best`` is a Sharpe ratio a year, ``probabilistic_sharpe`` the probability that the trial's true one is
+    above 0 if it had been the only trial, ``deflated_sharpe`` given that it was chosen.
+    """
+    variance = float(np.var(trials.ratios, ddof=1)) if len(trials.ratios) > 1 else 0.0
+    threshold, found = expected_best(len(trials.ratios), variance), trials.estimates[number]
+    return {
+        "trials": len(trials.ratios),
+        "expected_best": threshold * math.sqrt(trials.annualisation),
+        "probabilistic_sharpe": None if found is None else probabilistic_sharpe(found),
+        "deflated_sharpe": None if found is None else probabilistic_sharpe(found, threshold),
+    }
+
+
+def pbo(trials: Trials) -> float | None:
+    """Return the probability of backtest overfitting; None where too few trials or sessions are there to tell."""
+    try:
+        return overfitting(trials.net.T).probability
+    except DataError:
+        return None
+
+
+def sentence(number: int, row: Record, tried: int, chance: Record, overfit: float | None) -> str:
+    """Return in one or two sentences whether the best trial beats what luck gives."""
+    sharpe, deflated = row["sharpe"], chance["deflated_sharpe"]
+    if sharpe is None or deflated is None:
+        return f"Trial {number} is the best of {tried}; without a Sharpe ratio nothing can be said of luck."
+    sure = deflated >= CONFIDENCE
+    rest = "more than luck explains" if sure else "which luck alone may explain"
+    text = (
+        f"Trial {number} is the best of {tried}: Sharpe {sharpe:.2f} (95%: {row['sharpe_low']:.2f} to "
+        f"{row['sharpe_high']:.2f}), {rest}: the best of {tried} without skill is expected to show "
+        f"{chance['expected_best']:.2f}, and {deflated:.1%} is the probability that its true one is above 0"
+    )
+    if overfit is not None:
+        text += f"; probability of overfitting {overfit:.0%}"
+    over = row["over_equal_weight"]
+    beaten = "" if over is None else f" It is {abs(over):.2f} {'above' if over >= 0 else 'below'} equal weight."
+    return f"{text}.{beaten}"
+
+
+def _shares(trials: Trials, values: FloatArray) -> list[Json]:
+    places = np.stack([_levels(trials, name)[1] for name in trials.settings], axis=1)
+    return [{name: _plain(value) for name, value in vars(found).items()} for found in importance(values, places)]
+
+
+def _levels(trials: Trials, name: str) -> tuple[list[Any], npt.NDArray[np.int64]]:
+    return levels([each["variant"][name] for each in trials.variants])
+
+
+def _surfaces(trials: Trials, values: FloatArray, metric: str, ranked: Sequence[Record]) -> list[Json]:
+    """Return the heat maps of pairs of settings, those first that explain most; of one setting, a row per value."""
+    varied = [name for name in trials.settings if len(_levels(trials, name)[0]) > 1]
+    order = {each["name"]: -(each["share"] or 0.0) for each in ranked}
+    names = sorted(varied, key=lambda name: order[name])
+    pairs = sorted(combinations(names, 2), key=lambda pair: (order[pair[0]] + order[pair[1]], pair))[:PAIRS]
+    error = _error(trials, values, metric)
+    if not pairs:
+        return [_surface(trials, values, error, name, None) for name in names]
+    return [_surface(trials, values, error, rows, columns) for rows, columns in pairs]
+
+
+def _error(trials: Trials, values: FloatArray, metric: str) -> float:
+    """Return the standard error of the figure of a trial; of one whose error is unknown, its deviation over trials."""
+    if metric != "sharpe":
+        return float(np.nanstd(values))
+    table = trials.table()
+    half = (table["sharpe_high"] - table["sharpe_low"]) / 2.0
+    return float(half.median()) / 1.959963984540054
+
+
+def _surface(trials: Trials, values: FloatArray, error: float, rows: str, columns: str | None) -> Json:
+    down, which_row = _levels(trials, rows)
+    across, which_column = ([""], np.zeros_like(which_row)) if columns is None else _levels(trials, columns)
+    found = surface(values, which_row, which_column, error)
+    cells = {name: [[_plain(cell) for cell in line] for line in getattr(found, name)] for name in _CELLS}
+    shown = {"row_values": [text_of(value) for value in down], "column_values": [text_of(value) for value in across]}
+    return {"rows": rows, "columns": columns or "", **shown, **cells}
+
+
+_CELLS = ("mean", "count", "around", "spread", "lonely")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: NaN is null."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
