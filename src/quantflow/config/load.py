@@ -18,7 +18,7 @@ from quantflow.config.meta import MetaValidation
 from quantflow.config.operation import CostsConfig, names_file
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
 from quantflow.config.sections import RebalanceConfig
-from quantflow.config.source import DEFAULT, FLAG, OF_RUN, SLEEVES, Source, of_meta
+from quantflow.config.source import DEFAULT, FLAG, OF_RUN, OVER, SLEEVES, Source, of_meta
 from quantflow.config.workspaces import FILE, find_nearest
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.types import Record
@@ -98,7 +98,7 @@ def vary_settings(name: str, settings: Record, variant: Record, workspace: Path)
     Raises:
         ConfigError: Naming key, value, rule and the nearest valid name.
     """
-    given = [Override(FLAG, tuple(key.split(".")), value) for key, value in variant.items()]
+    given = [Override(OVER, tuple(key.split(".")), value) for key, value in variant.items()]
     return _overridden(name, settings, given, workspace)
 
 

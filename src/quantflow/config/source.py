@@ -44,6 +44,9 @@ class Source:
 
 
 DEFAULT = Source("default", "default")
+OVER = Source("flag", "--over")
+"""A value of a sweep's trial."""
+
 FLAG = Source("flag", "--set")
 OF_RUN = Source("run", "the run's own settings")
 SLEEVES = Source("sleeves", "its sleeves")

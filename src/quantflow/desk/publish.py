@@ -31,6 +31,7 @@ from quantflow.runs.book import (
 )
 from quantflow.runs.decision import POSITION, current_position
 from quantflow.runs.exports import EXPORTS, REPORT
+from quantflow.runs.kinds import Sweep
 from quantflow.runs.lock import no_removal
 from quantflow.runs.run import Run
 
@@ -245,6 +246,11 @@ def _config(run: Run) -> PublishConfig:
 
 
 def _is_experiment(run: Run) -> bool:
-    """Whether the run, or a sleeve of it, was made with other settings than its profile's that can change weights."""
+    """Whether the run, or a sleeve of it, was made with other settings than its profile's that can change weights.
+
+    A sweep is nothing but that.
+    """
+    if isinstance(run, Sweep):
+        return True
     sleeves = (sleeve.run for sleeve in run.sleeves if not sleeve.link.pinned)
     return changes_weights(run.header.sources) or any(_is_experiment(sleeve) for sleeve in sleeves)

@@ -67,6 +67,15 @@ def outcome(run: Run) -> Outcome:
     )
 
 
+def compared(run: Run) -> Json:
+    """Return what a complete sweep found, with a row per trial under ``table``; undefined figures are null."""
+    frame = run.load("trials").reset_index()
+    rows = [
+        {name: None if value != value else value for name, value in row.items()} for row in frame.to_dict("records")
+    ]
+    return {**run.load("sweep"), "table": rows}
+
+
 def _rows(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Row]:
     rows: list[Row] = frame[[c for c in columns if c in frame.columns]].reset_index().to_dict("records")
     return rows

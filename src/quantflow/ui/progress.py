@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quantflow.config.printable import escaped
+from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Run
 from quantflow.ui.emit import emit
 from quantflow.ui.grid import TAG, grid, sleeve_rows
@@ -21,6 +22,7 @@ from quantflow.ui.log import about, log
 from quantflow.ui.marks import MARKS, STYLES
 from quantflow.ui.rows import Row, changed, rows, utc_now
 from quantflow.ui.screen import Screen
+from quantflow.ui.sweeps.progress import TrialsView
 
 if TYPE_CHECKING:
     from quantflow.flows.watch import TaskState
@@ -53,6 +55,10 @@ def progress(record: Run, mode: str) -> Iterator[Callable[[Snapshot], None] | No
             lines.close()
 
 
+FAILED_SHOWN = 6
+"""Rows of the trials in the view: all of them together, and the first that failed."""
+
+
 class LiveView:
     """A table that is redrawn in place on stderr; every number in it comes from the API or the record.
 
@@ -67,6 +73,7 @@ class LiveView:
         self._console = console or Screen(stderr=True)
         self._stages = {leaf.name: leaf.run.header.stages for leaf in record.leaves()}
         self._sleeves = list(self._stages)
+        self._trials = TrialsView(record)
         self._tasks: Snapshot = {}
         self._live = Live(
             console=self._console,
@@ -87,7 +94,10 @@ class LiveView:
         self._tasks = tasks
 
     def picture(self) -> RenderableType:
-        """Return the view as it stands now: the stages, below the sleeves where there are any."""
+        """Return the view as it stands now: the stages, below the sleeves or trials where there are any."""
+        if isinstance(self._record, Sweep):
+            room = max(1, self._console.height - len(self._record.header.stages) - 6)
+            return Group(self.table(), Text(), self._trials.marks(self._tasks, self._console.width, room))
         if not self._sleeves:
             return self.table()
         room = max(3, self._console.height - len(self._record.header.stages) - 6)
@@ -109,7 +119,8 @@ class LiveView:
         table.title_justify, table.title_style = "left", "bold"
         table.caption = None if self._tasks else "waiting for the API server"
         table.caption_justify = "left"
-        for row in rows(self._record, self._tasks, self._clock()):
+        now = self._clock()
+        for row in [*self._trials.rows(self._tasks, now)[:FAILED_SHOWN], *rows(self._record, self._tasks, now)]:
             table.add_row(*_cells(row))
         return table
 
@@ -154,6 +165,7 @@ class Lines:
         self._told: dict[str, TaskState] = {}
         self._stages = {leaf.name: leaf.run.header.stages for leaf in record.leaves()}
         self._sleeves = list(self._stages)
+        self._trials = TrialsView(record)
         self._shown: list[Row] = []
 
     def update(self, tasks: Snapshot) -> None:
@@ -177,7 +189,7 @@ class Lines:
 
     def _tell(self, tasks: Snapshot) -> None:
         now = self._clock()
-        fresh = rows(self._record, tasks, now) + self._sleeve_rows(tasks)
+        fresh = self._trials.rows(tasks, now) + rows(self._record, tasks, now) + self._sleeve_rows(tasks)
         news = {row.name for row in changed(self._shown, fresh)}
         for row in fresh:
             due = self._noted.get(row.name, now) + NOTE_EVERY <= now

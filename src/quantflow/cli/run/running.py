@@ -11,13 +11,15 @@ from quantflow.desk.publish import publish as move_book
 from quantflow.desk.publish import stale_when_it_fails
 from quantflow.errors import Interrupted, LockedError
 from quantflow.flows.launch import execute
-from quantflow.runs.outcome import outcome
+from quantflow.runs.kinds import Sweep
+from quantflow.runs.outcome import compared, outcome
 from quantflow.runs.run import Run
 from quantflow.server.server import ApiServer
 from quantflow.ui.emit import emit
 from quantflow.ui.errors import print_next
 from quantflow.ui.log import log
 from quantflow.ui.progress import progress
+from quantflow.ui.sweeps.tables import print_sweep
 from quantflow.ui.tables import print_outcome
 
 
@@ -58,6 +60,9 @@ def publish(run: Run, mode: str) -> None:
 
 
 def _show(run: Run, mode: str) -> None:
+    if isinstance(run, Sweep):
+        emit("result", run=run.json(), sweep=compared(run)) if mode == "json" else print_sweep(run)
+        return
     found = outcome(run)
     if mode == "json":
         emit("result", run=run.json(), outcome=found.json())

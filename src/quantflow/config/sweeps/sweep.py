@@ -53,7 +53,10 @@ class SweepConfig(Section):
         """Take ``policy.top_n = [1, 2]``, which TOML reads as a table in a table, for one setting."""
         if not isinstance(value, Mapping):
             return value
-        return {name: tuple(each) if isinstance(each, list) else each for name, each in _settings_in((), value)}
+        found = sorted(
+            _settings_in((), value), key=lambda item: item[0]
+        )  # as a run's record has them, so that trials keep their numbers
+        return {name: tuple(each) if isinstance(each, list) else each for name, each in found}
 
     @model_validator(mode="after")
     def _can_be_tried(self) -> Self:
@@ -208,9 +211,9 @@ def refuse_hopeless(swept: SweepProfile, workspace: Path) -> None:
             wrong |= dict.fromkeys(named - wrong.keys(), error)
         else:
             valid |= named
-    for (setting, value), found in wrong.items():
-        if (setting, value) not in valid:
-            raise ConfigError(f"over {setting}: {found.message}", hint=found.hint)
+    for each, found in wrong.items():
+        if each not in valid:
+            raise found
 
 
 def read_over(flags: Sequence[str]) -> dict[str, list[Any]]:

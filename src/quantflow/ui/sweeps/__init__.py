@@ -1,0 +1,1 @@
+"""Sweeps on a terminal: their trials while they run, and what came of them."""

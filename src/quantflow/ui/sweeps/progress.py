@@ -1,0 +1,91 @@
+"""The trials of a sweep while they run: how many have ended, how fast, and how long the rest will take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from quantflow.runs.kinds import Sweep
+from quantflow.runs.run import Run
+from quantflow.ui.marks import MARKS, STYLES, shown
+from quantflow.ui.rows import Row
+
+if TYPE_CHECKING:
+    from quantflow.flows.watch import TaskState
+
+PREFIX = "trial "
+ENDED = ("Completed", "Failed", "Crashed", "Cancelled", "Interrupted")
+
+
+class TrialsView:
+    """What the API says of a sweep's trials; of any other run nothing.
+
+    Args:
+        record: The run.
+    """
+
+    def __init__(self, record: Run) -> None:
+        trials = record.trials if isinstance(record, Sweep) else []
+        self._names = [f"{PREFIX}{trial.name}" for trial in trials]
+        self._before = {f"{PREFIX}{trial.name}" for trial in trials if not trial.is_due}
+        self._began: datetime | None = None
+
+    def rows(self, tasks: Mapping[str, TaskState], now: datetime) -> list[Row]:
+        """Return a row of all trials, then one for each that failed."""
+        if not self._names:
+            return []
+        states = self._states(tasks)
+        running = bool({*states.values()} - {"Pending", "Reused"})
+        self._began = self._began or (now if running else None)
+        seconds = (now - self._began).total_seconds() if self._began else None
+        failed = [
+            Row(task.name, "Failed", note=task.message)
+            for task in sorted(tasks.values(), key=lambda task: task.at)
+            if task.name.startswith(PREFIX) and shown(task.state) == "Failed"
+        ]
+        state = "Pending" if seconds is None else "Running"
+        over = all(state in (*ENDED, "Reused") for state in states.values())
+        return [
+            Row("trials", "Completed" if over else state, seconds=seconds, note=self._note(states, seconds)),
+            *failed,
+        ]
+
+    def marks(self, tasks: Mapping[str, TaskState], width: int, height: int) -> Text:
+        """Return a mark per trial, in the order of their numbers; of more than fit, the last ones that have begun."""
+        states = self._states(tasks)
+        begun = max((i for i, name in enumerate(self._names) if states[name] != "Pending"), default=0)
+        room = max(1, width // 2) * max(1, height)
+        first = max(0, min(begun + 1, len(self._names) - room // 2) - room // 2) if len(self._names) > room else 0
+        text = Text()
+        for name in self._names[first : first + room]:
+            state = "Completed" if states[name] == "Reused" else states[name]
+            text.append(f"{MARKS.get(state, ' ')} ", style="dim" if states[name] == "Reused" else STYLES.get(state, ""))
+        return text
+
+    def _states(self, tasks: Mapping[str, TaskState]) -> dict[str, str]:
+        states = {name: "Reused" if name in self._before else "Pending" for name in self._names}
+        for task in sorted(tasks.values(), key=lambda task: task.at):
+            if task.name in states:
+                states[task.name] = shown(task.state)
+        return states
+
+    def _note(self, states: Mapping[str, str], seconds: float | None) -> str:
+        count = Counter(states.values())
+        here = sum(count[state] for state in ENDED)
+        ended, total = here + count["Reused"], len(states)
+        parts = [f"{ended:,} / {total:,}"]
+        parts += [f"{count['Reused']:,} kept"] if count["Reused"] else []
+        parts += [f"{count['Failed']:,} failed"] if count["Failed"] else []
+        if here and seconds and ended < total:
+            parts.append(f"about {_duration(seconds / here * (total - ended))} left")
+        return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
