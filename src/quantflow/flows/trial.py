@@ -25,12 +25,10 @@ from quantflow.review.facts import facts_of
 from quantflow.runs.kinds import open_run
 from quantflow.runs.recall import recall
 from quantflow.runs.record import now
-from quantflow.runs.research.trial import SweepTrial, TrialResult, failed
+from quantflow.runs.research.trial import PROVEN, SweepTrial, TrialResult, failed
 from quantflow.runs.run import Run
 from quantflow.server.prefect_internals import flush, limit_last_events
 
-PROVEN = ("weights", "oos_returns", "oos_weights", "metrics")
-"""What a trial is played for: no report is written of it, and no book."""
 KEPT = (*PROVEN, "prices", "past", "roster", "instruments")
 """What its record refers to."""
 LAST_EVENTS_SECONDS = 5.0

@@ -23,7 +23,7 @@ from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.runs.research.trial import SweepTrial
 from quantflow.runs.run import Run
 from quantflow.runs.sleeves import SleeveLink, SleeveResult, handed_on
-from quantflow.types import Settings
+from quantflow.types import Json, Settings
 
 
 class Selection(Run):
@@ -88,6 +88,12 @@ class Sweep(Run):
         base = {name: section for name, section in self.header.settings.items() if name != SWEEP}
         found = enumerate(self.config.variants(), start=1)
         return [SweepTrial(number, each, self.id, self.profile, base, self.workspace) for number, each in found]
+
+    def json(self) -> Json:
+        """Return the form of ``inspect RUN --json``, with how many trials there are, have succeeded and have failed."""
+        states = [result.state if (result := trial.result) else "due" for trial in self.trials]
+        counted = {"number": len(states), "done": states.count("done"), "failed": states.count("failed")}
+        return {**super().json(), "trials": counted}
 
     def due(self) -> list[SweepTrial]:
         """Return the trials that have not ended, or were lost."""

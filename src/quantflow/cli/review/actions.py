@@ -28,7 +28,8 @@ from quantflow.review.why.path import path_of
 from quantflow.runs import find
 from quantflow.runs.as_of import leaf_profiles, resolve_as_of
 from quantflow.runs.find import find_run
-from quantflow.runs.kinds import Meta
+from quantflow.runs.kinds import Meta, Sweep
+from quantflow.runs.outcome import compared
 from quantflow.runs.recall import recall
 from quantflow.runs.run import Run
 from quantflow.ui import tables
@@ -36,6 +37,7 @@ from quantflow.ui.checks import print_checks, print_lookahead, print_purity, tel
 from quantflow.ui.compare import print_comparison, print_trials
 from quantflow.ui.emit import emit
 from quantflow.ui.reproduce import print_reproduction
+from quantflow.ui.sweeps.tables import print_sweep, print_trials_left
 from quantflow.ui.why import print_path
 
 BRIEF = ("run_id", "state", "degraded", "kind", "profile", "as_of", "created", "folder")
@@ -64,19 +66,24 @@ def list_runs(workspace: Path | None, stage: str | None, *, every: bool, as_json
         typer.echo(f"no runs in {home}", err=True)
 
 
-def inspect(run: str, workspace: Path | None, stage: str | None, *, as_json: bool) -> None:
-    """Show a run, or one stage of it."""
+def inspect(run: str, workspace: Path | None, stage: str | None, heat: str | None, *, as_json: bool) -> None:
+    """Show a run, or one stage of it; of a complete sweep, what it found."""
     found = _found(run, workspace)
+    swept = isinstance(found, Sweep) and found.state == "completed"
+    if heat is not None and not swept:
+        raise ConfigError("--map needs a complete sweep.", hint="quantflow sweep --help")
     if stage is not None and stage not in found.stages:
         raise unknown_name("stage", stage, found.stages)
     if as_json and stage is None:
-        emit("run", **found.json())
+        emit("run", **found.json(), **({"sweep": compared(found)} if swept else {}))
     elif as_json:
         emit("stage", **found.stage_json(stage or ""))
     elif stage is not None:
         tables.print_stage(found, stage)
     else:
         tables.print_run(found)
+        if isinstance(found, Sweep):
+            print_trials_left(found) if not swept else print_sweep(found, *(heat.split(",", 1) if heat else ()))
 
 
 def why(symbol: str, run: str, workspace: Path | None, *, as_json: bool) -> None:

@@ -18,6 +18,10 @@ def inspect(
         str | None,
         typer.Option("--stage", metavar="STAGE", help="Show one stage of the run.", autocompletion=complete.stages),
     ] = None,
+    heat: Annotated[
+        str | None,
+        typer.Option("--map", metavar="SETTING,SETTING", help="Of a sweep: heat map of these two settings."),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Include the runs of sleeves.")] = False,
     workspace: Workspace = None,
     json: AsJson = False,
@@ -28,4 +32,4 @@ def inspect(
     if run is None:
         actions.list_runs(workspace, stage, every=every, as_json=json)
     else:
-        actions.inspect(run, workspace, stage, as_json=json)
+        actions.inspect(run, workspace, stage, heat, as_json=json)

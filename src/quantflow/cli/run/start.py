@@ -21,11 +21,13 @@ from quantflow.config.load import find_workspace, load_meta, load_profile
 from quantflow.config.sweeps.sweep import AnyProfile, load_sweep
 from quantflow.errors import DegradedError
 from quantflow.execution.ray import probe
+from quantflow.review.sweep_plan import SweepPlan, plan_sweep
 from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
 from quantflow.runs.create import check_stages, downstream, plan_new, refuse_taken
 from quantflow.runs.done import AlreadyDone
 from quantflow.runs.find import find_run
+from quantflow.runs.kinds import Sweep
 from quantflow.runs.lock import refuse_locked
 from quantflow.runs.plan import Planned
 from quantflow.runs.record import RunRecord, check_run_id
@@ -108,6 +110,9 @@ def sweep(
     home = find_workspace(Path.cwd(), workspace)
     loaded = load_sweep(name, workspace=home, given=given, overrides=sets)
     _check(loaded, home, asked.run_id)
+    if dry_run:
+        _show_sweep_plan(plan_sweep(loaded, home, resolve_as_of(loaded, when).session), asked.mode)
+        return
     if loaded.execution.ray_address:
         probe(loaded.execution.ray_address)
     _run(loaded, home, when, asked)
@@ -217,6 +222,10 @@ def _announce(record: Run, forced: Sequence[str], mode: str) -> None:
     sleeves = [sleeve.name for sleeve in record.sleeves if sleeve.result]
     kept = [f"sleeve {name}" for name in sleeves] + [line.stage for line in lines if line.action == "reuse"]
     due = [f"{line.stage} ({line.reason.value})" for line in lines if line.action == "run"]
+    if isinstance(record, Sweep):
+        left = len(record.due())
+        kept = [f"{len(record.trials) - left} trials", *kept]
+        due = [f"{left} trials", *due]
     sys.stderr.write(f"resuming {record.id}\n")
     sys.stderr.write(f"  keep  {', '.join(kept) or 'nothing'}\n  run   {', '.join(due) or 'nothing'}\n")
 
@@ -228,6 +237,15 @@ def _show_plan(lines: Sequence[Planned], mode: str, **facts: object) -> None:
         from quantflow.ui.tables import print_plan
 
         print_plan(lines)
+
+
+def _show_sweep_plan(plan: SweepPlan, mode: str) -> None:
+    if mode == "json":
+        emit("sweep_plan", **plan.json())
+    else:
+        from quantflow.ui.sweeps.plan import print_sweep_plan
+
+        print_sweep_plan(plan)
 
 
 def _nothing_to_do(found: Run, mode: str) -> None:

@@ -21,6 +21,8 @@ from quantflow.types import Json, Settings
 
 SCHEMA_VERSION = 1
 FOLDER = "trials"
+PROVEN = ("weights", "oos_returns", "oos_weights", "metrics")
+"""What a trial is played for: no report is written of it, and no book."""
 
 
 @dataclass(frozen=True)

@@ -81,11 +81,12 @@ class TrialsView:
         parts += [f"{count['Reused']:,} kept"] if count["Reused"] else []
         parts += [f"{count['Failed']:,} failed"] if count["Failed"] else []
         if here and seconds and ended < total:
-            parts.append(f"about {_duration(seconds / here * (total - ended))} left")
+            parts.append(f"about {duration(seconds / here * (total - ended))} left")
         return ", ".join(parts)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time as ``1:05`` or ``2:00:30``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -36,8 +36,9 @@ def print_sweep(run: Sweep, rows: str | None = None, columns: str | None = None)
     console.print()
     show(console, _best(found, frame, list(run.config.over)))
     if surface is not None:
-        console.print()
-        show(console, heat_map(surface, found["metric"]))
+        across = f" down, {surface['columns']} across" if surface["columns"] else ""
+        console.print(f"\n[bold]{found['metric']}: {escape(surface['rows'])}{escape(across)}[/]", soft_wrap=True)
+        show(console, heat_map(surface))
     console.print()
     show(console, _importance(found))
     console.print()
@@ -50,6 +51,15 @@ def print_sweep(run: Sweep, rows: str | None = None, columns: str | None = None)
     console.print(f"[bold]{escape(found['verdict'])}[/]", soft_wrap=True)
     console.print(f"{found['start']} to {found['end']}, {found['sessions']:,} sessions, after costs", soft_wrap=True)
     _files(console, run)
+
+
+def print_trials_left(run: Sweep) -> None:
+    """Print how far a sweep has come that is not complete."""
+    results = [trial.result for trial in run.trials]
+    done, failed = (
+        sum(result is not None and result.state == state for result in results) for state in ("done", "failed")
+    )
+    out().print(f"trials  {done} of {len(results)} done, {failed} failed")
 
 
 def surface_of(found: Record, rows: str | None, columns: str | None) -> Record | None:
@@ -80,10 +90,9 @@ def _turned(one: Record) -> Record:
     return {**one, **names, "row_values": one["column_values"], "column_values": one["row_values"], **cells}
 
 
-def heat_map(one: Record, metric: str) -> Table:
+def heat_map(one: Record) -> Table:
     """Return a heat map as a table: the mean of each cell's trials, shaded by rank; ! marks a lonely peak."""
-    title = f"{metric}: {one['rows']} down, {one['columns']} across" if one["columns"] else f"{metric} by {one['rows']}"
-    table = new_table("", *(f">{escape(name)}" for name in one["column_values"]), title=title)
+    table = new_table("", *(f">{escape(name)}" for name in one["column_values"]))
     known = sorted(value for line in one["mean"] for value in line if value is not None)
     for i, name in enumerate(one["row_values"]):
         table.add_row(escape(name), *(_cell(one, i, j, known) for j in range(len(one["column_values"]))))
