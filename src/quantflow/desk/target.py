@@ -11,7 +11,7 @@ from quantflow.config.documents import check_name
 from quantflow.desk.publish import doubts
 from quantflow.errors import ConfigError, DataError, DegradedError, unknown_name
 from quantflow.runs.book import books, broken, current, stale
-from quantflow.runs.find import find_run
+from quantflow.runs.find import find_portfolio
 from quantflow.runs.run import Run
 
 
@@ -46,7 +46,7 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
     if run_id is not None:
         if profile is not None:
             raise ConfigError("A run and --profile are both given.", hint="Give one: a run, or the book of a profile.")
-        run = _complete(find_run(workspace, run_id))
+        run = _complete(find_portfolio(workspace, run_id))
         run_id = run.id
         weights = _sound(run.weights, f"Run {run_id}", f"quantflow inspect {run_id}")
         return Target(run, weights, book=False, notes=tuple(doubts(run)))
@@ -79,7 +79,7 @@ def _sound(weights: Mapping[str, float], whose: str, hint: str) -> Mapping[str, 
 
 def _run_of(workspace: Path, name: str, run_id: str) -> Run:
     try:
-        return _complete(find_run(workspace, run_id))
+        return _complete(find_portfolio(workspace, run_id))
     except ConfigError as error:
         raise ConfigError(
             f"The book of {name} has no prices: {error.message}", hint="Run the profile again, with --force."

@@ -25,13 +25,13 @@ def runs(place: Place) -> Iterator[Finding]:
     from quantflow.runs.find import list_runs
 
     every = list_runs(place.workspace)
-    newest: dict[tuple[str, str], Run] = {}
+    newest: dict[tuple[str, str, str], Run] = {}
     for run in every:
         if run.state == "unreadable":
             fix = f"quantflow inspect {run.id}, then run that session again"
             yield Finding("runs", Result.WARN, f"{run.id}: its record is damaged", fix)
         else:
-            newest[run.profile, run.as_of.isoformat()] = run
+            newest[run.header.kind, run.profile, run.as_of.isoformat()] = run
     due = [run for run in newest.values() if run.state in ("failed", "interrupted")]
     for run in due[-AT_MOST:]:
         fix = f"quantflow resume {run.id}"

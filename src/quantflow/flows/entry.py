@@ -8,11 +8,13 @@ from datetime import date
 from pathlib import Path
 
 from quantflow.config.load import find_workspace, load_meta, load_profile, override_settings
+from quantflow.config.sweeps.sweep import SWEEP as SWEPT
+from quantflow.config.sweeps.sweep import AnyProfile, load_sweep
 from quantflow.errors import ConfigError
 from quantflow.flows.worker import working_on
 from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.begin import begun, taken_up
-from quantflow.runs.kinds import Selection, open_run
+from quantflow.runs.kinds import Meta, Sweep, open_run
 from quantflow.runs.lock import is_owned_here
 from quantflow.runs.record import RunRecord
 from quantflow.runs.run import Run
@@ -61,8 +63,8 @@ def entered(
     """Own the run that these arguments name until the block ends; create it if it is missing.
 
     Args:
-        kind: ``selection`` or ``meta``.
-        profile: Name of the profile or meta profile.
+        kind: ``selection``, ``meta`` or ``sweep``.
+        profile: Name of the profile or meta profile; of a new sweep, the sweep's.
         run_id: The run's id; None for a new run with a generated one.
         home: The workspace.
         as_of: The last session to use; None for the last completed one, or for the run's own.
@@ -77,10 +79,16 @@ def entered(
             refuse_contradictions(record, kind, profile, as_of, overrides)
             yield record
         return
-    load = load_meta if kind == META else load_profile
-    loaded = load(profile, workspace=home, overrides=overrides)
+    loaded = _loaded(kind, profile, home, overrides)
     with begun(loaded, home, resolve_as_of(loaded, as_of), run_id) as record:
         yield record
+
+
+def _loaded(kind: str, name: str, home: Path, overrides: Sequence[str]) -> AnyProfile:
+    if kind == SWEEP:
+        return load_sweep(name, workspace=home, overrides=overrides)
+    load = load_meta if kind == META else load_profile
+    return load(name, workspace=home, overrides=overrides)
 
 
 def refuse_contradictions(
@@ -94,7 +102,8 @@ def refuse_contradictions(
     hint = f"Choose another run_id, or continue it as it is: quantflow resume {record.id}"
     if record.header.kind != kind:
         raise ConfigError(f"Run {record.id} is a {record.header.kind} run, not a {kind} run.", hint=hint)
-    if record.profile != profile:
+    known = (record.profile, record.config.name) if isinstance(record, Sweep) else (record.profile,)
+    if profile not in known:
         raise ConfigError(f"Run {record.id} is of profile {record.profile!r}, not of {profile!r}.", hint=hint)
     if as_of is not None and record.as_of != as_of:
         raise ConfigError(f"Run {record.id} is as of {record.as_of}, not {as_of}.", hint=hint)
@@ -104,8 +113,8 @@ def refuse_contradictions(
 
 def _changed(record: Run, overrides: Sequence[str]) -> list[str]:
     """Return the settings of a run, or the sleeves of a meta run, that differ from what *overrides* asks for."""
-    frozen = record.header.settings
-    if isinstance(record, Selection):
+    frozen = {name: section for name, section in record.header.settings.items() if name != SWEPT}
+    if not isinstance(record, Meta):
         wanted = override_settings(record.profile, frozen, overrides).settings()
         return [
             f"{name}.{key}" for name, section in wanted.items() for key in section if section[key] != frozen[name][key]

@@ -17,11 +17,12 @@ from quantflow.runs.find import list_runs
 from quantflow.runs.kinds import Unreadable
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owned, owner
+from quantflow.runs.research.trial import FOLDER as TRIALS
 from quantflow.runs.run import Run
 
 _QUOTED = re.compile(rb'"([A-Za-z0-9._-]+)"')
 _ARTIFACT = re.compile(r"[0-9a-f]{64}\.[a-z.]+")
-_BARE = frozenset({"lock", "stages", "sleeves"})
+_BARE = frozenset({"lock", "stages", "sleeves", TRIALS})
 """All that the folder of a run has whose creation was cut short, besides unfinished files."""
 
 
@@ -234,10 +235,11 @@ def _unused(workspace: Path, gone: Collection[str]) -> tuple[list[Path], list[Le
 
 
 def _referred(workspace: Path, gone: Collection[str]) -> set[str]:
-    """Return all that could be a cache key or a hash in the remaining stage records, of any shape."""
+    """Return all that could be a cache key or a hash in the remaining records of stages and trials, of any shape."""
     found = set[str]()
     for run in _entries(workspace / "runs"):
-        for path in _entries(run / "stages") if run.name not in gone else ():
+        records = [*_entries(run / "stages"), *_entries(run / TRIALS)] if run.name not in gone else []
+        for path in records:
             if path.suffix == ".json":
                 found |= {word.decode() for word in _QUOTED.findall(path.read_bytes())}
     return found

@@ -18,6 +18,7 @@ from quantflow.errors import ConfigError, QuantflowError
 from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.book import Book, current, track
 from quantflow.runs.find import list_runs
+from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Run
 from quantflow.types import Json
 
@@ -116,7 +117,7 @@ def nights_of(workspace: Path, count: int, profiles: Sequence[str] = (), since: 
     """
     runs: dict[tuple[str, str], list[Run]] = {}
     for run in list_runs(workspace):
-        if run.state != "unreadable":
+        if run.state != "unreadable" and not isinstance(run, Sweep):
             runs.setdefault((run.header.kind, run.profile), []).append(run)
     for name in profiles:
         if not any(name == profile for _, profile in runs):

@@ -70,7 +70,8 @@ def previous(run: Run) -> Run:
     same = [
         each
         for each in list_runs(run.workspace)
-        if each.state == "completed" and each.profile == run.profile and each.header.sequence < run.header.sequence
+        if each.state == "completed" and each.profile == run.profile and each.header.kind == run.header.kind
+        if each.header.sequence < run.header.sequence
         if run.header.decision.hold or not each.header.decision.hold
     ]
     if not same:

@@ -19,6 +19,7 @@ from quantflow.data.track import lines_of
 from quantflow.errors import InfrastructureError
 from quantflow.runs.exports import EXPORTS
 from quantflow.runs.find import list_runs
+from quantflow.runs.kinds import Sweep
 from quantflow.runs.lock import waited_for
 
 FACTS = "book.json"
@@ -120,7 +121,8 @@ def broken(workspace: Path) -> list[Broken]:
 
 
 def _fix(workspace: Path, profile: str) -> str:
-    own = [run.id for run in list_runs(workspace) if run.state == "completed" and run.profile == profile]
+    runs = [run for run in list_runs(workspace) if run.state == "completed" and not isinstance(run, Sweep)]
+    own = [run.id for run in runs if run.profile == profile]
     return f"quantflow publish {own[-1]}" if own else "quantflow catchup"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quantflow.errors import ConfigError, unknown_name
-from quantflow.runs.kinds import Unreadable, open_run
+from quantflow.runs.kinds import Sweep, Unreadable, open_run
 from quantflow.runs.record import is_run_id
 from quantflow.runs.run import Run
 
@@ -31,6 +31,25 @@ def find_run(workspace: Path, run_id: str) -> Run:
     run = open_run(workspace, run_id)
     if not run.exists:
         raise unknown_name("run", run_id, [run.id for run in list_runs(workspace)][-20:])
+    return run
+
+
+def find_portfolio(workspace: Path, run_id: str) -> Run:
+    """Return the run called *run_id*, or the newest for ``latest``, of those that make a portfolio: no sweep.
+
+    Raises:
+        ConfigError: If there is none, or it is a sweep.
+    """
+    if run_id == "latest":
+        if not (runs := [run for run in list_runs(workspace) if not isinstance(run, Sweep)]):
+            raise ConfigError(f"There are no runs in {workspace}.", hint="Start one: quantflow select --profile demo")
+        return runs[-1]
+    run = find_run(workspace, run_id)
+    if isinstance(run, Sweep):
+        raise ConfigError(
+            f"Run {run_id} is a sweep: it has many portfolios, and none of its own.",
+            hint=f"See its trials: quantflow inspect {run_id}",
+        )
     return run
 
 

@@ -117,6 +117,10 @@ class Unreadable(Run):
     degraded = False
     stages: Mapping[str, StageRecord | None] = {}
 
+    def again(self) -> Run:
+        """Return the run as its folder describes it now, which may have a record by now."""
+        return open_run(self.workspace, self.id)
+
     @property
     def owner(self) -> Mapping[str, object] | None:
         """Who has its lock; None when nobody does."""

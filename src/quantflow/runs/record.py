@@ -167,7 +167,7 @@ class RunRecord:
 
     def sweep(self) -> None:
         """Remove what processes that died in the middle of a write have left in its folder."""
-        sweep([self.folder, self.folder / "stages", self.folder / "sleeves"])
+        sweep([self.folder, self.folder / "stages", self.folder / "sleeves", self.folder / "trials"])
 
     def create(self, header: Header) -> None:
         """Write ``run.json``: what was asked for, frozen, with its id, number and environment.

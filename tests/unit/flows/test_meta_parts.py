@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from prefect.exceptions import Abort
 from pytest_mock import MockerFixture
 
 from quantflow.config.load import load_meta
-from quantflow.errors import InfrastructureError, StageError
+from quantflow.errors import StageError
 from quantflow.flows import meta as ours
 from quantflow.runs.create import create_run
 from quantflow.runs.header import SleeveFailure
@@ -63,47 +61,6 @@ def test_as_many_as_the_profile_allows_may_fail(least: int, refused: bool, recor
         ours.refuse_partial(record, failures)
 
 
-class Futures:
-    """Stands for what a task runner gives: futures around those of an executor."""
-
-    def __init__(self, *results: Any) -> None:
-        self.inner: list[Future[Any]] = [Future() for _ in results]
-        self.outer = [SimpleNamespace(wrapped_future=inner) for inner in self.inner]
-        for inner, result in zip(self.inner, results, strict=True):
-            if result is not None:
-                inner.set_result(result)
-
-
-def test_all_are_waited_for(mocker: MockerFixture) -> None:
-    """In naps; one that is ready later too."""
-    futures = Futures("done", None)
-    naps: list[float] = []
-
-    def nap(seconds: float) -> None:
-        naps.append(seconds)
-        if not futures.inner[1].done():
-            futures.inner[1].set_result("late")
-
-    mocker.patch.object(ours.time, "sleep", side_effect=nap)
-    ours._wait(futures.outer, [None, None], now())  # type: ignore[arg-type, list-item]
-    assert naps[0] == ours.POLL_SECONDS
-    assert all(inner.done() for inner in futures.inner)
-
-
-def test_a_head_that_is_gone_ends_the_wait(mocker: MockerFixture) -> None:
-    """Futures of Ray are refs, which cannot be asked by themselves."""
-    mocker.patch.object(ours.ray_cluster, "finished", return_value=[])
-    gone = InfrastructureError("The head of the Ray cluster is gone.")
-    mocker.patch.object(ours.ray_cluster, "HeadWatch").return_value.check.side_effect = gone
-    with pytest.raises(InfrastructureError, match="is gone"):
-        ours._wait([SimpleNamespace(wrapped_future="ref")], [None], now())  # type: ignore[list-item]
-
-
-def test_none_to_wait_for_is_no_wait() -> None:
-    """A run whose sleeves are complete submits nothing."""
-    ours._wait([], [], now())
-
-
 def leaf(record: Run) -> Sleeve:
     return record.leaves()[0]
 
@@ -142,18 +99,13 @@ def test_what_counts_is_the_record(record: Run, mocker: MockerFixture) -> None:
     assert ours._failure(leaf(record), Ended(error=BrokenProcessPool("x"))) is None  # type: ignore[arg-type]
 
 
-def test_a_worker_that_falls_silent_is_not_waited_for(record: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the sleeve's own record tells of an end in this execution; one that told of a former one is waited for."""
-    monkeypatch.setattr(ours, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(ours, "SILENCE_SECONDS", 0.2)
-    futures = Futures(None)
+def test_a_sleeve_is_over_that_has_ended_since(record: Run) -> None:
+    """Its own record tells; an end in a former execution is none of this one."""
     began = now()
+    assert not ours._is_over(leaf(record), began)
     RunRecord(record.workspace, leaf(record).link.run_id).event("run.failed", message="of now")
-    ours._wait(futures.outer, [leaf(record)], began)  # type: ignore[arg-type]
+    assert ours._is_over(leaf(record), began)
     assert not ours._is_over(leaf(record), "2100-01-01T00:00:00.000+00:00")
-    found = ours._failure(leaf(record), futures.outer[0])  # type: ignore[arg-type]
-    assert found is not None
-    assert found.message == "nothing came from its worker any more"
 
 
 @pytest.mark.parametrize("error", [Abort("the API says so"), SystemExit(3), ValueError("no")])

@@ -1,163 +1,106 @@
-"""Sleeves in parallel, and nested portfolios after them: what is submitted, waited for, cancelled and reported."""
+"""Parts of a run in workers: what is handed out, waited for, given up and cancelled."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pytest_mock import MockerFixture
 
-from quantflow.config.load import load_meta
-from quantflow.errors import DataError, Interrupted
-from quantflow.flows import meta as ours
-from quantflow.runs.create import create_run
-from quantflow.runs.kinds import Sleeve
-from quantflow.runs.run import Run
-from recorded import AS_OF, written
-
-NESTED = """
-[meta.inner]
-sleeves = [{ profile = "demo" }, { profile = "demo_steady" }]
-[meta.outer]
-sleeves = [{ profile = "demo_momentum" }, { meta = "inner" }]
-"""
+from quantflow.errors import InfrastructureError, Interrupted
+from quantflow.flows import scatter as ours
 
 
-@pytest.fixture
-def portfolio(tmp_path: Path) -> Run:
-    """A meta run of four sleeves, none of which has run."""
-    return create_run(load_meta("demo_meta", workspace=tmp_path), tmp_path, AS_OF, "m")
+@dataclass(frozen=True)
+class Piece:
+    """A part of a run."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
-@pytest.fixture
-def nested(tmp_path: Path) -> Run:
-    """A meta run of a sleeve and of a portfolio of two."""
-    (tmp_path / "quantflow.toml").write_text(NESTED)
-    return create_run(load_meta("outer", workspace=tmp_path), tmp_path, AS_OF, "n")
-
-
+@dataclass
 class Pool:
-    """Stands for a task runner: each submitted sleeve ends as *ends* says, and is noted."""
+    """Stands for a task runner: futures that a test ends."""
 
-    def __init__(self, mocker: MockerFixture, **ends: str) -> None:
-        self.ends, self.names, self.futures = ends, list[str](), dict[str, Future[Any]]()
-        self.job = mocker.patch.object(ours, "run_sleeve_task")
-        self.job.with_options.side_effect = self.named
+    inner: dict[str, Future[Any]] = field(default_factory=dict)
 
-    def named(self, *, task_run_name: str) -> SimpleNamespace:
-        """Return a task of that name."""
-        self.names.append(task_run_name)
-        return SimpleNamespace(submit=self.submit)
+    def submit(self, piece: Piece) -> Any:
+        """Hand out a part."""
+        self.inner[piece.name] = Future()
+        return SimpleNamespace(wrapped_future=self.inner[piece.name])
 
-    def submit(self, leaf: Sleeve) -> SimpleNamespace:
-        """Run the sleeve at once: it completes, fails, or stays at work."""
-        end, inner = self.ends.get(leaf.name, "completes"), Future[Any]()
-        self.futures[leaf.name] = inner
-        if end == "completes":
-            written(leaf.run, {}, {"KO": 1.0})
-        if end != "stays":
+    def end_one(self, _: float) -> None:
+        """End the oldest part that is at work, as time goes by."""
+        for inner in [inner for inner in self.inner.values() if not inner.done()][:1]:
             inner.set_result(None)
-        state = SimpleNamespace(message=end, name="Failed")
-        return SimpleNamespace(wrapped_future=inner, state=state, wait=lambda: None)
 
 
-def test_each_sleeve_is_a_task_of_its_own(portfolio: Run, mocker: MockerFixture) -> None:
-    """Named for people, in the order of the profile; none failed."""
-    pool = Pool(mocker)
-    assert ours.scatter(portfolio.due()) == []
-    assert pool.names == ["sleeve demo", "sleeve demo_momentum", "sleeve demo_low_vol", "sleeve demo_steady"]
-    assert portfolio.due() == []
+def never(piece: Piece) -> bool:
+    """No record tells of an end."""
+    return False
 
 
-def test_one_that_fails_does_not_keep_the_others_from_running(portfolio: Run, mocker: MockerFixture) -> None:
-    """All end before it is reported, with what its worker said last."""
-    Pool(mocker, demo="ValueError: no such table")
-    (failure,) = ours.scatter(portfolio.due())
-    assert (failure.sleeve, failure.message) == ("demo", "ValueError: no such table")
-    assert [leaf.name for leaf in portfolio.due()] == ["demo"]
+PIECES = [Piece(name) for name in "abcdefg"]
 
 
-def test_only_what_is_not_complete_is_submitted(portfolio: Run, mocker: MockerFixture) -> None:
-    """A resume runs the rest."""
-    written(portfolio.sleeves[1].run, {}, {"KO": 1.0})
-    pool = Pool(mocker)
-    ours.scatter(portfolio.due())
-    assert pool.names == ["sleeve demo", "sleeve demo_low_vol", "sleeve demo_steady"]
+def test_all_are_handed_out_in_order_and_waited_for(mocker: MockerFixture) -> None:
+    """In naps, so that a signal is heard."""
+    pool = Pool()
+    nap = mocker.patch.object(ours.time, "sleep", side_effect=pool.end_one)
+    done = ours.scattered(PIECES, pool.submit, never)
+    assert [piece for piece, _ in done] == PIECES
+    assert all(inner.done() for inner in pool.inner.values())
+    assert nap.call_args_list[0].args == (ours.POLL_SECONDS,)
 
 
-def test_a_signal_cancels_what_is_at_work(portfolio: Run, mocker: MockerFixture) -> None:
-    """And goes on up: no sleeve runs on without its portfolio."""
-    pool = Pool(mocker, demo_steady="stays")
+def test_no_more_are_in_flight_than_asked_for(mocker: MockerFixture) -> None:
+    """The next is handed out when one has ended."""
+    pool, most = Pool(), []
+
+    def nap(seconds: float) -> None:
+        most.append(sum(not inner.done() for inner in pool.inner.values()))
+        if seconds:
+            pool.end_one(seconds)
+
+    mocker.patch.object(ours.time, "sleep", side_effect=nap)
+    ours.scattered(PIECES, pool.submit, never, in_flight=3)
+    assert list(pool.inner) == list("abcdefg")
+    assert max(most) == 3
+
+
+def test_none_to_wait_for_is_no_wait() -> None:
+    """A run whose parts are complete submits nothing."""
+    assert ours.scattered([], Pool().submit, never) == []
+
+
+def test_a_head_that_is_gone_ends_the_wait(mocker: MockerFixture) -> None:
+    """Futures of Ray are refs, which cannot be asked by themselves."""
+    mocker.patch.object(ours.ray_cluster, "finished", return_value=[])
+    cancelled = mocker.patch.object(ours.ray_cluster, "cancel")
+    gone = InfrastructureError("The head of the Ray cluster is gone.")
+    mocker.patch.object(ours.ray_cluster, "HeadWatch").return_value.check.side_effect = gone
+    with pytest.raises(InfrastructureError, match="is gone"):
+        ours.scattered(PIECES[:1], lambda piece: SimpleNamespace(wrapped_future="ref"), never)  # type: ignore[arg-type, return-value]
+    cancelled.assert_called_once_with(["ref"])
+
+
+def test_a_signal_cancels_what_is_at_work(mocker: MockerFixture) -> None:
+    """And goes on up."""
+    pool = Pool()
     mocker.patch.object(ours.time, "sleep", side_effect=Interrupted(15))
     with pytest.raises(Interrupted):
-        ours.scatter(portfolio.due())
-    assert pool.futures["demo_steady"].cancelled()
+        ours.scattered(PIECES[:1], pool.submit, never)
+    assert pool.inner["a"].cancelled()
 
 
-def test_workers_are_stopped_and_their_code_compared_whatever_came(portfolio: Run, mocker: MockerFixture) -> None:
-    """Stopped after a failure too; what they made is believed only if this code made it."""
-    stopped = mocker.patch.object(ours, "stop_workers")
-    compared = mocker.patch.object(ours, "refuse_foreign_results")
-    mocker.patch.object(ours, "scatter", return_value=[])
-    due = portfolio.due()
-    assert ours._scattered(due) == []
-    compared.assert_called_once_with(due)
-    mocker.patch.object(ours, "scatter", side_effect=Interrupted(15))
-    with pytest.raises(Interrupted):
-        ours._scattered(due)
-    assert (stopped.call_count, compared.call_count) == (2, 1)
-
-
-@pytest.fixture
-def worked_on(mocker: MockerFixture) -> list[str]:
-    """The runs that were owned and logged, in order."""
-    seen: list[str] = []
-
-    @contextmanager
-    def working_on(run: Run) -> Iterator[None]:
-        seen.append(run.id)
-        yield
-
-    mocker.patch.object(ours, "working_on", working_on)
-    return seen
-
-
-def test_leaves_of_nested_portfolios_are_sleeves_like_any(nested: Run, mocker: MockerFixture) -> None:
-    """All run at once, whatever portfolio they are of."""
-    pool = Pool(mocker)
-    ours.scatter(nested.due())
-    assert pool.names == ["sleeve demo_momentum", "sleeve inner/demo", "sleeve inner/demo_steady"]
-
-
-def test_a_nested_portfolio_is_finished_after_its_sleeves(
-    nested: Run, worked_on: list[str], mocker: MockerFixture
-) -> None:
-    """As a flow of its own, which runs no sleeve again."""
-    flow = mocker.patch.object(ours, "meta_flow")
-    assert ours._nested(nested) == []
-    (inner,) = worked_on
-    flow.assert_called_once_with("inner", inner, str(nested.workspace), run_sleeves=False)
-
-
-def test_a_nested_portfolio_that_is_complete_is_left_alone(
-    nested: Run, worked_on: list[str], mocker: MockerFixture
-) -> None:
-    """On a resume."""
-    flow = mocker.patch.object(ours, "meta_flow")
-    written(nested.sleeves[1].run, {}, {"KO": 1.0})
-    assert ours._nested(nested) == []
-    assert worked_on == []
-    assert flow.call_count == 0
-
-
-@pytest.mark.usefixtures("worked_on")
-def test_a_nested_portfolio_that_fails_is_a_sleeve_that_failed(nested: Run, mocker: MockerFixture) -> None:
-    """The outer one goes on without it, if its profile allows that."""
-    mocker.patch.object(ours, "meta_flow", side_effect=DataError("no common sessions"))
-    (failure,) = ours._nested(nested)
-    assert (failure.sleeve, failure.message) == ("inner", "no common sessions")
+def test_a_worker_that_falls_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the record of its part tells of an end; others are waited for."""
+    monkeypatch.setattr(ours, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(ours, "SILENCE_SECONDS", 0.2)
+    pool = Pool()
+    ((_, future),) = ours.scattered(PIECES[:1], pool.submit, lambda piece: True)
+    assert ours.said_of(future) == "nothing came from its worker any more"

@@ -15,7 +15,7 @@ from quantflow.desk.orders import FILE, orders_of
 from quantflow.desk.publish import publish as move_book
 from quantflow.desk.target import target_of
 from quantflow.errors import ConfigError
-from quantflow.runs.find import find_run
+from quantflow.runs.find import find_portfolio
 from quantflow.ui.emit import emit
 from quantflow.ui.orders import print_orders
 
@@ -61,7 +61,7 @@ def _file(path: Path) -> Path:
 
 def publish(run: str, workspace: Path | None) -> None:
     """Make a complete run its profile's current book."""
-    found = find_run(find_workspace(Path.cwd(), workspace), run)
+    found = find_portfolio(find_workspace(Path.cwd(), workspace), run)
     if found.state != "completed":
         raise ConfigError(f"Run {found.id} is {found.state}, not complete.", hint=f"quantflow resume {found.id}")
     book = move_book(found)

@@ -27,7 +27,7 @@ from quantflow.review.trials import trials_of
 from quantflow.review.why.path import path_of
 from quantflow.runs import find
 from quantflow.runs.as_of import leaf_profiles, resolve_as_of
-from quantflow.runs.find import find_run
+from quantflow.runs.find import find_portfolio, find_run
 from quantflow.runs.kinds import Meta, Sweep
 from quantflow.runs.outcome import compared
 from quantflow.runs.recall import recall
@@ -49,7 +49,7 @@ Subject = tuple[SelectionContext, Callable[[], Artifacts]]
 
 
 def _found(run: str, workspace: Path | None) -> Run:
-    return find_run(find_workspace(Path.cwd(), workspace), run)
+    return find_portfolio(find_workspace(Path.cwd(), workspace), run)
 
 
 def list_runs(workspace: Path | None, stage: str | None, *, every: bool, as_json: bool) -> None:
@@ -68,7 +68,7 @@ def list_runs(workspace: Path | None, stage: str | None, *, every: bool, as_json
 
 def inspect(run: str, workspace: Path | None, stage: str | None, heat: str | None, *, as_json: bool) -> None:
     """Show a run, or one stage of it; of a complete sweep, what it found."""
-    found = _found(run, workspace)
+    found = find_run(find_workspace(Path.cwd(), workspace), run)
     swept = isinstance(found, Sweep) and found.state == "completed"
     if heat is not None and not swept:
         raise ConfigError("--map needs a complete sweep.", hint="quantflow sweep --help")
@@ -175,7 +175,9 @@ def purity(
         )
     pure = True
     with telling(quiet=quiet) as tell:
-        for context, given in _of_profile(target, home, sets, as_of) if named else _of_run(find_run(home, target)):
+        for context, given in (
+            _of_profile(target, home, sets, as_of) if named else _of_run(find_portfolio(home, target))
+        ):
             with scratch_folder(home, keep=False) as folder:
                 found = check_purity(context, given(), folder, home, tell)
             if as_json:
