@@ -10,7 +10,7 @@ from quantflow.runs.book import current, track
 from quantflow.runs.kinds import Meta, Sweep
 from quantflow.runs.run import Run
 from quantflow.runs.sleeves import PRICED
-from quantflow.runs.trials import settings_hash, share_names
+from quantflow.runs.trials import clustered, settings_hash, share_names
 from quantflow.types import Json
 
 
@@ -75,11 +75,15 @@ def _track(run: Run) -> Json:
     return {**columns, "promised": dict(book.promised) if book else {}}
 
 
-def _trials(run: Run) -> list[float] | None:
-    """Return the ratios of the other settings that were tried on the run's data; None of a meta run."""
-    if isinstance(run, Meta):
+def _trials(run: Run) -> Json | None:
+    """Return the ratios of the other settings that were tried on the run's data, and those of all trials' clusters.
+
+    None of a meta run, and before a run's walk-forward.
+    """
+    if isinstance(run, Meta) or "oos_returns" not in run.outputs:
         return None
-    return [trial.ratio for trial in run.header.trials if share_names(run, trial)]
+    trials = [trial for trial in run.header.trials if share_names(run, trial)]
+    return {"ratios": [trial.ratio for trial in trials], "clusters": clustered(run, trials).ratios.tolist()}
 
 
 def _swept(run: Sweep) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -96,25 +96,44 @@ def _text(value: Any) -> str:
 
 
 def print_trials(found: Trials) -> None:
-    """Print a line per trial, the best first, and what their number leaves of the run that is judged."""
-    table = new_table("RUN", "PROFILE", "AS-OF", ">SHARPE", "SETTINGS", "")
+    """Print a line per trial, the best first, one per family, and what their number leaves of the judged run."""
+    table = new_table("RUN", "PROFILE", "FROM", "AS-OF", ">SHARPE", ">CLUSTER", "SETTINGS", "")
     for row in found.trials:
         mark = "judged below" if row.judged else ""
-        table.add_row(
-            escape(row.run_id), escape(row.profile), row.as_of, f"{row.sharpe:.2f}", row.settings[:8], f"[dim]{mark}[/]"
-        )
+        cells = (escape(row.run_id), escape(row.profile), row.first or "unknown", row.as_of, f"{row.sharpe:.2f}")
+        table.add_row(*cells, str(row.cluster), row.settings[:8], f"[dim]{mark}[/]")
+    families = new_table("FAMILY", ">TRIALS", ">CLUSTERS", "FROM", "TO")
+    for family in found.families:
+        numbers = str(family.trials), str(family.clusters)
+        families.add_row(escape(family.name), *numbers, family.first or "unknown", family.last)
     console = out()
-    show(console, table)
-    console.print()
+    for each in (table, families):
+        show(console, each)
+        console.print()
+    for line in _trials_read(found):
+        console.print(line, soft_wrap=True)
+
+
+def _trials_read(found: Trials) -> Iterator[str]:
+    """Yield what a trial is, and what the trials leave of the run."""
+    left = found.deflated
+    yield "[dim]Trial: one set of settings that change weights, on this source, with overlapping dates and names.[/]"
+    yield "[dim]Cluster: trials whose returns are variants of one another.[/]"
+    if found.elsewhere:
+        yield f"[dim]Not counted: {found.elsewhere} in this workspace on other data, dates or names.[/]"
+    yield ""
     own = next(row.sharpe for row in found.trials if row.judged)
-    console.print(f"[bold]{escape(found.run_id)}[/]  Sharpe {own:.2f} (95%: {found.low:.2f} to {found.high:.2f})")
-    many = len(found.trials)
-    console.print(f"above 0 with probability {_share(found.probabilistic_sharpe)} as the only trial")
-    console.print(
-        f"above 0 with probability {_share(found.deflated_sharpe)} as one of {many} trial{'' if many == 1 else 's'} "
-        "in this workspace (deflated Sharpe)",
-        soft_wrap=True,
+    yield f"[bold]{escape(found.run_id)}[/]  Sharpe {own:.2f} (95%: {found.low:.2f} to {found.high:.2f})"
+    yield f"above 0 with probability {_share(found.probabilistic_sharpe)} as the only trial"
+    yield (
+        f"above 0 with probability [bold]{_share(left.probability)}[/] as the choice among {left.number} "
+        "in this workspace (deflated Sharpe)"
     )
+    if left.trials > 1:
+        yield (
+            f"[dim]by count ({left.trials}): {_share(left.by_count)}; by clusters ({left.clusters}): "
+            f"{_share(left.by_clusters)}; their best is as good as that of {found.equivalent:.0f} independent trials[/]"
+        )
 
 
 def _share(value: float | None) -> str:

@@ -22,22 +22,30 @@ from quantflow.runs.exports import EXPORTS
 from quantflow.runs.header import Parent
 from quantflow.runs.record import StageRecord
 from quantflow.runs.run import Run
+from quantflow.runs.trials import clustered
 
 AS_OF = date(2022, 12, 28)
 NAMES = ("AAPL", "KO", "XOM", "JPM")
 
 
 def finished(
-    home: Path, *overrides: str, mean: float = 0.0005, as_of: date = AS_OF, names: tuple[str, ...] = NAMES, **how: Any
+    home: Path,
+    *overrides: str,
+    mean: float = 0.0005,
+    as_of: date = AS_OF,
+    names: tuple[str, ...] = NAMES,
+    seed: int = 3,
+    profile: str = "demo",
+    **how: Any,
 ) -> Run:
-    """Return a run of the demo profile that is complete, with a stream of some mean and features of some names."""
-    run = create_run(load_profile("demo", workspace=home, overrides=overrides), home, as_of, **how)
-    return completed(run, mean, names)
+    """Return a run that is complete, with a stream of some mean and seed, and features of some names."""
+    run = create_run(load_profile(profile, workspace=home, overrides=overrides), home, as_of, **how)
+    return completed(run, mean, names, seed)
 
 
-def completed(run: Run, mean: float, names: tuple[str, ...] = NAMES) -> Run:
+def completed(run: Run, mean: float, names: tuple[str, ...] = NAMES, seed: int = 3) -> Run:
     """Record what the stages of a run would have made."""
-    net = np.random.default_rng(3).normal(0.0, 0.01, 500)
+    net = np.random.default_rng(seed).normal(0.0, 0.01, 500)
     net += mean - net.mean()
     year = 252
     ratio = float(net.mean() / net.std(ddof=1) * year**0.5)
@@ -114,7 +122,7 @@ def test_the_count_is_of_when_the_run_was_created(tmp_path: Path) -> None:
     finished(tmp_path, "policy.top_n=3")
     run = completed(run, 0.0005)
     assert others(run) == [first.id]
-    assert facts_of(run)["trials"] == [pytest.approx(0.1, rel=0.1)]
+    assert facts_of(run)["trials"]["ratios"] == [pytest.approx(0.1, rel=0.1)]
 
 
 def test_other_names_are_another_matter(tmp_path: Path) -> None:
@@ -124,9 +132,10 @@ def test_other_names_are_another_matter(tmp_path: Path) -> None:
     run = finished(tmp_path)
     assert len(run.header.trials) == 2
     ratio = next(trial.ratio for trial in run.header.trials if trial.run_id == half.id)
-    assert facts_of(run)["trials"] == [ratio]
+    assert facts_of(run)["trials"]["ratios"] == [ratio]
     (half.folder / "run.json").unlink()
-    assert facts_of(run.again())["trials"] == [ratio]
+    assert facts_of(run.again())["trials"]["ratios"] == [ratio]
+    assert len(facts_of(run.again())["trials"]["clusters"]) == 2
 
 
 def test_a_lost_artifact_keeps_no_run_from_starting(tmp_path: Path) -> None:
@@ -147,10 +156,77 @@ def test_the_table_deflates_by_what_was_tried(tmp_path: Path) -> None:
     own = estimate(run.load("oos_returns")["net"].to_numpy())
     assert own is not None
     ratios = [row.sharpe / 252**0.5 for row in found.trials]
-    assert found.deflated_sharpe == pytest.approx(deflated_sharpe(own, ratios), rel=1e-12)
-    assert found.deflated_sharpe < found.probabilistic_sharpe  # type: ignore[operator]
-    assert found.json()["number"] == 3
+    assert found.deflated.by_count == pytest.approx(deflated_sharpe(own, ratios), rel=1e-12)
+    assert found.deflated.probability < found.probabilistic_sharpe  # type: ignore[operator]
+    assert (found.json()["number"], found.json()["deflated_for"]) == (3, "3 trials")
     assert trials_of(tmp_path).run_id == run.id
+
+
+def test_variants_are_one_cluster_and_others_are_their_own(tmp_path: Path) -> None:
+    """Trials with one stream are a cluster; an independent one is another; the lower ratio is the headline."""
+    finished(tmp_path, "policy.top_n=1", mean=0.001)
+    finished(tmp_path, "policy.top_n=4", mean=-0.001, seed=7)
+    run = finished(tmp_path)
+    found = trials_of(tmp_path)
+    assert [row.cluster for row in found.trials] == [1, 1, 2]
+    assert found.json()["clusters"] == found.deflated.clusters == 2
+    left = found.deflated
+    assert left.probability == min(left.by_count or 1.0, left.by_clusters or 1.0) == found.json()["deflated_sharpe"]
+    assert facts_of(run)["trials"]["clusters"] == clustered(run, run.header.trials).ratios.tolist()
+
+
+def test_a_lost_stream_is_a_cluster_of_its_own(tmp_path: Path) -> None:
+    """What can no longer be compared, or is on too few common sessions, counts as if it resembled nothing."""
+    lost = finished(tmp_path, "policy.top_n=1", mean=0.001)
+    early = finished(tmp_path, "policy.top_n=4", as_of=date(2021, 6, 30))
+    run = finished(tmp_path)
+    (Path(lost.layout.store) / lost.outputs["oos_returns"].uri).unlink()
+    assert len(set(clustered(run, run.header.trials).labels.tolist())) == 3
+    rows = {row.run_id: row for row in trials_of(tmp_path).trials}
+    assert (rows[lost.id].first, rows[early.id].as_of) == ("", "2021-06-30")
+
+
+def test_trials_are_listed_by_family_and_span(tmp_path: Path) -> None:
+    """Profiles that extend one base are a family, with the dates that their walk-forwards span."""
+    (tmp_path / "quantflow.toml").write_text(
+        '[profiles.base]\nextends = "demo"\n[profiles.wide]\nextends = "base"\npolicy.top_n = 4\n'
+        "[profiles.gone]\npolicy.top_n = 1\n[profiles.own]\npolicy.top_n = 6\n"
+    )
+    finished(tmp_path, profile="wide", as_of=date(2022, 6, 30), seed=4)
+    finished(tmp_path, profile="base")
+    finished(tmp_path, profile="gone", seed=5)
+    finished(tmp_path, profile="own", seed=6)
+    (tmp_path / "quantflow.toml").write_text(
+        '[profiles.base]\nextends = "demo"\n[profiles.wide]\nextends = "base"\n[profiles.own]\n'
+    )
+    found = trials_of(tmp_path, "base")
+    first, late = (str(pd.bdate_range(end=end, periods=500)[0].date()) for end in (date(2022, 6, 30), AS_OF))
+    families = [(family.name, family.trials, family.clusters, family.first, family.last) for family in found.families]
+    end = AS_OF.isoformat()
+    assert families == [("demo", 2, 2, first, end), ("gone", 1, 1, late, end), ("own", 1, 1, late, end)]
+    assert {row.profile: row.family for row in found.trials} == {
+        "wide": "demo",
+        "base": "demo",
+        "gone": "gone",
+        "own": "own",
+    }
+
+
+def test_a_session_without_a_decision_does_not_hide_its_settings(tmp_path: Path) -> None:
+    """Between rebalances the newest run of a profile has no walk-forward: its settings count by the one before."""
+    tried = finished(tmp_path, "policy.top_n=1", as_of=date(2022, 12, 27))
+    held = finished(tmp_path, "policy.top_n=1")
+    held.update(decision={"kind": "hold", "next": "2023-01-31", "due": ""})
+    assert others(finished(tmp_path)) == [tried.id]
+
+
+def test_what_is_on_other_data_is_mentioned(tmp_path: Path) -> None:
+    """Trials on other names or dates do not deflate, and are counted as being elsewhere."""
+    finished(tmp_path, "policy.top_n=1", names=("A", "B"))
+    finished(tmp_path, "policy.top_n=3", as_of=date(2015, 12, 30))
+    finished(tmp_path, "data.start=2016-01-04")
+    found = trials_of(tmp_path)
+    assert (len(found.trials), found.elsewhere) == (1, 2)
 
 
 def test_without_a_run_the_way_to_one_is_shown(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def trials(
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """List the settings tried on the same data in this workspace, and the deflated Sharpe ratio of the newest run."""
+    """List the settings tried on the same data, by family and cluster, and the newest run's deflated Sharpe ratio."""
     from quantflow.cli.review import actions
 
     actions.trials(profile, workspace, as_json=json)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.quant.significance import deflated_sharpe, estimate
+from quantflow.quant.research.deflated import deflated
+from quantflow.quant.significance import estimate
 from quantflow.stages.report.figures import count, day, defined, fixed, loss, percent, plural
 from quantflow.types import Record
 
@@ -124,13 +125,13 @@ def certainty(inputs: Inputs) -> str:
 
 
 def _deflated(inputs: Inputs) -> str:
-    """Return the probability that is left when the settings that were tried are counted; nothing where none were."""
-    others = inputs["run"].get("trials")
+    """Return the probability that is left when what was tried is counted, and the number used; nothing without one."""
+    tried = inputs["run"].get("trials")
     found = estimate(column(inputs["oos_returns"], "net"))
-    if others is None or found is None:
+    if tried is None or found is None:
         return ""
-    number = len(others) + 1
-    return f", {percent(deflated_sharpe(found, [*others, found.ratio]))} deflated for {plural(number, 'trial')}"
+    left = deflated(found, [*tried["ratios"], found.ratio], tried["clusters"])
+    return f", {percent(left.probability)} deflated for {left.number}"
 
 
 def beside(metrics: Record) -> str:

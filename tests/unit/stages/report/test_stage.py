@@ -471,13 +471,21 @@ def test_a_sharpe_ratio_is_shown_with_its_interval(inputs: dict[str, Any], reade
 
 
 def test_the_trials_are_counted_with_the_run_itself(inputs: dict[str, Any]) -> None:
-    """The deflated Sharpe is said with the number of trials; without a count nothing is said."""
-    tried = {**inputs, "run": {**inputs["run"], "trials": [0.02, -0.01, 0.05]}}
-    alone = {**inputs, "run": {**inputs["run"], "trials": []}}
-    found = [next(line for line in brief(each) if line.startswith("Sharpe above 0")) for each in (tried, alone, inputs)]
+    """The deflated Sharpe is said with the number that it used, the lower one's; without a count nothing is said."""
+    counts: list[Any] = [
+        {"ratios": [0.02, -0.01, 0.05], "clusters": [0.03]},
+        {"ratios": [], "clusters": [0.01]},
+        {"ratios": [0.02, -0.01, 0.05], "clusters": [0.2, -0.1]},
+    ]
+    tried, alone, clusters = ({**inputs, "run": {**inputs["run"], "trials": each}} for each in counts)
+    found = [
+        next(line for line in brief(each) if line.startswith("Sharpe above 0"))
+        for each in (tried, alone, inputs, clusters)
+    ]
     assert "% deflated for 4 trials; " in found[0]
     assert "% deflated for 1 trial; " in found[1]
     assert "deflated" not in found[2]
+    assert "% deflated for 2 clusters of 4 trials; " in found[3]
 
 
 def test_a_record_that_shows_nothing_says_so(inputs: dict[str, Any]) -> None:
