@@ -73,7 +73,7 @@ def written(record: Run, names: Mapping[str, Name], weights: Mapping[str, float]
     store = record.store
     frame = pd.DataFrame({"weight": list(weights.values())}, index=pd.Index(list(weights), name="symbol"))
     proof = {name: pd.DataFrame({"net": [0.0]}) for name in ("oos_returns", "oos_weights")}
-    made = {"weights": frame, "metrics": {"strategy": {}}, **proof}
+    made = {"weights": frame, "metrics": {"strategy": {"sharpe": None}}, **proof}
     parts = {"ingestion": _ingested(names, record.as_of), "synthesis": _atoms(names, weights)} if names else {}
     last = record.header.stages[-1]
     for stage in record.header.stages:

@@ -12,6 +12,7 @@ import typer
 
 from quantflow.cli.descriptors import open_missing_streams
 from quantflow.cli.desk.orders import orders
+from quantflow.cli.desk.promote import promote
 from quantflow.cli.desk.publish import publish
 from quantflow.cli.ending import ending_at_once
 from quantflow.cli.ops import server
@@ -56,6 +57,7 @@ for command in (
     sweep,
     resume,
     inspect,
+    promote,
     publish,
     orders,
     cron,

@@ -35,15 +35,34 @@ def read_document(workspace: Path) -> dict[str, Any]:
     Raises:
         ConfigError: If it cannot be read, is not UTF-8, no TOML, or holds something other than profiles and metas.
     """
+    return document_of(read_file(workspace))
+
+
+def read_file(workspace: Path) -> bytes:
+    """Return the bytes of the workspace's ``quantflow.toml``; none when there is no such file.
+
+    Raises:
+        ConfigError: If it cannot be read.
+    """
     path = workspace / FILE
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes()
     except FileNotFoundError:
-        return {}
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{FILE} is not UTF-8 (byte {error.start}).", hint="Save it as UTF-8.") from error
+        return b""
     except (OSError, ValueError) as error:
         raise ConfigError(f"{FILE} cannot be read: {error}.", hint=f"Look at {path}.") from error
+
+
+def document_of(content: bytes) -> dict[str, Any]:
+    """Return what the bytes of a ``quantflow.toml`` say, its shape checked.
+
+    Raises:
+        ConfigError: If they are not UTF-8, no TOML, or hold something other than profiles and metas.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{FILE} is not UTF-8 (byte {error.start}).", hint="Save it as UTF-8.") from error
     return _shaped(_parsed(text))
 
 

@@ -140,6 +140,20 @@ def load_meta(name: str, *, workspace: Path, overrides: Sequence[str] = ()) -> M
     return _meta((name,), document, workspace, read_overrides(overrides))
 
 
+def resolve(name: str, document: Record, workspace: Path) -> Profile:
+    """Return a profile as a document has it, with every value in place; neither environment nor flags change it.
+
+    Args:
+        name: A profile of the document, or a built-in one.
+        document: The shape of a ``quantflow.toml``.
+        workspace: Where relative paths start.
+
+    Raises:
+        ConfigError: Naming file, key, value, rule and the nearest valid name.
+    """
+    return _profile(name, document, workspace, ())
+
+
 def document_problems(document: Record, workspace: Path) -> dict[tuple[str, str], ConfigError]:
     """Return what is wrong with each profile and meta profile of a document, by table and name; the rest loads.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
 
 import typer
@@ -12,12 +13,15 @@ from quantflow.config.load import find_workspace
 from quantflow.data.store import write_atomic
 from quantflow.desk.holdings import read_holdings
 from quantflow.desk.orders import FILE, orders_of
+from quantflow.desk.promote import candidate_of, plan
+from quantflow.desk.promote import promote as write_profile
 from quantflow.desk.publish import publish as move_book
 from quantflow.desk.target import target_of
 from quantflow.errors import ConfigError
 from quantflow.runs.find import find_portfolio
 from quantflow.ui.emit import emit
 from quantflow.ui.orders import print_orders
+from quantflow.ui.profiles import print_promotion
 
 
 def orders(
@@ -57,6 +61,26 @@ def _file(path: Path) -> Path:
             f"{file} cannot be written: it is not a file, or its folder does not exist.", hint="Name a file."
         )
     return file
+
+
+def promote(run: str, to: str, workspace: Path | None, *, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Show what promoting a run would do; do it, once that is confirmed."""
+    home = find_workspace(Path.cwd(), workspace)
+    asks = not (yes or dry_run)
+    if asks and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
+        raise ConfigError(
+            "Nobody can be asked whether to promote.", hint="Look with --dry-run, then decide with --yes."
+        )
+    planned = plan(home, candidate_of(home, run), to)
+    if not as_json:
+        print_promotion(planned)
+    go = planned.needed and not dry_run and (yes or typer.confirm(f"Write this to {home / 'quantflow.toml'}?"))
+    if go:
+        write_profile(home, planned)
+    if as_json:
+        emit("promotion", **planned.json(written=go))
+    elif planned.needed:
+        typer.echo(f"promoted: quantflow select --profile {to}" if go else "nothing was written")
 
 
 def publish(run: str, workspace: Path | None) -> None:

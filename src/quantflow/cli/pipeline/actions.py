@@ -7,6 +7,7 @@ from pathlib import Path
 
 from quantflow.config import catalogue
 from quantflow.config.load import find_workspace, load_profile
+from quantflow.desk.promotions import promotions
 from quantflow.doctor.profiles import all_in_one, examined
 from quantflow.errors import unknown_name
 from quantflow.pipeline.arrange import pipeline_of
@@ -17,7 +18,7 @@ from quantflow.review.single import made_by, stage_and_context
 from quantflow.runs.find import find_run
 from quantflow.sdk import QuantSDK
 from quantflow.ui.emit import emit
-from quantflow.ui.profiles import print_checked, print_entries, print_values
+from quantflow.ui.profiles import print_checked, print_entries, print_promotions, print_values
 from quantflow.ui.stages import print_made, print_stage_definition, print_stages
 
 
@@ -42,9 +43,11 @@ def show_profile(name: str, sets: Sequence[str], workspace: Path | None, *, sour
             **entry.json(),
             settings=settings,
             sources={key: str(source) for key, source in loaded.sources.items()},
+            promotions=[each.json() for each in promotions(home, name)],
         )
     else:
         print_values(catalogue.values(loaded), sources=sources)
+        print_promotions(promotions(home, name))
 
 
 def validate(names: Sequence[str], workspace: Path | None, *, as_json: bool) -> None:
