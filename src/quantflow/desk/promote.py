@@ -20,9 +20,9 @@ from quantflow.desk.toml_edits import REMOVED, edited, plain
 from quantflow.errors import ConfigError, InfrastructureError
 from quantflow.quant.turnover import traded
 from quantflow.runs.book import Book, current
-from quantflow.runs.find import find_run
-from quantflow.runs.run import Meta
-from quantflow.runs.trials import UNWEIGHTED
+from quantflow.runs.find import find_portfolio
+from quantflow.runs.kinds import Meta
+from quantflow.runs.research.counted import UNWEIGHTED
 from quantflow.types import Json, Settings
 
 PATHS = ("data.path", "data.instruments", "data.cache", "universe.members", "validation.costs", "validation.benchmark")
@@ -113,12 +113,12 @@ class Plan:
 
 
 def candidate_of(workspace: Path, name: str) -> Candidate:
-    """Return what a name can promote: a complete selection run that decided a portfolio.
+    """Return what a name can promote: a complete selection run that decided a portfolio, or a trial of a sweep.
 
     Raises:
         ConfigError: If there is no such run, or it is not one.
     """
-    run = find_run(workspace, name)
+    run = find_portfolio(workspace, name)
     if isinstance(run, Meta):
         raise ConfigError(
             f"Run {run.id} is of a meta profile, which has no settings of one profile.",

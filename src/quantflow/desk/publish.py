@@ -31,7 +31,7 @@ from quantflow.runs.book import (
 )
 from quantflow.runs.decision import POSITION, current_position
 from quantflow.runs.exports import EXPORTS, REPORT
-from quantflow.runs.kinds import Sweep
+from quantflow.runs.kinds import Sweep, Trial
 from quantflow.runs.lock import no_removal
 from quantflow.runs.run import Run
 
@@ -248,9 +248,9 @@ def _config(run: Run) -> PublishConfig:
 def _is_experiment(run: Run) -> bool:
     """Whether the run, or a sleeve of it, was made with other settings than its profile's that can change weights.
 
-    A sweep is nothing but that.
+    A sweep and its trials are nothing but that.
     """
-    if isinstance(run, Sweep):
+    if isinstance(run, Sweep | Trial):
         return True
     sleeves = (sleeve.run for sleeve in run.sleeves if not sleeve.link.pinned)
     return changes_weights(run.header.sources) or any(_is_experiment(sleeve) for sleeve in sleeves)

@@ -25,12 +25,11 @@ from quantflow.review.facts import facts_of
 from quantflow.runs.kinds import open_run
 from quantflow.runs.recall import recall
 from quantflow.runs.record import now
+from quantflow.runs.research.counted import ratio_of, settings_hash
 from quantflow.runs.research.trial import PROVEN, SweepTrial, TrialResult, failed
 from quantflow.runs.run import Run
 from quantflow.server.prefect_internals import flush, limit_last_events
 
-KEPT = (*PROVEN, "prices", "past", "roster", "instruments")
-"""What its record refers to."""
 LAST_EVENTS_SECONDS = 5.0
 
 
@@ -82,8 +81,9 @@ def played(run: Run, trial: SweepTrial) -> TrialResult:
                 context = replace(context, facts=facts_of(run))
             context, keys[stage.id], made = _advanced(stage, context, run)
             computed += [stage.id] if made else []
-    outputs = {name: context.artifacts[name] for name in KEPT if name in context.artifacts}
-    return TrialResult(trial.number, "done", outputs, keys, tuple(computed), ended=now(), made_by=package_version())
+    hashed, ratio = settings_hash(settings), ratio_of(context.load("metrics"))
+    done = TrialResult(trial.number, "done", context.artifacts, keys, tuple(computed), hashed, ratio)
+    return replace(done, ended=now(), made_by=package_version())
 
 
 def _advanced(stage: Stage, context: SelectionContext, run: Run) -> tuple[SelectionContext, str, bool]:

@@ -8,9 +8,9 @@ from quantflow.config.sweeps.sweep import SWEEP
 from quantflow.review.restated import restatement
 from quantflow.runs.book import current, track
 from quantflow.runs.kinds import Meta, Sweep
+from quantflow.runs.research.counted import clustered, sharing_names
 from quantflow.runs.run import Run
 from quantflow.runs.sleeves import PRICED
-from quantflow.runs.trials import clustered, settings_hash, share_names
 from quantflow.types import Json
 
 
@@ -82,7 +82,7 @@ def _trials(run: Run) -> Json | None:
     """
     if isinstance(run, Meta) or "oos_returns" not in run.outputs:
         return None
-    trials = [trial for trial in run.header.trials if share_names(run, trial)]
+    trials = sharing_names(run, run.header.trials)
     return {"ratios": [trial.ratio for trial in trials], "clusters": clustered(run, trials).ratios.tolist()}
 
 
@@ -97,7 +97,7 @@ def _swept(run: Sweep) -> Json:
                 "variant": trial.variant,
                 "state": result.state,
                 "message": (result.error or {}).get("message", ""),
-                "settings": settings_hash(trial.settings) if result.state == "done" else "",
+                "settings": result.settings,
                 "outputs": {name: asdict(ref) for name, ref in result.outputs.items()},
             }
             for trial, result in found

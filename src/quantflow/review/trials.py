@@ -12,11 +12,21 @@ from quantflow.config.documents import extends_chain, read_document
 from quantflow.errors import ConfigError
 from quantflow.quant.research.deflated import Deflated, deflated
 from quantflow.quant.significance import estimate, interval, probabilistic_sharpe
-from quantflow.runs.find import find_run, list_runs
+from quantflow.runs.find import list_runs
 from quantflow.runs.header import Trial
 from quantflow.runs.kinds import Selection
+from quantflow.runs.research.counted import (
+    clustered,
+    runs_of,
+    settings_hash,
+    sharing_names,
+    stream_of,
+    streams_of,
+    swept,
+    tried,
+    walked,
+)
 from quantflow.runs.run import Run
-from quantflow.runs.trials import clustered, settings_hash, share_names, stream_of, streams_of, tried, walked
 from quantflow.types import Json, Settings
 
 if TYPE_CHECKING:
@@ -125,7 +135,7 @@ def trials_of(workspace: Path, profile: str | None = None) -> Trials:
     if found is None:
         raise ConfigError(f"The walk-forward of run {run.id} took no risk: it has no Sharpe ratio.")
     year = sqrt(run.load("metrics")["annualisation"])
-    others = [trial for trial in tried(run.settings, run.as_of, workspace) if share_names(run, trial)]
+    others = sharing_names(run, tried(run.settings, run.as_of, workspace))
     many = clustered(run, others)
     trials = [Trial(settings_hash(run.settings), run.id, found.ratio), *others]
     rows = _rows(workspace, trials, [stream, *streams_of(workspace, others)], many.labels.tolist(), year)
@@ -149,8 +159,10 @@ def _rows(
 ) -> list[Row]:
     """Return a row per trial; the first is the one that is judged."""
     document, rows = read_document(workspace), list[Row]()
-    for number, (trial, stream, label) in enumerate(zip(trials, streams, labels, strict=True)):
-        run = find_run(workspace, trial.run_id)
+    runs = runs_of(workspace, trials)
+    for number, (trial, run, stream, label) in enumerate(zip(trials, runs, streams, labels, strict=True)):
+        if run is None:
+            continue
         row = Row(
             settings=trial.settings,
             run_id=run.id,
@@ -191,8 +203,9 @@ def _families(rows: Sequence[Row]) -> tuple[Family, ...]:
 
 
 def _completed(workspace: Path) -> set[str]:
-    """Return the settings that complete walk-forwards of a workspace have, by hash."""
-    return {settings_hash(run.header.settings) for run in walked(workspace) if run.state == "completed"}
+    """Return the settings that complete walk-forwards of a workspace have, those of sweeps too, by hash."""
+    runs = {settings_hash(run.header.settings) for run in walked(workspace) if run.state == "completed"}
+    return runs | {result.settings for _, _, result in swept(workspace)}
 
 
 def _newest(workspace: Path, profile: str | None) -> Run:

@@ -28,9 +28,9 @@ from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owned, refuse_locked
 from quantflow.runs.plan import Planned, Planner
 from quantflow.runs.record import RunRecord
+from quantflow.runs.research.counted import tried
 from quantflow.runs.run import Run
 from quantflow.runs.sleeves import SleeveLink, config_hash
-from quantflow.runs.trials import tried
 
 
 def default_run_id(profile: str, as_of: date) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quantflow.errors import ConfigError, unknown_name
-from quantflow.runs.kinds import Sweep, Unreadable, open_run
+from quantflow.runs.kinds import Sweep, Unreadable, open_run, open_trial
 from quantflow.runs.record import is_run_id
 from quantflow.runs.run import Run
 
@@ -19,17 +19,20 @@ def list_runs(workspace: Path, *, sleeves: bool = False) -> list[Run]:
 
 
 def find_run(workspace: Path, run_id: str) -> Run:
-    """Return the run called *run_id*, or the newest for ``latest``.
+    """Return the run called *run_id*, or the newest for ``latest``; a trial for ``sweep/17``.
 
     Raises:
-        ConfigError: If there is none, naming the nearest.
+        ConfigError: If there is none, naming the nearest; or the trial did not succeed.
     """
     if run_id == "latest":
         if not (runs := list_runs(workspace)):
             raise ConfigError(f"There are no runs in {workspace}.", hint="Start one: quantflow select --profile demo")
         return runs[-1]
-    run = open_run(workspace, run_id)
-    if not run.exists:
+    sweep, slash, number = run_id.partition("/")
+    run = open_run(workspace, sweep)
+    if slash and isinstance(run, Sweep):
+        return open_trial(run, number)
+    if slash or not run.exists:
         raise unknown_name("run", run_id, [run.id for run in list_runs(workspace)][-20:])
     return run
 

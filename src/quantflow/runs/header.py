@@ -136,7 +136,7 @@ class Header:
         sleeves: The ids of a meta run's sleeves, in order.
         failed: The sleeves that a meta run goes on without.
         fresh: Whether compute stages run again although the cache has their results.
-        trials: Other settings that had been tried when a selection run was created; see ``runs.trials``.
+        trials: Other settings that had been tried when a selection run was created; see ``runs.research.counted``.
         run_id: The run.
         created: When, ISO, UTC.
         sequence: A number larger than that of any run created before in the workspace.

@@ -13,14 +13,15 @@ from quantflow.config.load import override_settings
 from quantflow.config.plugins import importable
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.sweeps.sweep import SWEEP, SweepConfig
+from quantflow.data.store import ArtifactRef
 from quantflow.errors import ConfigError, IntegrityError
-from quantflow.pipeline.arrange import pipeline_of
+from quantflow.pipeline.arrange import pipeline_of, up_to
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.stage import Stage
 from quantflow.runs.header import SleeveFailure
 from quantflow.runs.lock import owner
 from quantflow.runs.record import RunRecord, StageRecord
-from quantflow.runs.research.trial import SweepTrial
+from quantflow.runs.research.trial import PROVEN, SweepTrial, TrialResult
 from quantflow.runs.run import Run
 from quantflow.runs.sleeves import SleeveLink, SleeveResult, handed_on
 from quantflow.types import Json, Settings
@@ -110,6 +111,45 @@ class Sweep(Run):
         return {**own, "execution": profile.settings()["execution"]}, profile
 
 
+class Trial(Selection):
+    """A trial of a sweep that has succeeded: as a run of the profile with its settings, but without report and book.
+
+    Args:
+        sweep: The sweep.
+        trial: Which of its trials.
+        result: What became of it.
+    """
+
+    state = "completed"
+
+    def __init__(self, sweep: Sweep, trial: SweepTrial, result: TrialResult) -> None:
+        super().__init__(sweep.workspace, sweep.id)
+        self.id = f"{sweep.id}/{trial.name}"
+        self.header = replace(
+            sweep.header, kind="selection", stages=tuple(result.keys), settings=trial.settings, trials=()
+        )
+        self._result = result
+
+    @property
+    def stages(self) -> Mapping[str, StageRecord | None]:
+        """Its stages, of which only the keys are recorded."""
+        return {name: StageRecord(name, "done", key) for name, key in self._result.keys.items()}
+
+    @property
+    def outputs(self) -> dict[str, ArtifactRef]:
+        """What it has made."""
+        return dict(self._result.outputs)
+
+    def pipeline(self) -> tuple[Stage, ...]:
+        """Return the stages up to its walk-forward."""
+        importable(self.workspace)
+        return up_to(pipeline_of(self.settings), PROVEN)
+
+    def again(self) -> Run:
+        """Return itself: a result does not change."""
+        return self
+
+
 class Unreadable(Run):
     """A run whose header is damaged or missing: it has a name, and nothing else is known of it."""
 
@@ -182,6 +222,23 @@ class Sleeve:
 
 
 _KINDS: Mapping[str, type[Run]] = {"selection": Selection, "meta": Meta, "sweep": Sweep}
+
+
+def open_trial(sweep: Sweep, number: str) -> Trial:
+    """Return a trial of a sweep, as a run.
+
+    Raises:
+        ConfigError: If it has none of that number, or that did not succeed.
+    """
+    trials = sweep.trials
+    if not number.isdecimal() or not 0 < int(number) <= len(trials):
+        raise ConfigError(f"{sweep.id} has no trial {number!r}.", hint=f"It has {len(trials)}, from 1 on.")
+    trial = trials[int(number) - 1]
+    result = trial.result
+    if result is None or result.state != "done":
+        why = (result.error or {}).get("message", "it failed") if result else "it has not ended"
+        raise ConfigError(f"Trial {number} of {sweep.id} has no result: {why}", hint=f"quantflow inspect {sweep.id}")
+    return Trial(sweep, trial, result)
 
 
 def open_run(workspace: Path, run_id: str) -> Run:

@@ -14,8 +14,8 @@ from quantflow.desk.promote import candidate_of, plan, promote
 from quantflow.desk.promotions import promotions
 from quantflow.errors import ConfigError, InfrastructureError
 from quantflow.runs.header import Decided, Kind
+from quantflow.runs.research.counted import UNWEIGHTED
 from quantflow.runs.run import Run
-from quantflow.runs.trials import UNWEIGHTED
 from recorded import Name, created, recorded, without_stage
 
 STARTER = (files("quantflow.config") / "starter.toml").read_bytes()

@@ -21,8 +21,8 @@ from quantflow.runs.create import create_run
 from quantflow.runs.exports import EXPORTS
 from quantflow.runs.header import Parent
 from quantflow.runs.record import StageRecord
+from quantflow.runs.research.counted import clustered
 from quantflow.runs.run import Run
-from quantflow.runs.trials import clustered
 
 AS_OF = date(2022, 12, 28)
 NAMES = ("AAPL", "KO", "XOM", "JPM")

@@ -35,6 +35,8 @@ class TrialResult:
         outputs: Refs of what it made, by artifact name.
         keys: The cache key of each stage, in order: what the trial's result depends on.
         computed: The stages that ran for it; the others were reused.
+        settings: A hash of the settings that change weights.
+        ratio: The Sharpe ratio of its walk-forward after costs, per session; None where it took no risk.
         seconds: Wall time.
         ended: When, ISO, UTC.
         made_by: The quantflow that ran it.
@@ -46,6 +48,8 @@ class TrialResult:
     outputs: Mapping[str, ArtifactRef] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     computed: tuple[str, ...] = ()
+    settings: str = ""
+    ratio: float | None = None
     seconds: float = 0.0
     ended: str = ""
     made_by: str = ""
@@ -53,7 +57,8 @@ class TrialResult:
 
     def json(self) -> Json:
         """Return the result as JSON values."""
-        return {**vars(self), "outputs": {name: ref.json() for name, ref in self.outputs.items()}}
+        outputs = {name: ref.json() for name, ref in self.outputs.items()}
+        return {**vars(self), "outputs": outputs, "keys": list(self.keys.items())}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrialResult:
@@ -63,7 +68,7 @@ class TrialResult:
             TypeError, KeyError: If it is not one.
         """
         outputs = {name: ArtifactRef(**ref) for name, ref in data["outputs"].items()}
-        return cls(**{**data, "outputs": outputs, "computed": tuple(data["computed"])})
+        return cls(**{**data, "outputs": outputs, "keys": dict(data["keys"]), "computed": tuple(data["computed"])})
 
 
 def failed(trial: SweepTrial, error: QuantflowError, seconds: float) -> TrialResult:

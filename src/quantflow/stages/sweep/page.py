@@ -96,12 +96,10 @@ MATTERS = (
 
 def _best_lead(found: Mapping[str, Any]) -> str:
     chance = found["luck"]
-    tried = chance["trials"]
-    before = f" ({found['before']} of them tried before)" if found["before"] else ""
+    before = f" {count(found['before'])} other settings were tried on these data before." if found["before"] else ""
     return (
-        f"{count(tried)} settings were tried on these data{before}. Deflated: probability that the true Sharpe ratio "
-        "is above 0, given that many trials; the best of them without skill is expected to show "
-        f"{fixed(chance['expected_best'])}."
+        f"Deflated: probability that the true Sharpe ratio is above 0, given {chance['among']}; the best of them "
+        f"without skill is expected to show {fixed(chance['expected_best'])}.{before}"
     )
 
 

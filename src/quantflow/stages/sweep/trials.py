@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from quantflow.errors import DataError
 from quantflow.quant import metrics
-from quantflow.quant.significance import SharpeEstimate, deflated_sharpe, estimate, interval
+from quantflow.quant.research.deflated import deflated
+from quantflow.quant.research.effective import effective
+from quantflow.quant.significance import SharpeEstimate, estimate, interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +90,11 @@ class Trials:
         """The Sharpe ratios per session of all that was tried: by this sweep, and before it on the same data."""
         return [found.ratio for found in self.estimates.values() if found is not None] + list(self.others)
 
+    @cached_property
+    def clusters(self) -> list[float]:
+        """The Sharpe ratios per session of the clusters of all trials; what was tried before is each its own."""
+        return [*map(float, effective(self.net.T).ratios), *self.others]
+
     @property
     def settings(self) -> tuple[str, ...]:
         """The settings that are varied."""
@@ -129,7 +136,7 @@ class Trials:
             **whole,
             "sharpe_low": low,
             "sharpe_high": high,
-            "deflated_sharpe": None if found is None else deflated_sharpe(found, self.ratios),
+            "deflated_sharpe": None if found is None else deflated(found, self.ratios, self.clusters).probability,
             "turnover_annual": metrics.annual_turnover(stream["turnover"].to_numpy(float), year),
             "cost": metrics.cost_drag(gross, net, year),
             "over_equal_weight": None if found is None or beside is None else whole["sharpe"] - beside,

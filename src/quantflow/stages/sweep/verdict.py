@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.errors import DataError
+from quantflow.quant.research.deflated import deflated
 from quantflow.quant.research.importance import importance
 from quantflow.quant.research.overfitting import overfitting
 from quantflow.quant.research.surface import levels, surface
@@ -56,24 +57,32 @@ def findings(trials: Trials, metric: str) -> Json:
         "overfitting": overfit,
         "importance": ranked,
         "surfaces": _surfaces(trials, values, metric, ranked),
-        "verdict": sentence(number, row, len(trials.ratios), chance, overfit),
+        "verdict": sentence(number, row, chance, overfit),
     }
 
 
 def luck(trials: Trials, number: int) -> Json:
     """Return what the best of as many trials without skill is expected to show, and how the best one stands to it.
 
+    Trials are counted each by itself, and by clusters of those that resemble one another; what leaves less is said.
     ``expected_best`` is a Sharpe ratio a year, ``probabilistic_sharpe`` the probability that the trial's true one is
-    above 0 if it had been the only trial, ``deflated_sharpe`` given that it was chosen.
+    above 0 if it had been the only trial, ``deflated_sharpe`` given that it was chosen among ``among``.
     """
-    variance = float(np.var(trials.ratios, ddof=1)) if len(trials.ratios) > 1 else 0.0
-    threshold, found = expected_best(len(trials.ratios), variance), trials.estimates[number]
+    found = trials.estimates[number]
+    if found is None:
+        return {"among": f"{len(trials.ratios)} trials", "expected_best": None} | dict.fromkeys(PROBABILITIES)
+    left = deflated(found, trials.ratios, trials.clusters)
+    counted = trials.clusters if left.clustered else trials.ratios
+    variance = float(np.var(counted, ddof=1)) if len(counted) > 1 else 0.0
     return {
-        "trials": len(trials.ratios),
-        "expected_best": threshold * math.sqrt(trials.annualisation),
-        "probabilistic_sharpe": None if found is None else probabilistic_sharpe(found),
-        "deflated_sharpe": None if found is None else probabilistic_sharpe(found, threshold),
+        "among": left.number,
+        "expected_best": expected_best(len(counted), variance) * math.sqrt(trials.annualisation),
+        "probabilistic_sharpe": probabilistic_sharpe(found),
+        "deflated_sharpe": left.probability,
     }
+
+
+PROBABILITIES = ("probabilistic_sharpe", "deflated_sharpe")
 
 
 def pbo(trials: Trials) -> float | None:
@@ -84,23 +93,21 @@ def pbo(trials: Trials) -> float | None:
         return None
 
 
-def sentence(number: int, row: Record, tried: int, chance: Record, overfit: float | None) -> str:
-    """Return in one or two sentences whether the best trial beats what luck gives."""
-    sharpe, deflated = row["sharpe"], chance["deflated_sharpe"]
-    if sharpe is None or deflated is None:
-        return f"Trial {number} is the best of {tried}; without a Sharpe ratio nothing can be said of luck."
-    sure = deflated >= CONFIDENCE
-    rest = "more than luck explains" if sure else "which luck alone may explain"
+def sentence(number: int, row: Record, chance: Record, overfit: float | None) -> str:
+    """Return in a few short sentences whether the best trial beats what luck gives."""
+    sharpe, sure = row["sharpe"], chance["deflated_sharpe"]
+    if sharpe is None or sure is None:
+        return f"Trial {number} is the best of {chance['among']}; nothing can be said of luck, since it took no risk."
     text = (
-        f"Trial {number} is the best of {tried}: Sharpe {sharpe:.2f} (95%: {row['sharpe_low']:.2f} to "
-        f"{row['sharpe_high']:.2f}), {rest}: the best of {tried} without skill is expected to show "
-        f"{chance['expected_best']:.2f}, and {deflated:.1%} is the probability that its true one is above 0"
+        f"The best, trial {number}, has a Sharpe ratio of {sharpe:.2f} (95%: {row['sharpe_low']:.2f} to "
+        f"{row['sharpe_high']:.2f}) and {'is more than luck' if sure >= CONFIDENCE else 'may be luck'}: the best of "
+        f"{chance['among']} without skill is expected to reach {chance['expected_best']:.2f}; its true ratio is above "
+        f"0 with probability {sure:.1%}."
     )
-    if overfit is not None:
-        text += f"; probability of overfitting {overfit:.0%}"
-    over = row["over_equal_weight"]
-    beaten = "" if over is None else f" It is {abs(over):.2f} {'above' if over >= 0 else 'below'} equal weight."
-    return f"{text}.{beaten}"
+    if row["over_equal_weight"] is not None:
+        over = row["over_equal_weight"]
+        text += f" It is {abs(over):.2f} {'above' if over >= 0 else 'below'} equal weight."
+    return text if overfit is None else f"{text} Probability of overfitting: {overfit:.0%}."
 
 
 def _shares(trials: Trials, values: FloatArray) -> list[Json]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,9 +23,10 @@ from quantflow.quant.research.effective import Effective, effective
 from quantflow.quant.significance import estimate
 from quantflow.runs.find import find_run, list_runs
 from quantflow.runs.header import Trial
-from quantflow.runs.kinds import Selection
+from quantflow.runs.kinds import Selection, Sweep, open_trial
+from quantflow.runs.research.trial import SweepTrial, TrialResult
 from quantflow.runs.run import Run
-from quantflow.types import Settings
+from quantflow.types import Record, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,8 @@ CONTRACT = frozenset({"start", "min_sessions", "quarantine_budget", "spike_mad"}
 """Keys of ``data`` that, with ``max_…`` and ``on_…``, say what is taken of the source, not which source it is."""
 
 
+T = TypeVar("T")
+
 LEAST = 63
 """Common sessions that a comparison of streams needs: a quarter of a year."""
 
@@ -52,9 +55,10 @@ def settings_hash(settings: Settings) -> str:
 
 
 def tried(settings: Settings, as_of: date, workspace: Path) -> tuple[Trial, ...]:
-    """Return the other settings that complete runs of a workspace have tried on the same source and span, by hash.
+    """Return the other settings that a workspace has tried on the same source and span, by hash.
 
-    A run of a session without a decision is none: it has no walk-forward, and the settings count by an earlier run.
+    Those are complete runs, and the trials of sweeps that have succeeded, whether or not the sweep is complete. A run
+    of a session without a decision is none: it has no walk-forward, and the settings count by an earlier run.
 
     Args:
         settings: Those of the run that is asked for, which are not a trial of themselves.
@@ -67,7 +71,24 @@ def tried(settings: Settings, as_of: date, workspace: Path) -> tuple[Trial, ...]
         hashed = settings_hash(run.header.settings)
         if hashed not in {own, *newest} and _same_source(settings, as_of, run) and run.state == "completed":
             newest[hashed] = run
-    return tuple(trial for hashed in sorted(newest) if (trial := trial_of(newest[hashed])) is not None)
+    found = {hashed: trial for hashed, run in newest.items() if (trial := trial_of(run)) is not None}
+    for sweep, variant, result in swept(workspace):
+        varies_data = any(name.startswith("data.") for name in variant.variant)
+        data = (variant.settings if varies_data else variant.base)["data"]
+        new = result.settings not in {own, *newest} and result.ratio is not None
+        if new and _same_data(settings, as_of, data, sweep.as_of):
+            found[result.settings] = Trial(result.settings, f"{sweep.id}/{variant.name}", result.ratio or 0.0)
+    return tuple(trial for _, trial in sorted(found.items()))
+
+
+def swept(workspace: Path) -> Iterator[tuple[Sweep, SweepTrial, TrialResult]]:
+    """Yield the trials of a workspace's sweeps that have succeeded, those of the newest sweep last."""
+    for run in list_runs(workspace):
+        if isinstance(run, Sweep):
+            for trial in run.trials:
+                result = trial.result
+                if result is not None and result.state == "done":
+                    yield run, trial, result
 
 
 def walked(workspace: Path) -> list[Selection]:
@@ -82,10 +103,14 @@ def trial_of(run: Run) -> Trial | None:
         metrics = run.load("metrics")
     except (QuantflowError, OSError):  # an old run's lost artifact must not keep new runs from starting
         return None
+    ratio = ratio_of(metrics)
+    return None if ratio is None else Trial(settings_hash(run.header.settings), run.id, ratio)
+
+
+def ratio_of(metrics: Record) -> float | None:
+    """Return the Sharpe ratio of a walk-forward per session; None when it is undefined."""
     sharpe = metrics["strategy"]["sharpe"]
-    if sharpe is None:
-        return None
-    return Trial(settings_hash(run.header.settings), run.id, sharpe / sqrt(metrics["annualisation"]))
+    return None if sharpe is None else sharpe / sqrt(metrics["annualisation"])
 
 
 def stream_of(run: Run) -> pd.Series:
@@ -99,13 +124,25 @@ def stream_of(run: Run) -> pd.Series:
 
 def streams_of(workspace: Path, trials: Iterable[Trial]) -> list[pd.Series | None]:
     """Return the stream of each trial; None for one that can no longer be read."""
-    found: list[pd.Series | None] = []
+    return [None if run is None else _attempted(stream_of, run) for run in runs_of(workspace, trials)]
+
+
+def runs_of(workspace: Path, trials: Iterable[Trial]) -> Iterator[Run | None]:
+    """Yield the run of each trial; None for one that was removed since. A sweep is read once for all of its trials."""
+    sweeps: dict[str, Run | None] = {}
     for trial in trials:
-        try:
-            found.append(stream_of(find_run(workspace, trial.run_id)))
-        except (QuantflowError, OSError):  # removed since: it was tried all the same
-            found.append(None)
-    return found
+        name, _, number = trial.run_id.partition("/")
+        if name not in sweeps:
+            sweeps[name] = _attempted(find_run, workspace, name)
+        run = sweeps[name]
+        yield _attempted(open_trial, run, number) if isinstance(run, Sweep) else run
+
+
+def _attempted(read: Callable[..., T], *given: Any) -> T | None:
+    try:
+        return read(*given)
+    except (QuantflowError, OSError):  # removed since: it was tried all the same
+        return None
 
 
 def clustered(run: Run, trials: Sequence[Trial]) -> Effective:
@@ -134,13 +171,21 @@ def clustered(run: Run, trials: Sequence[Trial]) -> Effective:
     return Effective(labels, np.append(found.ratios, np.array(ratios)[alone]), found.equivalent + len(alone))
 
 
-def share_names(run: Run, trial: Trial) -> bool:
-    """Whether a run and a trial have half of the names of the smaller one in common; if that is not known, they do."""
-    try:
-        names, others = (_names(each) for each in (run, find_run(run.workspace, trial.run_id)))
-    except (QuantflowError, OSError):  # removed since: it was tried all the same
-        return True
-    return 2 * len(names & others) >= min(len(names), len(others))
+def sharing_names(run: Run, trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that have half of the names of the smaller one in common with a run, or may have.
+
+    Of what was removed since it is not known: it was tried all the same.
+    """
+    own, known = _names(run), dict[str, set[str] | None]()
+    kept = []
+    for trial, its in zip(trials, runs_of(run.workspace, trials), strict=True):
+        mark = its.outputs["features"].sha256 if its is not None and "features" in its.outputs else trial.run_id
+        if mark not in known:
+            known[mark] = None if its is None else _attempted(_names, its)
+        names = known[mark]
+        if names is None or 2 * len(own & names) >= min(len(own), len(names)):
+            kept.append(trial)
+    return kept
 
 
 def _names(run: Run) -> set[str]:
@@ -148,12 +193,16 @@ def _names(run: Run) -> set[str]:
 
 
 def _same_source(settings: Settings, as_of: date, run: Run) -> bool:
-    """Whether a run read the same source, on a span of dates that overlaps."""
-    mine, its = settings["data"], run.header.settings["data"]
+    return _same_data(settings, as_of, run.header.settings["data"], run.as_of)
+
+
+def _same_data(settings: Settings, as_of: date, its: Record, until: date) -> bool:
+    """Whether another section ``data`` is of the same source, on a span of dates that overlaps."""
+    mine = settings["data"]
     if _source(mine) != _source(its):
         return False
     starts: Iterable[str] = (str(data["start"]) for data in (mine, its) if data.get("start"))
-    return max(starts, default="") <= min(as_of, run.as_of).isoformat()
+    return max(starts, default="") <= min(as_of, until).isoformat()
 
 
 def _source(data: Mapping[str, Any]) -> dict[str, Any]:
