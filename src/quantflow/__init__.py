@@ -1,6 +1,6 @@
 """quantflow: from prices to portfolio weights in one command that survives anything.
 
-For notebooks: ``QuantSDK``, ``SelectionContext``, ``StageRegistry``. For stages of other packages:
+For notebooks: ``sweep``, ``QuantSDK``, ``SelectionContext``, ``StageRegistry``. For stages of other packages:
 ``BasePipelineStage``, ``ForeignStage``, ``Kind``, ``StageConfig``, ``Section``, ``Summary``. They are imported on
 first use, so that the command line stays fast.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from quantflow.pipeline.registry import StageRegistry
     from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, StageConfig, Summary
     from quantflow.sdk import QuantSDK
+    from quantflow.ui.sweeps.notebook import sweep
 
 __all__ = [
     "BasePipelineStage",
@@ -27,6 +28,7 @@ __all__ = [
     "StageConfig",
     "StageRegistry",
     "Summary",
+    "sweep",
 ]
 
 _HOMES = {
@@ -39,6 +41,7 @@ _HOMES = {
     "StageConfig": "quantflow.pipeline.stage",
     "StageRegistry": "quantflow.pipeline.registry",
     "Summary": "quantflow.pipeline.stage",
+    "sweep": "quantflow.ui.sweeps.notebook",
 }
 
 
