@@ -14,6 +14,7 @@ from quantflow.config.features import FEATURES
 from quantflow.config.meta import Sleeve
 from quantflow.config.methods import METHODS
 from quantflow.config.profile import SECTIONS, MetaProfile, Profile
+from quantflow.config.sweeps.sweep import SweepConfig
 
 PAGE = Path(__file__).with_name("configuration.md")
 INTRODUCTION = Path(__file__).with_name("configuration.head.md")
@@ -44,6 +45,8 @@ def page() -> str:
     parts.append(section("`sleeves = [{ … }, …]` of `[meta.NAME]`", Sleeve))
     for name in META_SECTIONS:
         parts.append(_meta_section(name))
+    parts.append("## Sweeps\n\nMany variants of a profile: a table `[sweep.NAME]` of the same file; see [research](research.md).")
+    parts.append(section("`[sweep.NAME]`", SweepConfig, [name for name in SweepConfig.model_fields if name != "name"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -132,6 +135,8 @@ def _noun(schema: dict[str, Any]) -> str:
         return "date"
     if schema.get("type") == "array":
         return f"list of: {_value(schema['items'])}"
+    if schema.get("type") == "object" and schema["additionalProperties"].get("type") == "array":
+        return "table by setting of: list of values"
     if schema.get("type") == "object":
         return f"table by feature of: {_value(schema['additionalProperties'])}"
     return KINDS[schema["type"]]

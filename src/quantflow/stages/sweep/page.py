@@ -49,7 +49,7 @@ def page(inputs: Inputs, title: str | None) -> str:
             title=f"{heading} · {run['as_of']}",
             called=f"Profile {run['profile']}, {plural(found['trials'], 'trial')}",
             run={"degraded": False, **run},
-            verdict=found["verdict"],
+            verdict=found["sentence"],
             figures=Markup(),
             leads=[span(found)],
             warnings=[],
@@ -203,7 +203,7 @@ def brief(inputs: Inputs) -> str:
 def _lines(inputs: Inputs) -> Iterator[str]:
     run, found = inputs["run"], inputs["sweep"]
     yield f"{shorten(run['profile'], 40)} as of {run['as_of']}, sweep {run['run_id']}"
-    yield from wrapped(f"Verdict: {found['verdict']}")
+    yield from wrapped(f"Verdict: {found['sentence']}")
     variant = " ".join(f"{name}={value}" for name, value in found["best"]["variant"].items())
     yield shorten(f"Best: trial {found['best']['trial']}, {variant}", 100)
     yield f"Trials: {found['done']} of {found['trials']}" + (f", {found['failed']} failed" if found["failed"] else "")

@@ -57,7 +57,7 @@ def findings(trials: Trials, metric: str) -> Json:
         "overfitting": overfit,
         "importance": ranked,
         "surfaces": _surfaces(trials, values, metric, ranked),
-        "verdict": sentence(number, row, chance, overfit),
+        "sentence": sentence(number, row, chance, overfit),
     }
 
 

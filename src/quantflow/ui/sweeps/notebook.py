@@ -70,7 +70,7 @@ class SweepResult:
     @property
     def verdict(self) -> str:
         """Whether the best trial beats what luck gives, in words."""
-        return str(self.found["verdict"])
+        return str(self.found["sentence"])
 
     def trial(self, number: int) -> Run:
         """Return a trial as a run: ``.weights``, ``.load("oos_returns")`` and so on.

@@ -48,7 +48,7 @@ def print_sweep(run: Sweep, rows: str | None = None, columns: str | None = None)
             "stream is out of sample",
             soft_wrap=True,
         )
-    console.print(f"[bold]{escape(found['verdict'])}[/]", soft_wrap=True)
+    console.print(f"[bold]{escape(found['sentence'])}[/]", soft_wrap=True)
     console.print(f"{found['start']} to {found['end']}, {found['sessions']:,} sessions, after costs", soft_wrap=True)
     _files(console, run)
 
