@@ -190,6 +190,27 @@ class ValidationConfig(WalkForwardConfig):
     )
 
 
+class WalkForwardAlone(WalkForwardConfig):
+    """The section as stages see it that walk forward without a benchmark."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class SignalsConfig(Section):
+    """What is asked of features and scores; the stage ``signals`` is part of the pipeline where there is a horizon."""
+
+    horizons: tuple[Annotated[int, Field(ge=1, le=504)], ...] = Field(
+        (),
+        description="sessions after the trade over which features and scores are compared with returns, as "
+        "[1, 5, 21, 63]; without any, nothing is compared",
+    )
+
+    @field_validator("horizons")
+    @classmethod
+    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(value)))
+
+
 class ValidationFiles(Section):
     """The section as ingestion sees it, which fetches what the walk-forward is to know besides prices."""
 

@@ -17,6 +17,7 @@ from quantflow.config.operation import (
     PublishConfig,
     ReportConfig,
     ScheduleConfig,
+    SignalsConfig,
     ValidationConfig,
 )
 from quantflow.config.sections import (
@@ -55,6 +56,7 @@ class Profile(Section):
     allocation: AllocationConfig = Field(default_factory=AllocationConfig)
     rebalance: RebalanceConfig = Field(default_factory=RebalanceConfig)
     validation: ValidationConfig = Field(default_factory=ValidationConfig)
+    signals: SignalsConfig = Field(default_factory=SignalsConfig)
     report: ReportConfig = Field(default_factory=ReportConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)
     orders: OrdersConfig = Field(default_factory=OrdersConfig)

@@ -13,6 +13,14 @@ from quantflow.types import Settings
 INCUMBENT = "incumbent"
 """The artifact that a stage needs whose decision depends on what is held, and the stage that makes it."""
 
+SIGNALS = "signals"
+"""The artifact, stage and section of what features and scores foretell: part of a pipeline where it is asked for."""
+
+
+def examines_signals(settings: Settings) -> bool:
+    """Return whether a profile asks what its features and scores foretell."""
+    return bool(settings.get(SIGNALS, {}).get("horizons"))
+
 
 def pipeline_of(settings: Settings, *, hold: bool = False) -> tuple[Stage, ...]:
     """Return the stages of a selection run with these settings, in order: the one answer to this question.
@@ -30,8 +38,9 @@ def pipeline_of(settings: Settings, *, hold: bool = False) -> tuple[Stage, ...]:
         return tuple(replaced.get(name) or StageRegistry.get(name) for name in HOLD)
     built_in = [StageRegistry.get(name).under(settings) for name in SELECTION]
     others = [stage for stage in built_in if stage.id not in {mine.id for mine in own}]
+    asked = [StageRegistry.get(SIGNALS)] if examines_signals(settings) else []
     held = [StageRegistry.get(INCUMBENT)] if any(INCUMBENT in stage.needs for stage in (*own, *others)) else []
-    stages = arranged([*built_in, *held], own)
+    stages = arranged([*built_in, *asked, *held], own)
     return tuple(stage.bound(stages) for stage in stages)
 
 

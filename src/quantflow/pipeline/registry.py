@@ -19,6 +19,7 @@ from quantflow.pipeline.stage import BasePipelineStage, Kind, Stage
 
 _CLASSES = {name: (name, f"{name.capitalize()}Stage") for name in SELECTION} | {
     "report": ("report.stage", "ReportStage"),
+    "signals": ("signals", "SignalsStage"),
     "incumbent": ("holding", "IncumbentStage"),
     "holding": ("holding", "HoldingStage"),
     "meta.gather": ("meta.gather", "GatherStage"),
@@ -43,7 +44,7 @@ class StageRegistry:
     @classmethod
     def ids(cls) -> tuple[str, ...]:
         """Return every known id: the pipelines' order first, then plug-ins by name."""
-        return (*SELECTION, "incumbent", "holding", *META, *META_HOLD, *SWEEP, *registered(STAGES))
+        return (*SELECTION, *ASKED, "incumbent", "holding", *META, *META_HOLD, *SWEEP, *registered(STAGES))
 
     @classmethod
     def get(cls, stage_id: str) -> Stage:

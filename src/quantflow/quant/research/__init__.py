@@ -1,1 +1,1 @@
-"""What many trials on the same data are worth: overfitting, effective numbers, importance, and choice in hindsight."""
+"""What research asks: do signals foretell returns, what is a strategy exposed to, and what are many trials worth."""

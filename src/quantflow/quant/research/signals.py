@@ -58,8 +58,10 @@ def ranks(values: FloatArray, known: BoolArray) -> FloatArray:
         values: Finite where known, shape (K, N).
         known: Which values count, shape (K, N).
     """
-    found = scipy.stats.rankdata(np.where(known, values, np.inf), axis=1)
-    return np.where(known, found, np.nan)
+    placed = scipy.stats.rankdata(np.where(known, values, np.inf), axis=1)
+    found = np.array(placed, dtype=np.float64)
+    found[~known] = np.nan
+    return found
 
 
 def rank_correlations(left: FloatArray, right: FloatArray) -> FloatArray:
@@ -80,7 +82,9 @@ def rank_correlations(left: FloatArray, right: FloatArray) -> FloatArray:
     x, y = (np.where(known, ranks(side, known) - middle, 0.0) for side in (left, right))
     size = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
     valid = (count >= LEAST_NAMES) & (size > NO_SPREAD)
-    return np.divide((x * y).sum(axis=1), size, out=np.full(len(left), np.nan), where=valid)
+    out = np.full(len(left), np.nan)
+    np.divide((x * y).sum(axis=1), size, out=out, where=valid)
+    return out
 
 
 @dataclass(frozen=True)

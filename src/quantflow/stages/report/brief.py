@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantflow.stages.report import changes, track
+from quantflow.stages.report import changes, signals, track
 from quantflow.stages.report.facts import (
     Inputs,
     allocation_line,
@@ -73,6 +73,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield _aside(inputs)
     yield _risk(inputs)
     yield from wrapped(f"Winners: {level(inputs)}. Allocation: {allocation_line(inputs['allocation'], why=False)}")
+    yield from signals.line(inputs)
     yield from figures(inputs)  # last, with what says most first: only so many lines are kept
     yield _decided(inputs)
 

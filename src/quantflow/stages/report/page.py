@@ -7,7 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from quantflow.stages.report import changes, performance, portfolio, record, selection, track
+from quantflow.pipeline.arrange import SIGNALS
+from quantflow.stages.report import changes, performance, portfolio, record, selection, signals, track
 from quantflow.stages.report.facts import Inputs, allocation_line, level, verdict
 from quantflow.stages.report.figures import count, day
 from quantflow.stages.report.render import environment
@@ -25,6 +26,7 @@ LINKS = (
     ("equity", "Growth"),
     ("monthly", "Months"),
     ("costs", "Costs"),
+    (SIGNALS, "Signals"),
     ("correlation", "Correlation"),
     ("quality", "Data"),
     ("allocation", "Allocation"),
@@ -69,6 +71,7 @@ def sections(inputs: Inputs, top: int) -> list[Markup]:
         portfolio.weights_over_time(inputs, inputs["oos_weights"]),
         performance.monthly(inputs),
         performance.costs(inputs),
+        *signals.examined(inputs),
         portfolio.correlation(inputs),
         selection.quality(inputs),
         portfolio.allocation(inputs),
@@ -97,4 +100,5 @@ def document(inputs: Inputs, header: Values, links: Sequence[tuple[str, str]], s
 
 def report(inputs: Inputs, title: str | None, top: int) -> str:
     """Return the report of one run as a self-contained page."""
-    return document(inputs, header(inputs, title), LINKS, sections(inputs, top))
+    links = [link for link in LINKS if link[0] != SIGNALS or SIGNALS in inputs]
+    return document(inputs, header(inputs, title), links, sections(inputs, top))

@@ -15,7 +15,7 @@ from quantflow.stages.report.svg import Bar, Caption, bar_chart
 if TYPE_CHECKING:
     import pandas as pd
 
-OUTSIDE = frozenset({"validation", "report"})
+OUTSIDE = frozenset({"validation", "signals", "report"})
 """Stages that begin again with every symbol, so have no place in the funnel."""
 ORDER = {"selected": 0, "cut": 1, "vetoed": 2, "unscored": 3}
 

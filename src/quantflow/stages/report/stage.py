@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from quantflow.config.operation import ReportConfig
-from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.pipeline.arrange import SIGNALS, examines_signals
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.stages.report.brief import brief
 from quantflow.stages.report.facts import verdict
 from quantflow.stages.report.page import report
+from quantflow.types import Settings
 
 
 class ReportStageConfig(StageConfig):
@@ -20,7 +24,7 @@ class ReportStage(BasePipelineStage[ReportStageConfig]):
 
     id = "report"
     kind = Kind.CONTROL
-    needs = (
+    needs: tuple[str, ...] = (
         "prices",
         "instruments",
         "quality",
@@ -41,6 +45,14 @@ class ReportStage(BasePipelineStage[ReportStageConfig]):
     def run(self, inputs: Inputs, config: ReportStageConfig) -> Outputs:
         """Return ``report``, an HTML page without scripts or links, and ``brief``, at most 15 lines of text."""
         return {"report": report(inputs, config.report.title, config.report.top), "brief": brief(inputs)}
+
+    def under(self, settings: Settings) -> Stage:
+        """Return the stage that shows the figures of the signals too, where there are any."""
+        if not examines_signals(settings):
+            return self
+        wider = copy(self)
+        wider.needs = (SIGNALS, *self.needs)
+        return wider
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the verdict's first clause."""

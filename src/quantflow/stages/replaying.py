@@ -1,0 +1,72 @@
+"""Stages that replay others at past dates: which they replay, and what they depend on through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import create_model
+
+from quantflow.pipeline.registry import StageRegistry
+from quantflow.pipeline.replay import ancestors
+from quantflow.pipeline.stage import BasePipelineStage, C, Stage, StageConfig
+from quantflow.types import Settings
+
+HISTORY = ("prices", "instruments", "past", "roster")
+"""What ingestion gives of the past: see ``quantflow.data.quality.history``."""
+
+
+class ReplayingStage(BasePipelineStage[C]):
+    """A stage whose result comes from what others make at past dates: their settings, code and files are its own.
+
+    Args:
+        chain: The stages that ``goal`` comes from; the built-in ones of ``usual`` when empty.
+        sources: The artifacts that these need besides.
+    """
+
+    goal: str
+    """The artifact that the stages are replayed up to."""
+    usual: tuple[str, ...]
+    """The built-in stages that it comes from."""
+    needs: tuple[str, ...] = HISTORY
+
+    def __init__(self, chain: Sequence[Stage] = (), sources: Sequence[str] = ()) -> None:
+        self.chain = tuple(chain) or tuple(StageRegistry.get(name) for name in self.usual)
+        self.sources = tuple(sources)
+        self.needs = (*type(self).needs, *self.sources)
+        self.Config = covering(self.Config, self.chain)
+
+    def __reduce__(self) -> tuple[Any, tuple[Sequence[Stage], Sequence[str]]]:
+        return type(self), (self.chain, self.sources)
+
+    def bound(self, pipeline: Sequence[Stage]) -> Self:
+        """Return the stage that replays *pipeline*'s own stages.
+
+        Raises:
+            ConfigError: If one of them cannot be replayed.
+        """
+        return type(self)(*ancestors(pipeline, self.goal, type(self).needs))
+
+    def modules(self) -> frozenset[str]:
+        """Return the modules of this stage and of those that it replays."""
+        return super().modules().union(*(stage.modules() for stage in self.chain))
+
+    def read_marks(self, settings: Settings) -> dict[str, str]:
+        """Return the marks of what the stages read that it replays, as at ``as_of``."""
+        return {name: mark for stage in self.chain for name, mark in stage.read_marks(settings).items()}
+
+    def read_files(self, settings: Settings) -> list[Path]:
+        """Return the files that the stages read that it replays, as at ``as_of``."""
+        return [path for stage in self.chain for path in stage.read_files(settings)]
+
+
+def covering(own: type[StageConfig], chain: Sequence[Stage]) -> type[StageConfig]:
+    """Return a config with the sections of *own*, and those that the stages of *chain* read besides."""
+    fields = {name: field for stage in chain for name, field in stage.Config.model_fields.items()}
+    more: dict[str, Any] = {
+        name: (field.annotation, ...)
+        for name, field in fields.items()
+        if name != "as_of" and name not in own.model_fields
+    }
+    return create_model(own.__name__, __base__=own, **more) if more else own
