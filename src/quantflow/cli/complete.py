@@ -18,7 +18,7 @@ import typer
 
 from quantflow.config.workspaces import FILE, find_nearest
 from quantflow.data.cells import from_cell
-from quantflow.pipeline.names import META, SELECTION
+from quantflow.pipeline.names import ASKED, META, SELECTION
 
 MOST = 50
 """Names that are offered at once."""
@@ -104,7 +104,7 @@ def stages(workspace: Path, ctx: typer.Context) -> Iterable[str]:
         header: dict[str, Any] = json.loads((_run_of(workspace, ctx) / "run.json").read_bytes())
         return [str(name) for name in header["stages"]]
     except (OSError, IndexError, ValueError, KeyError):
-        return [*SELECTION, *META]
+        return [*SELECTION, *ASKED, *META]
 
 
 @_quiet

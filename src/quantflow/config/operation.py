@@ -197,7 +197,7 @@ class WalkForwardAlone(WalkForwardConfig):
 
 
 class SignalsConfig(Section):
-    """What is asked of features and scores; the stage ``signals`` is part of the pipeline where there is a horizon."""
+    """What is asked of features and scores; the stage `signals` is part of the pipeline where there is a horizon."""
 
     horizons: tuple[Annotated[int, Field(ge=1, le=504)], ...] = Field(
         (),

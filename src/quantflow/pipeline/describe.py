@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 from quantflow.config.extensions import STAGES, registered
 from quantflow.config.sections import Section
 from quantflow.errors import ConfigError
-from quantflow.pipeline.registry import META, SELECTION, StageRegistry, plug_in
+from quantflow.pipeline.registry import ASKED, META, SELECTION, StageRegistry, plug_in
 from quantflow.pipeline.stage import Stage
 
 
@@ -64,7 +64,7 @@ def describe(stage: Stage, registered: str = "") -> Described:
 
 def known_stages() -> list[Described]:
     """Return the built-in stages in the pipelines' order, then those that packages register, also broken ones."""
-    found = [describe(StageRegistry.get(name)) for name in (*SELECTION, *META)]
+    found = [describe(StageRegistry.get(name)) for name in (*SELECTION, *ASKED, *META)]
     for name, point in registered(STAGES).items():
         try:
             found.append(describe(plug_in(name), name))

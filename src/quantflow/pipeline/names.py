@@ -15,6 +15,9 @@ SELECTION: tuple[str, ...] = (
 )
 """The stages of a selection run, in order. Each lives in the module of its name, class ``<Name>Stage``."""
 
+ASKED: tuple[str, ...] = ("signals",)
+"""The stages that a selection run has besides where its profile asks for them."""
+
 HOLD: tuple[str, ...] = ("ingestion", "holding")
 """The stages of a run on a session without a decision."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from quantflow.config import plugins
 from quantflow.config.extensions import STAGES, registered
 from quantflow.errors import ConfigError, unknown_name
+from quantflow.pipeline.names import ASKED as ASKED
 from quantflow.pipeline.names import HOLD as HOLD
 from quantflow.pipeline.names import META as META
 from quantflow.pipeline.names import META_HOLD as META_HOLD

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from quantflow.cli.main import app
 from quantflow.config.load import load_profile
 from quantflow.errors import ConfigError
-from quantflow.pipeline.registry import META, SELECTION
+from quantflow.pipeline.registry import ASKED, META, SELECTION
 from quantflow.runs.create import create_run
 from quantflow.runs.record import RunRecord, StageRecord
 from quantflow.sdk import QuantSDK
@@ -99,7 +99,7 @@ def test_validate_warns_of_names_that_match_nothing(home: Path) -> None:
 def test_stages_are_listed_and_shown(home: Path) -> None:
     """Each with kind, needs, makes and package; one with its definition and settings."""
     found = [stage["id"] for stage in told(home, "stages", "list")["stages"]]
-    assert found[: len(SELECTION + META)] == [*SELECTION, *META]
+    assert found[: len(SELECTION + ASKED + META)] == [*SELECTION, *ASKED, *META]
     assert [stage["id"] for stage in told(home, "stages", "list", "-p", "mine")["stages"]] == list(SELECTION)
     shown = told(home, "stages", "show", "clustering")
     assert (shown["kind"], shown["needs"], shown["package"]) == ("compute", ["prices"], "quantflow")
