@@ -119,6 +119,10 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
             dict.fromkeys(("net", "gross", "cost", "turnover", "equal_weight", "benchmark"), returns), index=dates
         ),
         "oos_weights": pd.DataFrame({"date": dates[:1].repeat(n), "symbol": symbols, "weight": np.nan_to_num(figures)}),
+        "exposures": pd.DataFrame({"date": pd.date_range("2000-01-01", periods=n).repeat(4), "name": text}).assign(
+            kind=["beta", "sector", "cluster", "feature"] * n, net=np.repeat(figures, 4), gross=1.0
+        ),
+        "betas": frame(symbols, **{text: figures}),
         "metrics": {"annualisation": 252, "strategy": block, "equal_weight": block, "costs": {text: None}},
         "run": {"run_id": text, "profile": text, "as_of": text, "created": text, "parent": text, "degraded": True}
         | {"notes": [text], "versions": {text: text}, "stages": [stage], "config": {text: {text: text}}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.replay import ancestors, reach_of
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray, equal_weights
+from quantflow.stages.exposures import betas_now, leanings, over_time
 from quantflow.stages.holding import incumbent
 from quantflow.stages.replays import Past, made_at, shared_replays
 from quantflow.stages.walk_forward import (
@@ -86,7 +88,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
     id = "validation"
     kind = Kind.COMPUTE
     needs: tuple[str, ...] = ("prices", "instruments", "past", "roster")
-    makes = ("oos_returns", "oos_weights", "metrics")
+    makes = ("oos_returns", "oos_weights", "metrics", "exposures", "betas")
     Config = ValidationStageConfig
 
     def __init__(self, chain: Sequence[Stage] = (), sources: Sequence[str] = (), *, benchmark: bool = False) -> None:
@@ -140,7 +142,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         return [path for stage in self.chain for path in stage.read_files(settings)]
 
     def run(self, inputs: Inputs, config: ValidationStageConfig) -> Outputs:
-        """Return ``oos_returns``, ``oos_weights`` and ``metrics``.
+        """Return ``oos_returns``, ``oos_weights``, ``metrics``, ``exposures`` and ``betas``.
 
         Raises:
             DataError: If the history is too short for a single rebalance.
@@ -156,7 +158,11 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             decide = self._decider(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
             made, earned = walk(market, scheduled, rules, decide)
         out = proof(market, made, earned, rules)
-        return out | {"metrics": out["metrics"] | {"universe": mortality(prices, able, roster, config.data)}}
+        leant = {
+            "exposures": over_time(market, made, rules.rebalance.lag),
+            "betas": betas_now(market, inputs["prices"].symbols),
+        }
+        return out | leant | {"metrics": out["metrics"] | {"universe": mortality(prices, able, roster, config.data)}}
 
     def _decider(
         self, prices: Panel, able: Mapping[int, BoolArray], inputs: Inputs, config: ValidationStageConfig
@@ -179,7 +185,7 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             target = np.zeros(len(row))
             target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
             level = int(winners["level"].max()) if winners is not None and "level" in winners else None
-            return Portfolio.of(target, made.get("allocation"), level)
+            return replace(Portfolio.of(target, made.get("allocation"), level), leanings=leanings(made))
 
         return decide
 

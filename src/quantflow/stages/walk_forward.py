@@ -26,6 +26,7 @@ from quantflow.quant.backtest import (
     simulate,
 )
 from quantflow.quant.costs import Rates
+from quantflow.quant.research.exposures import Exposure
 from quantflow.types import Record
 
 if TYPE_CHECKING:
@@ -97,12 +98,14 @@ class Portfolio:
         method: The allocation method that gave them; empty when that is not known (stages of other packages).
         level: The highest relaxation level of a winner; None without a policy.
         reason: Why the method that is configured gave none; None when it did.
+        leanings: What it is exposed to besides the market: sectors, clusters, features.
     """
 
     weights: FloatArray
     method: str = ""
     level: int | None = None
     reason: str | None = None
+    leanings: tuple[Exposure, ...] = ()
 
     @classmethod
     def of(cls, weights: FloatArray, allocation: Record | None, level: int | None = None) -> Portfolio:

@@ -73,9 +73,9 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield _aside(inputs)
     yield _risk(inputs)
     yield from wrapped(f"Winners: {level(inputs)}. Allocation: {allocation_line(inputs['allocation'], why=False)}")
-    yield from signals.line(inputs)
     yield from figures(inputs)  # last, with what says most first: only so many lines are kept
     yield _decided(inputs)
+    yield from signals.line(inputs)
 
 
 def wrapped(text: str, lines: int = 3) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from quantflow.pipeline.arrange import SIGNALS
-from quantflow.stages.report import changes, performance, portfolio, record, selection, signals, track
+from quantflow.stages.report import changes, exposures, performance, portfolio, record, selection, signals, track
 from quantflow.stages.report.facts import Inputs, allocation_line, level, verdict
 from quantflow.stages.report.figures import count, day
 from quantflow.stages.report.render import environment
@@ -27,6 +27,7 @@ LINKS = (
     ("monthly", "Months"),
     ("costs", "Costs"),
     (SIGNALS, "Signals"),
+    ("exposures", "Exposures"),
     ("correlation", "Correlation"),
     ("quality", "Data"),
     ("allocation", "Allocation"),
@@ -72,6 +73,7 @@ def sections(inputs: Inputs, top: int) -> list[Markup]:
         performance.monthly(inputs),
         performance.costs(inputs),
         *signals.examined(inputs),
+        exposures.exposed(inputs),
         portfolio.correlation(inputs),
         selection.quality(inputs),
         portfolio.allocation(inputs),

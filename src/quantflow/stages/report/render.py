@@ -83,6 +83,11 @@ def table(
     return part("table", caption, titles, body)
 
 
+def headed(title: str, head: Sequence[str], rows: Iterable[Sequence[object]], **words: frozenset[int]) -> Markup:
+    """Return a table with its title above it, for all to see."""
+    return joined([part("heading", title), table(title, head, rows, **words)])
+
+
 def _cell(value: object, is_text: bool) -> tuple[object, str]:
     """Return a cell's content and CSS classes."""
     content, shade = (value.content, value.shade) if isinstance(value, Cell) else (value, "")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from markupsafe import Markup
 
 from quantflow.pipeline.arrange import SIGNALS
 from quantflow.stages.report.facts import Inputs
 from quantflow.stages.report.figures import DASH, count, defined, fixed, percent, plural
-from quantflow.stages.report.render import Cell, folded, joined, nothing, part, section, table
+from quantflow.stages.report.render import Cell, folded, headed, nothing, section, table
 from quantflow.stages.report.selection import shade
 from quantflow.stages.signals import score_of
 from quantflow.types import Record
@@ -68,7 +66,7 @@ def _coefficients(record: Record) -> Markup:
         for found in record["signals"]
     ]
     head = ["Signal", "Preferred", *(_sessions(each) for each in record["horizons"])]
-    return _headed("Information coefficient by sessions after the trade", head, rows, words=frozenset({1}))
+    return headed("Information coefficient by sessions after the trade", head, rows, words=frozenset({1}))
 
 
 def _later(record: Record) -> Markup | None:
@@ -94,7 +92,7 @@ def _buckets(record: Record) -> Markup:
         )
     middle = [str(each) for each in range(2, number)]
     head = ["Horizon", "Lowest", *middle, "Highest", "Highest less lowest"]
-    return _headed(f"Mean return after the trade of {number} buckets of names by score, before costs", head, rows)
+    return headed(f"Mean return after the trade of {number} buckets of names by score, before costs", head, rows)
 
 
 def _spreads(record: Record) -> Markup:
@@ -106,7 +104,7 @@ def _spreads(record: Record) -> Markup:
         rows.append([found["name"], *earned, fixed(spread.get("sharpe")), traded, fixed(found["rank_autocorrelation"])])
     head = ["Signal", "Top less bottom, a year", "After costs", "Sharpe after costs", "Traded a year", "Ranks kept"]
     title = "Top bucket long and bottom one short, 100% each, from rebalance to rebalance; rank correlation in between"
-    return _headed(title, head, rows)
+    return headed(title, head, rows)
 
 
 def _alike(record: Record) -> Markup:
@@ -116,11 +114,6 @@ def _alike(record: Record) -> Markup:
         for name in names
     ]
     return folded("Rank correlation among signals", table("Rank correlation among signals", ["Signal", *names], rows))
-
-
-def _headed(title: str, head: Sequence[str], rows: Sequence[Sequence[object]], **words: frozenset[int]) -> Markup:
-    """Return a table with its title above it for all to see."""
-    return joined([part("heading", title), table(title, head, rows, **words)])
 
 
 def _shade(record: Record, name: str, other: str) -> str:

@@ -28,6 +28,7 @@ class ReportStage(BasePipelineStage[ReportStageConfig]):
         "prices",
         "instruments",
         "quality",
+        "features",
         "scores",
         "clusters",
         "winners",
@@ -37,6 +38,8 @@ class ReportStage(BasePipelineStage[ReportStageConfig]):
         "oos_returns",
         "oos_weights",
         "metrics",
+        "exposures",
+        "betas",
         "run",
     )
     makes = ("report", "brief")

@@ -70,6 +70,21 @@ def by_symbol(columns: dict[str, Any], symbols: tuple[str, ...] = SYMBOLS) -> pd
     return pd.DataFrame(columns, index=pd.Index(symbols, name="symbol"))
 
 
+def exposures(dates: pd.DatetimeIndex) -> pd.DataFrame:
+    """Return what two targets were exposed to."""
+    rows = [
+        (dates[0], "beta", "equal_weight", 0.25, np.nan),
+        (dates[0], "sector", "Tech", 0.6, 0.6),
+        (dates[0], "sector", "Energy", -0.4, 0.4),
+        (dates[0], "feature", "momentum", -0.75, np.nan),
+        (dates[1], "beta", "equal_weight", 0.5, np.nan),
+        (dates[1], "sector", "Tech", 1.0, 1.0),
+        (dates[1], "feature", "momentum", 0.25, np.nan),
+    ]
+    table = pd.DataFrame(rows, columns=["date", "kind", "name", "net", "gross"])
+    return table.assign(decided=table["date"])
+
+
 def made(n: int = 300) -> dict[str, Any]:
     """Return every artifact that the report needs: four symbols, two winners, n sessions."""
     steps = np.random.default_rng(1).normal(0.0, 0.01, size=(4, n))
@@ -126,6 +141,8 @@ def made(n: int = 300) -> dict[str, Any]:
         },
         "oos_returns": stream(n),
         "oos_weights": pd.DataFrame(held),
+        "exposures": exposures(dates[[0, n // 2]]),
+        "betas": by_symbol({"equal_weight": [1.5, 0.5, np.nan, 1.0]}),
         "metrics": {
             "annualisation": 252,
             "strategy": block(0.9),
@@ -216,7 +233,7 @@ def test_page_loads_nothing_and_runs_nothing(reader: Reader) -> None:
 def test_sections_come_in_reading_order(reader: Reader) -> None:
     """The page says first what is held and what changed, then why, then how it did, then what it rests on."""
     held, why = ["", "weights", "changes", "track"], ["funnel", "winners", "contributions", "decisions"]
-    proof = ["equity", "drawdown", "volatility", "history", "monthly", "costs", "correlation"]
+    proof = ["equity", "drawdown", "volatility", "history", "monthly", "costs", "exposures", "correlation"]
     assert list(reader.text) == [*held, *why, *proof, "quality", "allocation", "timings", "provenance"]
 
 
@@ -247,6 +264,11 @@ def test_links_lead_somewhere(reader: Reader) -> None:
             "Traded, both sides, 504%, cost 2.52% of capital a year. Columns: traded by calendar year.",
         ),
         ("costs", "Annual cost drag|1.23%"),
+        ("exposures", "Beta to equal weight|−0.30|0.38|0.25|0.50"),
+        ("exposures", "Net weight|20.0%|60.0%|20.0%|100.0%"),
+        ("exposures", "Largest sector|60.0%|80.0%|60.0%|100.0%"),
+        ("exposures", "Energy|−40.0%|−20.0%|−40.0%|0.0%"),
+        ("exposures", "momentum|0.49|−0.25|−0.75|0.25"),
         ("correlation", "Mean correlation"),
         ("contributions", "−0.50"),
         ("decisions", "max_volatility|0.65|0.6|−0.05"),
@@ -424,12 +446,13 @@ def test_option_changes_the_page(inputs: dict[str, Any], option: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "empty", ["quality", "winners", "weights", "scores", "decisions", "clusters", "oos_weights", "oos_returns"]
+    "empty",
+    ["quality", "winners", "weights", "scores", "decisions", "clusters", "oos_weights", "oos_returns", "exposures"],
 )
 def test_an_empty_table_leaves_a_page(inputs: dict[str, Any], empty: str) -> None:
     """A table without rows costs its own section its content, and nothing else."""
     some = {**inputs, empty: inputs[empty].iloc[:0]}
-    assert len(Reader(page(some)).text) == 19
+    assert len(Reader(page(some)).text) == 20
     assert len(brief(some)) <= 15
 
 
