@@ -30,6 +30,8 @@ class ReplayingStage(BasePipelineStage[C]):
     usual: tuple[str, ...]
     """The built-in stages that it comes from."""
     needs: tuple[str, ...] = HISTORY
+    given: tuple[str, ...] = ()
+    """What the stages are given besides: nothing that makes it is replayed."""
 
     def __init__(self, chain: Sequence[Stage] = (), sources: Sequence[str] = ()) -> None:
         self.chain = tuple(chain) or tuple(StageRegistry.get(name) for name in self.usual)
@@ -41,12 +43,16 @@ class ReplayingStage(BasePipelineStage[C]):
         return type(self), (self.chain, self.sources)
 
     def bound(self, pipeline: Sequence[Stage]) -> Self:
-        """Return the stage that replays *pipeline*'s own stages.
+        """Return the stage that replays *pipeline*'s own stages: all that ``goal`` comes from.
 
         Raises:
             ConfigError: If one of them cannot be replayed.
         """
-        return type(self)(*ancestors(pipeline, self.goal, type(self).needs))
+        return self.over(*ancestors(pipeline, self.goal, (*type(self).needs, *self.given)))
+
+    def over(self, chain: Sequence[Stage], sources: Sequence[str]) -> Self:
+        """Return the same stage that replays *chain*, which needs *sources* besides."""
+        return type(self)(chain, sources)
 
     def modules(self) -> frozenset[str]:
         """Return the modules of this stage and of those that it replays."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from pydantic import create_model
 
 from quantflow.config.calendar import CalendarConfig
 from quantflow.config.data import DataConfig
@@ -29,12 +27,12 @@ from quantflow.data.quality.roster import listed
 from quantflow.data.quality.usable import BoolArray, usable
 from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.play import in_the_background, play
-from quantflow.pipeline.registry import StageRegistry
-from quantflow.pipeline.replay import ancestors, reach_of
-from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
+from quantflow.pipeline.replay import reach_of
+from quantflow.pipeline.stage import Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray, equal_weights
 from quantflow.stages.exposures import betas_now, leanings, over_time
 from quantflow.stages.holding import incumbent
+from quantflow.stages.replaying import ReplayingStage
 from quantflow.stages.replays import Past, made_at, shared_replays
 from quantflow.stages.walk_forward import (
     BENCHMARK,
@@ -69,7 +67,7 @@ class ValidationStageConfig(StageConfig):
     data: DataConfig
 
 
-class ValidationStage(BasePipelineStage[ValidationStageConfig]):
+class ValidationStage(ReplayingStage[ValidationStageConfig]):
     """Replays the stages from features to allocation at each rebalance on data up to that session only.
 
     Stages are given the sessions that they can look back on and no more, so a rebalance costs the same in any year.
@@ -87,9 +85,11 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
 
     id = "validation"
     kind = Kind.COMPUTE
-    needs: tuple[str, ...] = ("prices", "instruments", "past", "roster")
     makes = ("oos_returns", "oos_weights", "metrics", "exposures", "betas")
     Config = ValidationStageConfig
+    goal = "weights"
+    usual = REPLAYED
+    given = (BENCHMARK, INCUMBENT)
 
     def __init__(self, chain: Sequence[Stage] = (), sources: Sequence[str] = (), *, benchmark: bool = False) -> None:
         """Replay *chain*, the built-in stages when empty.
@@ -99,18 +99,10 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
             sources: The artifacts that these need besides.
             benchmark: Whether the profile names a benchmark.
         """
+        super().__init__(chain, sources)
         self.benchmark = benchmark
-        self.chain = tuple(chain) or tuple(StageRegistry.get(name) for name in REPLAYED)
-        self.sources = tuple(sources)
-        self.needs = (*type(self).needs, *([BENCHMARK] if benchmark else []), *self.sources)
-        fields = {name: field for stage in self.chain for name, field in stage.Config.model_fields.items()}
-        more: dict[str, Any] = {
-            name: (field.annotation, ...)
-            for name, field in fields.items()
-            if name != "as_of" and name not in self.Config.model_fields
-        }
-        if more:
-            self.Config = create_model(self.Config.__name__, __base__=self.Config, **more)
+        if benchmark:
+            self.needs = (*type(self).needs, BENCHMARK, *self.sources)
 
     def __reduce__(self) -> tuple[Any, tuple[Sequence[Stage], Sequence[str]]]:
         return partial(type(self), benchmark=self.benchmark), (self.chain, self.sources)
@@ -120,26 +112,9 @@ class ValidationStage(BasePipelineStage[ValidationStageConfig]):
         named = bool(settings.get("validation", {}).get("benchmark"))
         return type(self)(self.chain, self.sources, benchmark=named) if named else self
 
-    def bound(self, pipeline: Sequence[Stage]) -> ValidationStage:
-        """Return the walk-forward of *pipeline*'s own stages: all that its weights come from.
-
-        Raises:
-            ConfigError: If one of them cannot be replayed.
-        """
-        given = (*type(self).needs, BENCHMARK, INCUMBENT)
-        return type(self)(*ancestors(pipeline, "weights", given), benchmark=self.benchmark)
-
-    def modules(self) -> frozenset[str]:
-        """Return the modules of this stage and of those that it replays."""
-        return super().modules().union(*(stage.modules() for stage in self.chain))
-
-    def read_marks(self, settings: Settings) -> dict[str, str]:
-        """Return the marks of what the stages read that it replays, as at ``as_of``."""
-        return {name: mark for stage in self.chain for name, mark in stage.read_marks(settings).items()}
-
-    def read_files(self, settings: Settings) -> list[Path]:
-        """Return the files that the stages read that it replays, as at ``as_of``."""
-        return [path for stage in self.chain for path in stage.read_files(settings)]
+    def over(self, chain: Sequence[Stage], sources: Sequence[str]) -> Self:
+        """Return the walk-forward of *chain*, beside the same benchmark."""
+        return type(self)(chain, sources, benchmark=self.benchmark)
 
     def run(self, inputs: Inputs, config: ValidationStageConfig) -> Outputs:
         """Return ``oos_returns``, ``oos_weights``, ``metrics``, ``exposures`` and ``betas``.
