@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import create_model
 
+from quantflow.data.panel import Panel
+from quantflow.data.quality.roster import listed
+from quantflow.data.quality.usable import BoolArray
 from quantflow.pipeline.registry import StageRegistry
-from quantflow.pipeline.replay import ancestors
-from quantflow.pipeline.stage import BasePipelineStage, C, Stage, StageConfig
+from quantflow.pipeline.replay import ancestors, reach_of
+from quantflow.pipeline.stage import BasePipelineStage, C, Inputs, Stage, StageConfig
+from quantflow.stages.replays import HISTORY, Past
 from quantflow.types import Settings
-
-HISTORY = ("prices", "instruments", "past", "roster")
-"""What ingestion gives of the past: see ``quantflow.data.quality.history``."""
 
 
 class ReplayingStage(BasePipelineStage[C]):
@@ -53,6 +54,20 @@ class ReplayingStage(BasePipelineStage[C]):
     def over(self, chain: Sequence[Stage], sources: Sequence[str]) -> Self:
         """Return the same stage that replays *chain*, which needs *sources* besides."""
         return type(self)(chain, sources)
+
+    def past(self, prices: Panel, able: Mapping[int, BoolArray], inputs: Inputs, config: StageConfig) -> Past:
+        """Return what the stages are given at each rebalance.
+
+        Args:
+            prices: The whole history of N symbols.
+            able: Whether each could be used, shape (N,), by position of the session that decides, increasing.
+            inputs: The stage's own.
+            config: The stage's own.
+        """
+        settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
+        reach = reach_of(self.chain, settings, ("prices", *self.sources))
+        sources = {name: inputs[name] for name in self.sources}
+        return Past(prices, listed(inputs["roster"]), sources, settings, reach, able)
 
     def modules(self) -> frozenset[str]:
         """Return the modules of this stage and of those that it replays."""

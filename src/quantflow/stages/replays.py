@@ -21,8 +21,8 @@ from quantflow.types import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-PRICED = ("prices", "past", "roster", "instruments")
-"""The artifacts that say what was known at a date, besides the sources of other stages."""
+HISTORY = ("prices", "instruments", "past", "roster")
+"""What ingestion gives of the past: see ``quantflow.data.quality.history``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ class Past:
         digest = hashlib.sha256(repr((self.positions, self.reach)).encode())
         for able in self.able.values():
             digest.update(able.tobytes())
-        return [f"{name} {given[name]}" for name in (*PRICED, *sorted(self.sources))] + [digest.hexdigest()]
+        return [f"{name} {given[name]}" for name in (*HISTORY, *sorted(self.sources))] + [digest.hexdigest()]
 
 
 def shared_replays(chain: Sequence[Stage], past: Past) -> list[Replays]:

@@ -15,15 +15,14 @@ from quantflow.config.operation import SignalsConfig, WalkForwardAlone
 from quantflow.config.sections import RebalanceConfig, ScoresConfig
 from quantflow.data.panel import Panel
 from quantflow.data.quality.history import quotes, whole
-from quantflow.data.quality.roster import listed
 from quantflow.data.quality.usable import BoolArray, usable
 from quantflow.pipeline.play import in_the_background, play
-from quantflow.pipeline.replay import known_at, reach_of, seen
 from quantflow.pipeline.stage import Artifacts, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant import metrics
 from quantflow.quant.backtest import FloatArray, IntArray, equal_weights
 from quantflow.quant.research import signals as research
 from quantflow.stages.replaying import ReplayingStage
+from quantflow.stages.replays import Past
 from quantflow.stages.walk_forward import Market, Rules, schedule
 from quantflow.types import Record
 
@@ -223,7 +222,8 @@ class SignalsStage(ReplayingStage[SignalsStageConfig]):
         row = {symbol: i for i, symbol in enumerate(prices.symbols)}
         empty = np.full(able.shape, np.nan)
         found = {SCORE: empty.copy()}
-        for k, made in self._replayed(prices, scheduled, able, inputs, config):
+        past = self.past(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
+        for k, made in self._replayed(past):
             features: pd.DataFrame | None = made.get("features")
             scores = made["scores"]
             signs = np.where(scores["direction"].to_numpy() == "SHORT", -1.0, 1.0)
@@ -237,19 +237,11 @@ class SignalsStage(ReplayingStage[SignalsStageConfig]):
                     found.setdefault(name, empty.copy())[k, at] = np.where(np.isfinite(values), values, np.nan)
         return found
 
-    def _replayed(
-        self, prices: Panel, scheduled: IntArray, able: BoolArray, inputs: Inputs, config: SignalsStageConfig
-    ) -> Iterator[tuple[int, Artifacts]]:
+    def _replayed(self, past: Past) -> Iterator[tuple[int, Artifacts]]:
         """Yield the number of each rebalance with what the stages make then; not where no symbol could be used."""
-        instruments = listed(inputs["roster"])
-        settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
-        reach = reach_of(self.chain, settings, ("prices", *self.sources))
-        for k, position in enumerate(scheduled.tolist()):
-            session, then = prices.sessions[position], seen(prices, position, reach, able[k])
-            if then.symbols:
-                known = {name: known_at(name, inputs[name], session, then.symbols, reach) for name in self.sources}
-                values = {"prices": then, "instruments": instruments.loc[list(then.symbols)], **known}
-                yield k, play(self.chain, values, {**settings, "as_of": str(session)}, replay=True)
+        for position, k in past.number.items():
+            if past.able[position].any():
+                yield k, play(self.chain, past.at(position), past.settings_at(position), replay=True)
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the score's information coefficient at the first horizon."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -21,13 +21,10 @@ from quantflow.config.sections import (
     ScoresConfig,
     SynthesisConfig,
 )
-from quantflow.data.panel import Panel
 from quantflow.data.quality.history import mortality, quotes, whole
-from quantflow.data.quality.roster import listed
-from quantflow.data.quality.usable import BoolArray, usable
+from quantflow.data.quality.usable import usable
 from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.play import in_the_background, play
-from quantflow.pipeline.replay import reach_of
 from quantflow.pipeline.stage import Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.quant.backtest import FloatArray, equal_weights
 from quantflow.stages.exposures import betas_now, leanings, over_time
@@ -130,7 +127,8 @@ class ValidationStage(ReplayingStage[ValidationStageConfig]):
         benchmark = chosen(config.validation.benchmark, inputs.get(BENCHMARK), traded)
         market = Market(traded, equal_weights(able), benchmark)
         with in_the_background():
-            decide = self._decider(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
+            past = self.past(prices, dict(zip(scheduled.tolist(), able, strict=True)), inputs, config)
+            decide = self._decider(past)
             made, earned = walk(market, scheduled, rules, decide)
         out = proof(market, made, earned, rules)
         leant = {
@@ -139,20 +137,15 @@ class ValidationStage(ReplayingStage[ValidationStageConfig]):
         }
         return out | leant | {"metrics": out["metrics"] | {"universe": mortality(prices, able, roster, config.data)}}
 
-    def _decider(
-        self, prices: Panel, able: Mapping[int, BoolArray], inputs: Inputs, config: ValidationStageConfig
-    ) -> Decide:
+    def _decider(self, past: Past) -> Decide:
         """Return the function that gives the weights decided at the close of a session."""
-        settings = {**config.model_dump(mode="json"), "as_of": str(prices.sessions[-1])}
-        reach = reach_of(self.chain, settings, ("prices", *self.sources))
-        sources = {name: inputs[name] for name in self.sources}
-        past = Past(prices, listed(inputs["roster"]), sources, settings, reach, able)
-        row = {symbol: i for i, symbol in enumerate(prices.symbols)}
+        symbols = past.prices.symbols
+        row = {symbol: i for i, symbol in enumerate(symbols)}
         shared = shared_replays(self.chain, past)
         rest = self.chain[len(shared) :]
 
         def decide(position: int, held: FloatArray) -> Portfolio:
-            values = past.at(position) | {INCUMBENT: incumbent(prices.symbols, held)}
+            values = past.at(position) | {INCUMBENT: incumbent(symbols, held)}
             known = made_at(shared, past.number[position])
             stages = self.chain if known is None else rest
             made = play(stages, values | (known or {}), past.settings_at(position), replay=True)
