@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from quantflow.config.sweeps.sweep import SWEEP
+from quantflow.errors import IntegrityError
 from quantflow.review.restated import restatement
 from quantflow.runs.book import current, track
 from quantflow.runs.kinds import Meta, Sweep
@@ -78,12 +79,16 @@ def _track(run: Run) -> Json:
 def _trials(run: Run) -> Json | None:
     """Return the ratios of the other settings that were tried on the run's data, and those of all trials' clusters.
 
-    None of a meta run, and before a run's walk-forward.
+    None of a meta run, before a run's walk-forward, and when its stream is gone.
     """
     if isinstance(run, Meta) or "oos_returns" not in run.outputs:
         return None
-    trials = sharing_names(run, run.header.trials)
-    return {"ratios": [trial.ratio for trial in trials], "clusters": clustered(run, trials).ratios.tolist()}
+    try:
+        trials = sharing_names(run, run.header.trials)
+        many = clustered(run, trials)
+    except (IntegrityError, OSError):  # what needs the stream itself says so; reproducing needs no report
+        return None
+    return {"ratios": [trial.ratio for trial in trials], "clusters": many.ratios.tolist()}
 
 
 def _swept(run: Sweep) -> Json:
