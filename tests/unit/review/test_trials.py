@@ -82,7 +82,9 @@ def test_each_settings_counts_once_on_any_session(tmp_path: Path) -> None:
     assert others(finished(tmp_path)) == sorted([other.id, last.id])
 
 
-@pytest.mark.parametrize("line", ["validation.commission_bps=2", "report.top=3", "publish.enabled=false"])
+@pytest.mark.parametrize(
+    "line", ["validation.commission_bps=2", "report.top=3", "publish.enabled=false", "signals.horizons=[5]"]
+)
 def test_settings_that_change_no_weight_are_no_trial(tmp_path: Path, line: str) -> None:
     """Costs, the report and the book do not make a trial of their own."""
     finished(tmp_path, line)

@@ -31,7 +31,7 @@ from quantflow.types import Record, Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-UNWEIGHTED = frozenset({"as_of", "execution", "report", "publish", "orders", "schedule"})
+UNWEIGHTED = frozenset({"as_of", "execution", "signals", "report", "publish", "orders", "schedule"})
 """Sections that change no weight."""
 
 FIGURES = frozenset({*CostsConfig.model_fields, "costs", "benchmark", "lags"})
