@@ -18,7 +18,7 @@ LINKS = (
     ("best", "Best"),
     ("maps", "Heat maps"),
     ("matters", "What matters"),
-    ("nested", "Nested"),
+    ("choice", "Choice"),
     ("trials", "Trials"),
     ("failed", "Failed"),
 )
@@ -82,7 +82,7 @@ def sections(inputs: Inputs) -> list[Markup]:
         section("best", "Best trials", _trials("Best trials", ranked.head(TOP), settings), lead=_best_lead(found)),
         section("maps", "Heat maps", *[heat_map(each) for each in found["surfaces"]], lead=_map_lead(found)),
         section("matters", "What matters", _importance(found), lead=MATTERS),
-        section("nested", "Nested walk-forward", _nested(found)),
+        section("choice", "The choice out of sample", _cross_validated(found), _nested(found), lead=CHOICE),
         section("trials", "All trials", boxed(_trials("All trials", done, settings), len(done))),
         section("failed", "Failed trials", _failed(frame, settings)),
     ]
@@ -160,6 +160,27 @@ def _importance(found: Mapping[str, Any]) -> Markup:
     return table("What matters", ["Setting", "Alone", "By chance", "With others"], rows)
 
 
+CHOICE = (
+    "The best trial was chosen by all sessions, so its figures are not out of sample. Here the choice itself is "
+    "tested, on sessions that it did not see."
+)
+
+
+def _cross_validated(found: Mapping[str, Any]) -> Markup:
+    own = found["cross_validation"]
+    if own is None:
+        return nothing("Too few sessions to cut into folds.")
+    paths = ", ".join(fixed(ratio) for ratio in own["paths"])
+    rows = [["Chosen on", fixed(own["trained"])], ["Tested on", fixed(own["tested"])], ["Paths", paths]]
+    lead = (
+        f"Combinatorial purged folds: in each of {own['splits']} splits the best trial of four folds is tested on the "
+        "other two. Median Sharpe ratios, and that of each path of tested folds; their spread is that of the choice, "
+        "not an interval of the ratio."
+    )
+    shown = table("Cross-validation of the choice", ["Sessions", "Sharpe"], rows)
+    return joined([part("heading", "Cross-validated"), part("lead", lead), shown])
+
+
 def _nested(found: Mapping[str, Any]) -> Markup:
     own = found.get("nested")
     if own is None:
@@ -176,7 +197,9 @@ def _nested(found: Mapping[str, Any]) -> Markup:
         f"{own['start']} to {own['end']}. At each rebalance the trial with the best Sharpe ratio so far is held: this "
         "stream may be called out of sample, the best trial's own may not."
     )
-    return joined([part("lead", lead), table("Nested walk-forward", ["Figure", "Value"], rows)])
+    return joined(
+        [part("heading", "Walked forward"), part("lead", lead), table("Nested walk-forward", ["Figure", "Value"], rows)]
+    )
 
 
 def _failed(frame: Any, settings: Sequence[str]) -> Markup:

@@ -79,8 +79,9 @@ class TableStage(BasePipelineStage[TableStageConfig]):
         facts, year = inputs["run"], config.calendar.annualisation
         own = {each["settings"] for each in facts["variants"]}
         before = [ratio for settings, ratio in facts["others"] if settings not in own]
+        held = round(config.rebalance.sessions(year))
         trials = Trials(facts["variants"], inputs["oos_returns"], before, year)
-        found, stream = findings(trials, config.sweep.metric), nested.empty()
+        found, stream = findings(trials, config.sweep.metric, held), nested.empty()
         if config.sweep.nested:
             rules = Rules(config.rebalance, config.validation, year)
             traded = quotes(inputs["prices"], inputs["past"], inputs["roster"], config.data)

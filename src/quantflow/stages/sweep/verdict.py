@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantflow.errors import DataError
+from quantflow.errors import ConfigError, DataError
 from quantflow.quant.research.deflated import deflated
 from quantflow.quant.research.importance import importance
 from quantflow.quant.research.overfitting import overfitting
+from quantflow.quant.research.paths import Folds, choice_paths
 from quantflow.quant.research.surface import levels, surface
 from quantflow.quant.significance import CONFIDENCE, expected_best, probabilistic_sharpe
 from quantflow.stages.sweep.trials import Trials, text_of
@@ -25,12 +26,13 @@ PAIRS = 6
 """Heat maps that are made: those of the settings that explain most."""
 
 
-def findings(trials: Trials, metric: str) -> Json:
+def findings(trials: Trials, metric: str, held: int) -> Json:
     """Return the record ``sweep``, but for the nested walk-forward.
 
     Args:
         trials: The trials; at least one succeeded.
         metric: The figure by which they are ranked.
+        held: Sessions between two rebalances: what is held at the border of two folds earns in both.
     """
     table = trials.table()
     values = table[metric].to_numpy(float)
@@ -55,6 +57,7 @@ def findings(trials: Trials, metric: str) -> Json:
         "best": {"trial": number, "variant": dict(trials.variants[best]["variant"]), **row},
         "luck": chance,
         "overfitting": overfit,
+        "cross_validation": cross_validation(trials, held),
         "importance": ranked,
         "surfaces": _surfaces(trials, values, metric, ranked),
         "sentence": sentence(number, row, chance, overfit),
@@ -91,6 +94,21 @@ def pbo(trials: Trials) -> float | None:
         return overfitting(trials.net.T).probability
     except DataError:
         return None
+
+
+def cross_validation(trials: Trials, held: int) -> Json | None:
+    """Return what choosing by Sharpe ratio earned on folds of time that it was not chosen on; None with too few.
+
+    Ratios a year: ``trained`` and ``tested``, the medians over splits of the chosen trial's, and ``paths``, one of each
+    way through time. See ``quant.research.paths.choice_paths``; two of six folds are tested at once.
+    """
+    try:
+        found = choice_paths(trials.net, Folds(purge=held))
+    except (ConfigError, DataError):
+        return None
+    year = math.sqrt(trials.annualisation)
+    middle = {name: _plain(float(np.nanmedian(getattr(found, name))) * year) for name in ("trained", "tested")}
+    return {**middle, "paths": [_plain(float(ratio) * year) for ratio in found.sharpe], "splits": len(found.chosen)}
 
 
 def sentence(number: int, row: Record, chance: Record, overfit: float | None) -> str:
