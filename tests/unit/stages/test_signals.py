@@ -198,3 +198,16 @@ def test_it_can_be_sent_to_a_worker() -> None:
     assert again.Config.model_fields.keys() == stage.Config.model_fields.keys()
     assert {"features", "inference"} < {module.rpartition(".")[2] for module in stage.modules()}
     assert ValidationStage().needs == stage.needs
+
+
+def test_few_names_and_one_rebalance_have_no_figures_and_no_error(market: dict[str, Any]) -> None:
+    """Where nothing can be said the figures are None, and the summary says so."""
+    panel = market["prices"].select(market["prices"].symbols[6:10]).window(0, 400)
+    few = given(panel, market["instruments"].loc[list(panel.symbols)])
+    found = examined(few, validation={"min_history": 360}, rebalance={"every": 300})
+    score = score_of(found["signals"])
+    assert found["signals"]["rebalances"] == 1
+    assert [at["ic"]["mean"] for at in score["horizons"]] == [None, None, None]
+    assert (score["spread"], score["rank_autocorrelation"]) == (None, None)
+    assert len(found["signal_history"]) == 0
+    assert SignalsStage().summary(few, found).note == "score IC n/a at 1 session (t n/a)"

@@ -102,8 +102,15 @@ def _spreads(record: Record) -> Markup:
         earned = [percent(spread.get(each), 1, signed=True) for each in ("gross", "net")]
         traded = percent(spread.get("turnover_annual"), 0) if spread else DASH
         rows.append([found["name"], *earned, fixed(spread.get("sharpe")), traded, fixed(found["rank_autocorrelation"])])
-    head = ["Signal", "Top less bottom, a year", "After costs", "Sharpe after costs", "Traded a year", "Ranks kept"]
-    title = "Top bucket long and bottom one short, 100% each, from rebalance to rebalance; rank correlation in between"
+    head = [
+        "Signal",
+        "Top less bottom, a year",
+        "After costs",
+        "Sharpe after costs",
+        "Traded a year",
+        "Rank autocorrelation",
+    ]
+    title = "Top bucket long and bottom one short, 100% each, from rebalance to rebalance"
     return headed(title, head, rows)
 
 
