@@ -52,10 +52,12 @@ def main() -> None:
         index=pd.Index(close.columns, name="symbol"),
     )
     stage = StageRegistry.get("validation")
+    past = Panel((), panel.sessions, {"close": np.empty((0, len(panel.sessions)))})
+    inputs = {"prices": panel, "instruments": instruments, "past": past, "roster": roster(instruments, panel.symbols, {})}
 
     def ours() -> None:
         with one_blas_thread():
-            stage.run({"prices": panel, "instruments": instruments}, stage.configured(settings))
+            stage.run(inputs, stage.configured(settings))
 
     def theirs() -> None:
         with one_blas_thread():

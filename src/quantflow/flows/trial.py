@@ -26,7 +26,7 @@ from quantflow.runs.kinds import open_run
 from quantflow.runs.recall import recall
 from quantflow.runs.record import now
 from quantflow.runs.research.counted import ratio_of, settings_hash
-from quantflow.runs.research.trial import PROVEN, SweepTrial, TrialResult, failed
+from quantflow.runs.research.trial import PROVEN, SweepTrial, TrialResult, failed, this_process
 from quantflow.runs.run import Run
 from quantflow.server.prefect_internals import flush, limit_last_events
 
@@ -83,7 +83,7 @@ def played(run: Run, trial: SweepTrial) -> TrialResult:
             computed += [stage.id] if made else []
     hashed, ratio = settings_hash(settings), ratio_of(context.load("metrics"))
     done = TrialResult(trial.number, "done", context.artifacts, keys, tuple(computed), hashed, ratio)
-    return replace(done, ended=now(), made_by=package_version())
+    return replace(done, ended=now(), made_by=package_version(), worker=this_process())
 
 
 def _advanced(stage: Stage, context: SelectionContext, run: Run) -> tuple[SelectionContext, str, bool]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -40,6 +42,7 @@ class TrialResult:
         seconds: Wall time.
         ended: When, ISO, UTC.
         made_by: The quantflow that ran it.
+        worker: The process that ran it: host and id.
         error: Why it failed.
     """
 
@@ -53,6 +56,7 @@ class TrialResult:
     seconds: float = 0.0
     ended: str = ""
     made_by: str = ""
+    worker: str = ""
     error: Failure | None = None
 
     def json(self) -> Json:
@@ -76,7 +80,20 @@ def failed(trial: SweepTrial, error: QuantflowError, seconds: float) -> TrialRes
     lost = error.retryable or isinstance(error, InfrastructureError)
     why = Failure(type=type(error).__name__, message=error.message, hint=error.hint, exit_code=error.exit_code)
     state = "lost" if lost else "failed"
-    return TrialResult(trial.number, state, seconds=seconds, ended=now(), made_by=package_version(), error=why)
+    return TrialResult(
+        trial.number,
+        state,
+        seconds=seconds,
+        ended=now(),
+        made_by=package_version(),
+        worker=this_process(),
+        error=why,
+    )
+
+
+def this_process() -> str:
+    """Return host and id of this process."""
+    return f"{socket.gethostname()} {os.getpid()}"
 
 
 @dataclass(frozen=True)

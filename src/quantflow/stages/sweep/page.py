@@ -39,15 +39,15 @@ FIGURES = (
 def page(inputs: Inputs, title: str | None) -> str:
     """Return the page of a sweep: it loads nothing and runs nothing."""
     run, found = inputs["run"], inputs["sweep"]
-    what = shorten(found_name(run), 60)
-    heading = title or f"{run['profile']}: {what}"
+    heading = title or f"Sweep {run['sweep']['name'] or 'of ' + run['profile']}"
+    varied = ", ".join(run["sweep"]["over"])
     return (
         environment()
         .get_template("page.html")
         .render(
             heading=heading,
             title=f"{heading} · {run['as_of']}",
-            called=f"Profile {run['profile']}, {plural(found['trials'], 'trial')}",
+            called=f"Profile {run['profile']}, {plural(found['trials'], 'trial')} over {shorten(varied, 120)}",
             run={"degraded": False, **run},
             verdict=found["sentence"],
             figures=Markup(),
@@ -58,11 +58,6 @@ def page(inputs: Inputs, title: str | None) -> str:
             sections=sections(inputs),
         )
     )
-
-
-def found_name(run: Mapping[str, Any]) -> str:
-    """Return what a sweep is called: its name, else the settings that it varies."""
-    return str(run["sweep"]["name"] or f"over {', '.join(run['sweep']['over'])}")
 
 
 def span(found: Mapping[str, Any]) -> str:
