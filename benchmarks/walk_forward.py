@@ -28,6 +28,7 @@ def main() -> None:
 
     from quantflow.config.load import load_profile
     from quantflow.data.panel import Panel
+    from quantflow.data.quality.roster import roster
     from quantflow.pipeline.registry import StageRegistry
     from quantflow.pipeline.stage import one_blas_thread
 
@@ -53,7 +54,12 @@ def main() -> None:
     )
     stage = StageRegistry.get("validation")
     past = Panel((), panel.sessions, {"close": np.empty((0, len(panel.sessions)))})
-    inputs = {"prices": panel, "instruments": instruments, "past": past, "roster": roster(instruments, panel.symbols, {})}
+    inputs = {
+        "prices": panel,
+        "instruments": instruments,
+        "past": past,
+        "roster": roster(instruments, panel.symbols, None),
+    }
 
     def ours() -> None:
         with one_blas_thread():
