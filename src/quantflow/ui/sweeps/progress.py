@@ -30,8 +30,9 @@ class TrialsView:
 
     def __init__(self, record: Run) -> None:
         trials = record.trials if isinstance(record, Sweep) else []
-        self._names = [f"{PREFIX}{trial.name}" for trial in trials]
-        self._before = {f"{PREFIX}{trial.name}" for trial in trials if not trial.is_due}
+        self._trials = {f"{PREFIX}{trial.name}": trial for trial in trials}
+        self._names = list(self._trials)
+        self._before = {name for name, trial in self._trials.items() if not trial.is_due}
         self._began: datetime | None = None
 
     def rows(self, tasks: Mapping[str, TaskState], now: datetime) -> list[Row]:
@@ -43,7 +44,7 @@ class TrialsView:
         self._began = self._began or (now if running else None)
         seconds = (now - self._began).total_seconds() if self._began else None
         failed = [
-            Row(task.name, "Failed", note=task.message)
+            Row(task.name, "Failed", note=self._why(task))
             for task in sorted(tasks.values(), key=lambda task: task.at)
             if task.name.startswith(PREFIX) and shown(task.state) == "Failed"
         ]
@@ -65,6 +66,12 @@ class TrialsView:
             state = "Completed" if states[name] == "Reused" else states[name]
             text.append(f"{MARKS.get(state, ' ')} ", style="dim" if states[name] == "Reused" else STYLES.get(state, ""))
         return text
+
+    def _why(self, task: TaskState) -> str:
+        """Return why a trial failed: its record knows better than the API."""
+        trial = self._trials.get(task.name)
+        result = trial.result if trial else None
+        return (result.error or {}).get("message", task.message) if result else task.message
 
     def _states(self, tasks: Mapping[str, TaskState]) -> dict[str, str]:
         states = {name: "Reused" if name in self._before else "Pending" for name in self._names}

@@ -16,6 +16,7 @@ from quantflow.types import Record
 from quantflow.ui.tables import new_table, out, show
 
 TOP = 10
+FIGURES = ("SHARPE", "95%", "DEFLATED", "MAX DD", "TURNOVER", "COST")
 SHADES = ("", "on grey15", "on grey23", "on grey30", "on dark_green", "on green4")
 """Backgrounds of a heat map's cells, the lowest value first."""
 
@@ -34,7 +35,7 @@ def print_sweep(run: Sweep, rows: str | None = None, columns: str | None = None)
     console, found, frame = out(), run.load("sweep"), run.load("trials")
     surface = surface_of(found, rows, columns)
     console.print()
-    show(console, _best(found, frame, list(run.config.over)))
+    show(console, _best(found, frame, list(run.config.over), console.width))
     if surface is not None:
         across = f" down, {surface['columns']} across" if surface["columns"] else ""
         console.print(f"\n[bold]{found['metric']}: {escape(surface['rows'])}{escape(across)}[/]", soft_wrap=True)
@@ -48,7 +49,7 @@ def print_sweep(run: Sweep, rows: str | None = None, columns: str | None = None)
             "stream is out of sample",
             soft_wrap=True,
         )
-    console.print(f"[bold]{escape(found['sentence'])}[/]", soft_wrap=True)
+    console.print(f"[bold]{escape(found['sentence'])}[/]")
     console.print(f"{found['start']} to {found['end']}, {found['sessions']:,} sessions, after costs", soft_wrap=True)
     _files(console, run)
 
@@ -111,15 +112,34 @@ def _cell(one: Record, i: int, j: int, known: Sequence[float]) -> str:
     return f"[{shade}]{text}[/]" if shade else text
 
 
-def _best(found: Record, frame: Any, settings: Sequence[str]) -> Table:
-    columns = (">SHARPE", "95%", ">DEFLATED", ">MAX DD", ">TURNOVER", ">COST")
-    table = new_table(">TRIAL", *map(escape, settings), *columns, title=f"Best of {found['trials']} trials")
-    done = frame[frame["state"] == "done"].sort_values(found["metric"], ascending=False, kind="stable")
-    for number, row in done.head(TOP).iterrows():
-        table.add_row(str(number), *(escape(str(row[name])) for name in settings), *_figures(row))
+def _best(found: Record, frame: Any, settings: Sequence[str], width: int) -> Table:
+    done = frame[frame["state"] == "done"].sort_values(found["metric"], ascending=False, kind="stable").head(TOP)
+    rows = [[str(number), *(str(row[name]) for name in settings), *_figures(row)] for number, row in done.iterrows()]
+    names = ["TRIAL", *short_names(settings), *FIGURES]
+    left = set(range(1, len(settings) + 1))
+    shown = _fitting([max(map(len, column)) for column in zip(names, *rows, strict=True)], width, len(left) + 1)
+    table = new_table(title=f"Best of {found['trials']} trials")
+    for i in shown:
+        table.add_column(escape(names[i]), justify="left" if i in left else "right", no_wrap=True, overflow="ellipsis")
+    for cells in rows:
+        table.add_row(*(escape(cells[i]) for i in shown))
     if found["failed"]:
         table.caption, table.caption_justify = f"{found['failed']} trials failed: see the report", "left"
     return table
+
+
+def _fitting(widths: Sequence[int], room: int, kept: int) -> list[int]:
+    """Return the columns that fit: those of figures go first, from the last to the Sharpe ratio, which stays."""
+    shown = list(range(len(widths)))
+    while len(shown) > kept + 1 and sum(widths[i] + 2 for i in shown) - 2 > room:
+        shown.pop()
+    return shown
+
+
+def short_names(settings: Sequence[str]) -> list[str]:
+    """Return settings without their sections where that is enough to tell them apart."""
+    keys = [name.partition(".")[2] for name in settings]
+    return [key if keys.count(key) == 1 else name for name, key in zip(settings, keys, strict=True)]
 
 
 def _figures(row: Mapping[str, Any]) -> tuple[str, ...]:
