@@ -59,7 +59,6 @@ def _check(home: Path) -> None:
 
 def _grid_search() -> float:
     from skfolio import RiskMeasure
-    from skfolio.cluster import HierarchicalClustering, LinkageMethod
     from skfolio.datasets import load_sp500_dataset
     from skfolio.distance import KendallDistance, PearsonDistance
     from skfolio.model_selection import WalkForward
@@ -76,18 +75,8 @@ def _grid_search() -> float:
             RiskMeasure.MEAN_ABSOLUTE_DEVIATION,
             RiskMeasure.CVAR,
         ],
-        "hierarchical_clustering_estimator": [
-            HierarchicalClustering(linkage_method=method)
-            for method in (
-                LinkageMethod.WARD,
-                LinkageMethod.SINGLE,
-                LinkageMethod.AVERAGE,
-                LinkageMethod.COMPLETE,
-                LinkageMethod.CENTROID,
-            )
-        ],
         "distance_estimator": [PearsonDistance(), KendallDistance()],
-        "max_weights": [0.15, 0.25],
+        "max_weights": [0.1 + 0.05 * step for step in range(10)],
     }
     folds = WalkForward(train_size=24, test_size=1, freq="MS")
     begin = time.perf_counter()
