@@ -1,8 +1,8 @@
 """quantflow: from prices to portfolio weights in one command that survives anything.
 
-For notebooks: ``sweep``, ``QuantSDK``, ``SelectionContext``, ``StageRegistry``. For stages of other packages:
-``BasePipelineStage``, ``ForeignStage``, ``Kind``, ``StageConfig``, ``Section``, ``Summary``. They are imported on
-first use, so that the command line stays fast.
+For notebooks: ``select``, ``sweep``, ``load``, ``runs``; ``QuantSDK``, ``SelectionContext``, ``StageRegistry``. For
+stages of other packages: ``BasePipelineStage``, ``ForeignStage``, ``Kind``, ``StageConfig``, ``Section``, ``Summary``.
+They are imported on first use, so that the command line stays fast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from quantflow.pipeline.registry import StageRegistry
     from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, StageConfig, Summary
     from quantflow.sdk import QuantSDK
-    from quantflow.ui.sweeps.notebook import sweep
+    from quantflow.ui.notebook.runs import load
+    from quantflow.ui.notebook.start import select, sweep
 
 __all__ = [
     "BasePipelineStage",
@@ -28,6 +29,9 @@ __all__ = [
     "StageConfig",
     "StageRegistry",
     "Summary",
+    "load",
+    "runs",
+    "select",
     "sweep",
 ]
 
@@ -41,11 +45,15 @@ _HOMES = {
     "StageConfig": "quantflow.pipeline.stage",
     "StageRegistry": "quantflow.pipeline.registry",
     "Summary": "quantflow.pipeline.stage",
-    "sweep": "quantflow.ui.sweeps.notebook",
+    "load": "quantflow.ui.notebook.runs",
+    "select": "quantflow.ui.notebook.start",
+    "sweep": "quantflow.ui.notebook.start",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name == "runs":
+        return import_module("quantflow.runs")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     if name == "__version__":
@@ -53,3 +61,7 @@ def __getattr__(name: str) -> Any:
 
         return version("quantflow")
     raise AttributeError(f"module 'quantflow' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -19,22 +19,37 @@ def list_runs(workspace: Path, *, sleeves: bool = False) -> list[Run]:
 
 
 def find_run(workspace: Path, run_id: str) -> Run:
-    """Return the run called *run_id*, or the newest for ``latest``; a trial for ``sweep/17``.
+    """Return the run called *run_id*, or whose id alone begins so; the newest for ``latest``; a trial for ``sweep/17``.
 
     Raises:
-        ConfigError: If there is none, naming the nearest; or the trial did not succeed.
+        ConfigError: If there is none, naming the nearest, or several begin so; or the trial did not succeed.
     """
     if run_id == "latest":
         if not (runs := list_runs(workspace)):
             raise ConfigError(f"There are no runs in {workspace}.", hint="Start one: quantflow select --profile demo")
         return runs[-1]
     sweep, slash, number = run_id.partition("/")
-    run = open_run(workspace, sweep)
-    if slash and isinstance(run, Sweep):
-        return open_trial(run, number)
-    if slash or not run.exists:
-        raise unknown_name("run", run_id, [run.id for run in list_runs(workspace)][-20:])
-    return run
+    run = _named(workspace, sweep)
+    if not slash:
+        return run
+    if not isinstance(run, Sweep):
+        raise ConfigError(f"Run {run.id} is no sweep: it has no trials.", hint=f"quantflow inspect {run.id}")
+    return open_trial(run, number)
+
+
+def _named(workspace: Path, run_id: str) -> Run:
+    """Return the run of that id, or else the only one whose id begins so."""
+    run = open_run(workspace, run_id)
+    if run.exists:
+        return run
+    names = [run.id for run in list_runs(workspace, sleeves=True)]
+    found = [name for name in names if name.startswith(run_id)]
+    own = [name for name in found if "." not in name[len(run_id) :]] or found  # a meta run before its sleeves
+    if len(own) == 1:
+        return open_run(workspace, own[0])
+    if own:
+        raise ConfigError(f"Several runs begin with {run_id!r}.", hint=f"They are: {', '.join(own[-20:])}.")
+    raise unknown_name("run", run_id, [name for name in names if "." not in name][-20:])
 
 
 def find_portfolio(workspace: Path, run_id: str) -> Run:

@@ -1,27 +1,14 @@
-"""A sweep in a notebook: run with live progress, and a result that shows itself."""
+"""A sweep in a notebook: a result that shows itself."""
 
 from __future__ import annotations
 
 import html
-import sys
-from collections.abc import Mapping, Sequence
-from datetime import date
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantflow.config.load import find_workspace
-from quantflow.config.sweeps.sweep import load_sweep
-from quantflow.data.calendars import as_date
-from quantflow.flows.launch import execute
-from quantflow.runs.as_of import resolve_as_of
-from quantflow.runs.begin import begun_unless_done
-from quantflow.runs.done import AlreadyDone
 from quantflow.runs.kinds import Sweep, open_trial
-from quantflow.runs.run import Run
-from quantflow.server.server import api_server
 from quantflow.types import Record
-from quantflow.ui.progress import progress
+from quantflow.ui.notebook.runs import LoadedRun
 from quantflow.ui.sweeps.tables import surface_of
 
 if TYPE_CHECKING:
@@ -72,13 +59,13 @@ class SweepResult:
         """Whether the best trial beats what luck gives, in words."""
         return str(self.found["sentence"])
 
-    def trial(self, number: int) -> Run:
-        """Return a trial as a run: ``.weights``, ``.load("oos_returns")`` and so on.
+    def trial(self, number: int) -> LoadedRun:
+        """Return a trial as a run: ``.weights``, ``.oos_returns``, ``.why("KO")`` and so on.
 
         Raises:
             ConfigError: If there is none of that number, or it failed.
         """
-        return open_trial(self.run, str(number))
+        return LoadedRun(open_trial(self.run, str(number)))
 
     def heatmap(self, rows: str | None = None, columns: str | None = None) -> Figure:
         """Return a heat map of the figure over two settings as a plotly figure.
@@ -111,49 +98,3 @@ class SweepResult:
         done = self.table[self.table["state"] == "done"].drop(columns=["state", "message"])
         ranked = done.sort_values(self.found["metric"], ascending=False, kind="stable").head(SHOWN)
         return f"<p><b>{html.escape(self.verdict)}</b></p>{ranked.to_html(float_format='{:.3f}'.format)}"
-
-
-def sweep(
-    profile: str,
-    over: Mapping[str, Sequence[Any]],
-    *,
-    as_of: date | str | None = None,
-    workspace: Path | None = None,
-    overrides: Sequence[str] = (),
-    quiet: bool = False,
-    **options: Any,
-) -> SweepResult:
-    """Try many variants of a profile; with live progress on a terminal or in a notebook.
-
-    A complete sweep of the same settings, session, code and data is not run again.
-
-    Args:
-        profile: The profile's name.
-        over: The values to try of each setting, as ``{"policy.top_n": [1, 2, 3]}``.
-        as_of: The last session to use, a date or ``"2022-12-28"``; None for the last completed one.
-        workspace: The folder of ``quantflow.toml``; None to look for it from here upwards.
-        overrides: ``section.key=value`` lines that change the profile for all trials.
-        quiet: Whether no progress is shown.
-        options: ``design``, ``trials``, ``seed``, ``metric``, ``nested``: as in ``[sweep.NAME]``.
-
-    Raises:
-        ConfigError: If a setting or value is wrong.
-        QuantflowError: What ended the sweep; it can be resumed.
-    """
-    home = find_workspace(Path.cwd(), workspace)
-    given = {"profile": profile, "over": {name: list(values) for name, values in over.items()}, **options}
-    loaded = load_sweep(None, workspace=home, given=given, overrides=overrides)
-    with begun_unless_done(loaded, home, resolve_as_of(loaded, as_date(as_of))) as found:
-        if isinstance(found, AlreadyDone):
-            return SweepResult(_swept(found.run))
-        with api_server(home) as server, progress(found, "none" if quiet else _mode()) as listener:
-            return SweepResult(_swept(execute(found, server, listener=listener)))
-
-
-def _mode() -> str:
-    return "live" if sys.stderr.isatty() or "ipykernel" in sys.modules else "lines"
-
-
-def _swept(run: Run) -> Sweep:
-    assert isinstance(run, Sweep)
-    return run
