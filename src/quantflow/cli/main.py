@@ -15,6 +15,7 @@ from quantflow.cli.desk.orders import orders
 from quantflow.cli.desk.promote import promote
 from quantflow.cli.desk.publish import publish
 from quantflow.cli.ending import ending_at_once
+from quantflow.cli.groups import Grouped
 from quantflow.cli.ops import server
 from quantflow.cli.ops.catchup import catchup
 from quantflow.cli.ops.cron import cron
@@ -29,6 +30,7 @@ from quantflow.cli.review import check
 from quantflow.cli.review.checks import checks
 from quantflow.cli.review.diff import diff
 from quantflow.cli.review.inspect import inspect
+from quantflow.cli.review.open import open_report
 from quantflow.cli.review.reproduce import reproduce
 from quantflow.cli.review.trials import trials
 from quantflow.cli.review.why import why
@@ -44,6 +46,8 @@ COMPLETING = "_QUANTFLOW_COMPLETE"
 
 app = typer.Typer(
     name="quantflow",
+    cls=Grouped,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn daily prices into portfolio weights: one command, resumable after any failure.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -73,6 +77,7 @@ for command in (
 ):
     app.command(command.__name__)(command)
 app.command("help")(help_topic)
+app.command("open")(open_report)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(stages.app, name="stages")
 app.add_typer(server.app, name="server")
@@ -90,10 +95,13 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Turn daily prices into portfolio weights: one command, resumable after any failure.
+
+    Begin with: quantflow init, then quantflow select --profile demo, then quantflow open.
 
     Add --debug to any command for the traceback of an error. QUANTFLOW_LOG=json makes standard error JSON lines.
     """

@@ -57,13 +57,19 @@ def _styled(state: str) -> str:
     return f"[{style}]{state}[/]" if style else state
 
 
-def print_outcome(run: Run, found: Outcome) -> None:
-    """Print what a run found: funnel, winners and why, weights, out-of-sample figures, files."""
+def print_outcome(run: Run, found: Outcome, *, funnel: bool = True) -> None:
+    """Print what a run found: winners and why, weights, out-of-sample figures, files.
+
+    Args:
+        run: The run.
+        found: What it found.
+        funnel: Whether each stage's counts and note come first; not where its stages were shown already.
+    """
     console = out()
     if run.header.decision.hold:
         console.print(f"hold: next rebalance {run.header.decision.next}")
     for table in (
-        _funnel(found),
+        *([_funnel(found)] if funnel else []),
         _winners(found),
         _held(found),
         _sleeves(found),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -27,9 +29,10 @@ from quantflow.review.trials import trials_of
 from quantflow.review.why.path import path_of
 from quantflow.runs import find
 from quantflow.runs.as_of import leaf_profiles, resolve_as_of
+from quantflow.runs.exports import REPORT
 from quantflow.runs.find import find_portfolio, find_run
 from quantflow.runs.kinds import Meta, Sweep
-from quantflow.runs.outcome import compared
+from quantflow.runs.outcome import compared, outcome
 from quantflow.runs.recall import recall
 from quantflow.runs.run import Run
 from quantflow.ui import tables
@@ -82,8 +85,26 @@ def inspect(run: str, workspace: Path | None, stage: str | None, heat: str | Non
         tables.print_stage(found, stage)
     else:
         tables.print_run(found)
+        if found.state == "completed" and not swept:
+            tables.print_outcome(found, outcome(found), funnel=False)
         if isinstance(found, Sweep):
             print_trials_left(found) if not swept else print_sweep(found, *(heat.split(",", 1) if heat else ()))
+
+
+def open_report(run: str, workspace: Path | None) -> None:
+    """Open a run's report in the browser; where there is none, only say where the report is."""
+    found = find_run(find_workspace(Path.cwd(), workspace), run)
+    page = found.folder / REPORT
+    if not page.is_file():
+        raise ConfigError(f"Run {found.id} has no report: it is {found.state}.", hint=f"quantflow inspect {found.id}")
+    typer.echo(str(page))
+    if _has_display():
+        typer.launch(page.absolute().as_uri())
+
+
+def _has_display() -> bool:
+    """Whether a browser could show anything: a terminal on a server has none, and must not get a text browser."""
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def why(symbol: str, run: str, workspace: Path | None, *, as_json: bool) -> None:

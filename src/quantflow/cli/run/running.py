@@ -67,7 +67,7 @@ def _show(run: Run, mode: str) -> None:
     if mode == "json":
         emit("result", run=run.json(), outcome=found.json())
     else:
-        print_outcome(run, found)
+        print_outcome(run, found, funnel=mode in ("none", "log"))
 
 
 @contextmanager

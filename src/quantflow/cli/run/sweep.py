@@ -24,12 +24,14 @@ def sweep(
         typer.Option("--over", metavar="SECTION.KEY=VALUE,VALUE", help="Values of one setting (repeatable)."),
     ] = None,
     design: Annotated[
-        str | None, typer.Option(metavar="DESIGN", help="grid (all combinations), random or sobol.")
+        str | None, typer.Option("--design", metavar="DESIGN", help="grid (all combinations), random or sobol.")
     ] = None,
-    trials: Annotated[int | None, typer.Option(metavar="N", help="Variants that random and sobol try.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Chooses them.")] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", metavar="N", help="Variants that random and sobol try.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Chooses them.")] = None,
     metric: Annotated[
-        str | None, typer.Option(metavar="FIGURE", help="Rank by sharpe, sortino, calmar or cagr.")
+        str | None, typer.Option("--metric", metavar="FIGURE", help="Rank by sharpe, sortino, calmar or cagr.")
     ] = None,
     nested: Annotated[
         bool | None, typer.Option("--nested", help="Walk the choice among trials forward as well.")
