@@ -91,7 +91,7 @@ def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServe
     """
     refuse_unusable_proxy()
     url = configured_url()
-    if url and not is_own(workspace, url):
+    if url and url not in _embedded_here and not is_own(workspace, url):
         _check_answers(url)
         yield ApiServer(url, embedded=False, environment={"PREFECT_API_URL": url, **without_proxy(url)})
         return
@@ -194,7 +194,12 @@ def _check_answers(url: str) -> None:
         )
 
 
+_embedded_here: set[str] = set()
+"""URLs of own servers that this process has used: Prefect keeps the settings it was imported with, as if configured."""
+
+
 def _embedded(home: Path, state: Mapping[str, Any]) -> ApiServer:
+    _embedded_here.add(state["url"])
     environment = {
         "PREFECT_API_URL": state["url"],
         **without_proxy(state["url"]),
