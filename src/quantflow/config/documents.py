@@ -128,6 +128,7 @@ def extends_chain(name: str, document: Settings) -> Chain:
     while True:
         is_own = is_own and current in own and current != asked_by
         if not is_own and current not in ours:
+            _refuse_other_kind(current, document)
             raise _no_profile(current, asked_by, {*own, *ours})
         layer = (FILE if is_own else "", current, own[current] if is_own else ours[current])
         if layer in chain:
@@ -139,6 +140,11 @@ def extends_chain(name: str, document: Settings) -> Chain:
         asked_by, current = current, layer[2]["extends"]
         if not isinstance(current, str):
             raise ConfigError(f"{FILE}: [profiles.{asked_by}] extends = {show(current)}: must be a profile's name.")
+
+
+def _refuse_other_kind(name: str, document: Settings) -> None:
+    if name in {*document.get("meta", {}), *built_in()["meta"]}:
+        raise ConfigError(f"{name!r} is a meta profile, not a profile.", hint=f"quantflow meta --meta-profile {name}")
 
 
 def _no_profile(name: str, asked_by: str, known: set[str]) -> ConfigError:

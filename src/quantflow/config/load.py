@@ -369,6 +369,8 @@ def _check_sleeve(meta: str, kind: str, name: str, known: set[str]) -> None:
 def _meta_settings(name: str, document: Record) -> Layered:
     own, ours = document.get("meta", {}), built_in()["meta"]
     if name not in own and name not in ours:
+        if name in {*document.get("profiles", {}), *built_in()["profiles"]}:
+            raise ConfigError(f"{name!r} is a profile, not a meta profile.", hint=f"quantflow select --profile {name}")
         raise unknown_name("meta profile", name, {*own, *ours})
     source = of_meta(name, in_file=name in own)
     settings = Layered()

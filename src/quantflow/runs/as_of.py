@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from quantflow.config.calendar import CalendarConfig
-from quantflow.config.profile import Profile
+from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.sweeps.sweep import AnyProfile, SweepProfile
 from quantflow.data import calendars
 from quantflow.data.providers import open_provider
@@ -68,6 +68,15 @@ def refuse_stale(found: AsOf, profile: str, workspace: Path) -> None:
             hint=f"See why no newer ones come; or ask for the past, --as-of {found.session}; or change data.max_age, "
             "data.on_age.",
         )
+
+
+def named_leaves(profile: MetaProfile, above: str = "") -> list[tuple[str, Profile]]:
+    """Return the profiles of all sleeves that are run, at any depth, each with its path of ids: ``outer/inner``."""
+    found: list[tuple[str, Profile]] = []
+    for name, sleeve in profile.resolved.items():
+        path = f"{above}{name}"
+        found += [(path, sleeve)] if isinstance(sleeve, Profile) else named_leaves(sleeve, f"{path}/")
+    return found
 
 
 def leaf_profiles(profile: AnyProfile) -> list[Profile]:

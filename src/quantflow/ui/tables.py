@@ -181,9 +181,9 @@ def _figure(value: Any, form: str) -> str:
     return "" if value is None else form.format(value)
 
 
-def print_plan(lines: Sequence[Planned]) -> None:
+def print_plan(lines: Sequence[Planned], title: str = "") -> None:
     """Print what a run would do, and why."""
-    table = new_table("STAGE", "ACTION", "WHY")
+    table = new_table("STAGE", "ACTION", "WHY", title=escape(title))
     for line in lines:
         first, *more = line.detail.split(", ")
         detail = f"{first}, …" if more else first

@@ -89,3 +89,30 @@ def test_an_empty_workspace_has_no_runs(tmp_path: Path) -> None:
     found = quantflow("inspect", "--json", cwd=tmp_path)
     assert found.returncode == 0
     assert json.loads(found.stdout) == {"schema_version": 1, "event": "runs", "runs": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "hint"),
+    [
+        (["select", "-p", "demo_meta"], "'demo_meta' is a meta profile", "quantflow meta --meta-profile demo_meta"),
+        (["meta", "-p", "demo"], "'demo' is a profile", "quantflow select --profile demo"),
+        (["sweep", "-p", "demo_meta", "--over", "policy.top_n=1,2"], "is a meta profile", "quantflow meta"),
+    ],
+)
+def test_a_profile_of_the_other_kind_is_named(arguments: list[str], says: str, hint: str, tmp_path: Path) -> None:
+    """With the command that runs it."""
+    found = quantflow(*arguments, cwd=tmp_path)
+    assert found.returncode == 2
+    assert says in found.stderr
+    assert hint in found.stderr
+
+
+def test_the_plan_of_a_meta_run_is_that_of_its_sleeves(tmp_path: Path) -> None:
+    """A table per sleeve; nothing is written."""
+    found = quantflow("meta", "-p", "demo_meta", "--dry-run", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    sleeves = [line for line in found.stdout.splitlines() if line.startswith("sleeve ")]
+    assert [line.strip() for line in sleeves] == [
+        f"sleeve {name}" for name in ("demo", "demo_momentum", "demo_low_vol", "demo_steady")
+    ]
+    assert not (tmp_path / "runs").exists()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from quantflow.cli import complete
-from quantflow.cli.options import AsJson, AsOf, Force, NewRunId, NoProgress, Rebalance, Sets, Strict, Workspace
+from quantflow.cli.options import AsJson, AsOf, DryRun, Force, NewRunId, NoProgress, Rebalance, Sets, Strict, Workspace
 from quantflow.cli.unattended import Deadline, Ping
 
 
@@ -24,7 +24,7 @@ def meta(
     meta_profile: Annotated[
         str,
         typer.Option(
-            "--meta-profile", "-m", help="Meta profile to run, e.g. demo_meta.", autocompletion=complete.metas
+            "--meta-profile", "-m", "-p", help="Meta profile to run, e.g. demo_meta.", autocompletion=complete.metas
         ),
     ],
     run_id: NewRunId = None,
@@ -38,6 +38,7 @@ def meta(
     ] = None,
     workspace: Workspace = None,
     sets: Sets = None,
+    dry_run: DryRun = False,
     rebalance: Rebalance = False,
     force: Force = False,
     strict: Strict = False,
@@ -51,7 +52,7 @@ def meta(
 
     asked = start.Asked(run_id, as_of, rebalance, force, strict, deadline, ping, start.mode(no_progress, json))
     chosen = [*(sets or ()), *_execution("runner", runner and runner.value), *_execution("ray_address", ray_address)]
-    start.meta(meta_profile, workspace, chosen, asked)
+    start.meta(meta_profile, workspace, chosen, asked, dry_run=dry_run)
 
 
 def _execution(key: str, value: str | None) -> list[str]:

@@ -22,7 +22,7 @@ from quantflow.config.sweeps.sweep import AnyProfile, load_sweep
 from quantflow.errors import DegradedError
 from quantflow.execution.ray import probe
 from quantflow.review.sweep_plan import SweepPlan, plan_sweep
-from quantflow.runs.as_of import resolve_as_of
+from quantflow.runs.as_of import named_leaves, resolve_as_of
 from quantflow.runs.begin import begun, begun_unless_done, taken_up
 from quantflow.runs.create import check_stages, downstream, plan_new, refuse_taken
 from quantflow.runs.done import AlreadyDone
@@ -91,12 +91,18 @@ def select(profile: str, workspace: Path | None, sets: Sequence[str], asked: Ask
         _run(loaded, home, when, asked)
 
 
-def meta(meta_profile: str, workspace: Path | None, sets: Sequence[str], asked: Asked) -> None:
-    """Run a meta profile."""
+def meta(meta_profile: str, workspace: Path | None, sets: Sequence[str], asked: Asked, *, dry_run: bool) -> None:
+    """Run a meta profile, or only print the plan of each of its sleeves."""
     when = parse_date(asked.as_of)
     home = find_workspace(Path.cwd(), workspace)
     loaded = load_meta(meta_profile, workspace=home, overrides=sets)
     _check(loaded, home, asked.run_id)
+    if dry_run:
+        session = resolve_as_of(loaded, when).session
+        for name, leaf in named_leaves(loaded):
+            planned = plan_new(leaf, home, session, by_hand=asked.by_hand, fresh=asked.force)
+            _show_plan(planned, asked.mode, sleeve=name)
+        return
     if loaded.execution.ray_address:
         probe(loaded.execution.ray_address)
     _run(loaded, home, when, asked)
@@ -230,13 +236,13 @@ def _announce(record: Run, forced: Sequence[str], mode: str) -> None:
     sys.stderr.write(f"  keep  {', '.join(kept) or 'nothing'}\n  run   {', '.join(due) or 'nothing'}\n")
 
 
-def _show_plan(lines: Sequence[Planned], mode: str, **facts: object) -> None:
+def _show_plan(lines: Sequence[Planned], mode: str, *, sleeve: str = "", **facts: object) -> None:
     if mode == "json":
-        emit("plan", **facts, stages=[line.json() for line in lines])
+        emit("plan", **facts, **({"sleeve": sleeve} if sleeve else {}), stages=[line.json() for line in lines])
     else:
         from quantflow.ui.tables import print_plan
 
-        print_plan(lines)
+        print_plan(lines, f"sleeve {sleeve}" if sleeve else "")
 
 
 def _show_sweep_plan(plan: SweepPlan, mode: str) -> None:
