@@ -45,7 +45,9 @@ def page() -> str:
     parts.append(section("`sleeves = [{ … }, …]` of `[meta.NAME]`", Sleeve))
     for name in META_SECTIONS:
         parts.append(_meta_section(name))
-    parts.append("## Sweeps\n\nMany variants of a profile: a table `[sweep.NAME]` of the same file; see [research](research.md).")
+    parts.append(
+        "## Sweeps\n\nMany variants of a profile: a table `[sweep.NAME]` of the same file; see [research](research.md)."
+    )
     parts.append(section("`[sweep.NAME]`", SweepConfig, [name for name in SweepConfig.model_fields if name != "name"]))
     return "\n\n".join(parts) + "\n"
 

@@ -53,10 +53,12 @@ class SweepConfig(Section):
         """Take ``policy.top_n = [1, 2]``, which TOML reads as a table in a table, for one setting."""
         if not isinstance(value, Mapping):
             return value
-        found = sorted(
-            _settings_in((), value), key=lambda item: item[0]
-        )  # as a run's record has them, so that trials keep their numbers
-        return {name: tuple(each) if isinstance(each, list) else each for name, each in found}
+        found = _settings_in((), value)
+        names = [name for name, _ in found]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{twice} stands there twice, in quotes and as a table")
+        ordered = sorted(found, key=lambda item: item[0])  # as a run's record, so that trials keep their numbers
+        return {name: tuple(each) if isinstance(each, list) else each for name, each in ordered}
 
     @model_validator(mode="after")
     def _can_be_tried(self) -> Self:
