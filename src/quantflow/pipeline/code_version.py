@@ -21,7 +21,7 @@ SOURCES = frozenset({".py", ".toml", ".html", ".css"})
 
 
 def code_version(stage: Stage) -> str:
-    """Return a hash of the stage's modules and of all that they import, however deep.
+    """Return a hash of the stage's classes, of their modules, and of all that they import, however deep.
 
     Of quantflow, of the stage's own package and of modules that lie outside the installed packages the source
     counts, without comments, docstrings and layout; of all other packages that a stage of another package imports,
@@ -30,7 +30,7 @@ def code_version(stage: Stage) -> str:
     modules = stage.modules()
     roots = frozenset({"quantflow", *(name.split(".")[0] for name in modules)})
     closure, others = _closure(modules, roots)
-    lines = [f"{name} {_module(name, path)[0]}" for name, path in sorted(closure.items())]
+    lines = [*stage.classes(), *(f"{name} {_module(name, path)[0]}" for name, path in sorted(closure.items()))]
     keep_parsed()
     lines += [f"{package}=={_installed(package)}" for package in sorted({*NUMERIC_PACKAGES, *_packages(others)})]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef, ArtifactStore, private_folder
-from quantflow.errors import InfeasibleError
+from quantflow.errors import DataError, InfeasibleError
 from quantflow.locks import FileLock
 from quantflow.pipeline.code_version import code_version
 from quantflow.pipeline.stage import Outputs, Stage
@@ -64,12 +64,28 @@ class Shelf:
         with one_at_a_time(self.locks, key):
             found = self.cache.lookup(key)
             if found is None:
-                tables = _stacked(stage.makes, [_attempt(replay, number) for number in range(count)])
-                stored = {name: self.cache.store.put(name, table).json() for name, table in tables.items()}
-                found = {"outputs": stored, "summary": {}}
+                stored = self._kept(stage.makes, [_attempt(replay, number) for number in range(count)])
+                found = {"outputs": {name: ref.json() for name, ref in stored.items()}, "summary": {}}
                 self.cache.write(key, found)
-        stored_refs = tuple(sorted((name, ref.uri, ref.sha256) for name, ref in refs(found).items()))
-        return Replays(key, _taken_apart(self.cache.store.uri, stored_refs))
+        return Replays(key, self._frames(refs(found)))
+
+    def _kept(self, names: Sequence[str], made: Sequence[Outputs | None]) -> dict[str, ArtifactRef]:
+        """Store tables of all rebalances; return none where one would not come back as it was made."""
+        try:
+            stored = {name: self.cache.store.put(name, table) for name, table in _stacked(names, made).items()}
+        except (DataError, ValueError, TypeError):  # what cannot be a stored table: the two are pandas' and pyarrow's
+            return {}
+        same = (
+            _same(frame, outputs[name])
+            for name, frames in self._frames(stored).items()
+            for frame, outputs in zip(frames, made, strict=True)
+            if frame is not None and outputs is not None
+        )
+        return stored if all(same) else {}
+
+    def _frames(self, stored: Mapping[str, ArtifactRef]) -> Frames:
+        marks = sorted((name, ref.uri, ref.sha256) for name, ref in stored.items())
+        return _taken_apart(self.cache.store.uri, tuple(marks))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +101,14 @@ class Replays:
     frames: Frames
 
     def at(self, number: int) -> Outputs | None:
-        """Return the outputs at one rebalance; None when the stage found nothing feasible there."""
-        found = {name: tables[number] for name, tables in self.frames.items()}
-        return None if any(table is None for table in found.values()) else found
+        """Return the outputs at one rebalance, a copy; None when the stage found nothing feasible there."""
+        made: dict[str, Any] = {}
+        for name, tables in self.frames.items():
+            table = tables[number]
+            if table is None:
+                return None
+            made[name] = table.copy()
+        return made
 
 
 shelf: ContextVar[Shelf | None] = ContextVar("shelf", default=None)
@@ -143,12 +164,25 @@ def _stacked(names: Sequence[str], made: Sequence[Outputs | None]) -> dict[str, 
 
 
 def _alike(frame: Any, first: Any) -> bool:
-    """Whether tables can be put below one another and taken apart again without a change."""
+    """Whether tables can be put below one another."""
     if type(frame).__name__ != "DataFrame" or type(first).__name__ != "DataFrame":
         return False
-    if frame.index.nlevels > 1 or frame.index.name is None or frame.index.name != first.index.name:
+    if frame.index.nlevels > 1 or frame.index.name is None:
         return False
     return bool(frame.columns.equals(first.columns) and (frame.dtypes == first.dtypes).all())
+
+
+def _same(frame: pd.DataFrame, made: pd.DataFrame) -> bool:
+    """Whether a table that was stored is the one that was made: values, types, names, and their order in memory.
+
+    Sums depend on that order: a table that was made by rows would come back by columns.
+    """
+    by_columns = len(made) < 2 or all(
+        values.strides == (values.itemsize,) for values in (column.to_numpy() for _, column in made.items())
+    )
+    types = made.index.dtype == frame.index.dtype and bool((made.dtypes == frame.dtypes).all())
+    names = made.index.name == frame.index.name and made.columns.name == frame.columns.name
+    return bool(by_columns and types and names and made.equals(frame))
 
 
 @lru_cache(maxsize=8)  # a worker plays one trial after the other

@@ -129,6 +129,10 @@ class BasePipelineStage(ABC, Generic[C]):
         """Return the modules whose code, with all that they import, is this stage's code."""
         return frozenset({type(self).__module__})
 
+    def classes(self) -> tuple[str, ...]:
+        """Return the classes that do the work, in order: a module may hold several stages of one id."""
+        return (f"{type(self).__module__}:{type(self).__qualname__}",)
+
     def bound(self, pipeline: Sequence[Stage]) -> Stage:
         """Return the stage as it is in *pipeline*, which is in order; only one that replays others differs."""
         return self

@@ -73,6 +73,10 @@ class ReplayingStage(BasePipelineStage[C]):
         """Return the modules of this stage and of those that it replays."""
         return super().modules().union(*(stage.modules() for stage in self.chain))
 
+    def classes(self) -> tuple[str, ...]:
+        """Return this class, and those of the stages that it replays."""
+        return (*super().classes(), *(name for stage in self.chain for name in stage.classes()))
+
     def read_marks(self, settings: Settings) -> dict[str, str]:
         """Return the marks of what the stages read that it replays, as at ``as_of``."""
         return {name: mark for stage in self.chain for name, mark in stage.read_marks(settings).items()}

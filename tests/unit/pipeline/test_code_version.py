@@ -12,7 +12,7 @@ import pytest
 from quantflow.pipeline import code_version as module
 from quantflow.pipeline.module_source import module_source
 from quantflow.pipeline.registry import StageRegistry
-from quantflow.stages.validation import REPLAYED
+from quantflow.stages.validation import REPLAYED, ValidationStage
 
 STAGE = '''
 """A stage."""
@@ -122,3 +122,16 @@ def test_the_package_version_covers_templates_and_profiles(tmp_path: Path, monke
         seen.add(module.package_version())
     assert len(seen) == 4
     module.package_version.cache_clear()
+
+
+def test_two_stages_of_one_module_are_told_apart(package: Path) -> None:
+    """Profiles may put one or the other in the place of a stage: neither is given what the other made."""
+    stage = (package / "stage.py").read_text()
+    (package / "stage.py").write_text(f"{stage}\n\nclass Other(DoubleStage):\n    pass\n")
+    found = version()
+    plugged = importlib.import_module("plugged.stage")
+    assert module.code_version(plugged.Other()) != found
+    own, other = ([StageRegistry.get(name) for name in REPLAYED[:-1]] for _ in range(2))
+    assert module.code_version(ValidationStage([*own, plugged.DoubleStage()])) != module.code_version(
+        ValidationStage([*other, plugged.Other()])
+    )
