@@ -26,6 +26,9 @@ Metric = Literal["sharpe", "sortino", "calmar", "cagr"]
 MOST = 10_000
 """Trials of one sweep."""
 
+ALIKE = frozenset({"execution", "orders", "publish", "report", "schedule", "signals"})
+"""Sections that change nothing in a walk-forward, so that trials that differ in them would be the same."""
+
 
 class SweepConfig(Section):
     """Which settings of a profile are varied, and how the variants are chosen and compared."""
@@ -65,6 +68,8 @@ class SweepConfig(Section):
         for setting, values in self.over.items():
             if setting.count(".") < 1 or not all(setting.split(".")):
                 raise ValueError(f"over: {setting!r} is not a setting; write it as section.key, e.g. policy.top_n")
+            if setting.split(".")[0] in ALIKE:
+                raise ValueError(f"over: {setting} changes nothing in a walk-forward, so its trials would be the same")
             if not values:
                 raise ValueError(f"over: {setting} has no values")
             if len({repr(value) for value in values}) < len(values):

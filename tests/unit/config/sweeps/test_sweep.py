@@ -88,6 +88,8 @@ def test_trials_keep_their_numbers_once_they_are_recorded(design: dict[str, Any]
     [
         ({"over": {"policy": [1, 2]}}, r"over: 'policy' is not a setting; write it as section\.key"),
         ({"over": {"policy.": [1, 2]}}, r"'policy\.' is not a setting"),
+        ({"over": {"execution.workers": [1, 2]}}, r"execution\.workers changes nothing in a walk-forward"),
+        ({"over": {"report.top": [1, 2]}}, r"report\.top changes nothing in a walk-forward"),
         ({"over": {"policy.top_n": []}}, r"over: policy\.top_n has no values"),
         ({"over": {"policy.top_n": [1, 2, 1]}}, r"over: policy\.top_n names a value twice"),
         ({"over": {}}, "over"),
