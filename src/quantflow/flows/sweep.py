@@ -78,15 +78,27 @@ def _play(record: Sweep, trials: Sequence[SweepTrial]) -> None:
 
     workers = record.header.settings["execution"]["workers"] or os.cpu_count() or 1
     for trial, future in scattered(trials, submit, is_over, max(IN_FLIGHT, 2 * workers)):
-        result = trial.result
-        if result is None:
+        if trial.result is None:
             trial.write(failed(trial, InfrastructureError(last_line(said_of(future))), 0.0))
-        elif result.made_by != package_version():
-            raise InfrastructureError(
-                f"Trial {trial.number} was played by quantflow {result.made_by}, which is not this process's "
-                f"{package_version()}.",
-                hint=HINT,
-            )
+    refuse_foreign(trials)
+
+
+def refuse_foreign(trials: Sequence[SweepTrial]) -> None:
+    """Refuse trials that were just played by another quantflow than this process's, and forget what became of them.
+
+    Raises:
+        InfrastructureError: Naming the first, and both versions.
+    """
+    results = [(trial, trial.result) for trial in trials]
+    foreign = [(trial, found.made_by) for trial, found in results if found and found.made_by != package_version()]
+    for trial, _ in foreign:
+        trial.forget()
+    if foreign:
+        (first, version), *_ = foreign
+        raise InfrastructureError(
+            f"Trial {first.number} was played by quantflow {version}, which is not this process's {package_version()}.",
+            hint=HINT,
+        )
 
 
 def refuse_lost(record: Sweep) -> None:

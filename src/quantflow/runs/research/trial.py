@@ -16,13 +16,15 @@ from quantflow.config.load import vary_settings
 from quantflow.config.sweeps.design import Variant
 from quantflow.data.sealed import sealed, unsealed
 from quantflow.data.store import ArtifactRef, write_atomic
-from quantflow.errors import InfrastructureError, QuantflowError
+from quantflow.errors import InfrastructureError, IntegrityError, LockedError, QuantflowError
 from quantflow.pipeline.code_version import package_version
 from quantflow.runs.record import Failure, now
 from quantflow.types import Json, Settings
 
 SCHEMA_VERSION = 1
 FOLDER = "trials"
+NOT_OF_ITS_SETTINGS = (InfrastructureError, IntegrityError, LockedError)
+"""Errors after which a trial may succeed when it is played again."""
 PROVEN = ("weights", "oos_returns", "oos_weights", "metrics")
 """What a trial is played for: no report is written of it, and no book."""
 
@@ -77,7 +79,7 @@ class TrialResult:
 
 def failed(trial: SweepTrial, error: QuantflowError, seconds: float) -> TrialResult:
     """Return the result of a trial that an error ended after some seconds."""
-    lost = error.retryable or isinstance(error, InfrastructureError)
+    lost = error.retryable or isinstance(error, NOT_OF_ITS_SETTINGS)
     why = Failure(type=type(error).__name__, message=error.message, hint=error.hint, exit_code=error.exit_code)
     state = "lost" if lost else "failed"
     return TrialResult(
