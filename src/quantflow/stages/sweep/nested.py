@@ -54,7 +54,7 @@ def nested(
     at = np.searchsorted(trials.sessions.to_numpy().astype("datetime64[D]"), quotes.sessions[decided], side="right") - 1
     decided, at = decided[at > 0], at[at > 0]
     choice = chosen(trials.net, at, first=0) if len(at) else np.empty(0, dtype=np.int64)
-    made = choice >= 0
+    made = (choice >= 0) & (decided + rules.rebalance.lag < len(quotes.sessions))
     if not made.any():
         raise DataError("No rebalance comes late enough to choose among trials by what was known then.")
     decided, choice = decided[made], choice[made]
