@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from quantflow.flows.watch import TaskState
 
 PREFIX = "trial "
+MOST_FAILED = 5
+"""Failed trials that have a row of their own, the last ones: the report names all."""
 ENDED = ("Completed", "Failed", "Crashed", "Cancelled", "Interrupted")
 
 
@@ -36,7 +38,7 @@ class TrialsView:
         self._began: datetime | None = None
 
     def rows(self, tasks: Mapping[str, TaskState], now: datetime) -> list[Row]:
-        """Return a row of all trials, then one for each that failed."""
+        """Return a row of all trials, then one for each of the last that failed."""
         if not self._names:
             return []
         states = self._states(tasks)
@@ -52,7 +54,7 @@ class TrialsView:
         over = all(state in (*ENDED, "Reused") for state in states.values())
         return [
             Row("trials", "Completed" if over else state, seconds=seconds, note=self._note(states, seconds)),
-            *failed,
+            *failed[-MOST_FAILED:],
         ]
 
     def marks(self, tasks: Mapping[str, TaskState], width: int, height: int) -> Text:
@@ -60,7 +62,7 @@ class TrialsView:
         states = self._states(tasks)
         begun = max((i for i, name in enumerate(self._names) if states[name] != "Pending"), default=0)
         room = max(1, width // 2) * max(1, height)
-        first = max(0, min(begun + 1, len(self._names) - room // 2) - room // 2) if len(self._names) > room else 0
+        first = max(0, min(begun + 1 + room // 2, len(self._names)) - room)
         text = Text()
         for name in self._names[first : first + room]:
             state = "Completed" if states[name] == "Reused" else states[name]

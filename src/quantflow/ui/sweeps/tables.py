@@ -84,9 +84,8 @@ def surface_of(found: Record, rows: str | None, columns: str | None) -> Record |
 
 
 def _turned(one: Record) -> Record:
-    cells = {
-        name: [list(line) for line in zip(*one[name], strict=True)] for name in ("mean", "count", "spread", "lonely")
-    }
+    grids = ("mean", "count", "around", "spread", "lonely")
+    cells = {name: [list(line) for line in zip(*one[name], strict=True)] for name in grids}
     names = {"rows": one["columns"], "columns": one["rows"]}
     return {**one, **names, "row_values": one["column_values"], "column_values": one["row_values"], **cells}
 
