@@ -123,7 +123,8 @@ def _best(found: Record, frame: Any, settings: Sequence[str], width: int) -> Tab
     for cells in rows:
         table.add_row(*(escape(cells[i]) for i in shown))
     if found["failed"]:
-        table.caption, table.caption_justify = f"{found['failed']} trials failed: see the report", "left"
+        trials = "trial" if found["failed"] == 1 else "trials"
+        table.caption, table.caption_justify = f"{found['failed']} {trials} failed: see the report", "left"
     return table
 
 
