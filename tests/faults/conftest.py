@@ -59,6 +59,7 @@ _NAMES = {
     "test_a_clock_that_jumps_is_survived": "clock wrong by {}, then right",
     "test_a_kill_at_any_moment_is_survived": "kill -9 at a random moment",
     "test_a_sweep_killed_at_any_moment_is_survived": "sweep: kill -9 at a random moment",
+    "test_ctrl_c_ends_all_processes_of_a_sweep": "sweep: Ctrl-C in a terminal",
     "test_many_runs_at_once_share_a_workspace": "sixteen runs at once",
     "test_the_head_of_a_cluster_dies": "meta: kill -9 of a cluster's head, {}",
     "test_the_store_refuses_for_a_minute": "meta: S3 answers 503 for a minute",

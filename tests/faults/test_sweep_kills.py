@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from subprocess import TimeoutExpired
 
 import pytest
 
-from processes import run_cli
+from processes import bare_environment, run_cli
 from quantflow.runs.kinds import Sweep
-from sweeping import check, start, swept, undisturbed
+from sweeping import COMMAND, check, ended, start, swept, undisturbed
 
 MOMENTS = [f"{random.Random(number).uniform(0.5, 14.0):.2f}" for number in range(10)]
 
@@ -37,4 +40,22 @@ def test_a_sweep_killed_at_any_moment_is_survived(seconds: str, fresh: Path, qui
     else:
         resumed = run_cli("resume", "hit", "--no-progress", cwd=fresh)
         assert resumed.returncode == 0, resumed.stderr
+    check(swept(fresh, "hit"), quiet)
+
+
+def test_ctrl_c_ends_all_processes_of_a_sweep(fresh: Path, quiet: Sweep) -> None:
+    """A terminal sends the signal to the workers too: the sweep ends within seconds, says how to go on, and goes on."""
+    command = [sys.executable, "-m", "quantflow", *COMMAND, "--run-id", "hit"]
+    process = subprocess.Popen(
+        command, cwd=fresh, env=bare_environment(), stderr=subprocess.PIPE, start_new_session=True, text=True
+    )
+    until = time.monotonic() + 120
+    while not ended(fresh, "hit"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)  # all that have its standard error are gone by then
+    assert process.returncode == 130
+    assert "quantflow resume hit" in said
+    assert run_cli("resume", "hit", "--no-progress", cwd=fresh).returncode == 0
     check(swept(fresh, "hit"), quiet)

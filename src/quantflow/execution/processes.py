@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from multiprocessing.connection import wait
+from types import FrameType
 
 
 @cache
@@ -25,3 +29,41 @@ def end_with_parent() -> bool:
 def _end_after(sentinel: int) -> None:
     wait([sentinel])
     os._exit(1)
+
+
+def deaf() -> None:
+    """Let a pool's worker overlook SIGINT outside of ``interruptible``: a terminal sends it to all processes at once.
+
+    ``KeyboardInterrupt`` in a library's code between two parts would come back to the parent as the result of a part,
+    and end the thread there that stops the workers.
+    """
+    signal.signal(signal.SIGINT, _overlook)
+
+
+def _overlook(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    deaf()  # the terminal sends one signal and the parent another: the second must not hit what the first has begun
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let the first SIGINT raise ``KeyboardInterrupt`` inside, in a pool's worker; elsewhere nothing changes."""
+    if multiprocessing.parent_process() is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        deaf()
+
+
+def interrupt_workers() -> None:
+    """Interrupt what the workers of this process's pools are doing."""
+    for worker in multiprocessing.active_children():
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid or 0, signal.SIGINT)

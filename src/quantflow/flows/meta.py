@@ -11,7 +11,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from quantflow.errors import QuantflowError, StageError, last_line
-from quantflow.execution.processes import end_with_parent
+from quantflow.execution.processes import end_with_parent, interruptible
 from quantflow.flows.entry import META, at_flow
 from quantflow.flows.handshake import refuse_foreign_results
 from quantflow.flows.runners import stop_workers, task_name
@@ -102,7 +102,7 @@ def run_sleeve_task(leaf: Sleeve) -> str:
         limit_last_events(LAST_EVENTS_SECONDS)
     record = leaf.run
     try:
-        with working_on(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):
+        with interruptible(), working_on(record), tags(f"sleeve:{leaf.name}", *tags_of(record)):
             selection_flow(leaf.link.profile, record.id, str(record.workspace))
     except QuantflowError:
         raise

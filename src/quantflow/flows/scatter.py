@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from prefect.futures import PrefectFuture
 
 from quantflow.execution import ray as ray_cluster
+from quantflow.execution.processes import interrupt_workers
 from quantflow.runs.run import Part
 from quantflow.server.prefect_internals import handle_of
 
@@ -118,5 +119,6 @@ def _cancel(futures: Sequence[PrefectFuture[Any]]) -> None:
     if waits and _is_local(waits[0]):
         for wait in waits:
             wait.cancel()
+        interrupt_workers()
     elif waits:
         ray_cluster.cancel(waits)

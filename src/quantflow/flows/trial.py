@@ -12,7 +12,7 @@ from prefect.tasks import exponential_backoff
 
 from quantflow.data.cache import StageCache, refs
 from quantflow.errors import DataUnavailableError, QuantflowError, StageError, refused_by_machine
-from quantflow.execution.processes import end_with_parent
+from quantflow.execution.processes import end_with_parent, interruptible
 from quantflow.flows.adapter import BACKOFF_SECONDS, JITTER, RETRIES, may_succeed_later
 from quantflow.flows.worker import logged
 from quantflow.pipeline.arrange import pipeline_of, up_to
@@ -51,7 +51,10 @@ def run_trial_task(trial: SweepTrial) -> None:
     began = time.monotonic()
     with logged(run):
         try:
-            trial.write(replace(played(run, trial), seconds=_since(began)))
+            with interruptible():
+                trial.write(replace(played(run, trial), seconds=_since(began)))
+        except KeyboardInterrupt:  # must not go back: it would end the pool there; the trial stays due
+            raise StageError("The trial was interrupted.") from None
         except Exception as error:  # noqa: BLE001  # whatever a stage raises: it must not cost the other trials
             known = _known(error)
             if not (known.retryable and _attempts_left()):
