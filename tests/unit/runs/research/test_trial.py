@@ -176,8 +176,8 @@ def test_a_trial_is_a_run(swept: Sweep) -> None:
         ("s/2", r"Trial 2 of s has no result: No winners\."),
         ("s/3", "Trial 3 of s has no result: its worker process died"),
         ("s/4", "Trial 4 of s has no result: it has not ended"),
-        ("plain/1", "No run named 'plain/1'"),
-        ("gone/1", "No run named 'gone/1'"),
+        ("plain/1", "Run plain is no sweep: it has no trials"),
+        ("gone/1", "No run named 'gone'"),
     ],
 )
 def test_what_is_no_trial_is_refused_in_words(name: str, words: str, swept: Sweep) -> None:

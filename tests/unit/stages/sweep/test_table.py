@@ -124,10 +124,10 @@ def test_the_best_is_that_of_the_metric() -> None:
     trials = six()
     table = trials.table()
     for metric in ("sharpe", "sortino", "calmar", "cagr"):
-        found = findings(trials, metric)
+        found = findings(trials, metric, held=21)
         assert found["best"]["trial"] == table[metric].idxmax()
         assert found["best"]["variant"] == SIX[int(table[metric].idxmax()) - 1]
-    found = findings(trials, "sharpe")
+    found = findings(trials, "sharpe", held=21)
     assert (found["trials"], found["done"], found["failed"], found["before"]) == (6, 6, 0, 0)
     assert (found["start"], found["end"], found["sessions"]) == (str(trials.sessions[0].date()), "2022-12-28", 410)
     best = found["best"]
@@ -141,7 +141,7 @@ def test_more_than_luck_is_said_where_it_is() -> None:
     """And that it may be luck, where the best of as many without skill would show as much."""
     noise = {n: stream(n, mean=0.0002, sessions=400) for n in range(1, 7)}
     skill = {**noise, 1: stream(1, mean=0.004, sessions=400)}
-    said = [findings(Trials(variants(), each, (), YEAR), "sharpe")["sentence"] for each in (noise, skill)]
+    said = [findings(Trials(variants(), each, (), YEAR), "sharpe", held=21)["sentence"] for each in (noise, skill)]
     assert "may be luck" in said[0]
     assert "The best, trial 1," in said[1]
     assert "is more than luck" in said[1]
@@ -150,7 +150,7 @@ def test_more_than_luck_is_said_where_it_is() -> None:
 def test_of_equal_trials_the_first_is_the_best() -> None:
     """The order of the grid decides, so that equal sweeps say the same."""
     same = dict.fromkeys(range(1, 7), stream(1))
-    found = findings(Trials(variants(), same, (), YEAR), "sharpe")
+    found = findings(Trials(variants(), same, (), YEAR), "sharpe", held=21)
     assert found["best"]["trial"] == 1
     assert all(each["share"] is None for each in found["importance"])
     json.dumps(found, allow_nan=False)
@@ -158,7 +158,7 @@ def test_of_equal_trials_the_first_is_the_best() -> None:
 
 def test_failed_trials_are_counted_and_left_out() -> None:
     """Also if it is the first; cells without a trial are empty."""
-    found = findings(six(failed=[1, 5]), "sharpe")
+    found = findings(six(failed=[1, 5]), "sharpe", held=21)
     assert (found["done"], found["failed"]) == (4, 2)
     surface = found["surfaces"][0]
     (one, five) = (0, 0), (1, 1)
@@ -172,13 +172,13 @@ def test_trials_without_risk_have_no_ratio() -> None:
     """They are ranked by what they have; if none has it, that is said with a way out."""
     flat = stream(1).assign(net=0.0, gross=0.0, cost=0.0, turnover=0.0)
     some = {**streams(), 6: flat}
-    found = findings(Trials(variants(), some, (), YEAR), "sharpe")
+    found = findings(Trials(variants(), some, (), YEAR), "sharpe", held=21)
     assert found["best"]["trial"] != 6
     none = Trials(variants(), dict.fromkeys(range(1, 7), flat), (), YEAR)
     with pytest.raises(DataError, match="No trial has a sharpe: none took any risk") as raised:
-        findings(none, "sharpe")
+        findings(none, "sharpe", held=21)
     assert "--metric cagr" in str(raised.value.hint)
-    by_return = findings(none, "cagr")
+    by_return = findings(none, "cagr", held=21)
     assert "nothing can be said of luck" in by_return["sentence"]
     json.dumps(by_return, allow_nan=False)
 
@@ -186,7 +186,7 @@ def test_trials_without_risk_have_no_ratio() -> None:
 def test_one_setting_has_a_map_of_one_column() -> None:
     """A row per value, in order."""
     trials = Trials(variants([{"policy.top_n": n} for n in (3, 1, 2)]), streams(3), (), YEAR)
-    (surface,) = findings(trials, "sharpe")["surfaces"]
+    (surface,) = findings(trials, "sharpe", held=21)["surfaces"]
     assert (surface["rows"], surface["columns"], surface["row_values"]) == ("policy.top_n", "", ["1", "2", "3"])
     assert [line[0] for line in surface["mean"]] == pytest.approx(list(trials.table()["sharpe"].loc[[2, 3, 1]]))
 
@@ -194,7 +194,7 @@ def test_one_setting_has_a_map_of_one_column() -> None:
 def test_a_setting_of_one_value_has_no_map() -> None:
     """It does not vary."""
     values = [{"allocation.method": "hrp", "policy.top_n": n} for n in (1, 2, 3)]
-    (surface,) = findings(Trials(variants(values), streams(3), (), YEAR), "sharpe")["surfaces"]
+    (surface,) = findings(Trials(variants(values), streams(3), (), YEAR), "sharpe", held=21)["surfaces"]
     assert (surface["rows"], surface["columns"]) == ("policy.top_n", "")
 
 
@@ -202,7 +202,7 @@ def test_maps_are_of_the_settings_that_matter() -> None:
     """At most six; those first that explain most."""
     values = [{f"s.k{k}": (n >> k) & 1 for k in range(5)} for n in range(32)]
     made = {n + 1: stream(n, mean=0.004 * ((n >> 3) & 1) + 0.002 * ((n >> 1) & 1)) for n in range(32)}
-    found = findings(Trials(variants(values), made, (), YEAR), "sharpe")
+    found = findings(Trials(variants(values), made, (), YEAR), "sharpe", held=21)
     assert len(found["surfaces"]) == 6
     assert {found["surfaces"][0]["rows"], found["surfaces"][0]["columns"]} == {"s.k1", "s.k3"}
 
