@@ -9,6 +9,7 @@ from pathlib import Path
 from quantflow.config.catalogue import Entry, load
 from quantflow.config.data import FilesOptions
 from quantflow.config.profile import Profile
+from quantflow.config.sweeps.sweep import SWEEP, load_sweep
 from quantflow.data.providers import open_provider
 from quantflow.data.providers.files.locations import is_url
 from quantflow.data.quality.contracts import Finding, failed
@@ -22,7 +23,7 @@ from quantflow.runs.create import check_stages
 
 
 def examined(entry: Entry, workspace: Path) -> tuple[ConfigError | None, list[str]]:
-    """Return what is wrong with a profile or meta profile, None when nothing; and what is odd with one that is sound.
+    """Return what is wrong with a profile, meta profile or sweep, None when nothing; and what is odd with a sound one.
 
     Wrong is a value, a stage, its provider, or an exclude list that excludes nothing. Odd is a name, of it or of a
     sleeve, that matches no symbol of its own files: a sentence each. No other provider is asked without need, and files
@@ -30,7 +31,8 @@ def examined(entry: Entry, workspace: Path) -> tuple[ConfigError | None, list[st
     """
     odd: list[str] = []
     try:
-        loaded = load(entry, workspace)
+        sweep = entry.kind == SWEEP
+        loaded = load_sweep(entry.name, workspace=workspace) if sweep else load(entry, workspace)
         check_stages(loaded)
         for leaf in leaf_profiles(loaded):
             found = _unmatched(leaf)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from quantflow.config import catalogue
 from quantflow.config.load import find_workspace, load_profile
+from quantflow.config.sweeps.sweep import SWEEP, sweep_names
+from quantflow.config.workspaces import FILE
 from quantflow.desk.promotions import promotions
 from quantflow.doctor.profiles import all_in_one, examined
 from quantflow.errors import unknown_name
@@ -51,11 +53,12 @@ def show_profile(name: str, sets: Sequence[str], workspace: Path | None, *, sour
 
 
 def validate(names: Sequence[str], workspace: Path | None, *, as_json: bool) -> None:
-    """Check profiles, and say all that is wrong with them at once."""
+    """Check profiles, of a whole file its sweeps too, and say all that is wrong with them at once."""
     home = find_workspace(Path.cwd(), workspace)
     every = catalogue.entries(home)
     own = [entry for entry in every if entry.source != "built in"]
-    asked = [catalogue.find(name, home) for name in names] if names else own or every
+    sweeps = [catalogue.Entry(name, SWEEP, FILE) for name in sweep_names(home)]
+    asked = [catalogue.find(name, home) for name in names] if names else (own or every) + sweeps
     each = {entry: examined(entry, home) for entry in asked}
     found = [(entry, problem) for entry, (problem, _) in each.items()]
     strange = {entry.name: odd for entry, (_, odd) in each.items()}

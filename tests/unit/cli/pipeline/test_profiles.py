@@ -129,3 +129,16 @@ def test_one_stage_runs_on_a_runs_artifacts(home: Path) -> None:
     with pytest.raises(ConfigError, match="has not made atoms"):
         call(home, "stages", "run", "allocation", "--run", "r")
     assert RunRecord(home, "r").stage("inference") is None
+
+
+def test_validate_checks_the_sweeps_of_the_file(tmp_path: Path) -> None:
+    """A value that is wrong is found before the night in which the sweep is to run."""
+    (tmp_path / "quantflow.toml").write_text(
+        '[profiles.p]\nextends = "demo"\n'
+        '[sweep.good]\nprofile = "p"\nover = { "policy.top_n" = [1, 2] }\n'
+        '[sweep.bad]\nprofile = "p"\nover = { "policy.topn" = [1, 2] }\n'
+    )
+    found = CliRunner().invoke(app, ["profiles", "validate", "-w", str(tmp_path)])
+    assert isinstance(found.exception, ConfigError)
+    assert "1 of 3 cannot be used" in found.exception.message
+    assert "bad: --over policy.topn = 1: no such key" in found.exception.message
