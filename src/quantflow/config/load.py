@@ -108,6 +108,8 @@ def _overridden(name: str, settings: Record, given: Sequence[Override], workspac
         for key, value in table.items():
             layered.put((section, key), value, OF_RUN)
     specs = plugins.specs_of(settings)
+    if specs and workspace is not None:  # a worker has loaded no profile of the workspace
+        plugins.importable(workspace)
     sections = (*SECTIONS, *plugins.own_sections(specs))
     providers = _texts([settings.get("data", {})])
     for item in given:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -267,3 +268,17 @@ def test_the_hash_of_a_trial_is_that_of_a_run(swept: Sweep) -> None:
     assert result is not None
     assert settings_hash({**profile.settings(), "as_of": "2022-12-28"}) == result.settings
     assert open_trial(swept, "1").config_hash == open_trial(swept, "01").config_hash
+
+
+def test_a_process_that_has_loaded_no_profile_finds_the_workspace_s_stages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker of a resumed sweep: a stage that lies beside ``quantflow.toml`` is imported from there."""
+    (tmp_path / "plug_of_trials.py").write_text(
+        "from quantflow.stages.synthesis import SynthesisStage\n\nclass Feed(SynthesisStage):\n    pass\n"
+    )
+    (tmp_path / "quantflow.toml").write_text('[profiles.demo]\nstages = ["plug_of_trials:Feed"]\n')
+    trial = sweep(tmp_path).trials[0]
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "plug_of_trials")
+    assert trial.settings["pipeline"]["stages"] == ["plug_of_trials:Feed"]
