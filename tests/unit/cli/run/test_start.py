@@ -91,7 +91,7 @@ def test_a_named_or_forced_run_is_always_new(
     if kind == "select":
         start.select("demo", tmp_path, (), asked, dry_run=False)
     else:
-        start.meta("demo_meta", tmp_path, (), asked)
+        start.meta("demo_meta", tmp_path, (), asked, dry_run=False)
     assert begun == [(way, AsOf(AS_OF))]
 
 
