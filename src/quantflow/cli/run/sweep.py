@@ -52,15 +52,8 @@ def sweep(
     from quantflow.cli.run import start
     from quantflow.config.sweeps.sweep import read_over
 
-    flags: dict[str, object] = {
-        "profile": profile,
-        "design": design,
-        "trials": trials,
-        "seed": seed,
-        "metric": metric,
-        "nested": nested,
-        "over": read_over(over) if over else None,
-    }
+    flags: dict[str, object] = {"profile": profile, "design": design, "trials": trials, "seed": seed}
+    flags |= {"metric": metric, "nested": nested, "over": read_over(over) if over else None}
     given = {key: value for key, value in flags.items() if value is not None}
     asked = start.Asked(run_id, as_of, False, force, strict, deadline, ping, start.mode(no_progress, json))
     start.sweep(name, given, workspace, sets or (), asked, dry_run=dry_run)
