@@ -31,6 +31,12 @@ def _end_after(sentinel: int) -> None:
     os._exit(1)
 
 
+def begin_work() -> None:
+    """Make this process a pool's worker that ends with its parent, also before its first part, and overlooks SIGINT."""
+    end_with_parent()
+    deaf()
+
+
 def deaf() -> None:
     """Let a pool's worker overlook SIGINT outside of ``interruptible``: a terminal sends it to all processes at once.
 

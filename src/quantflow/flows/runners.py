@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from quantflow.errors import InfrastructureError
 from quantflow.execution import ray as ray_cluster
 from quantflow.execution.background import InBackground
-from quantflow.execution.processes import deaf
+from quantflow.execution.processes import begin_work
 from quantflow.execution.ray import Cluster
 from quantflow.flows.handshake import refuse_other_versions
 from quantflow.runs.kinds import Sweep
@@ -153,4 +153,4 @@ def task_name(record: Run, part: Part) -> str:
 def _processes(workers: int | None) -> TaskRunner[Any]:
     from prefect.task_runners import ProcessPoolTaskRunner
 
-    return ProcessPoolTaskRunner(max_workers=workers, initializer=deaf)
+    return ProcessPoolTaskRunner(max_workers=workers, initializer=begin_work)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from quantflow.execution.processes import deaf, interrupt_workers, interruptible
+from quantflow.execution.processes import begin_work, interrupt_workers, interruptible
 from slow_part import works
 
 
@@ -24,7 +26,7 @@ def begun(file: Path) -> None:
 def test_a_signal_ends_what_a_worker_does_and_not_the_worker(tmp_path: Path) -> None:
     """Also when it comes twice, from the terminal and from the parent; between two parts it is overlooked."""
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=deaf) as pool:
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=begin_work) as pool:
         pid = pool.submit(os.getpid).result(20)
         os.kill(pid, signal.SIGINT)
         assert pool.submit(os.getpid).result(20) == pid
@@ -38,6 +40,23 @@ def test_a_signal_ends_what_a_worker_does_and_not_the_worker(tmp_path: Path) -> 
         interrupt_workers()
         assert second.result(20) == "interrupted"
         assert pool.submit(os.getpid).result(20) == pid
+
+
+def test_a_worker_without_a_part_ends_with_its_parent() -> None:
+    """Kill -9 of a run whose workers have just started leaves none behind."""
+    code = (
+        "import multiprocessing, os, signal\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from quantflow.execution.processes import begin_work\n"
+        "pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), initializer=begin_work)\n"
+        "print(pool.submit(os.getpid).result(), flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    worker, until = Path(f"/proc/{int(found.stdout)}"), time.monotonic() + 20
+    while worker.exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_outside_of_a_pool_nothing_changes() -> None:
