@@ -10,32 +10,37 @@ from quantflow.cli import complete
 from quantflow.cli.options import AsJson, AsOf, DryRun, Force, NewRunId, NoProgress, Sets, Strict, Workspace
 from quantflow.cli.unattended import Deadline, Ping
 
+Name = Annotated[
+    str | None, typer.Argument(help="A sweep of quantflow.toml, [sweep.NAME].", autocompletion=complete.sweeps)
+]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", "-p", help="Profile whose variants are tried.", autocompletion=complete.profiles),
+]
+Over = Annotated[
+    list[str] | None,
+    typer.Option("--over", metavar="SECTION.KEY=VALUE,VALUE", help="Values of one setting (repeatable)."),
+]
+Design = Annotated[
+    str | None, typer.Option("--design", metavar="DESIGN", help="grid (all combinations), random or sobol.")
+]
+Trials = Annotated[int | None, typer.Option("--trials", metavar="N", help="Variants that random and sobol try.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Chooses them.")]
+Metric = Annotated[
+    str | None, typer.Option("--metric", metavar="FIGURE", help="Rank by sharpe, sortino, calmar or cagr.")
+]
+Nested = Annotated[bool | None, typer.Option("--nested", help="Walk the choice among trials forward as well.")]
+
 
 def sweep(
-    name: Annotated[
-        str | None, typer.Argument(help="A sweep of quantflow.toml, [sweep.NAME].", autocompletion=complete.sweeps)
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option("--profile", "-p", help="Profile whose variants are tried.", autocompletion=complete.profiles),
-    ] = None,
-    over: Annotated[
-        list[str] | None,
-        typer.Option("--over", metavar="SECTION.KEY=VALUE,VALUE", help="Values of one setting (repeatable)."),
-    ] = None,
-    design: Annotated[
-        str | None, typer.Option("--design", metavar="DESIGN", help="grid (all combinations), random or sobol.")
-    ] = None,
-    trials: Annotated[
-        int | None, typer.Option("--trials", metavar="N", help="Variants that random and sobol try.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Chooses them.")] = None,
-    metric: Annotated[
-        str | None, typer.Option("--metric", metavar="FIGURE", help="Rank by sharpe, sortino, calmar or cagr.")
-    ] = None,
-    nested: Annotated[
-        bool | None, typer.Option("--nested", help="Walk the choice among trials forward as well.")
-    ] = None,
+    name: Name = None,
+    profile: Profile = None,
+    over: Over = None,
+    design: Design = None,
+    trials: Trials = None,
+    seed: Seed = None,
+    metric: Metric = None,
+    nested: Nested = None,
     run_id: NewRunId = None,
     as_of: AsOf = None,
     workspace: Workspace = None,
