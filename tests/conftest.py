@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,13 +53,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def fresh(prepared: Path, tmp_path: Path) -> Path:
-    """An empty workspace whose API database exists already."""
-    home = tmp_path / ".quantflow" / "server"
-    home.mkdir(parents=True)
-    source = sqlite3.connect(prepared / ".quantflow" / "server" / "prefect.db")
-    target = sqlite3.connect(home / "prefect.db")
-    source.backup(target)  # a copy of the file alone would miss what is still in its write-ahead log
-    source.close()
-    target.close()
-    return tmp_path
+def fresh(workspace: Path) -> Path:
+    """An empty workspace, in which a server of its own starts on a copy of a migrated database."""
+    return workspace

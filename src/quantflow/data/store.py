@@ -13,10 +13,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from quantflow.config.credentials import revealed
-from quantflow.data.artifacts import decode, encode, latest_date
 from quantflow.errors import DataError, InfrastructureError, IntegrityError
 
 _verified: set[str] = set()
@@ -153,6 +150,8 @@ class ArtifactStore:
             DataError: If the value cannot be an artifact, or is dated after ``as_of``.
             InfrastructureError: If it cannot be written.
         """
+        from quantflow.data.artifacts import encode  # seconds of libraries, for who reads or writes tables alone
+
         self._refuse_future(name, value)
         data, suffix, rows, schema = encode(value)
         digest = hashlib.sha256(data).hexdigest()
@@ -169,6 +168,8 @@ class ArtifactStore:
             IntegrityError: If it is missing or its bytes are not those that were written.
             DataError: If it holds a date after ``as_of``.
         """
+        from quantflow.data.artifacts import decode
+
         path = self.path(ref)
         data = read_bytes(path)
         if path not in _verified:
@@ -204,8 +205,10 @@ class ArtifactStore:
         return False
 
     def _refuse_future(self, name: str, value: Any) -> None:
+        from quantflow.data.artifacts import latest_date
+
         latest = latest_date(value) if self.as_of is not None else None
-        if latest is not None and latest > np.datetime64(self.as_of, "D"):
+        if latest is not None and latest.astype("datetime64[D]").item() > self.as_of:
             raise DataError(
                 f"Artifact {name!r} holds data of {latest}, after the as-of session {self.as_of}.",
                 hint="A stage or provider looked ahead; nothing was used.",

@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -157,3 +160,27 @@ def record_promptly() -> None:
         return consumer(write_batch_size=write_batch_size, flush_every=RECORD_SECONDS, **options)  # type: ignore[arg-type]
 
     task_run_recorder.consumer = prompt_consumer  # type: ignore[assignment]
+
+
+def migrations() -> tuple[str, ...]:
+    """Return what says which database the server's migrations make: Prefect's version, and their names in order.
+
+    Prefect is not imported for it. Empty if they do not lie where they are looked for.
+    """
+    found = find_spec("prefect")
+    (root,) = (found and found.submodule_search_locations) or ("",)
+    names = sorted(path.name for path in Path(root, "server/database/_migrations/versions/sqlite").glob("*.py"))
+    return (version("prefect"), *names) if names else ()
+
+
+def after_migrations(do: Callable[[], None]) -> None:
+    """Call *do* once this process's server has migrated its database, before it writes anything else there."""
+    from prefect.server.database.interface import PrefectDBInterface
+
+    create = PrefectDBInterface.create_db
+
+    async def create_then(self: PrefectDBInterface) -> None:
+        await create(self)
+        do()
+
+    PrefectDBInterface.create_db = create_then  # type: ignore[method-assign]

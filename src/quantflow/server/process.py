@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from quantflow.execution.garbage import relax_gc
+from quantflow.server.database import prepare_database
 from quantflow.server.keeping import wait_until_unused
 from quantflow.server.own_requests import OwnRequestsOnly
 from quantflow.server.prefect_internals import server_app
@@ -29,6 +30,7 @@ def main() -> None:
 
     import uvicorn
 
+    prepare_database(Path(sys.argv[2]))
     app = OwnRequestsOnly(server_app(), listener.getsockname()[1])
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, timeout_keep_alive=30)
     uvicorn.Server(config).run(sockets=[listener])

@@ -41,12 +41,14 @@ SERVER_ENVIRONMENT: Mapping[str, str] = {
 _SERVICES = "SCHEDULER,LATE_RUNS,FOREMAN,TRIGGERS,PAUSE_EXPIRATIONS,CANCELLATION_CLEANUP,REPOSSESSOR,EVENT_PERSISTER"
 SCHEDULING = tuple(f"PREFECT_SERVER_SERVICES_{service}_ENABLED" for service in _SERVICES.split(","))
 """Its services that schedule, notify, or keep events for those: off for runs that exist, on for ``quantflow serve``."""
+BLOCKS = ("PREFECT_API_BLOCKS_REGISTER_ON_START", "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION")
+"""Prefect's kinds of blocks, which nothing but notifications of what is scheduled uses: a second of a first start."""
 SWAP_SECONDS = 10.0  # for a server without schedules to end
 
 
 def server_settings(*, schedules: bool) -> dict[str, str]:
     """Return the environment of an embedded server, with what schedules and notifies on or off."""
-    return {**SERVER_ENVIRONMENT, **dict.fromkeys(SCHEDULING, str(schedules).lower())}
+    return {**SERVER_ENVIRONMENT, **dict.fromkeys((*SCHEDULING, *BLOCKS), str(schedules).lower())}
 
 
 @dataclass(frozen=True)

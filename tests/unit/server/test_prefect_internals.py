@@ -218,3 +218,51 @@ def test_a_server_is_an_application() -> None:
     from prefect.server.api.server import create_app
 
     assert "final" in inspect.signature(create_app).parameters, changed("create_app")
+
+
+def test_the_migrations_of_the_servers_database_are_known() -> None:
+    """Their names, found without importing Prefect, are those that Alembic runs, its head among them."""
+    from alembic.script import ScriptDirectory
+    from prefect.server.database.alembic_commands import alembic_config
+    from prefect.server.database.orm_models import AioSqliteORMConfiguration
+
+    made_by, *names = ours.migrations()
+    assert made_by == VERSION
+    folder = AioSqliteORMConfiguration().versions_dir
+    scripts = ScriptDirectory.from_config(alembic_config())
+    scripts.version_locations = [str(folder)]
+    (head,) = scripts.get_heads()
+    assert names, changed("the folder of SQLite's migrations")
+    assert names == sorted(path.name for path in folder.glob("*.py")), changed("the folder of SQLite's migrations")
+    assert any(head in name for name in names), changed("how migrations are called")
+
+
+def test_something_is_done_after_the_migrations(mocker: MockerFixture) -> None:
+    """The server migrates its database by one method when it starts, and does nothing else there before."""
+    from prefect.server.api import server
+    from prefect.server.database.interface import PrefectDBInterface
+
+    started = inspect.getsource(server.create_app)
+    assert "await db.create_db()" in started, changed("how the server migrates its database")
+    first = started.index("await run_migrations()") < started.index("await add_block_types()")
+    assert first, changed("what the server does first")
+    order: list[str] = []
+
+    async def create(self: Any) -> None:
+        order.append("migrated")
+
+    mocker.patch.object(PrefectDBInterface, "create_db", create)
+    ours.after_migrations(lambda: order.append("done"))
+    asyncio.run(PrefectDBInterface.create_db(object()))  # type: ignore[arg-type]
+    assert order == ["migrated", "done"]
+
+
+def test_kinds_of_blocks_can_be_left_out() -> None:
+    """By two settings: one that registers them, and one that looks whether that has to be done."""
+    from prefect.settings import get_current_settings
+
+    server = get_current_settings().server
+    assert isinstance(server.memoize_block_auto_registration, bool), changed("memoize_block_auto_registration")
+    from prefect.settings.models.server import root
+
+    assert "prefect_api_blocks_register_on_start" in inspect.getsource(root), changed("register_on_start")
