@@ -1,22 +1,39 @@
-"""Trading sessions: which days they are, which one is completed, and which one a run may see."""
+"""Trading sessions: which days they are, which one is completed, and which one a run may see.
+
+The sessions of the years that runs ask for are kept in the user's cache folder for a week: to import the library of
+calendars, and pandas with it, takes longer than most of what a command does with a calendar.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from quantflow.config.calendar import ALWAYS_OPEN, CalendarConfig
+from quantflow.config.workspaces import cache_folder
 from quantflow.data.panel import SessionArray
-from quantflow.errors import ConfigError, unknown_name
+from quantflow.data.sealed import sealed, unsealed
+from quantflow.data.store import write_atomic
+from quantflow.errors import ConfigError, InfrastructureError, unknown_name
 
 _LOOK_BACK = timedelta(days=30)
 """Longer than any market closure in the years that calendars cover, short enough to build fast."""
 
 ENDS_SOON = timedelta(days=60)
 """How long before its end a calendar is reported."""
+
+_KEPT_SINCE, _KEPT_AHEAD, _KEPT_FOR = date(1990, 1, 1), timedelta(days=400), timedelta(days=7)
+"""The sessions that are kept, from and to; and for how long, since the laws on summer time may change."""
 
 _EARLIEST = date(1900, 1, 1)
 _ANY_MONTH = (date(2024, 1, 2), date(2024, 2, 28))
@@ -81,8 +98,8 @@ def ends(name: str) -> date | None:
     """
     if name == ALWAYS_OPEN:
         return None
-    bound = _calendar(name, *_ANY_MONTH).bound_max()
-    return None if bound is None else bound.date()
+    span = _span(name)
+    return _bounds(name)[1] if span is None else span.limit
 
 
 def last_completed(name: str, now: datetime) -> date:
@@ -180,9 +197,108 @@ def _session_at(name: str, day: date) -> date:
     return last
 
 
+@dataclass(frozen=True)
+class _Span:
+    """A calendar's sessions from one day to another, both included, their closes, and where the calendar ends."""
+
+    first: date
+    last: date
+    limit: date | None
+    days: SessionArray
+    closes: Any
+
+    def part(self, start: date, end: date) -> tuple[SessionArray, Any]:
+        """Return the sessions and closes from *start* to *end*, both included."""
+        bounds = np.array([start, end + timedelta(days=1)], "datetime64[D]")
+        inside = slice(*np.searchsorted(self.days, bounds))
+        return self.days[inside], self.closes[inside]
+
+
 @lru_cache(maxsize=16)
+def _span(name: str) -> _Span | None:
+    """Return the sessions that are kept of a calendar, made now if there are none.
+
+    Where somebody has imported the library before, it is asked itself: a plug-in may have registered a calendar. None
+    for a calendar that the library cannot give for so many years; then it is asked each time.
+
+    Raises:
+        ConfigError: If there is no such calendar.
+    """
+    given, today = "exchange_calendars" in sys.modules, datetime.now(UTC).date()
+    file = None if given else _file(name)
+    if file is not None and (kept := _read(file, today)) is not None:
+        return kept
+    low, high = _bounds(name)
+    first, last = max(_KEPT_SINCE, low or _EARLIEST), min(today + _KEPT_AHEAD, high or date.max)
+    try:
+        span = _Span(first, last, high, *_made(name, first, last))
+    except (ConfigError, NotImplementedError):
+        return None
+    if file is not None:
+        _keep(file, span, today)
+    return span
+
+
+def _bounds(name: str) -> tuple[date | None, date | None]:
+    """Return the first and the last day that the installed calendar covers, None where it has no bound."""
+    known = _calendar(name, *_ANY_MONTH)
+    low, high = known.bound_min(), known.bound_max()
+    return None if low is None else low.date(), None if high is None else high.date()
+
+
+def _file(name: str) -> Path | None:
+    folder = cache_folder()
+    if folder is None:
+        return None
+    facts = [name, *(_installed(package) for package in ("exchange_calendars", "pandas", "tzdata", "quantflow"))]
+    return folder / "calendars" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}.json"
+
+
+def _installed(package: str) -> str:
+    with suppress(PackageNotFoundError):
+        return version(package)
+    return "absent"
+
+
+def _read(file: Path, today: date) -> _Span | None:
+    """Return what *file* keeps; None where it does not, it is too old, or damaged."""
+    try:
+        kept = unsealed(json.loads(file.read_bytes()))
+        if not 0 <= today.toordinal() - kept["made"] <= _KEPT_FOR.days:
+            return None
+        first, last = (date.fromordinal(kept[name]) for name in ("first", "last"))
+        limit = None if kept["limit"] is None else date.fromordinal(kept["limit"])
+        days = np.array(kept["days"], "int64").astype("datetime64[D]")
+        closes = np.array(kept["closes"], "int64").astype("datetime64[s]").astype("datetime64[ns]")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return _Span(first, last, limit, *_frozen(days, closes))
+
+
+def _keep(file: Path, span: _Span, today: date) -> None:
+    record = {
+        "made": today.toordinal(),
+        "first": span.first.toordinal(),
+        "last": span.last.toordinal(),
+        "limit": None if span.limit is None else span.limit.toordinal(),
+        "days": span.days.astype("int64").tolist(),
+        "closes": span.closes.astype("datetime64[s]").astype("int64").tolist(),
+    }
+    with suppress(InfrastructureError):  # a cache that cannot be written costs time alone
+        write_atomic(file, json.dumps(sealed(record)).encode())
+
+
 def _built(name: str, start: date, end: date) -> tuple[SessionArray, Any]:
     """Return the sessions of a calendar and their closes (``datetime64[ns]``, UTC)."""
+    span = _span(name)
+    if span is not None and span.first <= start and end <= span.last:
+        return span.part(start, end)
+    return _made(name, start, end)
+
+
+@lru_cache(maxsize=16)
+def _made(name: str, start: date, end: date) -> tuple[SessionArray, Any]:
+    """Return the sessions and their closes as the library gives them."""
     from exchange_calendars.errors import CalendarError, NoSessionsError
 
     try:
@@ -196,6 +312,10 @@ def _built(name: str, start: date, end: date) -> tuple[SessionArray, Any]:
         ) from error
     days = built.sessions.to_numpy().astype("datetime64[D]")
     closes = built.closes.dt.tz_localize(None).to_numpy().astype("datetime64[ns]")
+    return _frozen(days, closes)
+
+
+def _frozen(days: SessionArray, closes: Any) -> tuple[SessionArray, Any]:
     for array in (days, closes):
         array.flags.writeable = False
     return days, closes

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pytest_mock import MockerFixture
 
 from quantflow.config.calendar import CalendarConfig
 from quantflow.data import calendars
@@ -170,3 +176,84 @@ def test_days_after_a_calendars_end_are_weekdays(name: str) -> None:
     assert calendars.sessions(name, limit + timedelta(days=1), limit + timedelta(days=7)).tolist() == [
         day.date() for day in beyond if day.date() <= limit + timedelta(days=7)
     ]
+
+
+ASK = """
+import json, sys
+if sys.argv[1] == "given":
+    import exchange_calendars
+from datetime import UTC, date, datetime
+from quantflow.data import calendars
+name = sys.argv[2]
+now = datetime(2024, 2, 28, 17, 1, tzinfo=UTC)
+found = [
+    [str(day) for day in calendars.sessions(name, date(2009, 12, 1), date(2024, 2, 28))],
+    str(calendars.ends(name)),
+    str(calendars.last_completed(name, now)),
+]
+print(json.dumps([found, "pandas" in sys.modules]))
+"""
+
+
+def asked(name: str, cache: Path, monkeypatch: pytest.MonkeyPatch, how: str = "fresh") -> tuple[Any, bool]:
+    """What a process of its own is told of a calendar, and whether it imported pandas for it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    found = subprocess.run([sys.executable, "-c", ASK, how, name], capture_output=True, text=True, check=True)
+    answer, imported = json.loads(found.stdout)
+    return answer, imported
+
+
+@pytest.mark.parametrize("name", ["XNYS", "XSHG"])
+def test_what_is_kept_of_a_calendar_is_what_the_library_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a process that finds it does not import pandas."""
+    first, kept, own = (asked(name, tmp_path, monkeypatch, how) for how in ("fresh", "fresh", "given"))
+    assert first[0] == kept[0] == own[0]
+    assert (first[1], kept[1]) == (True, False)
+
+
+@pytest.mark.parametrize("damage", ["none", "torn", "changed", "old", "future"])
+def test_damaged_or_old_sessions_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    """What is kept carries its own hash, and lasts a week; without damage it needs no library."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    file = calendars._file("XHKG")
+    assert file is not None
+    span = calendars._Span(date(1990, 1, 1), date(2027, 1, 1), None, *calendars._made("XHKG", *calendars._ANY_MONTH))
+    age = {"old": 8, "future": -2}.get(damage, 6)
+    calendars._keep(file, span, date(2026, 6, 1) - timedelta(days=age))
+    text = file.read_text()
+    if damage == "torn":
+        file.write_text(text[:-40])
+    elif damage == "changed":
+        file.write_text(text.replace('"days": [1', '"days": [2'))
+    found = calendars._read(file, date(2026, 6, 1))
+    if damage != "none":
+        assert found is None
+        return
+    assert found is not None
+    assert (found.days.tolist(), found.closes.tolist()) == (span.days.tolist(), span.closes.tolist())
+    assert (found.first, found.last, found.limit) == (span.first, span.last, span.limit)
+
+
+def test_years_that_are_not_kept_are_asked_for() -> None:
+    """The sessions around the first one that is kept, and those of a later decade, are the library's too."""
+    old = sessions("XNYS", date(1989, 12, 20), date(1990, 1, 9))
+    assert [str(day) for day in old[-8:-5]] == ["1989-12-28", "1989-12-29", "1990-01-02"]
+    assert len(sessions("XNYS", date(2040, 1, 1), date(2040, 12, 31))) > 240
+
+
+def test_a_calendar_that_cannot_be_kept_is_asked_each_time(mocker: MockerFixture) -> None:
+    """As one whose rules the installed pandas cannot follow in some year."""
+    made = calendars._made
+
+    def some_years(name: str, start: date, end: date) -> Any:
+        if (end - start).days > 1000:
+            raise ConfigError("not for so long")
+        return made(name, start, end)
+
+    mocker.patch.object(calendars, "_span", calendars._span.__wrapped__)
+    mocker.patch.object(calendars, "_made", some_years)
+    assert calendars._span("XTKS") is None
+    assert len(sessions("XTKS", date(2024, 1, 4), date(2024, 1, 9))) == 3
+    assert calendars.ends("XTKS") is None
