@@ -11,10 +11,7 @@ from pathlib import Path
 from quantflow.config.operation import PublishConfig
 from quantflow.config.source import changes_weights
 from quantflow.data.track import promised, text_of
-from quantflow.desk.advance import advanced
 from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
-from quantflow.pipeline.replay import ancestors, reach_of
-from quantflow.quant.turnover import traded
 from quantflow.runs.book import (
     FACTS,
     TRACK,
@@ -104,6 +101,8 @@ def _files(run: Run, there: Book | None) -> dict[str, bytes] | None:
     """
     if there is not None and there.run_id == run.id:
         return None
+    from quantflow.desk.advance import advanced  # with what reads tables, for a book that is new
+
     place = place_of(run.workspace, run.profile)
     own = current_position(run.workspace, run.profile)
     before = own if own is not None and own.session < run.as_of.isoformat() else run.header.position
@@ -184,6 +183,8 @@ def held_back(run: Run, config: PublishConfig, there: Book | None) -> Iterator[s
     if gross > budget + TOLERANCE:
         yield f"the weights sum to {gross:.4f} in absolute terms, beyond the budget {budget:.4f}"
     if there is not None and config.max_turnover is not None:
+        from quantflow.quant.turnover import traded
+
         turnover = traded(there.weights, weights)
         if turnover > config.max_turnover + TOLERANCE:
             yield f"the turnover is {turnover:.2%}, beyond publish.max_turnover {config.max_turnover:.2%}"
@@ -225,6 +226,8 @@ def _jumps(run: Run) -> Iterator[str]:
     found = quality[quality["check"] == "jump"]
     if not len(found):
         return
+    from quantflow.pipeline.replay import ancestors, reach_of
+
     chain, _ = ancestors(run.pipeline(), "weights", ("prices", "instruments"))
     reach, prices = reach_of(chain, run.settings, ("prices",)), run.load("prices")
     first = str(prices.sessions[0 if reach is None else -min(reach, len(prices.sessions))])

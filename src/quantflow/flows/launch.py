@@ -19,6 +19,7 @@ from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows.runners import workers_for
 from quantflow.flows.worker import api_lost, error_facts, logged, tags_of
 from quantflow.runs import stopping
+from quantflow.runs.done import note_standing
 from quantflow.runs.kinds import Selection, Sweep
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
@@ -59,7 +60,9 @@ def execute(record: Run, server: ApiServer, *, forced: Sequence[str] = (), liste
         clean_up(record)
         with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors(record):
             _call_flow(record, tag, forced, runner)
-    return record.again()
+        done = record.again()
+        note_standing(done)
+    return done
 
 
 def clean_up(record: Run) -> None:

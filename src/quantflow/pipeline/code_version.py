@@ -32,8 +32,17 @@ def code_version(stage: Stage) -> str:
     closure, others = _closure(modules, roots)
     lines = [*stage.classes(), *(f"{name} {_module(name, path)[0]}" for name, path in sorted(closure.items()))]
     keep_parsed()
-    lines += [f"{package}=={_installed(package)}" for package in sorted({*NUMERIC_PACKAGES, *_packages(others)})]
+    lines += _versions({*NUMERIC_PACKAGES, *_packages(others)})
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def numeric_versions() -> list[str]:
+    """Return the installed versions of the packages that are part of every stage's code version."""
+    return _versions(set(NUMERIC_PACKAGES))
+
+
+def _versions(packages: set[str]) -> list[str]:
+    return [f"{package}=={_installed(package)}" for package in sorted(packages)]
 
 
 @cache

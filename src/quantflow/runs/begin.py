@@ -40,6 +40,18 @@ def begun_unless_done(
 
 
 @contextmanager
+def standing(profile: AnyProfile, workspace: Path, as_of: AsOf, *, by_hand: bool = False) -> Iterator[Run | None]:
+    """Yield the complete run that makes a new one unnecessary, if that is known at once; it stays until the block ends.
+
+    Raises:
+        DataError: If the prices are too old.
+    """
+    refuse_stale(as_of, profile.name, workspace)
+    with no_removal(workspace):
+        yield find_done(profile, workspace, as_of.session, by_hand=by_hand, at_once=True)
+
+
+@contextmanager
 def begun(
     profile: AnyProfile,
     workspace: Path,

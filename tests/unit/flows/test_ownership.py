@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from quantflow.cli.run import running, start
+from quantflow.cli.run import ended, running, start
 from quantflow.cli.run.start import run_and_show
 from quantflow.config.load import load_profile
 from quantflow.flows import run as flows
@@ -52,7 +52,7 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(flows, "api_server", no_server)
     monkeypatch.setattr(running, "execute", execute)
     monkeypatch.setattr(flows, "execute", execute)
-    monkeypatch.setattr(running, "move_book", publish)
+    monkeypatch.setattr(ended, "move_book", publish)
     monkeypatch.setattr(scheduled, "inherited_server", lambda home: None)
     monkeypatch.setattr(scheduled, "execute", execute)
     monkeypatch.setattr(scheduled, "publish", publish)

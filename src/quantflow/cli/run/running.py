@@ -1,13 +1,10 @@
-"""A run while it goes on: its progress, its result or how to continue it, and its publication."""
+"""A run while it goes on: its progress, and its result or how to continue it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import typer
-
-from quantflow.desk.publish import publish as move_book
 from quantflow.desk.publish import stale_when_it_fails
 from quantflow.errors import Interrupted, LockedError
 from quantflow.flows.launch import execute
@@ -34,29 +31,6 @@ def say_completed(run: Run, mode: str) -> None:
     note = ", but degraded" if run.degraded else ""
     log("warning" if note else "info", "run.completed", f"{run.id} is complete{note}")
     _show(run, mode)
-
-
-def say_done(run: Run, mode: str) -> None:
-    """Say that there was nothing to do, and name the run that makes a new one unnecessary."""
-    facts = {"run_id": run.id, "as_of": run.as_of.isoformat()}
-    log("info", "run.already_done", f"already done: {facts['run_id']}", **facts)
-    if mode == "json":
-        emit("already_done", **facts)
-    else:
-        typer.echo(f"already done: {facts['run_id']} (as-of {facts['as_of']}); --force runs it again")
-
-
-def publish(run: Run, mode: str) -> None:
-    """Make a complete run its profile's current book, unless that is newer, and say where it is.
-
-    Raises:
-        DegradedError: If a gate holds it back.
-    """
-    book = move_book(run)
-    if book:
-        log("info", "book.published", f"the book is {book}", run_id=run.id)
-    if book and mode != "json":
-        typer.echo(f"book         {book}")
 
 
 def _show(run: Run, mode: str) -> None:

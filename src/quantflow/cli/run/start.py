@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,12 +21,10 @@ from quantflow.cli.unattended import unattended
 from quantflow.config.load import find_workspace, load_meta, load_profile
 from quantflow.config.sweeps.sweep import AnyProfile, load_sweep
 from quantflow.errors import DegradedError
-from quantflow.execution.ray import probe
-from quantflow.review.sweep_plan import SweepPlan, plan_sweep
-from quantflow.runs.as_of import named_leaves, resolve_as_of
-from quantflow.runs.begin import begun, begun_unless_done, taken_up
+from quantflow.runs.as_of import AsOf, named_leaves, resolve_as_of
+from quantflow.runs.begin import begun, begun_unless_done, standing, taken_up
 from quantflow.runs.create import check_stages, downstream, plan_new, refuse_taken
-from quantflow.runs.done import AlreadyDone
+from quantflow.runs.done import AlreadyDone, may_be_done
 from quantflow.runs.find import find_run
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.lock import refuse_locked
@@ -36,6 +35,9 @@ from quantflow.server.server import api_server
 from quantflow.types import Record
 from quantflow.ui.emit import emit
 from quantflow.ui.log import JsonLog, log
+
+if TYPE_CHECKING:
+    from quantflow.review.sweep_plan import SweepPlan
 
 CALENDARS_THAT_EXIST = ("XNYS", "24/7")
 """Calendars of which no name can be wrong: their last session is looked up while the API server starts."""
@@ -104,7 +106,7 @@ def meta(meta_profile: str, workspace: Path | None, sets: Sequence[str], asked: 
             _show_plan(planned, asked.mode, sleeve=name)
         return
     if loaded.execution.ray_address:
-        probe(loaded.execution.ray_address)
+        _probe(loaded.execution.ray_address)
     _run(loaded, home, when, asked)
 
 
@@ -117,11 +119,19 @@ def sweep(
     loaded = load_sweep(name, workspace=home, given=given, overrides=sets)
     _check(loaded, home, asked.run_id)
     if dry_run:
+        from quantflow.review.sweep_plan import plan_sweep
+
         _show_sweep_plan(plan_sweep(loaded, home, resolve_as_of(loaded, when).session), asked.mode)
         return
     if loaded.execution.ray_address:
-        probe(loaded.execution.ray_address)
+        _probe(loaded.execution.ray_address)
     _run(loaded, home, when, asked)
+
+
+def _probe(address: str) -> None:
+    from quantflow.execution.ray import probe
+
+    probe(address)
 
 
 def _check(loaded: AnyProfile, home: Path, run_id: str | None) -> None:
@@ -133,17 +143,35 @@ def _check(loaded: AnyProfile, home: Path, run_id: str | None) -> None:
 
 def _run(loaded: AnyProfile, home: Path, when: date | None, asked: Asked) -> None:
     early = resolve_as_of(loaded, when) if when or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
+    if_needed = asked.run_id is None and not asked.force
+
+    def session() -> AsOf:
+        nonlocal early
+        if early is None:
+            early = resolve_as_of(loaded, None)
+        return early
 
     def begin() -> AbstractContextManager[Run | AlreadyDone]:
-        session = early or resolve_as_of(loaded, None)
-        if session.stale:
-            _warn(session.stale)
-        if asked.run_id is None and not asked.force:
-            return begun_unless_done(loaded, home, session, by_hand=asked.by_hand)
-        return begun(loaded, home, session, asked.run_id, by_hand=asked.by_hand, fresh=asked.force)
+        if session().stale:
+            _warn(session().stale)
+        if if_needed:
+            return begun_unless_done(loaded, home, session(), by_hand=asked.by_hand)
+        return begun(loaded, home, session(), asked.run_id, by_hand=asked.by_hand, fresh=asked.force)
 
     with unattended(asked.deadline, asked.ping):
-        run_and_show(home, begin, asked.mode, strict=asked.strict)
+        if not (if_needed and may_be_done(loaded, home) and _was_done(loaded, home, session(), asked)):
+            run_and_show(home, begin, asked.mode, strict=asked.strict)
+
+
+def _was_done(loaded: AnyProfile, home: Path, session: AsOf, asked: Asked) -> bool:
+    """Say that there is nothing to do, and publish what there is, if that is known without a server."""
+    with standing(loaded, home, session, by_hand=asked.by_hand) as run:
+        if run is None:
+            return False
+        if session.stale:
+            _warn(session.stale)
+        _say_done(run, asked.mode, strict=asked.strict)
+        return True
 
 
 def _warn(stale: str) -> None:
@@ -176,18 +204,35 @@ def run_and_show(
     """
     with ExitStack() as holding:
         with api_server(workspace) as server:
-            from quantflow.cli.run import running  # while the server boots
-
             found = holding.enter_context(begin())
-            done = isinstance(found, AlreadyDone)
-            run = found.run if isinstance(found, AlreadyDone) else running.executed(found, server, mode, forced)
+            if isinstance(found, AlreadyDone):
+                _say_done(found.run, mode, strict=strict)
+                return
+            from quantflow.cli.run import ended, running  # while the server boots
+
+            run = running.executed(found, server, mode, forced)
         try:
-            running.say_done(run, mode) if done else running.say_completed(run, mode)
+            running.say_completed(run, mode)
         finally:  # also when nobody reads what is printed any more
-            running.publish(run, mode)
-    if strict and run.degraded and (run.header.stale or not done):
-        why = f": {run.header.stale}" if run.header.stale else ""
-        raise DegradedError(f"Run {run.id} is complete, but degraded{why}.", hint=f"quantflow inspect {run.id}")
+            ended.publish(run, mode)
+        if strict and run.degraded:
+            raise _degraded(run)
+
+
+def _say_done(run: Run, mode: str, *, strict: bool) -> None:
+    from quantflow.cli.run import ended
+
+    try:
+        ended.say_done(run, mode)
+    finally:
+        ended.publish(run, mode)
+    if strict and run.degraded and run.header.stale:
+        raise _degraded(run)
+
+
+def _degraded(run: Run) -> DegradedError:
+    why = f": {run.header.stale}" if run.header.stale else ""
+    return DegradedError(f"Run {run.id} is complete, but degraded{why}.", hint=f"quantflow inspect {run.id}")
 
 
 def resume(
@@ -210,10 +255,10 @@ def resume(
         return
     with taken_up(found):
         if found.state == "completed" and not forced and not sets:
-            from quantflow.cli.run import running
+            from quantflow.cli.run import ended
 
             _nothing_to_do(found, mode)
-            running.publish(found, mode)  # the run may have died between its end and its publication
+            ended.publish(found, mode)  # the run may have died between its end and its publication
             return
         record = found.with_settings(sets, write=True) if sets else found
         _announce(record, forced, mode)
