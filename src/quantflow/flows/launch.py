@@ -25,7 +25,7 @@ from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
 from quantflow.runs.record import FAILED, INTERRUPTED, now
 from quantflow.runs.run import Run
-from quantflow.server.prefect_internals import api_errors, flush, is_unreachable
+from quantflow.server.prefect_internals import api_errors, flush, is_unreachable, settings_with
 from quantflow.server.server import ApiServer
 from quantflow.server.url import reachable
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 10.0
 QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL"}
 """Keeps Prefect's log lines off the terminal, which belongs to the progress view; they are in the run's log."""
+_WITHOUT_HEARTBEATS = {"flows.heartbeat_frequency": None}
 Listener = Callable[["Snapshot"], None]
 
 
@@ -182,13 +183,12 @@ def _loaded_settings(server: ApiServer) -> AbstractContextManager[Any]:
     already = "prefect" in sys.modules
     from prefect import settings
 
+    if not already:
+        return settings_with(_WITHOUT_HEARTBEATS if server.embedded else {})
     wanted: dict[Any, Any] = {settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if server.embedded else {}
-    if already:
-        wanted |= {
-            getattr(settings, name): value
-            for name, value in server.client_environment.items()
-            if hasattr(settings, name)
-        }
+    wanted |= {
+        getattr(settings, name): value for name, value in server.client_environment.items() if hasattr(settings, name)
+    }
     return settings.temporary_settings(wanted)
 
 

@@ -30,6 +30,7 @@ from quantflow.runs.exports import export
 from quantflow.runs.plan import Planner, Reason
 from quantflow.runs.record import StageRecord, now, peak_rss_mb
 from quantflow.runs.run import Run
+from quantflow.server.prefect_internals import take_parameters_as_they_are
 
 
 def flow_run_name() -> str:
@@ -38,6 +39,7 @@ def flow_run_name() -> str:
     return str(given.get("run_id") or given.get("profile") or given.get("meta_profile"))
 
 
+@take_parameters_as_they_are
 @flow(name="Selection Flow", flow_run_name=flow_run_name, validate_parameters=False, persist_result=False)
 def selection_flow(
     profile: str, run_id: str | None = None, workspace: str | None = None, forced: Sequence[str] = ()

@@ -19,11 +19,11 @@ from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterTags
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventAnyResourceFilter, EventFilter
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Crashed
 
 from quantflow.errors import InfrastructureError
 from quantflow.runs import stopping
+from quantflow.server.prefect_internals import settings_with
 
 POLL_SECONDS = 1.0
 ASK_EVERY = 3
@@ -181,7 +181,7 @@ def _from_event(event: Any) -> TaskState:
 def asking() -> Iterator[SyncPrefectClient]:
     """Have a client of the API for several questions: to make one costs more than to ask. It gives up soon."""
     with (
-        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        settings_with({"client.max_retries": 0}),
         get_client(sync_client=True, httpx_settings={"timeout": ASK_SECONDS}) as client,
     ):
         yield client

@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import datetime
+from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -266,3 +268,53 @@ def test_kinds_of_blocks_can_be_left_out() -> None:
     from prefect.settings.models.server import root
 
     assert "prefect_api_blocks_register_on_start" in inspect.getsource(root), changed("register_on_start")
+
+
+def test_settings_can_be_changed_at_once() -> None:
+    """To what Prefect's own way makes of them, for the block alone, and read back by Prefect's own accessors."""
+    from prefect.settings import (
+        PREFECT_CLIENT_MAX_RETRIES,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        get_current_settings,
+        temporary_settings,
+    )
+
+    before = get_current_settings()
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        wanted = get_current_settings().model_dump()
+    with ours.settings_with({"client.max_retries": 0, "flows.heartbeat_frequency": None}):
+        assert get_current_settings().model_dump() == wanted, changed("what temporary_settings makes")
+        assert (PREFECT_CLIENT_MAX_RETRIES.value(), PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()) == (0, None)
+        assert before.client.max_retries != 0, "the settings around the block were changed"
+    assert get_current_settings() == before
+
+
+def test_the_logging_configuration_is_read_once(mocker: MockerFixture) -> None:
+    """Each set-up gets one of its own, since Prefect changes what it is given."""
+    from prefect.logging import configuration
+
+    assert "config = load_logging_config(" in inspect.getsource(configuration.setup_logging), changed("setup_logging")
+    load = mocker.patch.object(configuration, "load_logging_config", return_value={"version": 1, "loggers": {}})
+    ours.set_up_logging.__wrapped__()
+    configuration.setup_logging()
+    assert load.call_count == 1
+    assert load.return_value == {"version": 1, "loggers": {}}
+
+
+def test_a_flows_parameters_are_sent_as_they_are() -> None:
+    """As Prefect would send them; what is no text or list, as text."""
+    from prefect import flow
+
+    @ours.take_parameters_as_they_are
+    @flow
+    def some(name: str, others: tuple[str, ...] = (), path: Path | None = None) -> None: ...
+
+    given = {"name": "a", "others": ["b"], "path": None}
+    assert "self.flow.serialize_parameters(" in source_of("flow_engine"), changed("how parameters are sent")
+    assert some.serialize_parameters(given) == given
+    assert some.serialize_parameters({"others": ("b",), "path": Path("/x")}) == {"others": ["b"], "path": "/x"}
+
+
+def source_of(module: str) -> str:
+    """The source of a module of Prefect's."""
+    return inspect.getsource(import_module(f"prefect.{module}"))
