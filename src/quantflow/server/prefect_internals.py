@@ -99,7 +99,7 @@ def limit_last_events(seconds: float) -> None:
         while self._queue.unfinished_tasks and time.monotonic() < until:
             time.sleep(0.02)
 
-    EventsWorker.wait_until_empty = wait_until_empty  # type: ignore[method-assign]
+    EventsWorker.wait_until_empty = wait_until_empty  # type: ignore[method-assign, assignment]
 
 
 def handle_of(future: PrefectFuture[Any]) -> Future[Any] | Any:
