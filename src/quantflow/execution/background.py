@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -61,3 +63,32 @@ class InBackground(Generic[T]):
             return
         with suppress(Exception):  # the block's own error is what counts
             self._over.result(PATIENCE_SECONDS)
+
+
+class Imports(threading.Thread):
+    """Imports modules one by one while the process has nothing else to do but wait.
+
+    Threads that import packages which need each other may see half of one. So nothing is to be imported elsewhere that
+    has to do with them until ``finish`` has returned.
+
+    Args:
+        modules: Their names, in the order in which they are wanted; one that cannot be imported is left out.
+    """
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        super().__init__(name="imports", daemon=True)
+        self._modules, self._enough = modules, threading.Event()
+
+    def run(self) -> None:
+        """Import them, until it is enough."""
+        for name in self._modules:
+            if self._enough.is_set():
+                return
+            with suppress(Exception):  # whatever a library raises, it is raised again where it is needed
+                import_module(name)
+
+    def finish(self) -> None:
+        """Import no more; wait for the one that has been begun."""
+        self._enough.set()
+        if self.ident is not None:
+            self.join()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from quantflow.config.methods import METHODS
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows.runners import workers_for
@@ -28,6 +29,7 @@ from quantflow.runs.run import Run
 from quantflow.server.prefect_internals import api_errors, flush, is_unreachable, settings_with
 from quantflow.server.server import ApiServer
 from quantflow.server.url import reachable
+from quantflow.types import Settings
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 10.0
 QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL"}
 """Keeps Prefect's log lines off the terminal, which belongs to the progress view; they are in the run's log."""
+_TABLES = ("pandas", "pyarrow.parquet", "scipy.linalg", "quantflow.quant.kernels")
+_ESTIMATES = ("scipy.stats", "sklearn.base", "sklearn.model_selection", "cvxpy", "plotly.express")
+"""What skfolio imports, piece by piece: a piece that has been begun is waited for."""
 _WITHOUT_HEARTBEATS = {"flows.heartbeat_frequency": None}
 Listener = Callable[["Snapshot"], None]
 
@@ -60,7 +65,7 @@ def execute(record: Run, server: ApiServer, *, forced: Sequence[str] = (), liste
     with owned(record.folder), client_environment(server), workers as runner, _loaded_settings(server):
         clean_up(record)
         with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors(record):
-            _call_flow(record, tag, forced, runner)
+            _call_flow(record, tag, forced, runner, waits=server.booting)
         done = record.again()
         note_standing(done)
     return done
@@ -88,15 +93,18 @@ def _api_errors(record: Run) -> Iterator[None]:
         raise api_lost(error, record.workspace) from error
 
 
-def _call_flow(record: Run, tag: str, forced: Sequence[str], runner: Callable[[], TaskRunner[Any]] | None) -> None:
+def _call_flow(
+    record: Run, tag: str, forced: Sequence[str], runner: Callable[[], TaskRunner[Any]] | None, *, waits: bool
+) -> None:
     from prefect import tags
 
     arguments = (record.profile, record.id, str(record.workspace), list(forced))
     with tags(tag, *tags_of(record)):
         if runner is None:
-            from quantflow.flows.selection import selection_flow
+            from quantflow.flows.selection import importing, selection_flow
 
-            selection_flow(*arguments)
+            with importing(libraries_of(record.settings) if waits else ()):
+                selection_flow(*arguments)
         elif isinstance(record, Sweep):
             from quantflow.flows.sweep import sweep_flow
 
@@ -105,6 +113,13 @@ def _call_flow(record: Run, tag: str, forced: Sequence[str], runner: Callable[[]
             from quantflow.flows.meta import meta_flow
 
             meta_flow.with_options(task_runner=runner())(*arguments)
+
+
+def libraries_of(settings: Settings) -> tuple[str, ...]:
+    """Return what the stages of a run compute with, in the order in which they need it."""
+    method = METHODS.get(settings["allocation"]["method"])
+    estimates = method is None or method.estimates
+    return (*_TABLES, *_ESTIMATES, "skfolio.optimization") if estimates else _TABLES
 
 
 @contextmanager

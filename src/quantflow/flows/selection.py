@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -17,6 +19,7 @@ from prefect.utilities.annotations import quote
 from quantflow.data.cache import refs
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import QuantflowError, StageError, refused_by_machine
+from quantflow.execution.background import Imports
 from quantflow.flows.adapter import StageCall, attempts, stage_task, use_cache
 from quantflow.flows.artifacts import show_in_prefect
 from quantflow.flows.entry import SELECTION, at_flow
@@ -67,8 +70,26 @@ def selection_flow(
     return record.id
 
 
+_ahead: ContextVar[Imports | None] = ContextVar("ahead", default=None)
+
+
+@contextmanager
+def importing(modules: Sequence[str]) -> Iterator[None]:
+    """Import *modules* beside the block until the first stage of a run in it begins."""
+    ahead = Imports(modules)
+    token = _ahead.set(ahead)
+    ahead.start()
+    try:
+        yield
+    finally:
+        ahead.finish()
+        _ahead.reset(token)
+
+
 def run_stages(record: Run, forced: Sequence[str]) -> None:
     """Run the stages of an owned run as tasks of the flow run that this is called in."""
+    if (ahead := _ahead.get()) is not None:
+        ahead.finish()
     if run := FlowRunContext.get():
         record.add_flow_run(str(run.flow_run.id))  # type: ignore[union-attr]
     use_cache(record.layout)

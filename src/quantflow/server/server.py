@@ -62,6 +62,7 @@ class ApiServer:
         credential: What the workspace's own server wants to be shown; None for another's, which the user's own settings
             provide for. Never in an argument list, a log or a record.
         log: The embedded server's log file; None for another's server.
+        booting: Whether this process has just started it, so that the first answer takes seconds.
     """
 
     url: str
@@ -69,6 +70,7 @@ class ApiServer:
     environment: Mapping[str, str]
     credential: str | None = field(default=None, repr=False)
     log: Path | None = None
+    booting: bool = False
 
     @property
     def client_environment(self) -> Mapping[str, str]:
@@ -216,7 +218,8 @@ def _embedded(home: Path, state: Mapping[str, Any]) -> ApiServer:
         "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
         "DO_NOT_TRACK": "1",
     }
-    return ApiServer(state["url"], True, environment, state["credential"], home / "server.log")
+    booting = bool(state.get("booting"))
+    return ApiServer(state["url"], True, environment, state["credential"], home / "server.log", booting)
 
 
 def _one_authority(home: Path) -> Path:
@@ -299,7 +302,7 @@ def _start(home: Path, schedules: bool) -> dict[str, Any]:
     url = f"http://127.0.0.1:{port}/api"
     state = {"pid": process.pid, "port": port, "url": url, "schedules": schedules, "credential": credential}
     write_atomic(home / "state.json", json.dumps(state).encode())
-    return state
+    return {**state, "booting": True}
 
 
 def _log(home: Path) -> IO[bytes]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from quantflow.execution.background import InBackground
+from quantflow.execution.background import Imports, InBackground
 
 
 class Told:
@@ -77,3 +80,25 @@ def test_a_signal_does_not_wait_for_what_hangs(monkeypatch: pytest.MonkeyPatch) 
         raise KeyError
     assert told.events == []
     told.gate.set()
+
+
+def test_modules_are_imported_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, one that fails left out; after ``finish`` no more are begun, and the one that was is there whole."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "ahead_bad.py").write_text("raise OSError('no')")
+    (tmp_path / "ahead_slow.py").write_text("import time\ntime.sleep(0.5)\nwhole = True")
+    (tmp_path / "ahead_more.py").write_text("")
+    ahead = Imports(["ahead_bad", "ahead_slow", "ahead_more"])
+    ahead.start()
+    until = time.monotonic() + 10
+    while "ahead_slow" not in sys.modules and time.monotonic() < until:
+        time.sleep(0.01)
+    ahead.finish()
+    assert sys.modules["ahead_slow"].whole
+    assert "ahead_more" not in sys.modules
+    assert "ahead_bad" not in sys.modules
+
+
+def test_imports_that_were_never_begun_are_over() -> None:
+    """So that nothing waits for them."""
+    Imports(["ahead_never"]).finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -142,3 +143,11 @@ def test_a_server_that_does_not_hear_is_given_up(
     Api(mocker, [])
     ours.drain("t", record, now())
     assert names(record)[-1] == "server.drain_incomplete"
+
+
+@pytest.mark.parametrize(("method", "takes"), [("hrp", True), ("equal_weight", False), ("their_own", True)])
+def test_what_a_run_needs_is_imported_while_its_server_boots(method: str, takes: bool) -> None:
+    """Every module that is named can be imported; what estimates takes is left out where nothing is estimated."""
+    found = ours.libraries_of({"allocation": {"method": method}})
+    assert ("skfolio.optimization" in found) == takes
+    assert all(find_spec(name) is not None for name in found)
