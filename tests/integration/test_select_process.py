@@ -112,6 +112,19 @@ def test_json_output_is_one_document_per_line(prepared: Path) -> None:
     assert done.stderr == ""
 
 
+def test_what_is_done_already_needs_no_server(prepared: Path) -> None:
+    """A second command names the run without starting the API server, and the book stays where it is."""
+    before = (prepared / "current" / "demo").resolve()
+    server = prepared / ".quantflow" / "server"
+    stamp = {path.name: path.stat().st_mtime_ns for path in server.iterdir()}
+    again = run_cli("select", "-p", "demo", cwd=prepared)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("already done: ")
+    assert f"book         {prepared / 'current' / 'demo'}" in again.stdout
+    assert (prepared / "current" / "demo").resolve() == before
+    assert {path.name: path.stat().st_mtime_ns for path in server.iterdir()} == stamp
+
+
 def test_a_killed_run_resumes_to_the_same_bytes(prepared: Path, fresh: Path) -> None:
     """After kill -9 in validation, ``resume latest`` ends in the weights of a run that nothing disturbed."""
     process = start(fresh, "select", "-p", "demo", "--run-id", "killed")

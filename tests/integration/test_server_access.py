@@ -213,6 +213,7 @@ def test_settings_of_another_server_do_not_reach_the_own_one(
 def test_what_another_user_has_left_in_the_servers_folder_is_not_believed(fresh: Path) -> None:
     """Nor a folder that others may write, nor a state that names a process of theirs: Prefect reads settings there."""
     home = fresh / ".quantflow" / "server"
+    home.mkdir(parents=True, mode=0o700)
     os.chown(home, NOBODY, NOBODY)
     refused = run_cli("select", "-p", "demo", "--workspace", str(fresh), cwd=fresh)
     assert refused.returncode == 30, refused.stderr

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from quantflow.cli.run import ended, running, start
+from quantflow.cli.run import ended, running
 from quantflow.cli.run.start import run_and_show
 from quantflow.config.load import load_profile
 from quantflow.flows import run as flows
@@ -22,6 +22,7 @@ from quantflow.runs.find import list_runs
 from quantflow.runs.kinds import open_run
 from quantflow.runs.lock import owner
 from quantflow.runs.run import Run
+from quantflow.server import server
 from recorded import AS_OF, recorded, written
 
 
@@ -48,7 +49,7 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         look("published", run)
         assert run.state == "completed"
 
-    monkeypatch.setattr(start, "api_server", no_server)
+    monkeypatch.setattr(server, "api_server", no_server)
     monkeypatch.setattr(flows, "api_server", no_server)
     monkeypatch.setattr(running, "execute", execute)
     monkeypatch.setattr(flows, "execute", execute)

@@ -31,7 +31,6 @@ from quantflow.runs.lock import refuse_locked
 from quantflow.runs.plan import Planned
 from quantflow.runs.record import RunRecord, check_run_id
 from quantflow.runs.run import Run
-from quantflow.server.server import api_server
 from quantflow.types import Record
 from quantflow.ui.emit import emit
 from quantflow.ui.log import JsonLog, log
@@ -202,8 +201,10 @@ def run_and_show(
         QuantflowError: What ended the run, after the way on was printed.
         DegradedError: If it must not be published, or is degraded and that is an error, after its result was shown.
     """
+    from quantflow.server import server as servers  # not where nothing is run
+
     with ExitStack() as holding:
-        with api_server(workspace) as server:
+        with servers.api_server(workspace) as server:
             found = holding.enter_context(begin())
             if isinstance(found, AlreadyDone):
                 _say_done(found.run, mode, strict=strict)

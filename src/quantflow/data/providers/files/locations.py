@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 from collections.abc import Iterator, Mapping
@@ -162,7 +161,12 @@ def opened(path: str) -> Iterator[BinaryIO]:
         QuantflowError: As ``explained`` says.
     """
     with explained(path), _raw(path) as file:
-        yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if suffix(path).endswith(".gz") else file
+        if not suffix(path).endswith(".gz"):
+            yield file
+            return
+        import gzip
+
+        yield cast(BinaryIO, gzip.GzipFile(fileobj=file))
 
 
 def _raw(path: str) -> BinaryIO:
