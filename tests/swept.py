@@ -25,11 +25,17 @@ TWO_BY_TWO = {"policy.top_n": [1, 2], "allocation.method": ["hrp", "equal_weight
 
 
 def sweep(
-    home: Path, over: Mapping[str, Sequence[Any]] = TWO_BY_TWO, *overrides: str, run_id: str = "s", **given: Any
+    home: Path,
+    over: Mapping[str, Sequence[Any]] = TWO_BY_TWO,
+    *overrides: str,
+    run_id: str = "s",
+    fresh: bool = False,
+    **given: Any,
 ) -> Sweep:
     """Create a sweep of the demo, and no more."""
     wanted = {"profile": "demo", "over": {name: list(values) for name, values in over.items()}, **given}
-    run = create_run(load_sweep(None, workspace=home, given=wanted, overrides=overrides), home, AS_OF, run_id)
+    loaded = load_sweep(None, workspace=home, given=wanted, overrides=overrides)
+    run = create_run(loaded, home, AS_OF, run_id, fresh=fresh)
     assert isinstance(run, Sweep)
     return run
 

@@ -92,10 +92,12 @@ def played(run: Run, trial: SweepTrial) -> TrialResult:
 def _advanced(stage: Stage, context: SelectionContext, run: Run) -> tuple[SelectionContext, str, bool]:
     """Return the context with what a stage makes, its key, and whether it was computed here.
 
-    The keys, the cache and the locks are those of every run's stages: whichever comes first computes.
+    The keys, the cache and the locks are those of every run's stages: whichever comes first computes. In a sweep that
+    is to compute again, its own trials alone share.
     """
     layout, settings = run.layout, context.settings
-    key = fingerprint(stage, run.scope, settings, context.artifacts).key
+    own = f"{run.id}." if run.header.fresh and stage.kind is Kind.COMPUTE else ""
+    key = own + fingerprint(stage, run.scope, settings, context.artifacts).key
     if stage.kind is Kind.CONTROL:
         return stage.execute(context), key, True
     cache = StageCache(layout.cache, context.store())
@@ -103,7 +105,7 @@ def _advanced(stage: Stage, context: SelectionContext, run: Run) -> tuple[Select
         if found := cache.lookup(key):
             return replace(context, artifacts={**context.artifacts, **refs(found)}), key, False
         given = {name: ref.sha256 for name, ref in context.artifacts.items()}
-        with sharing(Shelf(cache, layout.locks, given)):
+        with sharing(Shelf(cache, layout.locks, given, own)):
             after = stage.execute(context)
         outputs = {name: after.artifacts[name].json() for name in stage.makes}
         cache.write(key, {"outputs": outputs, "summary": dict(vars(after.summaries[stage.id]))})

@@ -41,11 +41,13 @@ class Shelf:
         cache: The workspace's results by key.
         locks: The folder with a lock per key, so that nothing is made twice at a time.
         given: sha256 of what the walk-forward needs, by artifact name.
+        scope: The run for which alone replays are kept; empty for those that all runs may take.
     """
 
     cache: StageCache
     locks: Path
     given: Mapping[str, str]
+    scope: str = ""
 
     def replays(self, stage: Stage, settings: Settings, facts: Sequence[str], count: int, replay: Replay) -> Replays:
         """Return what *stage* makes at each of *count* rebalances; it is replayed here if nobody has done that yet.
@@ -60,7 +62,7 @@ class Shelf:
         Raises:
             QuantflowError: What the stage raises, unless it is that nothing is feasible.
         """
-        key = _key(stage, settings, facts)
+        key = self.scope + _key(stage, settings, facts)
         with one_at_a_time(self.locks, key):
             found = self.cache.lookup(key)
             if found is None:

@@ -170,3 +170,18 @@ def test_another_attempt_that_is_left_is_taken(fresh: Sweep, monkeypatch: pytest
     with pytest.raises(DataUnavailableError):
         run_trial_task.fn(fresh.trials[0])
     assert fresh.trials[0].result is None
+
+
+def test_a_sweep_that_is_to_compute_again_shares_among_its_own_trials(swept: Sweep) -> None:
+    """``--force``: nothing of other runs is taken, and still nothing is computed twice; the bytes are the same."""
+    again = sweep(swept.workspace, OVER, *SMALL, run_id="forced", fresh=True)
+    results = []
+    for trial in again.trials[:2]:
+        results.append(played(again, trial))
+        trial.write(results[-1])
+    made = [result.keys[stage] for result in results for stage in result.computed]
+    assert len(made) == len(set(made))
+    assert {"features", "inference", "clustering", "validation"} <= set(results[0].computed)
+    assert not {"features", "inference", "clustering"} & set(results[1].computed)
+    before = open_trial(swept, "2").outputs
+    assert {name: ref.sha256 for name, ref in results[1].outputs.items()} == {n: r.sha256 for n, r in before.items()}

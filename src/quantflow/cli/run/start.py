@@ -276,10 +276,15 @@ def _announce(record: Run, forced: Sequence[str], mode: str) -> None:
     due = [f"{line.stage} ({line.reason.value})" for line in lines if line.action == "run"]
     if isinstance(record, Sweep):
         left = len(record.due())
-        kept = [f"{len(record.trials) - left} trials", *kept]
-        due = [f"{left} trials", *due]
+        kept = [*counted(len(record.trials) - left), *kept]
+        due = [*counted(left), *due]
     sys.stderr.write(f"resuming {record.id}\n")
     sys.stderr.write(f"  keep  {', '.join(kept) or 'nothing'}\n  run   {', '.join(due) or 'nothing'}\n")
+
+
+def counted(trials: int) -> list[str]:
+    """Return a number of trials in words; nothing for none."""
+    return [f"{trials} trial{'' if trials == 1 else 's'}"] if trials else []
 
 
 def _show_plan(lines: Sequence[Planned], mode: str, *, sleeve: str = "", **facts: object) -> None:

@@ -200,6 +200,8 @@ def _table(name: str, workspace: Path) -> Record:
     if name not in known:
         raise unknown_name("sweep", name, known)
     table: Record = known[name]
+    if "name" in table:
+        raise ConfigError(f"{FILE}: [{SWEEP}.{name}] name: no such key.", hint="The table's own name is the sweep's.")
     return table
 
 

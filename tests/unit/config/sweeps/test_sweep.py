@@ -185,3 +185,12 @@ def test_a_setting_in_two_flags_is_refused() -> None:
     """The second would replace the first, without a word."""
     with pytest.raises(ConfigError, match=r"--over names policy\.top_n twice"):
         read_over(["policy.top_n=1,2", "policy.top_n=3"])
+
+
+def test_a_sweep_is_named_by_its_table(tmp_path: Path) -> None:
+    """A key ``name`` would be another name, which nothing would use."""
+    (tmp_path / "quantflow.toml").write_text(
+        '[sweep.core]\nname = "other"\nprofile = "demo"\nover = { "policy.top_n" = [1, 2] }\n'
+    )
+    with pytest.raises(ConfigError, match=r"\[sweep\.core\] name: no such key"):
+        load_sweep("core", workspace=tmp_path)
