@@ -1,6 +1,6 @@
 """Whether there is anything to do: a complete run of the same settings, session, code and source data.
 
-To plan a run anew takes its stages, and the libraries that they compute with. So what a plan found is kept beside the
+To plan a run again takes its stages, and the libraries that they compute with. So what a plan found is kept beside the
 run: a mark of all that a plan is made from, its artifacts apart, which are looked at each time.
 """
 

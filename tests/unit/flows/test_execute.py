@@ -48,7 +48,7 @@ def test_the_flow_is_called_within_the_runs_lock(run: Run, mocker: MockerFixture
     """And what comes back is the run as the flow has left it."""
     owned: list[bool] = []
 
-    def flow(record: Run, tag: str, forced: Any, runner: Any) -> None:
+    def flow(record: Run, tag: str, forced: Any, runner: Any, *, waits: bool) -> None:
         owned.append(is_owned_here(record.folder))
         written(record, {}, {"KO": 1.0})
 
@@ -133,9 +133,9 @@ def test_the_flow_of_the_kind_is_called_with_what_people_look_for(run: Run, mock
     mocker.patch("prefect.tags", tags)
     selection = mocker.patch("quantflow.flows.selection.selection_flow")
     portfolio = mocker.patch("quantflow.flows.meta.meta_flow")
-    ours._call_flow(run, "tag", ["report"], None)
+    ours._call_flow(run, "tag", ["report"], None, waits=False)
     selection.assert_called_once_with("demo", "one", str(run.workspace), ["report"])
     assert seen["tags"] == ("tag", "run:one", "profile:demo", f"as-of:{AS_OF}")
-    ours._call_flow(run, "tag", [], lambda: SimpleNamespace(name="runner"))
+    ours._call_flow(run, "tag", [], lambda: SimpleNamespace(name="runner"), waits=False)
     assert portfolio.with_options.call_args.kwargs["task_runner"].name == "runner"
     portfolio.with_options.return_value.assert_called_once_with("demo", "one", str(run.workspace), [])
