@@ -27,6 +27,8 @@ STEPS = 5
 FIGURES = (
     ("sharpe", "Sharpe", fixed),
     ("deflated_sharpe", "Deflated", percent),
+    ("beyond", "Beyond market", fixed),
+    ("beyond_deflated", "Deflated", percent),
     ("cagr", "Return a year", percent),
     ("volatility", "Volatility", percent),
     ("max_drawdown", "Max drawdown", loss),
@@ -94,7 +96,9 @@ def _best_lead(found: Mapping[str, Any]) -> str:
     before = f" {count(found['before'])} other settings were tried on these data before." if found["before"] else ""
     return (
         f"Deflated: probability that the true Sharpe ratio is above 0, given {chance['among']}; the best of them "
-        f"without skill is expected to show {fixed(chance['expected_best'])}.{before}"
+        f"without skill is expected to show {fixed(chance['expected_best'])}. Beyond market: the Sharpe ratio of "
+        "returns less beta times equal weight, since what holds stocks earns what stocks earn; deflated likewise, with "
+        f"{fixed(chance['expected_beyond'])} expected.{before}"
     )
 
 

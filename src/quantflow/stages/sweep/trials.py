@@ -15,7 +15,7 @@ from quantflow.errors import DataError
 from quantflow.quant import metrics
 from quantflow.quant.research.deflated import deflated
 from quantflow.quant.research.effective import effective
-from quantflow.quant.significance import SharpeEstimate, estimate, interval
+from quantflow.quant.significance import SharpeEstimate, estimate, expected_best, interval, probabilistic_sharpe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +35,17 @@ FIGURES = (
     "turnover_annual",
     "cost",
     "over_equal_weight",
+    "beta",
+    "beyond",
+    "beyond_deflated",
 )
 """The columns of figures, all after costs: Sharpe ratio a year with its 95 % interval, probability that it is above 0
 given all trials, return a year, volatility a year, Sortino, Calmar, deepest fall, two-sided turnover a year, return a
-year that costs took, and Sharpe ratio less that of the equally weighted universe."""
+year that costs took, Sharpe ratio less that of the equally weighted universe, and beta to it.
+
+``beyond`` is the Sharpe ratio a year of what beta does not explain, returns less beta times equal weight, and
+``beyond_deflated`` the probability that it is above 0 given all trials: what holds stocks earns what stocks earn.
+"""
 
 LEAST = 60
 """Sessions that trials must share to be compared."""
@@ -86,6 +93,36 @@ class Trials:
         return {number: estimate(row) for number, row in zip(self.streams, self.net, strict=True)}
 
     @cached_property
+    def betas(self) -> FloatArray:
+        """Beta to equal weight of each trial that succeeded, shape (K,); 0 where that has no risk."""
+        found = (metrics.beta(net, equal) for net, equal in zip(self.net, self._equal, strict=True))
+        return np.array([0.0 if each is None else each for each in found])
+
+    @cached_property
+    def beyond(self) -> FloatArray:
+        """Returns less beta times equal weight, shape (K, S)."""
+        return self.net - self.betas[:, None] * self._equal
+
+    @cached_property
+    def beyond_estimates(self) -> dict[int, SharpeEstimate | None]:
+        """The Sharpe ratio of that, per session, of each trial that succeeded."""
+        return {number: estimate(row) for number, row in zip(self.streams, self.beyond, strict=True)}
+
+    @cached_property
+    def expected_beyond(self) -> float:
+        """The highest such ratio, per session, that as many trials without skill are expected to show.
+
+        Counted each by itself and by clusters, whichever is higher; other settings that were tried before count too,
+        with the variance of these, since of theirs only the Sharpe ratio is known.
+        """
+        ratios = [found.ratio for found in self.beyond_estimates.values() if found is not None]
+        return max(_expected(ratios, len(self.others)), _expected(effective(self.beyond.T).ratios, len(self.others)))
+
+    @cached_property
+    def _equal(self) -> FloatArray:
+        return np.stack([stream.loc[self.sessions, "equal_weight"].to_numpy(float) for stream in self.streams.values()])
+
+    @cached_property
     def ratios(self) -> list[float]:
         """The Sharpe ratios per session of all that was tried: by this sweep, and before it on the same data."""
         return [found.ratio for found in self.estimates.values() if found is not None] + list(self.others)
@@ -126,6 +163,14 @@ class Trials:
         stream = self.streams[number].loc[self.sessions]
         return known | {name: np.nan if value is None else value for name, value in self._figures(stream, number)}
 
+    def _beyond_figures(self, number: int) -> dict[str, float | None]:
+        found = self.beyond_estimates[number]
+        beta = float(self.betas[list(self.streams).index(number)])
+        if found is None:
+            return {"beta": beta, "beyond": None, "beyond_deflated": None}
+        sure = probabilistic_sharpe(found, self.expected_beyond)
+        return {"beta": beta, "beyond": found.ratio * self.annualisation**0.5, "beyond_deflated": sure}
+
     def _figures(self, stream: pd.DataFrame, number: int) -> list[tuple[str, float | None]]:
         year = self.annualisation
         net, gross, equal = (stream[name].to_numpy(float) for name in ("net", "gross", "equal_weight"))
@@ -140,8 +185,14 @@ class Trials:
             "turnover_annual": metrics.annual_turnover(stream["turnover"].to_numpy(float), year),
             "cost": metrics.cost_drag(gross, net, year),
             "over_equal_weight": None if found is None or beside is None else whole["sharpe"] - beside,
+            **self._beyond_figures(number),
         }
         return [(name, own[name]) for name in FIGURES]
+
+
+def _expected(ratios: Sequence[float] | FloatArray, more: int) -> float:
+    variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
+    return expected_best(len(ratios) + more, variance)
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:

@@ -68,24 +68,26 @@ def luck(trials: Trials, number: int) -> Json:
     """Return what the best of as many trials without skill is expected to show, and how the best one stands to it.
 
     Trials are counted each by itself, and by clusters of those that resemble one another; what leaves less is said.
-    ``expected_best`` is a Sharpe ratio a year, ``probabilistic_sharpe`` the probability that the trial's true one is
-    above 0 if it had been the only trial, ``deflated_sharpe`` given that it was chosen among ``among``.
+    ``expected_best`` is a Sharpe ratio a year, ``expected_beyond`` one of returns beyond equal weight;
+    ``probabilistic_sharpe`` is the probability that the trial's true one is above 0 if it had been the only trial,
+    ``deflated_sharpe`` given that it was chosen among ``among``.
     """
     found = trials.estimates[number]
     if found is None:
-        return {"among": f"{len(trials.ratios)} trials", "expected_best": None} | dict.fromkeys(PROBABILITIES)
+        return {"among": f"{len(trials.ratios)} trials"} | dict.fromkeys(CHANCES)
     left = deflated(found, trials.ratios, trials.clusters)
     counted = trials.clusters if left.clustered else trials.ratios
     variance = float(np.var(counted, ddof=1)) if len(counted) > 1 else 0.0
     return {
         "among": left.number,
         "expected_best": expected_best(len(counted), variance) * math.sqrt(trials.annualisation),
+        "expected_beyond": trials.expected_beyond * math.sqrt(trials.annualisation),
         "probabilistic_sharpe": probabilistic_sharpe(found),
         "deflated_sharpe": left.probability,
     }
 
 
-PROBABILITIES = ("probabilistic_sharpe", "deflated_sharpe")
+CHANCES = ("expected_best", "expected_beyond", "probabilistic_sharpe", "deflated_sharpe")
 
 
 def pbo(trials: Trials) -> float | None:
@@ -112,19 +114,27 @@ def cross_validation(trials: Trials, held: int) -> Json | None:
 
 
 def sentence(number: int, row: Record, chance: Record, overfit: float | None) -> str:
-    """Return in a few short sentences whether the best trial beats what luck gives."""
-    sharpe, sure = row["sharpe"], chance["deflated_sharpe"]
+    """Return in a few short sentences whether the best trial beats what luck gives, and what the market gives.
+
+    It is called more than luck only where both its Sharpe ratio and what it earned beyond its share of equal weight are
+    above 0 with a probability of 95 %, given all trials.
+    """
+    sharpe, sure, beyond = row["sharpe"], chance["deflated_sharpe"], row["beyond_deflated"]
     if sharpe is None or sure is None:
         return f"Trial {number} is the best of {chance['among']}; nothing can be said of luck, since it took no risk."
     text = (
         f"The best, trial {number}, has a Sharpe ratio of {sharpe:.2f} (95%: {row['sharpe_low']:.2f} to "
-        f"{row['sharpe_high']:.2f}) and {'is more than luck' if sure >= CONFIDENCE else 'may be luck'}: the best of "
-        f"{chance['among']} without skill is expected to reach {chance['expected_best']:.2f}; its true ratio is above "
-        f"0 with probability {sure:.1%}."
+        f"{row['sharpe_high']:.2f}), above 0 with probability {sure:.1%} as the choice among {chance['among']}."
     )
-    if row["over_equal_weight"] is not None:
-        over = row["over_equal_weight"]
-        text += f" It is {abs(over):.2f} {'above' if over >= 0 else 'below'} equal weight."
+    if beyond is None:
+        text += " It is equal weight and may be luck: beyond that it has nothing."
+    else:
+        skill = sure >= CONFIDENCE and beyond >= CONFIDENCE
+        text += (
+            f" Beyond its share of equal weight (beta {row['beta']:.2f}) it has {row['beyond']:.2f}, which "
+            f"{'is more than luck' if skill else 'may be luck'}: the best of as many without skill is expected to have "
+            f"{chance['expected_beyond']:.2f}, and it is above 0 with probability {beyond:.1%}."
+        )
     return text if overfit is None else f"{text} Probability of overfitting: {overfit:.0%}."
 
 

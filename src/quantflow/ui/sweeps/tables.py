@@ -16,7 +16,7 @@ from quantflow.types import Record
 from quantflow.ui.tables import new_table, out, show
 
 TOP = 10
-FIGURES = ("SHARPE", "95%", "DEFLATED", "MAX DD", "TURNOVER", "COST")
+FIGURES = ("SHARPE", "95%", "BEYOND", "SURE", "MAX DD", "TURNOVER", "COST")
 SHADES = ("", "on grey15", "on grey23", "on grey30", "on dark_green", "on green4")
 """Backgrounds of a heat map's cells, the lowest value first."""
 
@@ -146,7 +146,8 @@ def _figures(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         _number(row["sharpe"]),
         f"{_number(row['sharpe_low'])} to {_number(row['sharpe_high'])}",
-        _share(row["deflated_sharpe"]),
+        _number(row["beyond"]),
+        _share(row["beyond_deflated"]),
         _share(row["max_drawdown"]),
         _number(row["turnover_annual"]),
         _share(row["cost"]),

@@ -18,7 +18,7 @@ from quantflow.errors import ConfigError, DataError
 from quantflow.quant import metrics
 from quantflow.quant.research.deflated import deflated
 from quantflow.quant.research.effective import effective
-from quantflow.quant.significance import deflated_sharpe, estimate, interval
+from quantflow.quant.significance import deflated_sharpe, estimate, expected_best, interval, probabilistic_sharpe
 from quantflow.stages.sweep.nested import COMMON, refuse_unlike
 from quantflow.stages.sweep.table import TableStage
 from quantflow.stages.sweep.trials import FIGURES, Trials
@@ -145,6 +145,46 @@ def test_more_than_luck_is_said_where_it_is() -> None:
     assert "may be luck" in said[0]
     assert "The best, trial 1," in said[1]
     assert "is more than luck" in said[1]
+
+
+def market(alpha: float = 0.0) -> Trials:
+    """Six variants that hold the market with a Sharpe ratio of 1.6, each with errors of its own; the first has skill."""
+    rng = np.random.default_rng(5)
+    index = pd.bdate_range(end="2022-12-28", periods=2000, name="date")
+    equal = rng.normal(0.001, 0.01, 2000)
+    streams = {}
+    for number in range(1, 7):
+        net = 0.8 * equal + rng.normal(alpha if number == 1 else 0.0, 0.003, 2000)
+        columns = {"net": net, "gross": net, "cost": 0.0 * net, "turnover": 0.0 * net, "equal_weight": equal}
+        streams[number] = pd.DataFrame(columns, index=index)
+    return Trials(variants(), streams, (), YEAR)
+
+
+def test_what_the_market_gave_is_not_called_skill() -> None:
+    """Variants without any skill that hold what rose have high Sharpe ratios, surely above 0, and nothing beyond."""
+    found = findings(market(), "sharpe", held=21)
+    assert found["luck"]["deflated_sharpe"] > 0.99
+    assert found["best"]["beta"] == pytest.approx(0.8, abs=0.02)
+    assert "may be luck" in found["sentence"]
+    assert "is more than luck" in findings(market(alpha=0.0006), "sharpe", held=21)["sentence"]
+
+
+def test_beyond_the_market_is_the_residual_of_a_regression() -> None:
+    """With an intercept, and the deflated ratio is that against the best of as many without skill."""
+    trials = market(alpha=0.0003)
+    table, year = trials.table(), YEAR**0.5
+    ratios = []
+    for number, stream_ in trials.streams.items():
+        slope, alpha = np.polyfit(stream_["equal_weight"], stream_["net"], 1)
+        rest = stream_["net"] - slope * stream_["equal_weight"]
+        ratios.append(rest.mean() / rest.std(ddof=1))
+        assert alpha == pytest.approx(rest.mean(), abs=1e-12)
+        assert table.loc[number, "beyond"] == pytest.approx(ratios[-1] * year, rel=1e-10)
+    counted = expected_best(6, float(np.var(ratios, ddof=1)))
+    assert trials.expected_beyond >= counted - 1e-15
+    found = trials.beyond_estimates[1]
+    assert found is not None
+    assert table.loc[1, "beyond_deflated"] == pytest.approx(probabilistic_sharpe(found, trials.expected_beyond))
 
 
 def test_of_equal_trials_the_first_is_the_best() -> None:
