@@ -148,7 +148,7 @@ def test_more_than_luck_is_said_where_it_is() -> None:
 
 
 def market(alpha: float = 0.0) -> Trials:
-    """Six variants that hold the market with a Sharpe ratio of 1.6, each with errors of its own; the first has skill."""
+    """Six variants that hold the market with a Sharpe ratio of 1.6, each with errors of its own; one has skill."""
     rng = np.random.default_rng(5)
     index = pd.bdate_range(end="2022-12-28", periods=2000, name="date")
     equal = rng.normal(0.001, 0.01, 2000)
