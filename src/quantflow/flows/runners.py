@@ -127,7 +127,7 @@ def _on_ray_or_without(starting: InBackground[Cluster], record: Run, server: Api
         if chosen["runner"] != "auto" or chosen["ray_address"]:
             raise
         record.event("ray.replaced", message=error.message)
-        sys.stderr.write(f"warning: {error.message} Processes of this machine do the work instead.\n")
+        sys.stderr.write(f"warning: {error.message} The work is done in processes of this machine instead.\n")
         return _processes(chosen["workers"])
 
 

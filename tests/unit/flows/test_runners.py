@@ -80,7 +80,7 @@ def test_with_auto_processes_take_the_place_of_a_ray_that_does_not_come_up(
     with ours.workers_for(record, EMBEDDED, "t") as task_runner:
         assert isinstance(task_runner(), ProcessPoolTaskRunner)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"warning: {BROKEN.message} Processes of this machine do the work instead."
+    assert line == f"warning: {BROKEN.message} The work is done in processes of this machine instead."
     assert [e["message"] for e in record.events() if e["event"] == "ray.replaced"] == [BROKEN.message]
 
 

@@ -113,10 +113,15 @@ class Trials:
         """The highest such ratio, per session, that as many trials without skill are expected to show.
 
         Counted each by itself and by clusters, whichever is higher; other settings that were tried before count too,
-        with the variance of these, since of theirs only the Sharpe ratio is known.
+        with the variance of these, since of theirs only the Sharpe ratio is known. The variance is not above that of a
+        ratio without skill, 1 / S: where trials differ by more, some have skill and others do not.
         """
-        ratios = [found.ratio for found in self.beyond_estimates.values() if found is not None]
-        return max(_expected(ratios, len(self.others)), _expected(effective(self.beyond.T).ratios, len(self.others)))
+        ratios = np.array([found.ratio for found in self.beyond_estimates.values() if found is not None])
+        return max(self._expected(ratios), self._expected(effective(self.beyond.T).ratios))
+
+    def _expected(self, ratios: FloatArray) -> float:
+        variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
+        return expected_best(len(ratios) + len(self.others), min(variance, 1.0 / len(self.sessions)))
 
     @cached_property
     def _equal(self) -> FloatArray:
@@ -188,11 +193,6 @@ class Trials:
             **self._beyond_figures(number),
         }
         return [(name, own[name]) for name in FIGURES]
-
-
-def _expected(ratios: Sequence[float] | FloatArray, more: int) -> float:
-    variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
-    return expected_best(len(ratios) + more, variance)
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
