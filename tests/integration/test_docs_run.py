@@ -96,6 +96,7 @@ def reader(computed: Path, prepared: Path, server: ApiServer, tmp_path: Path) ->
     pd.read_csv(StringIO(prices())).to_parquet(tmp_path / "prices" / "ours.parquet")
     pass_on(computed, tmp_path)
     shutil.copytree(prepared / "runs" / "undisturbed", tmp_path / "runs" / "undisturbed")
+    shutil.copy(prepared / ".quantflow" / "sequence", tmp_path / ".quantflow" / "sequence")  # what is run now is newer
     return tmp_path
 
 
