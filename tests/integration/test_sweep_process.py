@@ -21,7 +21,7 @@ def test_a_killed_sweep_is_resumed_where_it_was(tmp_path: Path) -> None:
     kept = [trial.result for trial in swept(fresh, "hit").trials]
     resumed = run_cli("resume", "hit", "--no-progress", cwd=fresh)
     assert resumed.returncode == 0, resumed.stderr
-    assert f"keep  {before} trials" in resumed.stderr
+    assert f"keep  {before} trial" in resumed.stderr
     run = swept(fresh, "hit")
     assert quiet.wait(120) == 0
     check(run, swept(still, "quiet"))
