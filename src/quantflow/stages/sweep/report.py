@@ -6,6 +6,7 @@ from quantflow.config.operation import ReportConfig
 from quantflow.config.sweeps.sweep import SweepConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.stages.sweep.page import brief, page
+from quantflow.stages.sweep.verdict import is_skill
 
 
 class SweepReportStageConfig(StageConfig):
@@ -30,5 +31,5 @@ class SweepReportStage(BasePipelineStage[SweepReportStageConfig]):
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return whether the best trial is more than luck."""
-        deflated = inputs["sweep"]["luck"]["deflated_sharpe"]
-        return Summary(note="" if deflated is None else f"the best is above 0 with probability {deflated:.1%}")
+        found = inputs["sweep"]
+        return Summary(note=f"the best {'is more than' if is_skill(found['best'], found['luck']) else 'may be'} luck")

@@ -96,9 +96,9 @@ class TableStage(BasePipelineStage[TableStageConfig]):
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the best trial and how likely it is luck; degraded when trials failed."""
         found = outputs["sweep"]
-        best, deflated = found["best"], found["luck"]["deflated_sharpe"]
+        best, beyond = found["best"], found["best"]["beyond"]
         note = f"{found['done']} of {found['trials']} trials, best {best['trial']}: Sharpe {best['sharpe'] or 0.0:.2f}"
-        note += "" if deflated is None else f", deflated {deflated:.1%}"
+        note += "" if beyond is None else f", {beyond:.2f} beyond equal weight"
         return Summary(note=note, degraded=found["failed"] > 0)
 
 

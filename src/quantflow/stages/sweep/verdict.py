@@ -113,12 +113,18 @@ def cross_validation(trials: Trials, held: int) -> Json | None:
     return {**middle, "paths": [_plain(float(ratio) * year) for ratio in found.sharpe], "splits": len(found.chosen)}
 
 
-def sentence(number: int, row: Record, chance: Record, overfit: float | None) -> str:
-    """Return in a few short sentences whether the best trial beats what luck gives, and what the market gives.
+def is_skill(row: Record, chance: Record) -> bool:
+    """Whether a trial is more than luck.
 
-    It is called more than luck only where both its Sharpe ratio and what it earned beyond its share of equal weight are
-    above 0 with a probability of 95 %, given all trials.
+    Both its Sharpe ratio and what it has beyond its share of equal weight are above 0 with a probability of 95 %, given
+    all trials.
     """
+    sure = (chance["deflated_sharpe"], row["beyond_deflated"])
+    return all(each is not None and each >= CONFIDENCE for each in sure)
+
+
+def sentence(number: int, row: Record, chance: Record, overfit: float | None) -> str:
+    """Return in a few short sentences whether the best trial beats what luck gives, and what the market gives."""
     sharpe, sure, beyond = row["sharpe"], chance["deflated_sharpe"], row["beyond_deflated"]
     if sharpe is None or sure is None:
         return f"Trial {number} is the best of {chance['among']}; nothing can be said of luck, since it took no risk."
@@ -129,11 +135,10 @@ def sentence(number: int, row: Record, chance: Record, overfit: float | None) ->
     if beyond is None:
         text += " It is equal weight and may be luck: beyond that it has nothing."
     else:
-        skill = sure >= CONFIDENCE and beyond >= CONFIDENCE
         text += (
             f" Beyond its share of equal weight (beta {row['beta']:.2f}) it has {row['beyond']:.2f}, which "
-            f"{'is more than luck' if skill else 'may be luck'}: the best of as many without skill is expected to have "
-            f"{chance['expected_beyond']:.2f}, and it is above 0 with probability {beyond:.1%}."
+            f"{'is more than luck' if is_skill(row, chance) else 'may be luck'}: the best of as many without skill is "
+            f"expected to have {chance['expected_beyond']:.2f}, and it is above 0 with probability {beyond:.1%}."
         )
     return text if overfit is None else f"{text} Probability of overfitting: {overfit:.0%}."
 
