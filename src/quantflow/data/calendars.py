@@ -1,7 +1,7 @@
-"""Trading sessions: which days they are, which one is completed, and which one a run may see.
+"""Trading sessions: their dates, the last completed one, and the as-of session of a run.
 
-The sessions of the years that runs ask for are kept in the user's cache folder for a week: to import the library of
-calendars, and pandas with it, takes longer than most of what a command does with a calendar.
+The sessions since 1990 are cached in the user's cache folder for a week: importing the calendar library, and pandas with
+it, takes longer than most uses of a calendar.
 """
 
 from __future__ import annotations
@@ -216,10 +216,10 @@ class _Span:
 
 @lru_cache(maxsize=16)
 def _span(name: str) -> _Span | None:
-    """Return the sessions that are kept of a calendar, made now if there are none.
+    """Return the cached sessions of a calendar; compute and cache them if there are none.
 
-    Where somebody has imported the library before, it is asked itself: a plug-in may have registered a calendar. None
-    for a calendar that the library cannot give for so many years; then it is asked each time.
+    If the library is already imported, it is used instead of the cache, since a plug-in may have registered a calendar.
+    None for a calendar that the library cannot compute for so many years; the caller then asks it for fewer.
 
     Raises:
         ConfigError: If there is no such calendar.
@@ -232,7 +232,7 @@ def _span(name: str) -> _Span | None:
     first, last = max(_KEPT_SINCE, low or _EARLIEST), min(today + _KEPT_AHEAD, high or date.max)
     try:
         span = _Span(first, last, high, *_made(name, first, last))
-    except (ConfigError, NotImplementedError):
+    except (ConfigError, NotImplementedError):  # the library raises the latter for some calendars over long spans
         return None
     if file is not None:
         _keep(file, span, today)

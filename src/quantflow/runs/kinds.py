@@ -61,14 +61,7 @@ class Meta(Run):
         return tuple(Sleeve(link.id, link, self.workspace) for link in links)
 
     def _changed(self, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
-        if not all(line.strip().startswith("execution.") for line in overrides):
-            raise ConfigError(
-                f"{self.id} is a meta run: the settings of its sleeves are frozen, all but execution.",
-                hint="Start a new one with --set; what has not changed comes from the cache.",
-            )
-        own = self.header.settings
-        profile = override_settings(self.profile, {"execution": own["execution"]}, overrides)
-        return {**own, "execution": profile.settings()["execution"]}, profile
+        return _execution_changed(self, "a meta run: the settings of its sleeves", overrides)
 
 
 class Sweep(Run):
@@ -101,14 +94,23 @@ class Sweep(Run):
         return [trial for trial in self.trials if trial.is_due]
 
     def _changed(self, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
-        if not all(line.strip().startswith("execution.") for line in overrides):
-            raise ConfigError(
-                f"{self.id} is a sweep: the settings of its trials are frozen, all but execution.",
-                hint="Start a new one with --set; what has not changed comes from the cache.",
-            )
-        own = self.header.settings
-        profile = override_settings(self.profile, {"execution": own["execution"]}, overrides)
-        return {**own, "execution": profile.settings()["execution"]}, profile
+        return _execution_changed(self, "a sweep: the settings of its trials", overrides)
+
+
+def _execution_changed(run: Run, what: str, overrides: Sequence[str]) -> tuple[Settings, Profile | MetaProfile]:
+    """Return the settings of a run that is made of others with its section ``execution`` changed, which alone may be.
+
+    Raises:
+        ConfigError: If another setting is to be changed; *what* says whose.
+    """
+    if not all(line.strip().startswith("execution.") for line in overrides):
+        raise ConfigError(
+            f"{run.id} is {what} are frozen, all but execution.",
+            hint="Start a new one with --set; what has not changed comes from the cache.",
+        )
+    own = run.header.settings
+    profile = override_settings(run.profile, {"execution": own["execution"]}, overrides)
+    return {**own, "execution": profile.settings()["execution"]}, profile
 
 
 class Trial(Selection):
