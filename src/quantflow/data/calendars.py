@@ -1,7 +1,7 @@
 """Trading sessions: their dates, the last completed one, and the as-of session of a run.
 
-The sessions since 1990 are cached in the user's cache folder for a week: importing the calendar library, and pandas with
-it, takes longer than most uses of a calendar.
+The sessions since 1990 are cached in the user's cache folder for a week: importing the calendar library, and pandas
+with it, takes longer than most uses of a calendar.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Time:
     Attributes:
         cron: The fields of a crontab.
         zone: The time zone that they are in.
-        said: What the profile says, as ``close+45m``.
+        said: The time as written in the profile, e.g. ``close+45m``.
     """
 
     cron: str
@@ -128,7 +128,7 @@ def crontab(home: Path, name: str, program: Path, after: str | None = None) -> s
     Args:
         home: The workspace.
         name: The profile or meta profile.
-        program: What is run.
+        program: The program to run.
         after: How long after the close, as ``close+45m``, in place of its schedule.
 
     Raises:
@@ -152,7 +152,7 @@ def schedule_of(home: Path, name: str, after: str | None = None) -> Schedule:
     Args:
         home: The workspace.
         name: The profile or meta profile.
-        after: How long after, as ``close+45m``; None for what its schedule says, and for 45 minutes when it says none.
+        after: How long after, e.g. ``close+45m``; None for the profile's schedule, or 45 minutes if it has none.
 
     Raises:
         ConfigError: If there is no such profile, *after* is something else, or that is not over the day after.

@@ -108,7 +108,7 @@ class Trials:
     equivalent: float
 
     def json(self) -> Json:
-        """Return them as JSON values, with the number of trials as ``number``, and what is deflated by which number."""
+        """Return them as JSON values: the number of trials as ``number``, and each deflated ratio with its number."""
         left = self.deflated
         values = {name: value for name, value in asdict(self).items() if name != "deflated"}
         return {

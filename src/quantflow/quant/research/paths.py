@@ -2,7 +2,7 @@
 
 One strategy has one path: what it decides at a date depends on the sessions before that date and on nothing that a
 fold leaves out, so that each path of its test folds is its walk-forward again. What depends on the folds is a choice
-that is made with hindsight: which of several settings is the best. That choice is what is trained and tested here.
+made with hindsight: which of several settings is best. That choice is trained and tested here.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def choice_paths(net: FloatArray, folds: Folds = SIX) -> Paths:
 
     Each way to take ``folds.tests`` of the folds for testing is a split. A fold is tested in several splits, each of
     which has chosen without it; the n-th of its tests is its part of the n-th path. The spread of the paths' Sharpe
-    ratios is what the choice contributes: all paths are of the same sessions, so that it is no interval of a Sharpe
+    ratios is what the choice contributes: all paths are of the same sessions, so it is not an interval of a Sharpe
     ratio, and is zero where each split chooses the same trial.
 
     Args:

@@ -72,7 +72,7 @@ class Columns:
 
 
 def columns(path: str, names: Sequence[str], options: FilesOptions | None = None) -> Columns:
-    """Return what the columns of a file hold: as the options say, else by their names.
+    """Return the meaning of a file's columns: from the options, else from their names.
 
     Case, spaces and punctuation of the known names do not count; an exact name counts before a synonym. A file with a
     close is long when it has a symbol column too, else it holds one symbol, which it is named after. A file whose
@@ -82,7 +82,7 @@ def columns(path: str, names: Sequence[str], options: FilesOptions | None = None
     Args:
         path: The file, for errors.
         names: The names of its columns.
-        options: What the user said of them.
+        options: The user's options for them.
 
     Raises:
         DataError: If there is no date or no price, two columns have the same meaning, or columns look like fields of
@@ -161,7 +161,7 @@ def _preferred(fields: Mapping[str, str]) -> Fields:
 
 
 def _named_like_fields(rest: Sequence[Label], meant: Mapping[str, str], said: FilesOptions) -> bool:
-    """Whether the one close is only a synonym, and nothing beside it says that the columns are fields."""
+    """Whether the only close is a synonym, and no other column shows that these are fields."""
     close = meant.get("close") or meant.get("adjusted")
     label = next(label for label in rest if label.column == close)
     if said.columns or label.plain in (*EXACT["close"], *EXACT["adjusted"]):
