@@ -10,12 +10,12 @@ import pytest
 
 from quantflow.config.profile import Profile
 from quantflow.data.panel import Panel
-from quantflow.data.providers import open_provider
 from quantflow.data.quality.roster import roster
 from quantflow.pipeline.play import play
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.stages.exposures import leanings
 from quantflow.stages.validation import REPLAYED, ValidationStage
+from stocks import twenty_stocks
 
 SHORT: dict[str, dict[str, Any]] = {
     "features": {"lookback": 252},
@@ -35,14 +35,7 @@ def settings() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def market() -> dict[str, Any]:
     """What ingestion gives of twenty stocks over 900 sessions; one ends early."""
-    profile = Profile(name="test")
-    provider = open_provider(profile.data)
-    instruments = provider.instruments(profile.universe)
-    bars = provider.bars(tuple(instruments.index), None, provider.last_date())
-    table = bars.pivot(index="date", columns="symbol", values="close").iloc[-900:]
-    close = np.ascontiguousarray(table.to_numpy().T)
-    close[3, 500:] = np.nan
-    panel = Panel(tuple(table.columns), table.index.to_numpy().astype("datetime64[D]"), {"close": close})
+    panel, instruments = twenty_stocks(900)
     nobody = Panel((), panel.sessions, {"close": np.empty((0, 900))})
     return {
         "prices": panel,

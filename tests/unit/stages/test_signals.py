@@ -14,7 +14,6 @@ from scipy import stats
 from quantflow.config.profile import Profile
 from quantflow.data.artifacts import decode, encode
 from quantflow.data.panel import Panel
-from quantflow.data.providers import open_provider
 from quantflow.data.quality.roster import roster
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.keys import fingerprint
@@ -23,6 +22,7 @@ from quantflow.pipeline.registry import StageRegistry
 from quantflow.stages.report.page import LINKS
 from quantflow.stages.signals import SignalsStage, score_of
 from quantflow.stages.validation import ValidationStage
+from stocks import twenty_stocks
 
 SHORT = {
     "features": {"lookback": 252},
@@ -41,16 +41,7 @@ def settings(**changes: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def market() -> dict[str, Any]:
     """What ingestion gives of twenty stocks over 800 sessions, of which one ends early."""
-    profile = Profile(name="test")
-    provider = open_provider(profile.data)
-    instruments = provider.instruments(profile.universe)
-    bars = provider.bars(tuple(instruments.index), None, provider.last_date())
-    table = bars.pivot(index="date", columns="symbol", values="close").iloc[-800:]
-    close = np.ascontiguousarray(table.to_numpy().T)
-    close[3, 500:] = np.nan
-    return given(
-        Panel(tuple(table.columns), table.index.to_numpy().astype("datetime64[D]"), {"close": close}), instruments
-    )
+    return given(*twenty_stocks(800))
 
 
 def given(panel: Panel, instruments: pd.DataFrame) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import pytest
 
 from quantflow.config.profile import Profile
 from quantflow.data.panel import Panel
-from quantflow.data.providers import open_provider
 from quantflow.data.quality.roster import roster
 from quantflow.errors import DataError
 from quantflow.pipeline.play import play
@@ -18,6 +17,7 @@ from quantflow.pipeline.replay import reach_of
 from quantflow.pipeline.stage import step_runner
 from quantflow.quant.metrics import max_drawdown, total_return
 from quantflow.stages.validation import REPLAYED, ValidationStage
+from stocks import twenty_stocks
 
 NOBODY = Panel((), np.empty(0, "datetime64[D]"), {"close": np.empty((0, 0))})
 SHORT = {
@@ -37,17 +37,9 @@ def settings(**changes: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def market() -> dict[str, Any]:
     """Twenty stocks over 900 sessions to the end of 2022; one ends early, one begins late."""
-    profile = Profile(name="test")
-    provider = open_provider(profile.data)
-    instruments = provider.instruments(profile.universe)
-    bars = provider.bars(tuple(instruments.index), None, provider.last_date())
-    table = bars.pivot(index="date", columns="symbol", values="close").iloc[-900:]
-    close = np.ascontiguousarray(table.to_numpy().T)
-    close[3, 500:] = np.nan
-    close[5, :450] = np.nan
-    return known(
-        Panel(tuple(table.columns), table.index.to_numpy().astype("datetime64[D]"), {"close": close}), instruments
-    )
+    panel, instruments = twenty_stocks(900)
+    panel.close[5, :450] = np.nan
+    return known(panel, instruments)
 
 
 def known(panel: Panel, instruments: pd.DataFrame, past: Panel = NOBODY) -> dict[str, Any]:
