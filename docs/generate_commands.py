@@ -15,7 +15,7 @@ import typer
 from typer.models import ArgumentInfo, OptionInfo
 
 from quantflow import errors
-from quantflow.cli.boundary import EXIT_CODES
+from quantflow.cli.topics import EXIT_CODES
 from quantflow.cli.main import app, options
 
 PAGE = Path(__file__).with_name("commands.md")
@@ -27,7 +27,7 @@ INTRODUCTION = """# Commands
      not current. -->
 
 Arguments in `[ ]` can be left out. A command prints data to standard output and the rest to standard error. `--debug`,
-anywhere on the line, adds the traceback of an error; `quantflow COMMAND --help` says what this page says. Below each
+anywhere on the line, adds the traceback of an error, `--no-color` leaves colors out; `quantflow COMMAND --help` says what this page says. Below each
 command is the first line of each page that shows it: all of these are run by a test."""
 
 
@@ -47,7 +47,7 @@ _COMPLETION = """
 
 
 def _commands(group: typer.Typer, before: str) -> Iterator[tuple[str, Any]]:
-    for command in group.registered_commands:
+    for command in (each for each in group.registered_commands if not each.hidden):
         yield f"{before} {command.name}", command.callback
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
@@ -77,8 +77,9 @@ def _command(name: str, callback: Any) -> str:
 def _parameters(callback: Any) -> Iterator[tuple[inspect.Parameter, Any, OptionInfo | ArgumentInfo]]:
     hints = typing.get_type_hints(callback, include_extras=True)
     for name, parameter in inspect.signature(callback).parameters.items():
-        kind, info = typing.get_args(hints[name])[:2]
-        yield parameter, kind, info
+        if hints[name] is not typer.Context:
+            kind, info = typing.get_args(hints[name])[:2]
+            yield parameter, kind, info
 
 
 def _rows(callback: Any) -> list[str]:

@@ -20,6 +20,7 @@ from quantflow.config.load import load_profile
 from quantflow.desk.publish import mark_stale, publish
 from quantflow.runs.book import FILES, broken, current, place_of, stale
 from quantflow.runs.create import create_run
+from quantflow.runs.header import RunOptions
 from quantflow.runs.kinds import open_run
 from recorded import Name, written
 
@@ -30,7 +31,9 @@ PROFILE = "demo"
 def ready(home: Path, number: int) -> str:
     """Make a complete run of the session *number* days after the first; return its id."""
     day = FIRST + timedelta(days=number)
-    record = create_run(load_profile(PROFILE, workspace=home), home, day, f"run-{number:05d}", by_hand=True)
+    record = create_run(
+        load_profile(PROFILE, workspace=home), home, day, f"run-{number:05d}", options=RunOptions(by_hand=True)
+    )
     written(record, {"KO": Name([59.0, 60.0]), "PEP": Name([180.0, 181.0])}, {"KO": 0.25, "PEP": 0.5})
     for file in ("weights.csv", "report.html", "brief.txt"):
         record.write_file(file, f"{record.id}\n" * 200)

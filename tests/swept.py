@@ -14,6 +14,7 @@ from quantflow.config.sweeps.sweep import load_sweep
 from quantflow.errors import QuantflowError, StageError
 from quantflow.pipeline.code_version import package_version
 from quantflow.runs.create import create_run
+from quantflow.runs.header import RunOptions
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.record import now
 from quantflow.runs.research.counted import ratio_of, settings_hash
@@ -35,7 +36,7 @@ def sweep(
     """Create a sweep of the demo, and no more."""
     wanted = {"profile": "demo", "over": {name: list(values) for name, values in over.items()}, **given}
     loaded = load_sweep(None, workspace=home, given=wanted, overrides=overrides)
-    run = create_run(loaded, home, AS_OF, run_id, fresh=fresh)
+    run = create_run(loaded, home, AS_OF, run_id, RunOptions(fresh=fresh))
     assert isinstance(run, Sweep)
     return run
 
@@ -62,7 +63,7 @@ def done(run: Sweep, trial: SweepTrial, returns: pd.DataFrame | None = None) -> 
     outputs = {name: run.store.put(name, value) for name, value in made.items()}
     keys = {"ingestion": f"ingestion-{trial.number}", "validation": f"validation-{trial.number}"}
     hashed = settings_hash(trial.settings)
-    result = TrialResult(trial.number, "done", outputs, keys, ("validation",), hashed, ratio_of(metrics))
+    result = TrialResult(trial.number, "completed", outputs, keys, ("validation",), hashed, ratio_of(metrics))
     result = replace(result, seconds=1.5, ended=now(), made_by=package_version())
     trial.write(result)
     return result

@@ -16,7 +16,8 @@ from quantflow.errors import DataError, DataUnavailableError, QuantflowError, St
 from quantflow.flows.adapter import task_options
 from quantflow.flows.launch import execute
 from quantflow.flows.run import run_selection_flow
-from quantflow.flows.watch import TaskState, asking, fetch
+from quantflow.flows.states import TaskState
+from quantflow.flows.watch import asking, fetch
 from quantflow.pipeline.registry import SELECTION, StageRegistry
 from quantflow.pipeline.stage import Kind
 from quantflow.runs.create import create_run

@@ -77,15 +77,15 @@ def tilt(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Tilt:
 
 def test_what_is_declared_is_never_stale(tilt: Tilt, workspace: Path) -> None:
     """Another value of the variable, or another content of the file, is computed anew; the same is reused."""
-    assert tilt("declared", "a") == ({"env": "a", "file": "one"}, "done")
-    assert tilt("declared", "b") == ({"env": "b", "file": "one"}, "done")
+    assert tilt("declared", "a") == ({"env": "a", "file": "one"}, "completed")
+    assert tilt("declared", "b") == ({"env": "b", "file": "one"}, "completed")
     (workspace / "tilt.txt").write_text("two")
-    assert tilt("declared", "b") == ({"env": "b", "file": "two"}, "done")
+    assert tilt("declared", "b") == ({"env": "b", "file": "two"}, "completed")
     assert tilt("declared", "b") == ({"env": "b", "file": "two"}, "cached")
 
 
 def test_force_computes_what_nobody_declared(tilt: Tilt) -> None:
     """A class that says nothing of what it reads is served from the cache, and ``--force`` computes it."""
-    assert tilt("silent", "a") == ({"env": "a", "file": "one"}, "done")
+    assert tilt("silent", "a") == ({"env": "a", "file": "one"}, "completed")
     assert tilt("silent", "b") == ({"env": "a", "file": "one"}, "cached")
-    assert tilt("silent", "b", "--force") == ({"env": "b", "file": "one"}, "done")
+    assert tilt("silent", "b", "--force") == ({"env": "b", "file": "one"}, "completed")

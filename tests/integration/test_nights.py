@@ -92,7 +92,7 @@ def test_ten_nights(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> No
             assert (again.returncode, json.loads(again.stdout)["event"]) == (0, "already_done")
     before = marks(fresh)
     assert (before["17"], before["22"], before["25"]) == ("missed", "failed", "closed")
-    made = {day for day, mark in before.items() if mark in ("done", "late", "degraded")}
+    made = {day for day, mark in before.items() if mark in ("completed", "late", "degraded")}
     assert made == {"15", "16", "18", "19", "23", "24", "26", "29"}
     caught = run_cli("catchup", "--no-progress", cwd=fresh)
     assert caught.returncode == 0, caught.stderr

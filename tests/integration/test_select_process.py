@@ -107,7 +107,9 @@ def test_json_output_is_one_document_per_line(prepared: Path) -> None:
     assert {line["schema_version"] for line in lines} == {1}
     assert lines[-1]["event"] == "result"
     assert lines[-1]["run"]["state"] == "completed"
-    assert {stage["state"] for stage in lines[-1]["run"]["stages"]} == {"done"}, "--force took a result from the cache"
+    assert {stage["state"] for stage in lines[-1]["run"]["stages"]} == {"completed"}, (
+        "--force took a result from the cache"
+    )
     assert sum(row["weight"] for row in lines[-1]["outcome"]["weights"]) == pytest.approx(1.0, abs=1e-12)
     assert done.stderr == ""
 

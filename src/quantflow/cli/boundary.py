@@ -12,21 +12,6 @@ from quantflow.errors import InfrastructureError, Interrupted, QuantflowError, r
 from quantflow.runs import stopping
 from quantflow.ui.log import end_json_log, start_json_log
 
-EXIT_CODES: dict[int, str] = {
-    0: "done, or nothing to do",
-    1: "an unexpected error, or a check that found something",
-    2: "usage or configuration: nothing was started",
-    10: "done, and there are orders (orders --detailed-exitcode)",
-    20: "a stage failed; the run can be resumed",
-    21: "data gate: missing, stale or corrupt data",
-    22: "no feasible portfolio",
-    23: "done, but not published; degraded (--strict); the book is stale (orders); not all is well (status)",
-    30: "infrastructure: API server, Ray or disk",
-    75: "another process owns the run",
-    130: "interrupted (SIGINT); the run can be resumed",
-    143: "interrupted (SIGTERM); the run can be resumed",
-}
-
 
 @contextmanager
 def guarded(*, debug: bool) -> Iterator[None]:

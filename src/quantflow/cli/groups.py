@@ -17,14 +17,14 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Look": {
         "inspect": "list runs, or show one",
+        "logs": "what a run, or one stage of it, logged",
         "open": "open a run's report in the browser",
         "why": "why a name is held, or is not",
         "diff": "what changed from one run to the next",
         "orders": "what to trade to reach the book",
     },
     "Trust": {
-        "checks": "what the data checks of a run found",
-        "check": "test a profile for look-ahead and impurity",
+        "check": "data of a run; a profile for look-ahead and impurity",
         "trials": "what a Sharpe ratio is worth after so many trials",
         "reproduce": "compute a run again and compare the bytes",
     },
@@ -43,7 +43,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "profiles": "list, show and check profiles",
         "stages": "list and show stages",
         "server": "keep the API server running between runs",
-        "help": "explain exit codes",
+        "help": "explain a command, exit codes, states, variables",
     },
 }
 WIDTH = max(len(name) for name in chain.from_iterable(GROUPS.values()))

@@ -27,9 +27,9 @@ from quantflow.cli.ops.serve import serve
 from quantflow.cli.ops.status import status
 from quantflow.cli.pipeline import profiles, stages
 from quantflow.cli.review import check
-from quantflow.cli.review.checks import checks
 from quantflow.cli.review.diff import diff
 from quantflow.cli.review.inspect import inspect
+from quantflow.cli.review.logs import logs
 from quantflow.cli.review.open import open_report
 from quantflow.cli.review.reproduce import reproduce
 from quantflow.cli.review.trials import trials
@@ -61,6 +61,7 @@ for command in (
     sweep,
     resume,
     inspect,
+    logs,
     promote,
     publish,
     orders,
@@ -71,12 +72,12 @@ for command in (
     status,
     catchup,
     serve,
-    checks,
     trials,
     gc,
 ):
     app.command(command.__name__)(command)
 app.command("help")(help_topic)
+app.command("checks", hidden=True)(check.data)  # as scripts call it
 app.command("open")(open_report)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(stages.app, name="stages")
@@ -103,7 +104,8 @@ def options(
 
     Begin with: quantflow init, then quantflow select --profile demo, then quantflow open.
 
-    Add --debug to any command for the traceback of an error. QUANTFLOW_LOG=json makes standard error JSON lines.
+    Add --debug to any command for the traceback of an error, --no-color for text without colors.
+    QUANTFLOW_LOG=json makes standard error JSON lines.
     """
 
 
@@ -117,7 +119,10 @@ def main() -> None:
         return
     from quantflow.cli.boundary import guarded
 
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    everywhere = {"--debug", "--no-color"}
+    arguments = [argument for argument in sys.argv[1:] if argument not in everywhere]
+    if "--no-color" in sys.argv:
+        os.environ["NO_COLOR"] = "1"
     relax_gc()
-    with ending_at_once(), guarded(debug=len(arguments) < len(sys.argv) - 1):
+    with ending_at_once(), guarded(debug="--debug" in sys.argv):
         app(args=arguments, prog_name="quantflow")

@@ -38,6 +38,8 @@ Force = Annotated[bool, typer.Option("--force", help="Run and compute again even
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 23 if the run is degraded.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; run nothing.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the run's log as it is written.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, each document with a schema_version.")]
 
 

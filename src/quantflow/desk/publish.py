@@ -251,9 +251,9 @@ def _config(run: Run) -> PublishConfig:
 def _is_experiment(run: Run) -> bool:
     """Whether the run, or a sleeve of it, was made with other settings than its profile's that can change weights.
 
-    A sweep and its trials are nothing but that.
+    A sweep and its trials are nothing but that, and a run of part of the stages has no proof.
     """
-    if isinstance(run, Sweep | Trial):
+    if isinstance(run, Sweep | Trial) or run.header.until:
         return True
     sleeves = (sleeve.run for sleeve in run.sleeves if not sleeve.link.pinned)
     return changes_weights(run.header.sources) or any(_is_experiment(sleeve) for sleeve in sleeves)

@@ -11,6 +11,7 @@ from typing import Any
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.context import TaskRunContext
+from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
 
@@ -18,7 +19,7 @@ from quantflow.config.credentials import scrubbed
 from quantflow.data.store import is_local
 from quantflow.errors import DataUnavailableError, QuantflowError, StageError
 from quantflow.flows.cache import CacheStorage, KernelLocks
-from quantflow.pipeline.stage import Kind, SelectionContext, Stage, Step, note_sink, step_runner
+from quantflow.pipeline.stage import Kind, SelectionContext, Stage, Step, Summary, note_sink, step_runner
 from quantflow.runs.layout import Layout
 from quantflow.runs.record import RunRecord
 from quantflow.sdk import QuantSDK
@@ -125,8 +126,17 @@ def _run(call: StageCall) -> dict[str, Any]:
     finally:
         step_runner.reset(steps)
         note_sink.reset(notes)
+    if run:
+        get_run_logger(run).info("%s", said(after.summaries[call.stage.id]))
     outputs = {name: after.artifacts[name].json() for name in call.stage.makes}
     return {"outputs": outputs, "summary": dict(vars(after.summaries[call.stage.id]))}
+
+
+def said(summary: Summary) -> str:
+    """Return what a stage found, in one line: symbols in and out, and its note."""
+    parts = [f"{summary.entered} symbols in" if summary.entered is not None else ""]
+    parts += [f"{summary.left} out" if summary.left is not None else "", summary.note]
+    return ", ".join(part for part in parts if part) + (" (degraded)" if summary.degraded else "")
 
 
 def _without_credentials(error: Exception) -> QuantflowError:

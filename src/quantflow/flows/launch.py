@@ -34,7 +34,7 @@ from quantflow.types import Settings
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
 
-    from quantflow.flows.watch import Snapshot
+    from quantflow.flows.states import Snapshot
 
 DRAIN_SECONDS = 10.0
 QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL"}

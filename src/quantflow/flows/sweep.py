@@ -123,7 +123,7 @@ def refuse_nothing_done(record: Sweep) -> None:
         StageError: With the reason that most of them have.
     """
     results = [result for trial in record.trials if (result := trial.result) is not None]
-    if any(result.state == "done" for result in results):
+    if any(result.state == "completed" for result in results):
         return
     reasons = [str((result.error or {}).get("message", "")) for result in results]
     most = max(reasons, key=reasons.count)

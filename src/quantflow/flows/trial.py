@@ -85,7 +85,7 @@ def played(run: Run, trial: SweepTrial) -> TrialResult:
             context, keys[stage.id], made = _advanced(stage, context, run)
             computed += [stage.id] if made else []
     hashed, ratio = settings_hash(settings), ratio_of(context.load("metrics"))
-    done = TrialResult(trial.number, "done", context.artifacts, keys, tuple(computed), hashed, ratio)
+    done = TrialResult(trial.number, "completed", context.artifacts, keys, tuple(computed), hashed, ratio)
     return replace(done, ended=now(), made_by=package_version(), worker=this_process())
 
 

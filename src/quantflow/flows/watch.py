@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextvars import copy_context
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -22,6 +21,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Crashed
 
 from quantflow.errors import InfrastructureError
+from quantflow.flows.states import Snapshot, TaskState, merge
 from quantflow.runs import stopping
 from quantflow.server.prefect_internals import settings_with
 
@@ -31,59 +31,6 @@ ASK_EVERY = 3
 ASK_SECONDS = 10.0
 PAGE = 200
 SETTLE_SECONDS, INTERRUPTED_SECONDS = 5.0, 1.0
-FINAL_TYPES = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
-
-
-@dataclass(frozen=True)
-class TaskState:
-    """One task run as the API tells it.
-
-    Attributes:
-        id: The task run.
-        name: Its name: the stage's id, or that of a part of a stage.
-        state: Prefect's state name, e.g. ``AwaitingRetry`` or ``Cached``.
-        kind: Prefect's state type, e.g. ``SCHEDULED`` or ``COMPLETED``.
-        at: When it entered the state.
-        attempt: 1 for the first try.
-        due: When an awaited retry starts; None otherwise.
-        message: What the state says.
-        tags: The run's tags, e.g. ``sleeve:…``.
-    """
-
-    id: str
-    name: str
-    state: str
-    kind: str
-    at: datetime
-    attempt: int = 1
-    due: datetime | None = None
-    message: str = ""
-    tags: frozenset[str] = frozenset()
-
-    @property
-    def final(self) -> bool:
-        """Whether it will not change any more."""
-        return self.kind in FINAL_TYPES
-
-    @property
-    def _rank(self) -> tuple[bool, int, datetime]:
-        return self.final, self.attempt, self.at
-
-
-def merge(known: Mapping[str, TaskState], news: Iterable[TaskState]) -> dict[str, TaskState]:
-    """Return the later of what is known and what comes in, task by task.
-
-    A final state wins over any other, then the later attempt, then the later time: news may come twice, late,
-    or out of order, and change nothing.
-    """
-    merged = dict(known)
-    for task in news:
-        if task.id not in merged or task._rank >= merged[task.id]._rank:
-            merged[task.id] = task
-    return merged
-
-
-Snapshot = Mapping[str, TaskState]
 
 
 class Watcher:

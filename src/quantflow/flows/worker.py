@@ -10,6 +10,7 @@ from pathlib import Path
 from quantflow.config.credentials import scrubbed_logs
 from quantflow.data.store import write_trouble
 from quantflow.errors import InfrastructureError, last_line, shortened
+from quantflow.review.logs import WHOLE_RUN
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
 from quantflow.runs.recall import recall
@@ -55,13 +56,22 @@ def working_on(record: Run) -> Iterator[None]:
             flush()
 
 
+class LogLines(logging.Formatter):
+    """The lines of ``log.txt``: each names its stage, or ``run`` where it is of none."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as a line, and the lines of its traceback."""
+        record.stage = str(getattr(record, "task_run_name", None) or WHOLE_RUN).split(" ")[0]
+        return super().format(record)
+
+
 @contextmanager
 def logged(record: Run) -> Iterator[None]:
     """Send Prefect's log lines and whatever is printed to the run's ``log.txt``: the terminal is the view's."""
     set_up_logging()
     with scrubbed_logs(), (record.folder / "log.txt").open("a", buffering=1) as file:
         handler = logging.StreamHandler(file)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        handler.setFormatter(LogLines("%(asctime)s %(levelname)s %(stage)s %(message)s"))
         logger = logging.getLogger("prefect")
         before, logger.propagate = logger.propagate, False
         complains, logging.raiseExceptions = logging.raiseExceptions, False  # of an API that takes no log lines

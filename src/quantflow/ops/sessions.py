@@ -26,7 +26,7 @@ from quantflow.types import Json
 class Mark(StrEnum):
     """How a session went."""
 
-    DONE = "done"
+    COMPLETED = "completed"
     DEGRADED = "degraded"
     LATE = "late"
     RUNNING = "running"
@@ -117,7 +117,7 @@ def nights_of(workspace: Path, count: int, profiles: Sequence[str] = (), since: 
     """
     runs: dict[tuple[str, str], list[Run]] = {}
     for run in list_runs(workspace):
-        if run.state != "unreadable" and not isinstance(run, Sweep):
+        if run.state != "unreadable" and not isinstance(run, Sweep) and not run.header.until:
             runs.setdefault((run.header.kind, run.profile), []).append(run)
     for name in profiles:
         if not any(name == profile for _, profile in runs):
@@ -185,4 +185,4 @@ def _quality(day: date, complete: Sequence[Run], calendar: str) -> Mark:
     if complete[-1].degraded:
         return Mark.DEGRADED
     begun = datetime.fromisoformat(complete[0].header.created)
-    return Mark.LATE if calendars.last_known(calendar, begun) > day else Mark.DONE
+    return Mark.LATE if calendars.last_known(calendar, begun) > day else Mark.COMPLETED

@@ -114,6 +114,20 @@ def _join(stage: Stage, makers: Mapping[str, Stage], order: list[Stage], trail: 
     order.insert(first, stage)
 
 
+def through(stages: Sequence[Stage], last: str) -> tuple[Stage, ...]:
+    """Return *stages* up to the one called *last*, which is included; all of them when that is empty.
+
+    Raises:
+        ConfigError: If there is no such stage.
+    """
+    if not last:
+        return tuple(stages)
+    ids = [stage.id for stage in stages]
+    if last not in ids:
+        raise unknown_name("stage", last, ids)
+    return tuple(stages[: ids.index(last) + 1])
+
+
 def up_to(stages: Sequence[Stage], goals: Sequence[str]) -> tuple[Stage, ...]:
     """Return those of *stages*, in their order, that the artifacts *goals* come from."""
     wanted, found = set(goals), []

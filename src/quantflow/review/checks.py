@@ -23,7 +23,7 @@ def checks_of(run: Run) -> Json:
         ConfigError: If it has none: a meta run, or one whose data were not checked.
     """
     if isinstance(run, Meta):
-        example = next((f"For example: quantflow checks {leaf.link.run_id}" for leaf in run.leaves()), None)
+        example = next((f"For example: quantflow check data {leaf.link.run_id}" for leaf in run.leaves()), None)
         raise ConfigError(f"{run.id} is a meta run; its sleeves have the checks.", hint=example)
     if ARTIFACT in run.outputs:
         universe = run.load("metrics").get("universe") if "metrics" in run.outputs else None

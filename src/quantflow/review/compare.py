@@ -73,6 +73,7 @@ def previous(run: Run) -> Run:
         if each.state == "completed" and each.profile == run.profile and each.header.kind == run.header.kind
         if each.header.sequence < run.header.sequence
         if run.header.decision.hold or not each.header.decision.hold
+        if run.header.until or not each.header.until
     ]
     if not same:
         raise ConfigError(

@@ -13,6 +13,7 @@ from quantflow.errors import ConfigError
 from quantflow.runs.as_of import AsOf, refuse_stale
 from quantflow.runs.create import create_run, default_run_id
 from quantflow.runs.done import AlreadyDone, find_done
+from quantflow.runs.header import ORDINARY, RunOptions
 from quantflow.runs.kinds import open_run
 from quantflow.runs.lock import no_removal, owned
 from quantflow.runs.record import RunRecord
@@ -34,7 +35,7 @@ def begun_unless_done(
         if (done := find_done(profile, workspace, as_of.session, by_hand=by_hand)) is not None:
             yield AlreadyDone(done)
             return
-        with begun(profile, workspace, as_of, by_hand=by_hand) as run:
+        with begun(profile, workspace, as_of, options=RunOptions(by_hand=by_hand)) as run:
             choosing.close()
             yield run
 
@@ -57,9 +58,7 @@ def begun(
     workspace: Path,
     as_of: AsOf,
     run_id: str | None = None,
-    *,
-    by_hand: bool = False,
-    fresh: bool = False,
+    options: RunOptions = ORDINARY,
 ) -> Iterator[Run]:
     """Create a run, or a meta run with its sleeves, and own it until the block ends.
 
@@ -71,8 +70,7 @@ def begun(
         workspace: Where.
         as_of: The last session that the run may see, and how old the prices are.
         run_id: Its name; generated when None.
-        by_hand: Whether it decides a portfolio also where none is due.
-        fresh: Whether compute stages run again although the cache has their results.
+        options: How it differs from one that cron starts.
 
     Raises:
         ConfigError: If the id is unsafe or taken, or the stages' wiring does not hold.
@@ -86,7 +84,7 @@ def begun(
             private_folder(record.folder)
             owning.enter_context(owned(record.folder))
             try:
-                run = create_run(profile, workspace, as_of, record.id, by_hand=by_hand, fresh=fresh)
+                run = create_run(profile, workspace, as_of, record.id, options)
             except BaseException:
                 _remove_empty(record.folder)
                 raise

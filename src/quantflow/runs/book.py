@@ -122,7 +122,7 @@ def broken(workspace: Path) -> list[Broken]:
 
 def _fix(workspace: Path, profile: str) -> str:
     runs = [run for run in list_runs(workspace) if run.state == "completed" and not isinstance(run, Sweep)]
-    own = [run.id for run in runs if run.profile == profile]
+    own = [run.id for run in runs if run.profile == profile and not run.header.until]
     return f"quantflow publish {own[-1]}" if own else "quantflow catchup"
 
 

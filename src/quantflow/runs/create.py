@@ -17,12 +17,12 @@ from quantflow.data.cache import StageCache
 from quantflow.data.providers import fingerprint
 from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.errors import ConfigError, unknown_name
-from quantflow.pipeline.arrange import pipeline_of
+from quantflow.pipeline.arrange import pipeline_of, through
 from quantflow.pipeline.registry import META, META_HOLD, SWEEP
 from quantflow.runs.as_of import AsOf, leaf_profiles
 from quantflow.runs.decision import decided
 from quantflow.runs.find import find_run
-from quantflow.runs.header import Header, Parent
+from quantflow.runs.header import ORDINARY, Header, Parent, RunOptions
 from quantflow.runs.kinds import open_run
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owned, refuse_locked
@@ -58,9 +58,7 @@ def create_run(
     workspace: Path,
     as_of: date | AsOf,
     run_id: str | None = None,
-    *,
-    by_hand: bool = False,
-    fresh: bool = False,
+    options: RunOptions = ORDINARY,
 ) -> Run:
     """Write the record of a new run, and those of a meta run's sleeves, with their settings frozen.
 
@@ -69,8 +67,7 @@ def create_run(
         workspace: Where.
         as_of: The last session that the run may see, and how old its prices are where that is known.
         run_id: Its name; generated when None.
-        by_hand: Whether it decides a portfolio also where none is due.
-        fresh: Whether compute stages, those of sleeves too, run again although the cache has their results.
+        options: How it differs from one that cron starts.
 
     Raises:
         ConfigError: If the id is unsafe or taken, the stages' wiring does not hold, or a pinned run is missing,
@@ -79,10 +76,10 @@ def create_run(
         LockedError: If a live process works on a run of that id.
     """
     seen = as_of if isinstance(as_of, AsOf) else AsOf(as_of)
-    what, before = decided(profile, workspace, seen.session, by_hand=by_hand)
+    what, before = decided(profile, workspace, seen.session, by_hand=options.by_hand, apart=bool(options.until))
     record = RunRecord(workspace, run_id or default_run_id(profile.name, seen.session))
-    header = Header("", profile.name, seen.session, decision=what, position=before, fresh=fresh, stale=seen.stale)
-    return _created(profile, record, header)
+    header = Header("", profile.name, seen.session, decision=what, position=before, stale=seen.stale)
+    return _created(profile, record, replace(header, fresh=options.fresh, until=options.until))
 
 
 def _created(profile: AnyProfile, record: RunRecord, begun: Header) -> Run:
@@ -91,7 +88,7 @@ def _created(profile: AnyProfile, record: RunRecord, begun: Header) -> Run:
     header = replace(
         begun,
         kind=_kind(profile),
-        stages=_stages(profile, hold=hold),
+        stages=_stages(profile, hold=hold, until=begun.until),
         settings=profile.settings(),
         sources=dict(profile.sources),
         store=profile.execution.store,
@@ -113,12 +110,12 @@ def _kind(profile: AnyProfile) -> str:
     return "meta" if isinstance(profile, MetaProfile) else "selection"
 
 
-def _stages(profile: AnyProfile, *, hold: bool) -> tuple[str, ...]:
+def _stages(profile: AnyProfile, *, hold: bool, until: str) -> tuple[str, ...]:
     if isinstance(profile, SweepProfile):
         return SWEEP
     if isinstance(profile, MetaProfile):
         return META_HOLD if hold else META
-    return tuple(stage.id for stage in pipeline_of(profile.settings(), hold=hold))
+    return tuple(stage.id for stage in through(pipeline_of(profile.settings(), hold=hold), until))
 
 
 def _write_sleeves(meta: MetaProfile, record: RunRecord, header: Header) -> tuple[str, ...]:
@@ -188,15 +185,15 @@ def downstream(stages: Sequence[str], first: str) -> tuple[str, ...]:
     return tuple(stages[list(stages).index(first) :])
 
 
-def plan_new(
-    profile: Profile, workspace: Path, as_of: date, *, by_hand: bool = False, fresh: bool = False
-) -> list[Planned]:
+def plan_new(profile: Profile, workspace: Path, as_of: date, options: RunOptions = ORDINARY) -> list[Planned]:
     """Return what a new run of *profile* would do; nothing is written. See ``create_run`` for the arguments."""
     layout = Layout.of(workspace, profile.execution.store)
     settings = {**profile.settings(), "as_of": as_of.isoformat()}
     cache = StageCache(layout.cache, ArtifactStore(layout.store, as_of=as_of))
-    hold = decided(profile, workspace, as_of, by_hand=by_hand)[0].hold
-    return Planner("", settings, cache, {}, fresh=fresh).plan(pipeline_of(settings, hold=hold))
+    hold = decided(profile, workspace, as_of, by_hand=options.by_hand, apart=bool(options.until))[0].hold
+    return Planner("", settings, cache, {}, fresh=options.fresh).plan(
+        through(pipeline_of(settings, hold=hold), options.until)
+    )
 
 
 def check_stages(profile: AnyProfile) -> None:

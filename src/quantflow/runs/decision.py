@@ -21,7 +21,7 @@ POSITION = "position.json"
 
 
 def decided(
-    profile: AnyProfile, workspace: Path, as_of: date, *, by_hand: bool = False
+    profile: AnyProfile, workspace: Path, as_of: date, *, by_hand: bool = False, apart: bool = False
 ) -> tuple[Decided, Position | None]:
     """Return what a run of a profile on a session does, and the position before it; None where nothing is held.
 
@@ -30,6 +30,7 @@ def decided(
         workspace: Where.
         as_of: The session.
         by_hand: Whether a portfolio is asked for in any case.
+        apart: Whether the run is an experiment, whatever its settings.
 
     Raises:
         IntegrityError: If what the book holds cannot be read.
@@ -40,7 +41,7 @@ def decided(
     every, calendar = profile.rebalance.every, profile.calendar.name
     following = rhythm.following(every, calendar, as_of, anchor).isoformat()
     due = rhythm.latest(every, calendar, as_of, anchor)
-    kind = _kind(profile, as_of, own, before, due, by_hand)
+    kind = Kind.APART if apart else _kind(profile, as_of, own, before, due, by_hand)
     return Decided(kind, following, (due if due and kind is Kind.LATE else as_of).isoformat()), before
 
 

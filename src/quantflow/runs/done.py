@@ -129,7 +129,8 @@ def same_sleeves(run: Run, meta: MetaProfile) -> bool:
 
 
 def _is(run: Run, profile: str, wanted: str, source: str | None) -> bool:
-    return run.profile == profile and run.config_hash == wanted and run.header.source == source
+    same = run.profile == profile and run.config_hash == wanted and run.header.source == source
+    return same and not run.header.until
 
 
 def _stands(run: Run, profile: AnyProfile) -> bool:

@@ -67,6 +67,24 @@ DECIDES = Decided(Kind.APART, "", "")
 
 
 @dataclass(frozen=True)
+class RunOptions:
+    """How a run differs from one that cron starts.
+
+    Attributes:
+        by_hand: Whether it decides a portfolio also where none is due.
+        fresh: Whether compute stages, those of sleeves too, run again although the cache has their results.
+        until: The last stage of a run that is never published; empty for all stages, and for any run but of a profile.
+    """
+
+    by_hand: bool = False
+    fresh: bool = False
+    until: str = ""
+
+
+ORDINARY = RunOptions()
+
+
+@dataclass(frozen=True)
 class Parent:
     """The meta run of a sleeve.
 
@@ -135,6 +153,7 @@ class Header:
         stale: How old its prices were when it was created, in words, where that was too old; else empty.
         sleeves: The ids of a meta run's sleeves, in order.
         failed: The sleeves that a meta run goes on without.
+        until: The last stage that was asked for; empty for all. A run of part of the stages is never published.
         fresh: Whether compute stages run again although the cache has their results.
         trials: Other settings that had been tried when a selection run was created; see ``runs.research.counted``.
         run_id: The run.
@@ -161,6 +180,7 @@ class Header:
     stale: str = ""
     sleeves: tuple[str, ...] = ()
     failed: tuple[SleeveFailure, ...] = ()
+    until: str = ""
     fresh: bool = False
     trials: tuple[Trial, ...] = ()
     run_id: str = ""

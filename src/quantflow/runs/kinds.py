@@ -15,7 +15,7 @@ from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.sweeps.sweep import SWEEP, SweepConfig
 from quantflow.data.store import ArtifactRef
 from quantflow.errors import ConfigError, IntegrityError
-from quantflow.pipeline.arrange import pipeline_of, up_to
+from quantflow.pipeline.arrange import pipeline_of, through, up_to
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.stage import Stage
 from quantflow.runs.header import SleeveFailure
@@ -33,7 +33,7 @@ class Selection(Run):
     def pipeline(self) -> tuple[Stage, ...]:
         """Return the stages that its settings name."""
         importable(self.workspace)
-        stages = pipeline_of(self.settings, hold=self.header.decision.hold)
+        stages = through(pipeline_of(self.settings, hold=self.header.decision.hold), self.header.until)
         if changed := {stage.id for stage in stages} ^ set(self.header.stages):
             raise ConfigError(
                 f"Run {self.id} was made of other stages than there are now: {', '.join(sorted(changed))}.",
@@ -86,7 +86,7 @@ class Sweep(Run):
     def json(self) -> Json:
         """Return the form of ``inspect RUN --json``, with how many trials there are, have succeeded and have failed."""
         states = [result.state if (result := trial.result) else "due" for trial in self.trials]
-        counted = {"number": len(states), "done": states.count("done"), "failed": states.count("failed")}
+        counted = {"number": len(states), "completed": states.count("completed"), "failed": states.count("failed")}
         return {**super().json(), "trials": counted}
 
     def due(self) -> list[SweepTrial]:
@@ -237,7 +237,7 @@ def open_trial(sweep: Sweep, number: str) -> Trial:
         raise ConfigError(f"{sweep.id} has no trial {number!r}.", hint=f"It has {len(trials)}, from 1 on.")
     trial = trials[int(number) - 1]
     result = trial.result
-    if result is None or result.state != "done":
+    if result is None or result.state != "completed":
         why = (result.error or {}).get("message", "it failed") if result else "it has not ended"
         raise ConfigError(f"Trial {number} of {sweep.id} has no result: {why}", hint=f"quantflow inspect {sweep.id}")
     return Trial(sweep, trial, result)

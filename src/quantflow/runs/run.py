@@ -112,13 +112,15 @@ class Run(RunRecord, ABC):
         return next((stage for stage in self.stages.values() if stage is not None and stage.state == "failed"), None)
 
     def stage_state(self, stage_id: str) -> str:
-        """Return ``pending``, ``running``, ``interrupted``, ``cached``, ``done`` or ``failed``."""
+        """Return ``pending``, ``running``, ``interrupted``, ``cached``, ``completed`` or ``failed``."""
         stage = self.stages[stage_id]
         if stage is None:
             return "pending"
         if stage.state == "running" and self.state != "running":
             return "interrupted"
-        return "cached" if stage.state == "done" and stage.cached else stage.state
+        if stage.state == "done":
+            return "cached" if stage.cached else "completed"
+        return stage.state
 
     @property
     def profile(self) -> str:

@@ -236,7 +236,7 @@ def _check_blocks(findings: list[Finding], checks: dict[str, Any]) -> None:
     raise DataError(
         f"{len(names)} symbol{'s fail checks that block' if len(names) > 1 else ' fails a check that blocks'}: "
         f"{_listed(names, blocked)}.",
-        hint="quantflow checks latest shows all checks. Fix the data, or let the check warn or quarantine "
+        hint="quantflow check data latest shows all checks. Fix the data, or let the check warn or quarantine "
         f"(data.on_{_KEYS.get(blocked[0].check, blocked[0].check)}).",
         checks=checks,
     )
@@ -257,7 +257,7 @@ def _check_budget(asked: Sequence[str], findings: list[Finding], config: DataCon
     why = [finding for finding in findings if finding.outcome in ("quarantined", "ended")]
     raise DataError(
         f"{len(aside)} of {len(asked)} symbols fail the data contract{more}, {rule}: {_listed(names, why)}.",
-        hint="quantflow checks latest shows all checks. Fix the data, exclude the symbols (universe.exclude), or "
+        hint="quantflow check data latest shows all checks. Fix the data, exclude the symbols (universe.exclude), or "
         "change the limits in the section data.",
         checks=checks,
     )

@@ -97,11 +97,10 @@ def _text(value: Any) -> str:
 
 def print_trials(found: Trials) -> None:
     """Print a line per trial, the best first, one per family, and what their number leaves of the judged run."""
-    table = new_table("RUN", "PROFILE", "FROM", "AS-OF", ">SHARPE", ">CLUSTER", "SETTINGS", "")
+    table = new_table("RUN", "FROM", "AS-OF", ">SHARPE", ">CLUSTER")
     for row in found.trials:
-        mark = "judged below" if row.judged else ""
-        cells = (escape(row.run_id), escape(row.profile), row.first or "unknown", row.as_of, f"{row.sharpe:.2f}")
-        table.add_row(*cells, str(row.cluster), row.settings[:8], f"[dim]{mark}[/]")
+        cells = (escape(row.run_id), row.first or "unknown", row.as_of, f"{row.sharpe:.2f}", str(row.cluster))
+        table.add_row(*cells, style="bold" if row.judged else "")
     families = new_table("FAMILY", ">TRIALS", ">CLUSTERS", "FROM", "TO")
     for family in found.families:
         numbers = str(family.trials), str(family.clusters)
@@ -132,7 +131,7 @@ def _trials_read(found: Trials) -> Iterator[str]:
     if left.trials > 1:
         yield (
             f"[dim]by count ({left.trials}): {_share(left.by_count)}; by clusters ({left.clusters}): "
-            f"{_share(left.by_clusters)}; their best is as good as that of {found.equivalent:.0f} independent trials[/]"
+            f"{_share(left.by_clusters)}; their best is as good as that of {found.equivalent:.0f} independent ones[/]"
         )
 
 

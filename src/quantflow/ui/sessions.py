@@ -14,7 +14,7 @@ from quantflow.runs.book import Book, Broken
 from quantflow.ui.tables import new_table, out, show
 
 SIGNS: Mapping[Mark, tuple[str, str]] = {
-    Mark.DONE: ("✓", "green"),
+    Mark.COMPLETED: ("✓", "green"),
     Mark.DEGRADED: ("~", "yellow"),
     Mark.LATE: ("l", "cyan"),
     Mark.RUNNING: ("▶", "cyan"),

@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from quantflow.runs.outcome import Outcome
 from quantflow.runs.plan import Planned
 from quantflow.runs.run import Run
-from quantflow.ui.rows import counts
+from quantflow.ui.progress.marks import STYLES
+from quantflow.ui.progress.rows import counts
 from quantflow.ui.screen import Screen
-
-STATE_STYLES: Mapping[str, str] = {
-    "completed": "green",
-    "running": "cyan",
-    "failed": "bold red",
-    "interrupted": "yellow",
-    "unreadable": "bold red",
-    "done": "green",
-    "cached": "blue",
-    "pending": "dim",
-}
 
 
 def out() -> Console:
@@ -33,8 +25,38 @@ def out() -> Console:
     return console if console.is_terminal else Screen(highlight=False, width=200)
 
 
+WHOLE = frozenset({"RUN", "SLEEVE", "PROFILE", "NAME", "STAGE", "SYMBOL", "AS-OF", "FROM", "TO", "CREATED", "95%", ""})
+"""Columns whose cells stay in one line, to be copied, as long as all fit; those of ``RUN`` in any case."""
+SHORTEST = 6
+
+
+def _fit(console: Console, table: Table) -> None:
+    """Where a table is wider than the terminal, let it wrap, between words if possible, and never lose a character.
+
+    Rich alone would cut words, and columns.
+    """
+    cells = [[Text.from_markup(str(cell)).plain for cell in (c.header, *c.cells)] for c in table.columns]
+    full = [max(cell_len(line) for cell in column for line in cell.splitlines() or [""]) for column in cells]
+    if sum(full) + 2 * len(full) <= console.width:
+        return
+    words = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in cells]
+    least = [width if c.header in WHOLE else word for c, width, word in zip(table.columns, full, words, strict=True)]
+    room = console.width - len(least)
+    for index in sorted(range(len(least)), key=lambda i: -least[i]):
+        if (excess := sum(least) - room) > 0 and table.columns[index].header != "RUN":
+            least[index] = max(min(SHORTEST, least[index]), least[index] - excess)
+    missing = sorted(range(len(least)), key=lambda i: full[i] - least[i])
+    for done, index in enumerate(missing):
+        spare = max(0, room - sum(least)) // (len(missing) - done)
+        least[index] += min(spare, full[index] - least[index])
+    table.padding = (0, 1, 0, 0)
+    for column, width in zip(table.columns, least, strict=True):
+        column.overflow, column.width = "fold", width
+
+
 def show(console: Console, table: Table) -> None:
     """Print a table; off a terminal without the blanks that fill its lines."""
+    _fit(console, table)
     if console.is_terminal:
         console.print(table)
         return
@@ -53,7 +75,7 @@ def new_table(*columns: str, title: str = "") -> Table:
 
 
 def _styled(state: str) -> str:
-    style = STATE_STYLES.get(state, "")
+    style = STYLES.get(state, "")
     return f"[{style}]{state}[/]" if style else state
 
 
@@ -147,7 +169,7 @@ _FIGURES = (
     ("sharpe_range", "95%", "{}"),
     ("sortino", "SORTINO", "{:.2f}"),
     ("max_drawdown", "MAX DRAWDOWN", "{:.2%}"),
-    ("turnover_annual", "TURNOVER/YEAR", "{:.2f}"),
+    ("turnover_annual", "TURNOVER PER YEAR", "{:.2f}"),
 )
 
 
@@ -196,27 +218,27 @@ def print_plan(lines: Sequence[Planned], title: str = "") -> None:
 
 def print_runs(runs: Sequence[Run]) -> None:
     """Print one line per run, newest last."""
-    table = new_table("RUN", "STATE", "PROFILE", "AS-OF", ">STAGES", "CREATED")
+    table = new_table("RUN", "STATE", "PROFILE", "AS-OF", "CREATED")
     for run in runs:
-        header = run.header if run.state != "unreadable" else None
-        state = _styled(run.state) + (" (degraded)" if run.degraded else "")
-        done = f"{len(run.done)}/{len(run.stages)}"
-        facts = (
-            header.profile if header else "",
-            str(header.as_of) if header else "",
-            done,
-            header.created[:19] if header else "",
-        )
-        table.add_row(escape(run.id), state, *(escape(fact) for fact in facts))
+        facts = ("", "", "")
+        if run.state != "unreadable":
+            facts = (run.header.profile, str(run.header.as_of), run.header.created[:16].replace("T", " "))
+        table.add_row(escape(run.id), _run_state(run), *(escape(fact) for fact in facts))
     show(out(), table)
+
+
+def _run_state(run: Run) -> str:
+    """Return a run's state; of one that is not complete also how far it came."""
+    if run.state == "completed":
+        return _styled("degraded" if run.degraded else "completed")
+    return _styled(run.state) + (f" {len(run.done)}/{len(run.stages)}" if run.state != "unreadable" else "")
 
 
 def print_run(run: Run) -> None:
     """Print one run: its state, then a line per stage, then what to do next."""
     console = out()
     as_of = "?" if run.state == "unreadable" else run.as_of
-    state = _styled(run.state) + (" (degraded)" if run.degraded else "")
-    console.print(f"[bold]{escape(run.id)}[/]  {state}  as-of {as_of}")
+    console.print(f"[bold]{escape(run.id)}[/]  {_run_state(run)}  as-of {as_of}")
     if run.owner:
         console.print(f"owner: process {run.owner['pid']} on {run.owner['host']} since {run.owner['since']}")
     table = new_table("STAGE", "STATE", ">TRY", ">TIME", ">SYMBOLS", "NOTE")

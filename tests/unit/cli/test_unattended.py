@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from processes import run_cli
-from quantflow.cli.boundary import EXIT_CODES
+from quantflow.cli.topics import EXIT_CODES
 from quantflow.cli.unattended import seconds_until, unattended
 from quantflow.errors import ConfigError, StageError
 from quantflow.ops.schedule import schedule_of

@@ -17,7 +17,7 @@ from pytest_mock import MockerFixture
 from quantflow.config.load import load_meta, load_profile
 from quantflow.errors import InfrastructureError, Interrupted, StageError
 from quantflow.flows import launch as ours
-from quantflow.flows.watch import TaskState
+from quantflow.flows.states import TaskState
 from quantflow.runs.create import create_run
 from quantflow.runs.record import RunRecord, StageRecord, now
 from quantflow.runs.run import Run

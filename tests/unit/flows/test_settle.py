@@ -12,7 +12,7 @@ from pytest_mock import MockerFixture
 
 from quantflow.errors import InfrastructureError
 from quantflow.flows import watch as ours
-from quantflow.flows.watch import TaskState
+from quantflow.flows.states import TaskState
 
 
 class Api:

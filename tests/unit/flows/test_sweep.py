@@ -46,7 +46,12 @@ def test_those_that_are_due_are_played_and_no_others(run: Sweep, mocker: MockerF
     played = playing(mocker, lambda trial: done(run, trial) and None)
     ours._play(run, run.due())
     assert [trial.number for trial in played.call_args.args[0]] == [3, 4]
-    assert [trial.result and trial.result.state for trial in run.trials] == ["done", "failed", "done", "done"]
+    assert [trial.result and trial.result.state for trial in run.trials] == [
+        "completed",
+        "failed",
+        "completed",
+        "completed",
+    ]
     ours.refuse_lost(run)
 
 

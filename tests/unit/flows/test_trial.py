@@ -108,7 +108,7 @@ def test_a_stage_that_raises_costs_its_trial_alone(fresh: Sweep, monkeypatch: py
         "failed",
         {"type": "StageError", "message": "No winners.", "hint": "Lower it.", "exit_code": 20},
     )
-    assert (done.state, done.seconds > 0, failed.seconds > 0) == ("done", True, True)
+    assert (done.state, done.seconds > 0, failed.seconds > 0) == ("completed", True, True)
     assert [trial.number for trial in fresh.due()] == [3, 4]
 
 

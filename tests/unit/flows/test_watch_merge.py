@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantflow.flows.watch import TaskState, merge
+from quantflow.flows.states import TaskState, merge
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HISTORY = [

@@ -41,7 +41,7 @@ def test_each_weekday_has_its_mark(tmp_path: Path) -> None:
     live = run(tmp_path, "2022-12-27", "running")
     with owned(RunRecord(tmp_path, live).folder):
         assert marks(tmp_path) == {
-            "12-19": "done",
+            "12-19": "completed",
             "12-20": "degraded",
             "12-21": "late",
             "12-22": "failed",
@@ -61,7 +61,7 @@ def test_a_complete_run_outweighs_a_failed_one_of_the_session(tmp_path: Path) ->
     good = run(tmp_path, "2022-12-28")
     run(tmp_path, "2022-12-28", "failed")
     (found,) = nights_of(tmp_path, 99)
-    assert [(night.mark, night.run_id) for night in found.nights] == [(Mark.DONE, good)]
+    assert [(night.mark, night.run_id) for night in found.nights] == [(Mark.COMPLETED, good)]
 
 
 def test_a_window_a_beginning_and_a_profile_can_be_asked_for(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_window_a_beginning_and_a_profile_can_be_asked_for(tmp_path: Path) -> 
     run(tmp_path, "2022-12-28")
     (found,) = nights_of(tmp_path, 2, since=date(2022, 12, 1))
     assert [night.day for night in found.nights] == [date(2022, 12, 27), date(2022, 12, 28)]
-    assert marks(tmp_path, since=date(2022, 12, 27)) == {"12-27": "missed", "12-28": "done"}
+    assert marks(tmp_path, since=date(2022, 12, 27)) == {"12-27": "missed", "12-28": "completed"}
     with pytest.raises(ConfigError, match="demo_momentum was never run"):
         nights_of(tmp_path, 9, ["demo_momentum"])
     assert nights_of(tmp_path / "empty", 9) == []

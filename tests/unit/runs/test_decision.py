@@ -19,7 +19,7 @@ from quantflow.runs.book import current, track
 from quantflow.runs.create import create_run
 from quantflow.runs.decision import current_position
 from quantflow.runs.done import find_done
-from quantflow.runs.header import Kind
+from quantflow.runs.header import Kind, RunOptions
 from quantflow.runs.run import Run
 from quantflow.stages.report import track as report_track
 from ran import executed, ran
@@ -38,7 +38,7 @@ FIRST, LAST = date(2022, 10, 20), date(2022, 12, 5)
 def night(home: Path, day: date, *, by_hand: bool = False) -> Run:
     """What a nightly job does: run the profile and publish."""
     loaded = load_profile("mine", workspace=home)
-    run = executed(create_run(loaded, home, day, by_hand=by_hand))
+    run = executed(create_run(loaded, home, day, options=RunOptions(by_hand=by_hand)))
     publish(run)
     return run
 

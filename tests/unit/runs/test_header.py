@@ -26,6 +26,7 @@ KEYS = (
         "store",
         "token",
         "trials",
+        "until",
     ),
     "versions",
 )

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from quantflow.errors import ConfigError, DataError
-from quantflow.flows.watch import TaskState
+from quantflow.flows.states import TaskState
 from quantflow.ui.errors import print_error
 from quantflow.ui.log import ABOUT, JsonLog, log, start_json_log
-from quantflow.ui.progress import progress
+from quantflow.ui.progress.show import progress
 from recorded import created
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -102,8 +102,8 @@ def test_state_changes_say_what_they_are_about(monkeypatch: pytest.MonkeyPatch, 
     """Stage, sleeve, attempt and as-of of each change; a retry is a warning, a failure an error."""
     told = json_log(monkeypatch)
     record = created(tmp_path, "run-1", "p")
-    waiting = TaskState("a", "ingestion", "AwaitingRetry", "SCHEDULED", NOW, 2, due=NOW + timedelta(seconds=7))
-    failed = TaskState("a", "ingestion", "Failed", "FAILED", NOW, 3)
+    waiting = TaskState("a", "ingestion", "waiting", "SCHEDULED", NOW, 2, due=NOW + timedelta(seconds=7))
+    failed = TaskState("a", "ingestion", "failed", "FAILED", NOW, 3)
     with progress(record, "log") as update:
         assert update is not None
         update({"a": waiting})
@@ -111,8 +111,8 @@ def test_state_changes_say_what_they_are_about(monkeypatch: pytest.MonkeyPatch, 
     shown = [(e["event"], e["level"], e["stage"], e["attempt"], e.get("state")) for e in lines(told)]
     assert shown == [
         ("run.started", "info", None, None, None),
-        ("stage", "warning", "ingestion", 2, "AwaitingRetry"),
-        ("stage", "error", "ingestion", 3, "Failed"),
+        ("stage", "warning", "ingestion", 2, "waiting"),
+        ("stage", "error", "ingestion", 3, "failed"),
     ]
     assert {(e["run_id"], e["as_of"]) for e in lines(told)} == {("run-1", "2022-12-28")}
 

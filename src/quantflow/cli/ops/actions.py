@@ -1,4 +1,4 @@
-"""What the small commands for a workspace do: ``init``, ``cron``, ``gc``, ``server``, ``help``."""
+"""What the small commands for a workspace do: ``init``, ``cron``, ``gc``, ``server``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pathlib import Path
 
 import typer
 
-from quantflow.cli.boundary import EXIT_CODES
 from quantflow.config.layers import read_overrides
 from quantflow.config.load import find_workspace
 from quantflow.config.source import FLAG
-from quantflow.errors import ConfigError, unknown_name
+from quantflow.errors import ConfigError
 from quantflow.ops.garbage import find_garbage, remove
 from quantflow.ops.own_data import look_at, settings
 from quantflow.ops.schedule import crontab
@@ -76,14 +75,6 @@ def gc(keep: int, older_than: int | None, workspace: Path | None, *, dry_run: bo
         typer.echo(f"left alone: {each.name}: {each.why}", err=True)
     if found.live:
         typer.echo(f"Skipping files while runs are in progress: {', '.join(found.live)}", err=True)
-
-
-def explain(topic: str) -> None:
-    """Print what is known of a topic."""
-    if topic != "exit-codes":
-        raise unknown_name("topic", topic, ["exit-codes"])
-    for code, meaning in EXIT_CODES.items():
-        typer.echo(f"{code:>3}  {meaning}")
 
 
 def start_server(workspace: Path | None, *, as_json: bool) -> None:

@@ -28,8 +28,8 @@ def stop(workspace: Workspace = None) -> None:
     actions.stop_server(workspace)
 
 
-@app.command("status")
-def status(workspace: Workspace = None, json: AsJson = False) -> None:
+@app.command("show")
+def show(workspace: Workspace = None, json: AsJson = False) -> None:
     """Show the API server that a run would use; exit 1 if it does not answer."""
     from quantflow.cli.ops import actions
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
 
 import typer
 
+from quantflow.cli.run.start import mode
 from quantflow.config.load import find_workspace, load_meta, load_profile, meta_names, profile_names
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import ConfigError, unknown_name
@@ -19,6 +20,7 @@ from quantflow.pipeline.stage import Artifacts, SelectionContext
 from quantflow.review.bridge import bridge_of
 from quantflow.review.checks import checks_of
 from quantflow.review.compare import compare, previous
+from quantflow.review.logs import following, logged_lines
 from quantflow.review.lookahead import Lookahead, check_lookahead
 from quantflow.review.lookahead_sleeves import check_sleeves
 from quantflow.review.purity.check import check_purity, fetched, fetching
@@ -39,6 +41,9 @@ from quantflow.ui import tables
 from quantflow.ui.checks import print_checks, print_lookahead, print_purity, telling
 from quantflow.ui.compare import print_comparison, print_trials
 from quantflow.ui.emit import emit
+from quantflow.ui.progress.logs import print_log_line
+from quantflow.ui.progress.recorded import watched
+from quantflow.ui.progress.show import progress
 from quantflow.ui.reproduce import print_reproduction
 from quantflow.ui.sweeps.tables import print_sweep, print_trials_left
 from quantflow.ui.why import print_path
@@ -89,6 +94,28 @@ def inspect(run: str, workspace: Path | None, stage: str | None, heat: str | Non
             tables.print_outcome(found, outcome(found), funnel=False)
         if isinstance(found, Sweep):
             print_trials_left(found) if not swept else print_sweep(found, *(heat.split(",", 1) if heat else ()))
+
+
+def watch(run: str, workspace: Path | None) -> None:
+    """Follow a run that another process works on until it has ended, then show it."""
+    found = find_run(find_workspace(Path.cwd(), workspace), run)
+    with progress(found, mode(no_progress=False, as_json=False)) as listener:
+        for picture in watched(found):
+            if listener:
+                listener(picture)
+
+
+def logs(run: str, workspace: Path | None, stage: str | None, *, follow: bool, as_json: bool) -> None:
+    """Show what a run has logged."""
+    found = find_run(find_workspace(Path.cwd(), workspace), run)
+    known = {name for each in found.parts() for name in each.stages}
+    if stage is not None and stage not in known:
+        raise unknown_name("stage", stage, sorted(known))
+    for line in following(found) if follow else logged_lines(found):
+        if line.of(stage) and as_json:
+            emit("log", **asdict(line))
+        elif line.of(stage):
+            print_log_line(line)
 
 
 def open_report(run: str, workspace: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""``quantflow check``: tests of a profile and its stages."""
+"""``quantflow check``: tests of a run's data, and of a profile and its stages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,28 @@ import typer
 from quantflow.cli import complete
 from quantflow.cli.options import AsJson, AsOf, NoProgress, Sets, Workspace, parse_date
 
-app = typer.Typer(help="Test a profile.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Check the data of a run, or a profile for look-ahead and impurity.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()
 def _group() -> None:
-    """Test a profile."""
+    """Check the data of a run, or a profile for look-ahead and impurity."""
+
+
+@app.command("data")
+def data(
+    run: Annotated[str, typer.Argument(help="A run, or 'latest'.", autocompletion=complete.runs)] = "latest",
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
+    """Show what the data checks of a run found: limits, worst values, failing symbols."""
+    from quantflow.cli.review import actions
+
+    actions.checks(run, workspace, as_json=json)
 
 
 @app.command("purity")

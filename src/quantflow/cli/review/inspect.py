@@ -22,6 +22,7 @@ def inspect(
         str | None,
         typer.Option("--map", metavar="SETTING,SETTING", help="Of a sweep: heat map of these two settings."),
     ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the run until it has ended, then show it.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Include the runs of sleeves.")] = False,
     workspace: Workspace = None,
     json: AsJson = False,
@@ -29,7 +30,11 @@ def inspect(
     """List runs, or show one. Reads only its folder: needs no server, and works for a killed run."""
     from quantflow.cli.review import actions
 
+    if run is None and watch:
+        run = "latest"
     if run is None:
         actions.list_runs(workspace, stage, every=every, as_json=json)
     else:
+        if watch and not json:
+            actions.watch(run, workspace)
         actions.inspect(run, workspace, stage, heat, as_json=json)

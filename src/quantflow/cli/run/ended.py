@@ -16,7 +16,7 @@ def say_done(run: Run, mode: str) -> None:
     log("info", "run.already_done", f"already done: {facts['run_id']}", **facts)
     if mode == "json":
         emit("already_done", **facts)
-    else:
+    elif mode != "quiet":
         typer.echo(f"already done: {facts['run_id']} (as-of {facts['as_of']}); --force runs it again")
 
 
@@ -29,5 +29,5 @@ def publish(run: Run, mode: str) -> None:
     book = move_book(run)
     if book:
         log("info", "book.published", f"the book is {book}", run_id=run.id)
-    if book and mode != "json":
+    if book and mode not in ("json", "quiet"):
         typer.echo(f"book         {book}")

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from quantflow.cli import complete
-from quantflow.cli.options import AsJson, AsOf, DryRun, Force, NewRunId, NoProgress, Rebalance, Sets, Strict, Workspace
+from quantflow.cli.options import (
+    AsJson,
+    AsOf,
+    DryRun,
+    Force,
+    NewRunId,
+    NoProgress,
+    Quiet,
+    Rebalance,
+    Sets,
+    Strict,
+    Verbose,
+    Workspace,
+)
 from quantflow.cli.unattended import Deadline, Ping
 
 
@@ -45,12 +58,15 @@ def meta(
     deadline: Deadline = None,
     ping: Ping = None,
     no_progress: NoProgress = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: AsJson = False,
 ) -> None:
     """Run the sleeves of a meta profile in parallel, and combine them into one portfolio."""
     from quantflow.cli.run import start
 
-    asked = start.Asked(run_id, as_of, rebalance, force, strict, deadline, ping, start.mode(no_progress, json))
+    shown = start.mode(no_progress, json, quiet=quiet, verbose=verbose)
+    asked = start.Asked(run_id, as_of, rebalance, force, strict, deadline, ping, shown)
     chosen = [*(sets or ()), *_execution("runner", runner and runner.value), *_execution("ray_address", ray_address)]
     start.meta(meta_profile, workspace, chosen, asked, dry_run=dry_run)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from quantflow.cli import complete
-from quantflow.cli.options import AsJson, DryRun, NoProgress, Sets, Strict, Workspace
+from quantflow.cli.options import AsJson, DryRun, NoProgress, Quiet, Sets, Strict, Verbose, Workspace
 
 
 def resume(
@@ -23,10 +23,12 @@ def resume(
     dry_run: DryRun = False,
     strict: Strict = False,
     no_progress: NoProgress = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: AsJson = False,
 ) -> None:
     """Continue a run: completed stages are kept, the rest runs with the run's frozen settings."""
     from quantflow.cli.run import start
 
-    mode = start.mode(no_progress, json)
+    mode = start.mode(no_progress, json, quiet=quiet, verbose=verbose)
     start.resume(run, workspace, sets or (), first, mode, dry_run=dry_run, strict=strict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from quantflow.desk.publish import stale_when_it_fails
 from quantflow.errors import Interrupted, LockedError
@@ -15,14 +15,16 @@ from quantflow.server.server import ApiServer
 from quantflow.ui.emit import emit
 from quantflow.ui.errors import print_next
 from quantflow.ui.log import log
-from quantflow.ui.progress import progress
+from quantflow.ui.progress.logs import beside
+from quantflow.ui.progress.show import progress
 from quantflow.ui.sweeps.tables import print_sweep
 from quantflow.ui.tables import print_outcome
 
 
 def executed(record: Run, server: ApiServer, mode: str, forced: Sequence[str]) -> Run:
     """Run or continue a created run, and show its progress; or what failed, and how to continue."""
-    with _how_to_continue(record, mode), stale_when_it_fails(record), progress(record, mode) as listener:
+    log_too = beside(record) if mode == "verbose" else nullcontext()
+    with _how_to_continue(record, mode), stale_when_it_fails(record), log_too, progress(record, mode) as listener:
         return execute(record, server, forced=forced, listener=listener)
 
 
@@ -34,8 +36,10 @@ def say_completed(run: Run, mode: str) -> None:
 
 
 def _show(run: Run, mode: str) -> None:
-    if isinstance(run, Sweep):
+    if isinstance(run, Sweep) and mode != "quiet":
         emit("result", run=run.json(), sweep=compared(run)) if mode == "json" else print_sweep(run)
+        return
+    if mode == "quiet":
         return
     found = outcome(run)
     if mode == "json":

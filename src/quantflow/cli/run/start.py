@@ -20,12 +20,14 @@ from quantflow.cli.options import parse_date
 from quantflow.cli.unattended import unattended
 from quantflow.config.load import find_workspace, load_meta, load_profile
 from quantflow.config.sweeps.sweep import AnyProfile, load_sweep
-from quantflow.errors import DegradedError
+from quantflow.errors import ConfigError, DegradedError
+from quantflow.pipeline.arrange import pipeline_of, through
 from quantflow.runs.as_of import AsOf, named_leaves, resolve_as_of
 from quantflow.runs.begin import begun, begun_unless_done, standing, taken_up
 from quantflow.runs.create import check_stages, downstream, plan_new, refuse_taken
 from quantflow.runs.done import AlreadyDone, may_be_done
 from quantflow.runs.find import find_run
+from quantflow.runs.header import RunOptions
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.lock import refuse_locked
 from quantflow.runs.plan import Planned
@@ -54,7 +56,8 @@ class Asked:
         strict: Whether a degraded result is an error.
         deadline: When to stop: a duration or a time of day.
         ping: Address of a health check.
-        mode: How progress is shown.
+        mode: What is shown of the run; see ``mode``.
+        until: The last stage to run; empty for all.
     """
 
     run_id: str | None
@@ -65,12 +68,33 @@ class Asked:
     deadline: str | None
     ping: str | None
     mode: str
+    until: str = ""
+
+    @property
+    def options(self) -> RunOptions:
+        """How the run differs from one that cron starts."""
+        return RunOptions(self.by_hand, self.force, self.until)
 
 
-def mode(no_progress: bool, as_json: bool) -> str:
-    """Return how progress is shown where the output goes: ``live``, ``lines``, ``log``, ``json`` or ``none``."""
+def mode(no_progress: bool, as_json: bool, *, quiet: bool = False, verbose: bool = False) -> str:
+    """Return what is shown of a run where the output goes.
+
+    That is ``live``, ``lines``, ``verbose`` (lines, and those of its log), ``log``, ``json``, ``none`` (its result
+    alone) or ``quiet`` (not even that).
+
+    Raises:
+        ConfigError: If two of the options contradict each other.
+    """
+    if quiet and (verbose or as_json):
+        raise ConfigError(
+            f"--quiet and --{'verbose' if verbose else 'json'} exclude each other.", hint="Leave one out."
+        )
     if as_json:
         return "json"
+    if quiet:
+        return "quiet"
+    if verbose and not isinstance(sys.stderr, JsonLog):
+        return "verbose"
     if no_progress:
         return "none"
     if isinstance(sys.stderr, JsonLog):
@@ -85,8 +109,11 @@ def select(profile: str, workspace: Path | None, sets: Sequence[str], asked: Ask
     home = find_workspace(Path.cwd(), workspace)
     loaded = load_profile(profile, workspace=home, overrides=sets)
     _check(loaded, home, asked.run_id)
+    if asked.until:
+        through(pipeline_of(loaded.settings()), asked.until)
     if dry_run:
-        planned = plan_new(loaded, home, resolve_as_of(loaded, when).session, by_hand=asked.by_hand, fresh=asked.force)
+        session = resolve_as_of(loaded, when).session
+        planned = plan_new(loaded, home, session, asked.options)
         _show_plan(planned, asked.mode)
     else:
         _run(loaded, home, when, asked)
@@ -101,7 +128,7 @@ def meta(meta_profile: str, workspace: Path | None, sets: Sequence[str], asked: 
     if dry_run:
         session = resolve_as_of(loaded, when).session
         for name, leaf in named_leaves(loaded):
-            planned = plan_new(leaf, home, session, by_hand=asked.by_hand, fresh=asked.force)
+            planned = plan_new(leaf, home, session, asked.options)
             _show_plan(planned, asked.mode, sleeve=name)
         return
     if loaded.execution.ray_address:
@@ -142,7 +169,7 @@ def _check(loaded: AnyProfile, home: Path, run_id: str | None) -> None:
 
 def _run(loaded: AnyProfile, home: Path, when: date | None, asked: Asked) -> None:
     early = resolve_as_of(loaded, when) if when or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
-    if_needed = asked.run_id is None and not asked.force
+    if_needed = asked.run_id is None and not asked.force and not asked.until
 
     def session() -> AsOf:
         nonlocal early
@@ -155,7 +182,7 @@ def _run(loaded: AnyProfile, home: Path, when: date | None, asked: Asked) -> Non
             _warn(session().stale)
         if if_needed:
             return begun_unless_done(loaded, home, session(), by_hand=asked.by_hand)
-        return begun(loaded, home, session(), asked.run_id, by_hand=asked.by_hand, fresh=asked.force)
+        return begun(loaded, home, session(), asked.run_id, asked.options)
 
     with unattended(asked.deadline, asked.ping):
         if not (if_needed and may_be_done(loaded, home) and _was_done(loaded, home, session(), asked)):
@@ -268,7 +295,7 @@ def resume(
 
 def _announce(record: Run, forced: Sequence[str], mode: str) -> None:
     """Say which run is continued, what is kept, and why the rest is run."""
-    if mode == "json":
+    if mode in ("json", "quiet"):
         return
     lines = record.plan(forced)
     sleeves = [sleeve.name for sleeve in record.sleeves if sleeve.result]
@@ -308,5 +335,5 @@ def _show_sweep_plan(plan: SweepPlan, mode: str) -> None:
 def _nothing_to_do(found: Run, mode: str) -> None:
     if mode == "json":
         emit("result", run=found.json(), outcome=None)
-    else:
+    elif mode != "quiet":
         typer.echo(f"nothing to do: {found.id} is complete ({len(found.done)}/{len(found.stages)})")

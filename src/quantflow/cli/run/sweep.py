@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from quantflow.cli import complete
-from quantflow.cli.options import AsJson, AsOf, DryRun, Force, NewRunId, NoProgress, Sets, Strict, Workspace
+from quantflow.cli.options import (
+    AsJson,
+    AsOf,
+    DryRun,
+    Force,
+    NewRunId,
+    NoProgress,
+    Quiet,
+    Sets,
+    Strict,
+    Verbose,
+    Workspace,
+)
 from quantflow.cli.unattended import Deadline, Ping
 
 Name = Annotated[
@@ -51,6 +63,8 @@ def sweep(
     deadline: Deadline = None,
     ping: Ping = None,
     no_progress: NoProgress = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: AsJson = False,
 ) -> None:
     """Try many variants of a profile, and say what the best of them is worth."""
@@ -60,5 +74,6 @@ def sweep(
     flags: dict[str, object] = {"profile": profile, "design": design, "trials": trials, "seed": seed}
     flags |= {"metric": metric, "nested": nested, "over": read_over(over) if over else None}
     given = {key: value for key, value in flags.items() if value is not None}
-    asked = start.Asked(run_id, as_of, False, force, strict, deadline, ping, start.mode(no_progress, json))
+    shown = start.mode(no_progress, json, quiet=quiet, verbose=verbose)
+    asked = start.Asked(run_id, as_of, False, force, strict, deadline, ping, shown)
     start.sweep(name, given, workspace, sets or (), asked, dry_run=dry_run)

@@ -87,14 +87,14 @@ def swept(workspace: Path) -> Iterator[tuple[Sweep, SweepTrial, TrialResult]]:
         if isinstance(run, Sweep):
             for trial in run.trials:
                 result = trial.result
-                if result is not None and result.state == "done":
+                if result is not None and result.state == "completed":
                     yield run, trial, result
 
 
 def walked(workspace: Path) -> list[Selection]:
     """Return the selection runs of a workspace that have a walk-forward or will have one, newest first, sleeves too."""
     runs = reversed(list_runs(workspace, sleeves=True))
-    return [run for run in runs if isinstance(run, Selection) and not run.header.decision.hold]
+    return [run for run in runs if isinstance(run, Selection) and not (run.header.decision.hold or run.header.until)]
 
 
 def trial_of(run: Run) -> Trial | None:

@@ -35,7 +35,7 @@ class TrialResult:
 
     Attributes:
         number: The trial, from 1 on.
-        state: ``done``, ``failed``, or ``lost``: it failed for a reason that has nothing to do with its settings.
+        state: ``completed``, ``failed``, or ``lost``: it failed for a reason that has nothing to do with its settings.
         outputs: Refs of what it made, by artifact name.
         keys: The cache key of each stage, in order: what the trial's result depends on.
         computed: The stages that ran for it; the others were reused.

@@ -87,7 +87,7 @@ def refuse_unlike(variants: list[Mapping[str, Any]]) -> None:
         ConfigError: Naming what differs.
     """
     for name in COMMON:
-        if len({each["outputs"][name]["sha256"] for each in variants if each["state"] == "done"}) > 1:
+        if len({each["outputs"][name]["sha256"] for each in variants if each["state"] == "completed"}) > 1:
             raise ConfigError(
                 f"A nested walk-forward needs trials on the same data; their {name} differ.",
                 hint="Vary settings of scores, clusters, policy or allocation, or leave out --nested.",

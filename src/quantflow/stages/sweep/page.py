@@ -73,7 +73,7 @@ def span(found: Mapping[str, Any]) -> str:
 def sections(inputs: Inputs) -> list[Markup]:
     """Return the page's sections in reading order."""
     frame, found, settings = inputs["trials"], inputs["sweep"], list(inputs["run"]["sweep"]["over"])
-    done = frame[frame["state"] == "done"]
+    done = frame[frame["state"] == "completed"]
     ranked = done.sort_values(found["metric"], ascending=False, kind="stable")
     return [
         section("best", "Best trials", _trials("Best trials", ranked.head(TOP), settings), lead=_best_lead(found)),
@@ -202,7 +202,7 @@ def _nested(found: Mapping[str, Any]) -> Markup:
 
 
 def _failed(frame: Any, settings: Sequence[str]) -> Markup:
-    failed = frame[frame["state"] != "done"]
+    failed = frame[frame["state"] != "completed"]
     if not len(failed):
         return nothing("None.")
     rows = [
@@ -228,7 +228,9 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield from wrapped(f"Verdict: {found['sentence']}")
     variant = " ".join(f"{name}={value}" for name, value in found["best"]["variant"].items())
     yield shorten(f"Best: trial {found['best']['trial']}, {variant}", 100)
-    yield f"Trials: {found['done']} of {found['trials']}" + (f", {found['failed']} failed" if found["failed"] else "")
+    yield f"Trials: {found['completed']} of {found['trials']}" + (
+        f", {found['failed']} failed" if found["failed"] else ""
+    )
     matters = sorted(found["importance"], key=lambda each: -(each["share"] or 0.0))[:3]
     yield shorten("Matters: " + ", ".join(f"{each['name']} {percent(each['share'], 0)}" for each in matters), 100)
     if own := found.get("nested"):

@@ -52,7 +52,7 @@ class TableStage(BasePipelineStage[TableStageConfig]):
         """
         store, config = context.store(), self.configured(context.settings)
         assert isinstance(config, TableStageConfig)
-        done = {each["number"]: each["outputs"] for each in context.facts["variants"] if each["state"] == "done"}
+        done = {each["number"]: each["outputs"] for each in context.facts["variants"] if each["state"] == "completed"}
         inputs = {
             "run": context.facts,
             "oos_returns": {number: _loaded(store, made, "oos_returns") for number, made in done.items()},
@@ -97,7 +97,8 @@ class TableStage(BasePipelineStage[TableStageConfig]):
         """Return the best trial and how likely it is luck; degraded when trials failed."""
         found = outputs["sweep"]
         best, beyond = found["best"], found["best"]["beyond"]
-        note = f"{found['done']} of {found['trials']} trials, best {best['trial']}: Sharpe {best['sharpe'] or 0.0:.2f}"
+        done = f"{found['completed']} of {found['trials']} trials"
+        note = f"{done}, best {best['trial']}: Sharpe {best['sharpe'] or 0.0:.2f}"
         note += "" if beyond is None else f", {beyond:.2f} beyond equal weight"
         return Summary(note=note, degraded=found["failed"] > 0)
 

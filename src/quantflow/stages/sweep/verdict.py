@@ -47,8 +47,8 @@ def findings(trials: Trials, metric: str, held: int) -> Json:
     return {
         "metric": metric,
         "trials": len(table),
-        "done": len(trials.streams),
-        "failed": int((table["state"] != "done").sum()),
+        "completed": len(trials.streams),
+        "failed": int((table["state"] != "completed").sum()),
         "before": len(trials.others),
         "start": str(trials.sessions[0].date()),
         "end": str(trials.sessions[-1].date()),

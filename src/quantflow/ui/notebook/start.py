@@ -23,7 +23,7 @@ from quantflow.runs.run import Run
 from quantflow.server.server import api_server
 from quantflow.ui.notebook.runs import LoadedRun
 from quantflow.ui.notebook.sweeps import SweepResult
-from quantflow.ui.progress import progress
+from quantflow.ui.progress.show import progress
 
 
 def select(

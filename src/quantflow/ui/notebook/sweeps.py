@@ -95,6 +95,6 @@ class SweepResult:
         return f"<sweep {self.run.id}: {self.verdict}>"
 
     def _repr_html_(self) -> str:
-        done = self.table[self.table["state"] == "done"].drop(columns=["state", "message"])
+        done = self.table[self.table["state"] == "completed"].drop(columns=["state", "message"])
         ranked = done.sort_values(self.found["metric"], ascending=False, kind="stable").head(SHOWN)
         return f"<p><b>{html.escape(self.verdict)}</b></p>{ranked.to_html(float_format='{:.3f}'.format)}"

@@ -11,16 +11,16 @@ from rich.text import Text
 
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Run
-from quantflow.ui.marks import MARKS, STYLES, shown
-from quantflow.ui.rows import Row
+from quantflow.ui.progress.marks import MARKS, STYLES, shown
+from quantflow.ui.progress.rows import Row
 
 if TYPE_CHECKING:
-    from quantflow.flows.watch import TaskState
+    from quantflow.flows.states import TaskState
 
 PREFIX = "trial "
 MOST_FAILED = 5
 """Failed trials that have a row of their own, the last ones: the report names all."""
-ENDED = ("Completed", "Failed", "Crashed", "Cancelled", "Interrupted")
+ENDED = ("completed", "failed", "interrupted")
 
 
 class TrialsView:
@@ -42,31 +42,30 @@ class TrialsView:
         if not self._names:
             return []
         states = self._states(tasks)
-        running = bool({*states.values()} - {"Pending", "Reused"})
+        running = bool({*states.values()} - {"pending", "kept"})
         self._began = self._began or (now if running else None)
         seconds = (now - self._began).total_seconds() if self._began else None
         failed = [
-            Row(task.name, "Failed", note=self._why(task))
+            Row(task.name, "failed", note=self._why(task))
             for task in sorted(tasks.values(), key=lambda task: task.at)
-            if task.name.startswith(PREFIX) and shown(task.state) == "Failed"
+            if task.name.startswith(PREFIX) and shown(task.state) == "failed"
         ]
-        state = "Pending" if seconds is None else "Running"
-        over = all(state in (*ENDED, "Reused") for state in states.values())
+        state = "pending" if seconds is None else "running"
+        over = all(state in (*ENDED, "kept") for state in states.values())
         return [
-            Row("trials", "Completed" if over else state, seconds=seconds, note=self._note(states, seconds)),
+            Row("trials", "completed" if over else state, seconds=seconds, note=self._note(states, seconds)),
             *failed[-MOST_FAILED:],
         ]
 
     def marks(self, tasks: Mapping[str, TaskState], width: int, height: int) -> Text:
         """Return a mark per trial, in the order of their numbers; of more than fit, the last ones that have begun."""
         states = self._states(tasks)
-        begun = max((i for i, name in enumerate(self._names) if states[name] != "Pending"), default=0)
+        begun = max((i for i, name in enumerate(self._names) if states[name] != "pending"), default=0)
         room = max(1, width // 2) * max(1, height)
         first = max(0, min(begun + 1 + room // 2, len(self._names)) - room)
         text = Text()
         for name in self._names[first : first + room]:
-            state = "Completed" if states[name] == "Reused" else states[name]
-            text.append(f"{MARKS.get(state, ' ')} ", style="dim" if states[name] == "Reused" else STYLES.get(state, ""))
+            text.append(f"{MARKS.get(states[name], ' ')} ", style=STYLES.get(states[name], ""))
         return text
 
     def _why(self, task: TaskState) -> str:
@@ -76,7 +75,7 @@ class TrialsView:
         return (result.error or {}).get("message", task.message) if result else task.message
 
     def _states(self, tasks: Mapping[str, TaskState]) -> dict[str, str]:
-        states = {name: "Reused" if name in self._before else "Pending" for name in self._names}
+        states = {name: "kept" if name in self._before else "pending" for name in self._names}
         for task in sorted(tasks.values(), key=lambda task: task.at):
             if task.name in states:
                 states[task.name] = shown(task.state)
@@ -85,10 +84,10 @@ class TrialsView:
     def _note(self, states: Mapping[str, str], seconds: float | None) -> str:
         count = Counter(states.values())
         here = sum(count[state] for state in ENDED)
-        ended, total = here + count["Reused"], len(states)
+        ended, total = here + count["kept"], len(states)
         parts = [f"{ended:,} / {total:,}"]
-        parts += [f"{count['Reused']:,} kept"] if count["Reused"] else []
-        parts += [f"{count['Failed']:,} failed"] if count["Failed"] else []
+        parts += [f"{count['kept']:,} kept"] if count["kept"] else []
+        parts += [f"{count['failed']:,} failed"] if count["failed"] else []
         if here and seconds and ended < total:
             parts.append(f"about {duration(seconds / here * (total - ended))} left")
         return ", ".join(parts)

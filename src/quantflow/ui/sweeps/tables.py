@@ -58,9 +58,9 @@ def print_trials_left(run: Sweep) -> None:
     """Print how far a sweep has come that is not complete."""
     results = [trial.result for trial in run.trials]
     done, failed = (
-        sum(result is not None and result.state == state for result in results) for state in ("done", "failed")
+        sum(result is not None and result.state == state for result in results) for state in ("completed", "failed")
     )
-    out().print(f"trials  {done} of {len(results)} done, {failed} failed")
+    out().print(f"trials  {done} of {len(results)} completed, {failed} failed")
 
 
 def surface_of(found: Record, rows: str | None, columns: str | None) -> Record | None:
@@ -112,7 +112,7 @@ def _cell(one: Record, i: int, j: int, known: Sequence[float]) -> str:
 
 
 def _best(found: Record, frame: Any, settings: Sequence[str], width: int) -> Table:
-    done = frame[frame["state"] == "done"].sort_values(found["metric"], ascending=False, kind="stable").head(TOP)
+    done = frame[frame["state"] == "completed"].sort_values(found["metric"], ascending=False, kind="stable").head(TOP)
     rows = [[str(number), *(str(row[name]) for name in settings), *_figures(row)] for number, row in done.iterrows()]
     names = ["TRIAL", *short_names(settings), *FIGURES]
     left = set(range(1, len(settings) + 1))

@@ -18,6 +18,7 @@ from quantflow.cli.run import start
 from quantflow.cli.run.start import Asked, mode
 from quantflow.errors import ConfigError
 from quantflow.runs.as_of import AsOf
+from quantflow.runs.header import RunOptions
 from quantflow.ui.log import JsonLog
 from recorded import AS_OF, created
 
@@ -66,7 +67,8 @@ def begun(mocker: MockerFixture) -> list[tuple[str, date]]:
     seen: list[tuple[str, date]] = []
 
     def way(name: str) -> Callable[..., Any]:
-        def begin(loaded: Any, home: Path, when: date, *run_id: str, by_hand: bool, fresh: bool = False) -> Any:
+        def begin(loaded: Any, home: Path, when: date, *how: Any, by_hand: bool = False) -> Any:
+            fresh = any(isinstance(each, RunOptions) and each.fresh for each in how)
             seen.append((f"fresh {name}" if fresh else name, when))
             return nullcontext()
 
@@ -76,6 +78,22 @@ def begun(mocker: MockerFixture) -> list[tuple[str, date]]:
         mocker.patch.object(start, name, way(name))
     mocker.patch.object(start, "run_and_show", lambda home, begin, mode, *, strict: begin())
     return seen
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [({"quiet": True}, "quiet"), ({"verbose": True}, "verbose"), ({}, "lines")],
+)
+def test_how_much_is_shown_can_be_chosen(flags: dict[str, bool], shown: str) -> None:
+    """-q is silence, -v the log as well."""
+    assert start.mode(no_progress=False, as_json=False, **flags) == shown
+
+
+@pytest.mark.parametrize(("as_json", "verbose"), [(True, False), (False, True)])
+def test_silence_excludes_output(as_json: bool, verbose: bool) -> None:
+    """Who asks for both is asked back."""
+    with pytest.raises(ConfigError, match="exclude each other"):
+        start.mode(no_progress=False, as_json=as_json, quiet=True, verbose=verbose)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ refs = st.builds(ArtifactRef, texts, texts, texts, st.one_of(st.none(), st.integ
 results = st.builds(
     TrialResult,
     number=st.integers(1, 10_000),
-    state=st.sampled_from(["done", "failed", "lost"]),
+    state=st.sampled_from(["completed", "failed", "lost"]),
     outputs=st.dictionaries(texts, refs, max_size=3),
     keys=st.dictionaries(texts, texts, max_size=3),
     computed=st.lists(texts, max_size=3).map(tuple),
@@ -80,8 +80,8 @@ def test_a_file_per_trial_sorts_by_number(swept: Sweep) -> None:
 def test_what_has_not_ended_or_was_lost_is_due(swept: Sweep) -> None:
     """What failed would fail again: it is not."""
     assert [trial.number for trial in swept.due()] == [3, 4]
-    assert [trial.result and trial.result.state for trial in swept.trials] == ["done", "failed", "lost", None]
-    assert swept.json()["trials"] == {"number": 4, "done": 1, "failed": 1}
+    assert [trial.result and trial.result.state for trial in swept.trials] == ["completed", "failed", "lost", None]
+    assert swept.json()["trials"] == {"number": 4, "completed": 1, "failed": 1}
     swept.trials[0].forget()
     swept.trials[3].forget()
     assert [trial.number for trial in swept.due()] == [1, 3, 4]
@@ -118,7 +118,7 @@ def test_what_its_settings_or_data_cause_has_failed(error: QuantflowError, swept
         lambda data: b"[1]",
         lambda data: b"\xff\xfe",
         lambda data: data.replace(b'"number": 1', b'"number": 2'),
-        lambda data: data.replace(b'"state": "done"', b'"state": "best"'),
+        lambda data: data.replace(b'"state": "completed"', b'"state": "best"'),
         lambda data: json.dumps({**json.loads(data), "schema_version": 99}).encode(),
         lambda data: b"[" * 100_000,
     ],

@@ -41,7 +41,9 @@ def world(seed: int, trials: int = 4, step: int = 20) -> tuple[Trials, dict[int,
     )
     numbers = [2 * k + 1 for k in range(trials)]
     streams = {n: pd.DataFrame({"net": rng.normal(0.0005, 0.01, 250)}, index=DAYS[50:]) for n in numbers}
-    variants = [{"number": n, "variant": {"a.b": n}, "state": "done", "message": "", "settings": ""} for n in numbers]
+    variants = [
+        {"number": n, "variant": {"a.b": n}, "state": "completed", "message": "", "settings": ""} for n in numbers
+    ]
     weights = {n: decided(rng, range(49 + 3 * (n % 2), 299, step * (1 + n % 2))) for n in numbers}
     return Trials(variants, streams, (), 252), weights, quotes
 

@@ -23,13 +23,13 @@ def inputs(values: list[Any], failed: tuple[int, ...] = (), name: str = "", **mo
         {
             "number": number,
             "variant": {"universe.label": value, "policy.top_n": 1 + number % 2},
-            "state": "failed" if number in failed else "done",
+            "state": "failed" if number in failed else "completed",
             "message": f"Broken: {value}" if number in failed else "",
             "settings": "",
         }
         for number, value in enumerate(values, start=1)
     ]
-    streams = {each["number"]: stream(each["number"]) for each in variants if each["state"] == "done"}
+    streams = {each["number"]: stream(each["number"]) for each in variants if each["state"] == "completed"}
     trials = Trials(variants, streams, more.pop("others", ()), 252)
     over = {"universe.label": list(dict.fromkeys(values)), "policy.top_n": [1, 2]}
     facts = {

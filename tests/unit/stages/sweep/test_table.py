@@ -40,7 +40,7 @@ def variants(values: Sequence[Mapping[str, Any]] = SIX, failed: Sequence[int] = 
         {
             "number": number,
             "variant": dict(value),
-            "state": "failed" if number in failed else "done",
+            "state": "failed" if number in failed else "completed",
             "message": "No winners." if number in failed else "",
             "settings": "" if number in failed else f"hash{number}",
             "outputs": {},
@@ -128,7 +128,7 @@ def test_the_best_is_that_of_the_metric() -> None:
         assert found["best"]["trial"] == table[metric].idxmax()
         assert found["best"]["variant"] == SIX[int(table[metric].idxmax()) - 1]
     found = findings(trials, "sharpe", held=21)
-    assert (found["trials"], found["done"], found["failed"], found["before"]) == (6, 6, 0, 0)
+    assert (found["trials"], found["completed"], found["failed"], found["before"]) == (6, 6, 0, 0)
     assert (found["start"], found["end"], found["sessions"]) == (str(trials.sessions[0].date()), "2022-12-28", 410)
     best = found["best"]
     assert f"The best, trial {best['trial']}, has a Sharpe ratio of {best['sharpe']:.2f}" in found["sentence"]
@@ -208,7 +208,7 @@ def test_of_equal_trials_the_first_is_the_best() -> None:
 def test_failed_trials_are_counted_and_left_out() -> None:
     """Also if it is the first; cells without a trial are empty."""
     found = findings(six(failed=[1, 5]), "sharpe", held=21)
-    assert (found["done"], found["failed"]) == (4, 2)
+    assert (found["completed"], found["failed"]) == (4, 2)
     surface = found["surfaces"][0]
     (one, five) = (0, 0), (1, 1)
     values = dict(zip(surface["row_values"], surface["mean"], strict=True))

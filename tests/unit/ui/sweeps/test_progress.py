@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quantflow.flows.watch import TaskState
+from quantflow.flows.states import TaskState
 from quantflow.runs.kinds import Sweep
 from quantflow.ui.sweeps.progress import MOST_FAILED, TrialsView, duration
 from recorded import created
@@ -43,16 +43,16 @@ def test_other_runs_have_no_trials(tmp_path: Path) -> None:
 def test_before_anything_runs_all_are_waited_for(run: Sweep) -> None:
     """No time, no estimate."""
     (row,) = TrialsView(run).rows({}, NOW)
-    assert (row.name, row.state, row.seconds, row.note) == ("trials", "Pending", None, "0 / 10")
+    assert (row.name, row.state, row.seconds, row.note) == ("trials", "pending", None, "0 / 10")
 
 
 def test_the_time_that_is_left_follows_from_those_that_ended(run: Sweep) -> None:
     """By this process; the clock starts when the first one does."""
     view = TrialsView(run)
-    view.rows(tasks((1, "Pending")), NOW)
-    view.rows(tasks((1, "Running")), NOW)
-    (row,) = view.rows(tasks((1, "Completed"), (2, "Completed"), (3, "Running")), NOW + timedelta(seconds=20))
-    assert (row.state, row.seconds, row.note) == ("Running", 20.0, "2 / 10, about 1:20 left")
+    view.rows(tasks((1, "pending")), NOW)
+    view.rows(tasks((1, "running")), NOW)
+    (row,) = view.rows(tasks((1, "completed"), (2, "completed"), (3, "running")), NOW + timedelta(seconds=20))
+    assert (row.state, row.seconds, row.note) == ("running", 20.0, "2 / 10, about 1:20 left")
 
 
 def test_those_that_were_kept_say_nothing_of_the_speed(run: Sweep) -> None:
@@ -61,14 +61,14 @@ def test_those_that_were_kept_say_nothing_of_the_speed(run: Sweep) -> None:
         done(run, trial)
     fails(run.trials[3])
     view = TrialsView(run)
-    view.rows(tasks((5, "Running")), NOW)
-    (row,) = view.rows(tasks((5, "Completed")), NOW + timedelta(seconds=6))
+    view.rows(tasks((5, "running")), NOW)
+    (row,) = view.rows(tasks((5, "completed")), NOW + timedelta(seconds=6))
     assert row.note == "5 / 10, 4 kept, about 0:30 left"
 
 
 def test_failed_trials_have_rows_of_their_own_the_last_ones(run: Sweep) -> None:
     """With the reason; no more than fit, and the count says how many there are."""
-    found = {str(n): task(n, "Failed", f"reason {n}", at=n) for n in range(1, 9)}
+    found = {str(n): task(n, "failed", f"reason {n}", at=n) for n in range(1, 9)}
     first, *failed = TrialsView(run).rows(found, NOW)
     assert first.note.startswith("8 / 10, 8 failed")
     assert [row.name for row in failed] == [f"trial {n}" for n in range(9 - MOST_FAILED, 9)]
@@ -77,14 +77,14 @@ def test_failed_trials_have_rows_of_their_own_the_last_ones(run: Sweep) -> None:
 
 def test_when_all_have_ended_it_is_over(run: Sweep) -> None:
     """Whatever became of them; a retry that runs is not an end."""
-    states = [(n, "Completed") for n in range(1, 10)]
-    assert TrialsView(run).rows(tasks(*states, (10, "Failed")), NOW)[0].state == "Completed"
-    assert TrialsView(run).rows(tasks(*states, (10, "Retrying")), NOW)[0].state == "Running"
+    states = [(n, "completed") for n in range(1, 10)]
+    assert TrialsView(run).rows(tasks(*states, (10, "failed")), NOW)[0].state == "completed"
+    assert TrialsView(run).rows(tasks(*states, (10, "retrying")), NOW)[0].state == "running"
 
 
 def test_a_trial_is_as_its_last_attempt_says(run: Sweep) -> None:
     """An earlier task run of the same trial does not count twice."""
-    two = {"a": task(1, "Crashed", at=1), "b": task(1, "Completed", at=2)}
+    two = {"a": task(1, "Crashed", at=1), "b": task(1, "completed", at=2)}
     (row,) = TrialsView(run).rows(two, NOW)
     assert row.note.startswith("1 / 10")
 
@@ -98,7 +98,7 @@ def test_marks_fit(trials: int, width: int, height: int, begun: int, tmp_path: P
     view._names = [f"trial {number}" for number in range(1, trials + 1)]
     begun = min(begun, trials)
     text = view.marks(
-        tasks(*((n, "Completed") for n in range(1, begun)), *([(begun, "Running")] if begun else [])), width, height
+        tasks(*((n, "completed") for n in range(1, begun)), *([(begun, "running")] if begun else [])), width, height
     )
     shown = text.plain.split()
     assert len(shown) == min(trials, max(1, width // 2) * height)
@@ -109,7 +109,7 @@ def test_marks_fit(trials: int, width: int, height: int, begun: int, tmp_path: P
 def test_marks_tell_what_became_of_each(run: Sweep) -> None:
     """In the order of their numbers; what was kept looks complete."""
     done(run, run.trials[0])
-    states = [(2, "Completed"), (3, "Failed"), (4, "Running"), (5, "Crashed")]
+    states = [(2, "completed"), (3, "failed"), (4, "running"), (5, "Crashed")]
     assert TrialsView(run).marks(tasks(*states), 80, 5).plain.split() == ["✓", "✓", "✗", "▶", "✗", *"·····"]
 
 

@@ -37,7 +37,7 @@ def compared(run: Sweep, failed: tuple[int, ...] = ()) -> Sweep:
     streams = {
         trial.number: run.store.get(r.outputs["oos_returns"])
         for trial in run.trials
-        if (r := trial.result) and r.state == "done"
+        if (r := trial.result) and r.state == "completed"
     }
     made = stage.run({"run": facts, "oos_returns": streams}, config)
     refs = {name: run.store.put(name, made[name]) for name in stage.makes}
@@ -125,7 +125,7 @@ def test_a_sweep_that_is_not_complete_tells_how_far_it_is(tmp_path: Path, capsys
     done(run, run.trials[0])
     fails(run.trials[1])
     print_trials_left(run)
-    assert capsys.readouterr().out == "trials  1 of 4 done, 1 failed\n"
+    assert capsys.readouterr().out == "trials  1 of 4 completed, 1 failed\n"
 
 
 def test_a_result_in_a_notebook_is_escaped(tmp_path: Path) -> None:

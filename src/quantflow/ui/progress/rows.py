@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from quantflow.runs.record import StageRecord
 from quantflow.runs.run import Run
-from quantflow.ui.marks import shown
+from quantflow.ui.progress.marks import shown
 
 if TYPE_CHECKING:
-    from quantflow.flows.watch import TaskState
+    from quantflow.flows.states import TaskState
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Row:
 
     Attributes:
         name: The stage's id, or the name of a part of it.
-        state: Prefect's state name, or ``Interrupted``; ``Pending`` before the API knows of it.
+        state: A word of ``quantflow.ui.progress.marks``; ``pending`` before the API knows of it.
         attempt: 1 for the first try.
         seconds: Time so far, or in all; None before it started.
         flow: Symbols in and out, e.g. ``20 → 6``.
@@ -30,7 +30,7 @@ class Row:
     """
 
     name: str
-    state: str = "Pending"
+    state: str = "pending"
     attempt: int = 1
     seconds: float | None = None
     flow: str = ""
@@ -72,7 +72,7 @@ def _row(name: str, task: TaskState | None, stage: StageRecord | None, now: date
 
 def _note(stage: StageRecord | None, task: TaskState) -> str:
     """Return what a finished stage has to say, or how far a running one has come."""
-    if stage is None or not (task.final or (task.state == "Running" and stage.state == "running")):
+    if stage is None or not (task.final or (shown(task.state) == "running" and stage.state == "running")):
         return ""
     return stage.summary.note
 
@@ -93,7 +93,7 @@ def _seconds(stage: StageRecord | None, now: datetime) -> float | None:
 
 
 def _countdown(task: TaskState, now: datetime) -> str:
-    if task.state != "AwaitingRetry" or task.due is None:
+    if shown(task.state) != "waiting" or task.due is None:
         return ""
     return f"tries again in {max(0, round((task.due - now).total_seconds()))} s"
 
@@ -107,7 +107,7 @@ def _error(stage: StageRecord | None, task: TaskState) -> str:
 def changed(before: Sequence[Row], after: Sequence[Row]) -> list[Row]:
     """Return the rows of *after* whose state or attempt differs from *before*."""
     had = {row.name: (row.state, row.attempt) for row in before}
-    return [row for row in after if had.get(row.name, ("Pending", 1)) != (row.state, row.attempt)]
+    return [row for row in after if had.get(row.name, ("pending", 1)) != (row.state, row.attempt)]
 
 
 def utc_now() -> datetime:

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from quantflow.pipeline.registry import SELECTION
-from quantflow.ui.marks import MARKS, STYLES, shown
+from quantflow.ui.progress.marks import MARKS, STYLES, shown
 
 if TYPE_CHECKING:
-    from quantflow.flows.watch import TaskState
+    from quantflow.flows.states import TaskState
 
 TAG = "sleeve:"
 
@@ -24,7 +24,7 @@ class SleeveRow:
 
     Attributes:
         sleeve: Its path of ids.
-        cells: The state per stage; ``Pending`` before the API knows of it, empty for a stage that the
+        cells: The state per stage; ``pending`` before the API knows of it, empty for a stage that the
             sleeve does not have.
         state: The state of the task that runs the whole sleeve.
     """
@@ -57,8 +57,8 @@ def sleeve_rows(
     return [
         SleeveRow(
             name,
-            {stage: cells[name].get(stage, "Pending") if stage in own[name] else "" for stage in columns},
-            whole.get(name, "Pending"),
+            {stage: cells[name].get(stage, "pending") if stage in own[name] else "" for stage in columns},
+            whole.get(name, "pending"),
         )
         for name in sleeves
     ]
@@ -80,13 +80,13 @@ def grid(rows: Sequence[SleeveRow], limit: int) -> Table:
         marks = [Text(MARKS.get(state, " "), style=STYLES.get(state, "")) for state in row.cells.values()]
         table.add_row(row.sleeve, *marks, Text(row.state, style=STYLES.get(row.state, "")))
     if len(rows) > limit:
-        ended = sum(row.state == "Completed" for row in rows)
+        ended = sum(row.state == "completed" for row in rows)
         table.caption, table.caption_justify = f"{ended} of {len(rows)} sleeves completed", "left"
     return table
 
 
 def _shown(rows: Sequence[SleeveRow], limit: int) -> list[SleeveRow]:
     """Return at most *limit* rows in their order: failed ones first of all, then running, waiting, completed."""
-    weight = {"Failed": 0, "Interrupted": 0, "Running": 1, "AwaitingRetry": 1, "Retrying": 1, "Pending": 2}
+    weight = {"failed": 0, "interrupted": 0, "running": 1, "waiting": 1, "retrying": 1, "pending": 2}
     order = sorted(range(len(rows)), key=lambda i: (weight.get(rows[i].state, 3), i))[:limit]
     return [rows[i] for i in sorted(order)]

@@ -7,8 +7,8 @@ from io import StringIO
 
 from rich.console import Console
 
-from quantflow.flows.watch import TaskState
-from quantflow.ui.grid import SleeveRow, grid, sleeve_rows
+from quantflow.flows.states import TaskState
+from quantflow.ui.progress.grid import SleeveRow, grid, sleeve_rows
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -20,21 +20,21 @@ def task(number: int, name: str, state: str, *tags: str) -> TaskState:
 def test_each_task_fills_the_cell_of_its_sleeve_and_stage() -> None:
     """Tasks are told apart by the sleeve's tag; the sleeve's own task gives the state of the row."""
     tasks = [
-        task(1, "sleeve a", "Running"),
-        task(2, "features", "Completed", "sleeve:a"),
-        task(3, "features", "Running", "sleeve:in/b"),
-        task(4, "features", "Failed", "sleeve:other"),
+        task(1, "sleeve a", "running"),
+        task(2, "features", "completed", "sleeve:a"),
+        task(3, "features", "running", "sleeve:in/b"),
+        task(4, "features", "failed", "sleeve:other"),
     ]
     rows = sleeve_rows(["a", "in/b"], {t.id: t for t in tasks}, dict.fromkeys(("a", "in/b"), ("ingestion", "features")))
     assert rows == [
-        SleeveRow("a", {"ingestion": "Pending", "features": "Completed"}, "Running"),
-        SleeveRow("in/b", {"ingestion": "Pending", "features": "Running"}, "Pending"),
+        SleeveRow("a", {"ingestion": "pending", "features": "completed"}, "running"),
+        SleeveRow("in/b", {"ingestion": "pending", "features": "running"}, "pending"),
     ]
 
 
 def test_where_not_all_rows_fit_the_telling_ones_are_shown() -> None:
-    """Failed and running sleeves are never hidden behind completed ones, and the rest is counted."""
-    states = ["Completed"] * 50 + ["Failed"] + ["Completed"] * 20 + ["Running"]
+    """failed and running sleeves are never hidden behind completed ones, and the rest is counted."""
+    states = ["completed"] * 50 + ["failed"] + ["completed"] * 20 + ["running"]
     rows = [SleeveRow(f"s{i}", {"features": state}, state) for i, state in enumerate(states)]
     console = Console(file=StringIO(), width=80, color_system=None)
     console.print(grid(rows, limit=5))
