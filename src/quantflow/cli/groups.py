@@ -29,6 +29,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "reproduce": "compute a run again and compare the bytes",
     },
     "Every night": {
+        "morning": "all profiles on one screen: what to do, what is wrong",
         "status": "what ran per session, and what is missing",
         "catchup": "run what was missed",
         "cron": "lines for a crontab or systemd",

@@ -23,6 +23,7 @@ from quantflow.cli.ops.doctor import doctor
 from quantflow.cli.ops.gc import gc
 from quantflow.cli.ops.help import help_topic
 from quantflow.cli.ops.init import init
+from quantflow.cli.ops.morning import morning
 from quantflow.cli.ops.serve import serve
 from quantflow.cli.ops.status import status
 from quantflow.cli.pipeline import profiles, stages
@@ -69,6 +70,7 @@ for command in (
     why,
     diff,
     reproduce,
+    morning,
     status,
     catchup,
     serve,

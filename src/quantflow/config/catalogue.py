@@ -96,7 +96,11 @@ def load(entry: Entry, workspace: Path, overrides: Sequence[str] = ()) -> Profil
 def values(loaded: Profile | MetaProfile) -> list[tuple[str, Any, Source]]:
     """Return every setting as (key, value, where it came from), in order; a meta profile's tables are whole."""
     out: list[tuple[str, Any, Source]] = []
-    for section, table in {**loaded.settings(), "schedule": loaded.schedule.model_dump()}.items():
+    for section, table in {
+        **loaded.settings(),
+        "schedule": loaded.schedule.model_dump(),
+        "notify": loaded.notify.model_dump(),
+    }.items():
         if isinstance(table, dict) and isinstance(loaded, Profile):
             keys = [(f"{section}.{key}", value) for key, value in table.items()]
         else:

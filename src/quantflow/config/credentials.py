@@ -65,6 +65,16 @@ def _concealed_text(text: str) -> str:
     return _CREDENTIAL.sub(replace, text)
 
 
+def concealed_address(address: str) -> str:
+    """Return an address of which every part may be a credential with all but its scheme replaced by a variable."""
+    scheme, slashes, rest = address.partition("://")
+    if not slashes or VARIABLE.search(rest):
+        return address
+    name = f"{_OWN}{hashlib.sha256(address.encode()).hexdigest()[:8].upper()}"
+    os.environ[name] = rest
+    return f"{scheme}://${{{name}}}"
+
+
 def revealed(text: str) -> str:
     """Return *text* with its variables filled in.
 

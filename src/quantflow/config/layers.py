@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from quantflow.config import problems
-from quantflow.config.credentials import concealed
+from quantflow.config.credentials import concealed, concealed_address
 from quantflow.config.documents import Chain, check_table
 from quantflow.config.problems import show
 from quantflow.config.profile import SECTIONS, Profile
@@ -83,6 +83,9 @@ def stack(chain: Chain, sections: Sequence[str] = SECTIONS) -> Layered:
                 continue
             if section == "stages":
                 settings.put(("pipeline", "stages"), keys, of_profile(name, "", in_file=bool(file)))
+                continue
+            if section == "notify" and isinstance(keys, list):
+                settings.put(("notify", "to"), keys, of_profile(name, "", in_file=bool(file)))
                 continue
             if section not in sections:
                 unknown = unknown_name("section", section, (*sections, "stages"))
@@ -156,12 +159,22 @@ def validated(model: type[M], name: str, settings: Layered, heading: str, *, fla
         return _place(source, path, heading, depth)
 
     _check_values(settings.values, place)
-    settings.values = concealed(settings.values)
+    settings.values = concealed(_without_addresses(settings.values))
     data = {**settings.values, "name": name}
     try:
         return model.model_validate_json(json.dumps(data, default=_as_text), strict=True)
     except ValidationError as error:
         raise problems.explain(error, model, data, place) from error
+
+
+def _without_addresses(values: Record) -> Record:
+    """Return settings with the addresses of ``notify``, which are credentials as a whole, replaced by variables."""
+    notify = values.get("notify")
+    listed = notify.get("to") if isinstance(notify, dict) else notify
+    if not isinstance(listed, list):
+        return values
+    hidden = [concealed_address(each) if isinstance(each, str) else each for each in listed]
+    return {**values, "notify": {**(notify if isinstance(notify, dict) else {}), "to": hidden}}
 
 
 def dotted(path: Sequence[str | int]) -> str:

@@ -302,7 +302,7 @@ def _meta(trail: tuple[str, ...], document: Record, workspace: Path, overrides: 
         else:
             _check_sleeve(name, "meta profile", str(sleeve.meta), {*document.get("meta", {}), *built_in()["meta"]})
             resolved[sleeve.id] = _meta((*trail, str(sleeve.meta)), document, workspace, below)
-    sources = {key: settings.sources.get(key, DEFAULT) for key in (*meta.settings(), "schedule")}
+    sources = {key: settings.sources.get(key, DEFAULT) for key in (*meta.settings(), "schedule", "notify")}
     changes: dict[str, Any] = {"resolved": resolved, "sources": sources}
     if "calendar" not in settings.values:
         changes["calendar"] = min((sleeve.calendar for sleeve in resolved.values()), key=lambda c: c.annualisation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, field_validator
@@ -86,6 +86,28 @@ def minutes_after(text: str, named: str) -> int:
     if re.match(AFTER, text) is None:
         raise ConfigError(f"{named} {text!r} is not close+MINUTES.", hint="Write it as close+45m.")
     return int(text.removeprefix("close+").removesuffix("m"))
+
+
+Event: TypeAlias = Literal["failed", "stale", "late", "out_of_band", "published"]
+"""What people may want to hear of a profile."""
+EVENTS: tuple[Event, ...] = get_args(Event)
+
+
+class NotifyConfig(Section):
+    """Who is notified of what; no run depends on it. ``notify = ["slack://…"]`` in the profile is the same as ``to``.
+
+    An address is a credential: it is not shown, and kept out of every record. It may name variables of the environment.
+    """
+
+    to: tuple[Annotated[str, Field(pattern=r"^(\$\{\w+\}|[a-zA-Z]\w*://.+)$")], ...] = Field(
+        (), description='addresses as Apprise has them: `slack://…`, `mailto://…`, `json://…`, or `"${VARIABLE}"`'
+    )
+    on: tuple[Event, ...] = Field(
+        EVENTS,
+        description="failed: a run did not complete; stale: the book was not replaced, or prices are old; late: a run "
+        "for an earlier session, or a decision that was due before; out_of_band: the track left the promised band; "
+        "published: a book of another decision",
+    )
 
 
 class PublishConfig(Section):

@@ -12,6 +12,7 @@ from quantflow.config.data import DataConfig, TablesConfig
 from quantflow.config.meta import MetaAllocation, MetaValidation, Sleeve
 from quantflow.config.operation import (
     ExecutionConfig,
+    NotifyConfig,
     OrdersConfig,
     PipelineConfig,
     PublishConfig,
@@ -61,6 +62,7 @@ class Profile(Section):
     publish: PublishConfig = Field(default_factory=PublishConfig)
     orders: OrdersConfig = Field(default_factory=OrdersConfig)
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
+    notify: NotifyConfig = Field(default_factory=NotifyConfig)
     pipeline: PipelineConfig = Field(default_factory=PipelineConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     sources: Mapping[str, Source] = Field(default_factory=dict, exclude=True, repr=False)
@@ -75,7 +77,7 @@ class Profile(Section):
 
     def settings(self) -> dict[str, Any]:
         """Return what a run depends on: the sections by name, as JSON values."""
-        return self.model_dump(mode="json", exclude={"name", "schedule"})
+        return self.model_dump(mode="json", exclude={"name", "schedule", "notify"})
 
 
 SECTIONS: tuple[str, ...] = tuple(name for name in Profile.model_fields if name not in ("name", "sources"))
@@ -109,6 +111,7 @@ class MetaProfile(Section):
     publish: PublishConfig = Field(default_factory=PublishConfig)
     orders: OrdersConfig = Field(default_factory=OrdersConfig)
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
+    notify: NotifyConfig = Field(default_factory=NotifyConfig)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     resolved: Mapping[str, Profile | MetaProfile] = Field(default_factory=dict, exclude=True, repr=False)
     sources: Mapping[str, Source] = Field(default_factory=dict, exclude=True, repr=False)
@@ -146,4 +149,4 @@ class MetaProfile(Section):
 
     def settings(self) -> dict[str, Any]:
         """Return the meta profile's own settings that a run depends on, as JSON values."""
-        return self.model_dump(mode="json", exclude={"name", "schedule"})
+        return self.model_dump(mode="json", exclude={"name", "schedule", "notify"})

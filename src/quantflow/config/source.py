@@ -68,8 +68,8 @@ def as_json(sources: Mapping[str, Source]) -> dict[str, dict[str, str]]:
     return {key: {"kind": source.kind, "text": source.text} for key, source in sources.items()}
 
 
-HOW = ("execution", "schedule")
-"""Sections on how and when a profile is run: they do not change its weights."""
+HOW = ("execution", "schedule", "notify")
+"""Sections on how and when a profile is run, and who hears of it: they do not change its weights."""
 
 
 def changes_weights(sources: Mapping[str, Source]) -> bool:

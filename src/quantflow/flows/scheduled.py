@@ -17,8 +17,9 @@ from quantflow.config import catalogue
 from quantflow.config.printable import CleanStream
 from quantflow.data.store import private_folder
 from quantflow.desk.publish import publish, stale_when_it_fails
-from quantflow.errors import ConfigError, Interrupted, LockedError, QuantflowError
+from quantflow.errors import ConfigError, DegradedError, Interrupted, LockedError, QuantflowError
 from quantflow.flows.launch import execute
+from quantflow.ops.notify import notifying
 from quantflow.runs import stopping
 from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.begin import begun_unless_done
@@ -79,35 +80,45 @@ def _refuse_unserved(home: Path) -> None:
 
 
 def _run(home: Path, name: str) -> State[Any]:
-    """Run the profile, or find it done; publish its book."""
+    """Run the profile, or find it done; publish its book. The states of a run that failed say how to go on."""
     loaded = catalogue.load(catalogue.find(name, home), home)
-    server = inherited_server(home)
-    as_of = resolve_as_of(loaded, None)
-    with begun_unless_done(loaded, home, as_of) as found:
-        if isinstance(found, AlreadyDone):
-            publish(found.run)
-            return Completed(name="AlreadyDone", message=f"already done: {found.run.id} (as-of {as_of.session})")
-        sys.stderr.write(f"{name}: {found.id} is running\n")
-        return _executed(found, server)
+    server, run_id = inherited_server(home), ""
+    try:
+        with notifying(loaded, home), begun_unless_done(loaded, home, resolve_as_of(loaded, None)) as found:
+            if isinstance(found, AlreadyDone):
+                publish(found.run)
+                message = f"already done: {found.run.id} (as-of {found.run.as_of})"
+                return Completed(name="AlreadyDone", message=message)
+            run_id = found.id
+            sys.stderr.write(f"{name}: {run_id} is running\n")
+            return Completed(message=_executed(found, server))
+    except Interrupted as error:
+        if not run_id:
+            raise
+        return _interrupted(f"{run_id} was interrupted, exit code {error.exit_code}; {_way_on(run_id)}")
+    except DegradedError:
+        raise
+    except QuantflowError as error:
+        if not run_id:
+            raise
+        message = f"{run_id} failed, exit code {error.exit_code}: {error.message} {error.hint or ''}".rstrip()
+        return Failed(message=f"{message}\n{_way_on(run_id)}")
+
+
+def _way_on(run_id: str) -> str:
+    return f"go on with: quantflow resume {run_id}"
+
+
+def _executed(record: Run, server: ApiServer) -> str:
+    """Execute the run and publish its book; return what became of it, in words."""
+    with stale_when_it_fails(record):
+        run = execute(record, server)
+    publish(run)
+    return f"{record.id} is complete{', but degraded' if run.degraded else ''}"
 
 
 def _interrupted(message: str) -> State[Any]:
     return Cancelled(name="Interrupted", message=message)
-
-
-def _executed(record: Run, server: ApiServer) -> State[Any]:
-    """Execute the run and publish its book; the states of one that does not complete say how to go on."""
-    way_on = f"go on with: quantflow resume {record.id}"
-    try:
-        with stale_when_it_fails(record):
-            run = execute(record, server)
-    except Interrupted as error:
-        return _interrupted(f"{record.id} was interrupted, exit code {error.exit_code}; {way_on}")
-    except QuantflowError as error:
-        message = f"{record.id} failed, exit code {error.exit_code}: {error.message}"
-        return Failed(message=f"{message} {error.hint or ''}".rstrip() + f"\n{way_on}")
-    publish(run)
-    return Completed(message=f"{record.id} is complete{', but degraded' if run.degraded else ''}")
 
 
 @contextmanager

@@ -142,10 +142,11 @@ def _nights(workspace: Path, kind: str, profile: str, runs: Sequence[Run], count
     shown = _weekdays(days[0], last) if days else []
     nights = tuple(found.get(day, Night(day, Mark.CLOSED)) for day in shown)
     book = current(workspace, profile)
-    return Nights(profile, kind, nights, book, _band(workspace, profile, book), note)
+    return Nights(profile, kind, nights, book, band_of(workspace, profile, book), note)
 
 
-def _band(workspace: Path, profile: str, book: Book | None) -> Band | None:
+def band_of(workspace: Path, profile: str, book: Book | None) -> Band | None:
+    """Return a book's track beside what was promised; None before its first session."""
     lines = track(workspace, profile)
     if book is None or not lines:
         return None
@@ -173,15 +174,15 @@ def _night(day: date, runs: Sequence[Run], calendar: str) -> Night:
     complete = [run for run in runs if run.state == "completed"]
     if complete:
         decision = complete[-1].header.decision.kind.value
-        return Night(day, _quality(day, complete, calendar), complete[-1].id, decision)
+        return Night(day, quality(day, complete, calendar), complete[-1].id, decision)
     if not runs:
         return Night(day, Mark.MISSED)
     mark = Mark.RUNNING if runs[-1].state == "running" else Mark.FAILED
     return Night(day, mark, runs[-1].id)
 
 
-def _quality(day: date, complete: Sequence[Run], calendar: str) -> Mark:
-    """Return late when the first complete run was begun after the next session had closed."""
+def quality(day: date, complete: Sequence[Run], calendar: str) -> Mark:
+    """Return how the session *day* went: late when its first complete run was begun after the next one had closed."""
     if complete[-1].degraded:
         return Mark.DEGRADED
     begun = datetime.fromisoformat(complete[0].header.created)

@@ -48,11 +48,13 @@ def print_nights(found: Sequence[Nights]) -> None:
 
 def _book(book: Book, band: Band | None) -> str:
     said = f"decided {book.decided}, next rebalance {book.next}"
-    if band is None:
-        return said
-    said += (
-        f"; {band.growth:+.2%} in {band.sessions} session{'s' * (band.sessions != 1)}, benchmark {band.benchmark:+.2%}"
-    )
+    return said if band is None else f"{said}; {track_of(band)}"
+
+
+def track_of(band: Band) -> str:
+    """Return a track beside what was promised, in words."""
+    sessions = f"{band.sessions} session{'s' * (band.sessions != 1)}"
+    said = f"{band.growth:+.2%} in {sessions}, benchmark {band.benchmark:+.2%}"
     if band.low is None or band.high is None:
         return said
     return f"{said}, {'OUTSIDE' if band.outside else 'within'} the promised {band.low:+.2%} to {band.high:+.2%}"

@@ -52,9 +52,9 @@ def test_every_value_has_a_source(tmp_path: Path) -> None:
 
 
 def test_settings_are_the_sections_as_json(tmp_path: Path) -> None:
-    """The settings hold every section but the schedule, on which no run depends, and nothing else; dates as text."""
+    """The settings hold every section but those on which no run depends, and nothing else; dates as text."""
     settings = load_profile("demo", workspace=tmp_path).settings()
-    assert tuple(settings) == tuple(name for name in SECTIONS if name != "schedule")
+    assert tuple(settings) == tuple(name for name in SECTIONS if name not in ("schedule", "notify"))
     assert isinstance(settings["data"]["start"], str)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,8 +18,9 @@ import typer
 
 from quantflow.cli.options import parse_date
 from quantflow.cli.unattended import unattended
+from quantflow.config import catalogue
 from quantflow.config.load import find_workspace, load_meta, load_profile
-from quantflow.config.sweeps.sweep import AnyProfile, load_sweep
+from quantflow.config.sweeps.sweep import AnyProfile, SweepProfile, load_sweep
 from quantflow.errors import ConfigError, DegradedError
 from quantflow.pipeline.arrange import pipeline_of, through
 from quantflow.runs.as_of import AsOf, named_leaves, resolve_as_of
@@ -168,7 +169,7 @@ def _check(loaded: AnyProfile, home: Path, run_id: str | None) -> None:
 
 
 def _run(loaded: AnyProfile, home: Path, when: date | None, asked: Asked) -> None:
-    early = resolve_as_of(loaded, when) if when or loaded.calendar.name not in CALENDARS_THAT_EXIST else None
+    early: AsOf | None = None
     if_needed = asked.run_id is None and not asked.force and not asked.until
 
     def session() -> AsOf:
@@ -184,9 +185,27 @@ def _run(loaded: AnyProfile, home: Path, when: date | None, asked: Asked) -> Non
             return begun_unless_done(loaded, home, session(), by_hand=asked.by_hand)
         return begun(loaded, home, session(), asked.run_id, asked.options)
 
-    with unattended(asked.deadline, asked.ping):
+    with unattended(asked.deadline, asked.ping), _notified(loaded, home, asked.until):
+        if when or loaded.calendar.name not in CALENDARS_THAT_EXIST:
+            early = resolve_as_of(loaded, when)
         if not (if_needed and may_be_done(loaded, home) and _was_done(loaded, home, session(), asked)):
             run_and_show(home, begin, asked.mode, strict=asked.strict)
+
+
+def _notified(loaded: AnyProfile | None, home: Path, until: str) -> AbstractContextManager[None]:
+    """Return what notifies people of the run; nobody of a sweep, or of a run of part of the stages."""
+    if loaded is None or isinstance(loaded, SweepProfile) or until or not loaded.notify.to:
+        return nullcontext()
+    from quantflow.ops.notify import notifying
+
+    return notifying(loaded, home)
+
+
+def _profile_now(run: Run) -> AnyProfile | None:
+    """Return the profile of a run as the file has it now; None where it is not there any more, or cannot be read."""
+    with suppress(ConfigError):
+        return catalogue.load(catalogue.find(run.profile, run.workspace), run.workspace)
+    return None
 
 
 def _was_done(loaded: AnyProfile, home: Path, session: AsOf, asked: Asked) -> bool:
@@ -290,7 +309,8 @@ def resume(
             return
         record = found.with_settings(sets, write=True) if sets else found
         _announce(record, forced, mode)
-        run_and_show(record.workspace, lambda: nullcontext(record), mode, forced=forced, strict=strict)
+        with _notified(_profile_now(record), record.workspace, record.header.until):
+            run_and_show(record.workspace, lambda: nullcontext(record), mode, forced=forced, strict=strict)
 
 
 def _announce(record: Run, forced: Sequence[str], mode: str) -> None:
