@@ -15,4 +15,4 @@ def test_a_run_that_fails_is_heard_of(tmp_path: Path) -> None:
         ended = run_cli("select", "-p", "p", "--as-of", "1979-12-31", "-q", cwd=tmp_path)
     assert ended.returncode == 21
     assert there.titles == ["quantflow p: failed"]
-    assert "bars" in there.posts[0]["message"]
+    assert "is after the as-of" in there.posts[0]["message"]
