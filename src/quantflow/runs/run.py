@@ -82,6 +82,12 @@ class Run(RunRecord, ABC):
         return "failed" if self._last_event.get("event") == FAILED or self.failed else "interrupted"
 
     @property
+    def begun(self) -> bool:
+        """Whether its flow is at work: its process has the API server, and has begun."""
+        events = [event.get("event") for event in self.events() if event.get("event") in (*BEGUN, *ENDED)]
+        return bool(events) and events[-1] == BEGUN[-1]
+
+    @property
     def owner(self) -> Mapping[str, object] | None:
         """Who is working on it (pid, host, since); None when it is not running."""
         return self._read[0] if self.state == "running" else None

@@ -42,7 +42,8 @@ from quantflow.data.quality.unmatched import check_exclude, listed, named, noted
 from quantflow.data.restated import former_bars
 from quantflow.data.tables import TABLES, joined, read_table
 from quantflow.errors import DataError
-from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary, note
+from quantflow.pipeline.advance import Advance
+from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.stages.walk_forward import BENCHMARK
 from quantflow.types import Record, Settings
 
@@ -197,10 +198,11 @@ def _tables(
 def _fetched(provider: Provider, symbols: Sequence[str], config: IngestionStageConfig) -> Grid:
     """Return the grid of all bars that the provider has of *symbols*."""
     grid = Grid(symbols, config.data.start, config.as_of, partial(sessions, config.calendar.name))
+    advance = Advance(len(symbols), "symbols")
     for bars in tables(provider.bars(symbols, config.data.start, config.as_of)):
         check_bars(bars)
         grid.add(bars)
-        note(f"{grid.filled:,} / {len(symbols):,} symbols")
+        advance.to(grid.filled)
     return grid
 
 

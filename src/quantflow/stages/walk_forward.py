@@ -14,6 +14,7 @@ from quantflow.config.sections import RebalanceConfig
 from quantflow.data.panel import Panel
 from quantflow.data.quotes import Quotes, costs
 from quantflow.errors import DataError, InfeasibleError
+from quantflow.pipeline.advance import counted
 from quantflow.quant import metrics
 from quantflow.quant.backtest import (
     Backtest,
@@ -225,7 +226,7 @@ def walk(market: Market, scheduled: IntArray, rules: Rules, decide: Decide) -> t
             at = due[0] + rules.rebalance.lag
             portfolio.trade(at, made[due.pop(0)], market.quotes.tradable[:, at])
 
-    for position in scheduled.tolist():
+    for position in counted(scheduled.tolist(), "rebalances"):
         trade_up_to(position)
         try:
             decisions[str(market.quotes.sessions[position])] = decided = decide(position, portfolio.drifted(position))

@@ -19,6 +19,7 @@ from quantflow.pipeline.reads import ABSENT
 from quantflow.pipeline.registry import StageRegistry, plug_in
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig
 from quantflow.runs.create import plan_new
+from quantflow.runs.header import RunOptions
 from quantflow.stages.allocation import AllocationStage
 from quantflow.stages.validation import REPLAYED, ValidationStage
 from ran import AS_OF, ran
@@ -150,4 +151,4 @@ def test_a_fresh_run_takes_no_computed_result_from_the_cache(tmp_path: Path) -> 
     assert fresh.decide(features, ready).reason == "forced"
     own = type(planner)(run.id, run.settings, cache, run.stages, fresh=True)
     assert own.decide(features, ready).reason == "complete"
-    assert plan_new(profile, tmp_path, AS_OF, fresh=True)[1].action == "run"
+    assert plan_new(profile, tmp_path, AS_OF, RunOptions(fresh=True))[1].action == "run"

@@ -248,15 +248,21 @@ def run_and_show(
         DegradedError: If it must not be published, or is degraded and that is an error, after its result was shown.
     """
     from quantflow.server import server as servers  # not where nothing is run
+    from quantflow.ui.progress.waiting import waiting
 
     with ExitStack() as holding:
-        with servers.api_server(workspace) as server:
+        with (
+            waiting(mode, "preparing the run, starting the API server") as seen,
+            servers.api_server(workspace) as server,
+        ):
             found = holding.enter_context(begin())
             if isinstance(found, AlreadyDone):
+                seen()
                 _say_done(found.run, mode, strict=strict)
                 return
             from quantflow.cli.run import ended, running  # while the server boots
 
+            seen()
             run = running.executed(found, server, mode, forced)
         try:
             running.say_completed(run, mode)

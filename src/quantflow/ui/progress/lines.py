@@ -12,6 +12,7 @@ from quantflow.ui.emit import emit
 from quantflow.ui.log import log
 from quantflow.ui.progress.grid import TAG, sleeve_rows
 from quantflow.ui.progress.rows import Row, changed, rows, utc_now
+from quantflow.ui.progress.usual import Forecasts
 from quantflow.ui.sweeps.progress import TrialsView
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Lines:
         self._stages = {leaf.name: leaf.run.header.stages for leaf in record.leaves()}
         self._sleeves = list(self._stages)
         self._trials = TrialsView(record)
+        self._forecasts = Forecasts(record)
         self._shown: list[Row] = []
 
     def update(self, tasks: Snapshot) -> None:
@@ -69,7 +71,8 @@ class Lines:
 
     def _tell(self, tasks: Snapshot) -> None:
         now = self._clock()
-        fresh = self._trials.rows(tasks, now) + rows(self._record, tasks, now) + self._sleeve_rows(tasks)
+        own = [self._forecasts.on(row) for row in rows(self._record, tasks, now)]
+        fresh = self._trials.rows(tasks, now) + own + self._sleeve_rows(tasks)
         news = {row.name for row in changed(self._shown, fresh)}
         for row in fresh:
             due = self._noted.get(row.name, now) + NOTE_EVERY <= now

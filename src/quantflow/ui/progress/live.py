@@ -15,8 +15,9 @@ from quantflow.config.printable import escaped
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Run
 from quantflow.ui.progress.grid import grid, sleeve_rows
-from quantflow.ui.progress.marks import MARKS, STYLES
+from quantflow.ui.progress.marks import MARKS, STYLES, shown
 from quantflow.ui.progress.rows import Row, rows, utc_now
+from quantflow.ui.progress.usual import Forecasts
 from quantflow.ui.screen import Screen
 from quantflow.ui.sweeps.progress import TrialsView
 
@@ -42,6 +43,7 @@ class LiveView:
         self._stages = {leaf.name: leaf.run.header.stages for leaf in record.leaves()}
         self._sleeves = list(self._stages)
         self._trials = TrialsView(record)
+        self._forecasts = Forecasts(record)
         self._tasks: Snapshot = {}
         self._live = Live(
             console=self._console,
@@ -85,12 +87,22 @@ class LiveView:
             )
         table.title = f"{self._record.id}   as-of {self._record.as_of}"
         table.title_justify, table.title_style = "left", "bold"
-        table.caption = None if self._tasks else "waiting for the API server"
+        table.caption = waited_for(self._record, self._tasks)
         table.caption_justify = "left"
         now = self._clock()
         for row in [*self._trials.rows(self._tasks, now)[:FAILED_SHOWN], *rows(self._record, self._tasks, now)]:
-            table.add_row(*_cells(row))
+            table.add_row(*_cells(self._forecasts.on(row)))
         return table
+
+
+def waited_for(run: Run, tasks: Snapshot) -> str | None:
+    """Return what a run waits for before its first task runs; None once that does."""
+    if not tasks and not run.begun:
+        return "waiting for the API server"
+    if run.due() and all(shown(task.state) == "pending" for task in tasks.values()):
+        ray = run.header.settings.get("execution", {}).get("runner", "auto") != "local"
+        return "starting Ray" if ray else "starting worker processes"
+    return None
 
 
 def _cells(row: Row) -> tuple[Text, ...]:

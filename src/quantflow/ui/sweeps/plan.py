@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.markup import escape
 
+from quantflow.pipeline.advance import duration
 from quantflow.review.sweep_plan import SweepPlan
-from quantflow.ui.sweeps.progress import duration
 from quantflow.ui.tables import new_table, out, show
 
 

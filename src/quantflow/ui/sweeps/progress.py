@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from quantflow.pipeline.advance import duration
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Run
 from quantflow.ui.progress.marks import MARKS, STYLES, shown
@@ -91,10 +92,3 @@ class TrialsView:
         if here and seconds and ended < total:
             parts.append(f"about {duration(seconds / here * (total - ended))} left")
         return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Return a time as ``1:05`` or ``2:00:30``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from quantflow.flows.states import TaskState
+from quantflow.pipeline.advance import duration
 from quantflow.runs.kinds import Sweep
-from quantflow.ui.sweeps.progress import MOST_FAILED, TrialsView, duration
+from quantflow.ui.sweeps.progress import MOST_FAILED, TrialsView
 from recorded import created
 from swept import done, fails, sweep
 
