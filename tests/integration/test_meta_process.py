@@ -18,7 +18,7 @@ from processes import api_of, bare_environment, own_server, processes_of, run_cl
 from quantflow.runs.kinds import open_run
 from quantflow.runs.record import RunRecord
 from quantflow.runs.run import Run
-from quantflow.server.server import SCHEDULING, server_settings
+from quantflow.server.server import SCHEDULING, Part, server_settings
 
 PROFILE = """
 [profiles.s{n}]
@@ -296,5 +296,5 @@ def test_a_circle_of_meta_profiles_is_a_config_error(portfolio: Path) -> None:
 
 def test_the_embedded_server_schedules_nothing() -> None:
     """Services that act by themselves are off, unless it is there for schedules."""
-    assert {server_settings(schedules=False)[name] for name in SCHEDULING} == {"false"}
-    assert {server_settings(schedules=True)[name] for name in SCHEDULING} == {"true"}
+    assert {server_settings(())[name] for name in SCHEDULING} == {"false"}
+    assert {server_settings([Part.SCHEDULES])[name] for name in SCHEDULING} == {"true"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -88,9 +89,10 @@ def test_a_meta_runs_artifacts_are_its_sleeves_and_net_weights(pair: Path, serve
     """The net weights are those of weights.csv, to the bit; a sleeve's run has its own, under keys of its own."""
     record = RunRecord(pair, "both")
     found = tables(server, record)
-    assert {"a-pair-funnel", "a-pair-sleeves", "a-pair-weights", "a-pair-report"} == set(found)
+    assert {"a-pair-weights", "a-pair-report"} == set(found)
     assert net(found["a-pair-weights"]) == pytest.approx(csv(record), abs=0, rel=1e-15)
-    assert [sleeve["id"] for sleeve in found["a-pair-sleeves"]] == ["one", "two"]
+    sleeves = re.findall(r"^\| (\w+) \| [\d.]+% \|.* both\.\1 \|$", found["a-pair-report"], re.MULTILINE)
+    assert sleeves == ["one", "two"]
     for row in found["a-pair-weights"]:
         assert sum(row[name] or 0 for name in ("one", "two")) == pytest.approx(row["weight"], abs=1e-12)
     sleeve = RunRecord(pair, "both.two")
@@ -112,15 +114,17 @@ def test_runs_and_sleeves_carry_their_names_as_tags(pair: Path, server: ApiServe
 def test_a_profiles_runs_line_up_and_a_server_that_does_not_answer_costs_nothing_else(
     pair: Path, server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same keys with each run and each resume: funnel, winners with their why, weights, the report's address."""
+    """The same keys with each run and each resume: weights with their why, the report with its figures and address."""
     loaded = load_profile("one", workspace=pair)
     record = create_run(loaded, pair, resolve_as_of(loaded, None), "first")
     execute(record, server)
     found = tables(server, record)
-    assert set(found) == {"one-funnel", "one-winners", "one-weights", "one-report"}
+    assert set(found) == {"one-weights", "one-report"}
     assert net(found["one-weights"]) == pytest.approx(csv(record), abs=0, rel=1e-15)
-    assert [row["stage"] for row in found["one-funnel"]] == list(record.stages)
-    assert all(row["why"].startswith("+") for row in found["one-winners"])
+    assert all(f"| {stage} |" in found["one-report"] for stage in record.stages)
+    assert all(row["why"].startswith("+") for row in found["one-weights"])
+    sharpe = record.again().load("metrics")["strategy"]["sharpe"]
+    assert f"| {sharpe:.2f} |" in found["one-report"]
     assert f"({(record.folder / 'report.html').as_uri()})" in found["one-report"]
     again = execute(open_run(pair, "first"), server, forced=("report",))
     assert set(tables(server, again)) == set(found)

@@ -42,8 +42,8 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 SCREENS = {"phone": 390, "screen": 1280}
 REPORTS = ("both.calm", "both")
 ARTIFACTS = {
-    "both.calm": [f"both-sleeve-calm-{name}" for name in ("funnel", "winners", "weights", "report")],
-    "both": [f"both-{name}" for name in ("funnel", "sleeves", "weights", "report")],
+    "both.calm": [f"both-sleeve-calm-{name}" for name in ("weights", "report")],
+    "both": [f"both-{name}" for name in ("weights", "report")],
 }
 
 CONTRAST = """() => {

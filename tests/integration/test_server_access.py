@@ -165,7 +165,7 @@ def test_the_credential_is_in_one_private_file(fresh: Path) -> None:
         done = run_cli("select", "-p", "demo", "--run-id", "one", *overrides, cwd=fresh)
         assert done.returncode == 0, done.stderr
         assert [path for path in Path("/proc").glob("[0-9]*/cmdline") if secret in _text(path)] == []
-        assert secret not in done.stdout + done.stderr + run_cli("server", "status", "--json", cwd=fresh).stdout
+        assert secret not in done.stdout + done.stderr + run_cli("server", "show", "--json", cwd=fresh).stdout
         having = [path for path in fresh.rglob("*") if path.is_file() and secret in _text(path)]
         assert [path.name for path in having] == ["state.json"]
         assert stat.S_IMODE(having[0].stat().st_mode) == 0o600

@@ -40,6 +40,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; run noth
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the run's log as it is written.")]
+UI = Annotated[bool, typer.Option("--ui", help="With Prefect's pages in the browser.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, each document with a schema_version.")]
 
 

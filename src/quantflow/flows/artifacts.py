@@ -1,14 +1,14 @@
-"""What a team sees of a run in Prefect's own UI: funnel, winners, weights, sleeves, and a link to the report."""
+"""What a team sees of a run in Prefect's own UI: its weights and why, and a report in Markdown."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from prefect.artifacts import Artifact, LinkArtifact, TableArtifact
+from prefect.artifacts import Artifact, MarkdownArtifact, TableArtifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate
 from prefect.context import FlowRunContext
@@ -20,7 +20,7 @@ from quantflow.runs.kinds import open_run
 from quantflow.runs.outcome import Outcome, outcome
 from quantflow.runs.run import Run
 from quantflow.server.prefect_internals import data_of
-from quantflow.server.server import is_own
+from quantflow.server.server import has_pages
 
 PATIENCE_SECONDS = 5.0
 _PLAIN = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
@@ -29,11 +29,13 @@ _PLAIN = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 def show_in_prefect(record: Run) -> None:
     """Attach the results of a run whose stages are done to the flow run that this is called in.
 
-    Nothing is attached on the workspace's own server, which has no UI. A server that refuses them, or is slow, costs
-    the run nothing else; the run's events and log say so.
+    Nothing is attached on the workspace's own server where it has no pages. A server that refuses them, or is slow,
+    costs the run nothing else; the run's events and log say so.
     """
     context = FlowRunContext.get()
-    if context is None or context.flow_run is None or is_own(record.workspace, PREFECT_API_URL.value()):
+    if context is None or context.flow_run is None:
+        return
+    if not has_pages(record.workspace, PREFECT_API_URL.value()):
         return
     try:
         with (
@@ -60,26 +62,59 @@ def artifacts_of(run: Run) -> Iterator[Artifact]:
     """Yield what is to be seen of a complete run; keys are the profile's, so that its runs line up."""
     found = outcome(run)
     about = f"Run {run.id}, as-of {run.as_of}."
-    for name, rows in _tables(found).items():
-        if rows:
-            yield TableArtifact(key=key_of(run, name), description=about, table=rows)
+    if rows := _weights(found):
+        yield TableArtifact(key=key_of(run, "weights"), description=about, table=rows)
     if "report.html" in found.files:
-        yield LinkArtifact(
-            key=key_of(run, "report"),
-            description=f"{about} {found.files['report.html']}",
-            link=_report(run),
-            link_text=f"report of {run.id}",
-        )
+        yield MarkdownArtifact(key=key_of(run, "report"), description=about, markdown=_markdown(run, found))
 
 
-def _tables(found: Outcome) -> dict[str, list[dict[str, Any]]]:
-    """Return the tables by name; in a portfolio the weights are net, beside the part of each sleeve."""
-    names = [sleeve["id"] for sleeve in found.sleeves]
-    net = [
-        {"symbol": row["symbol"], "weight": row["weight"], **{name: row["by_sleeve"].get(name) for name in names}}
-        for row in found.contributions
+def _weights(found: Outcome) -> list[dict[str, Any]]:
+    """Return a row per name: why it is held; in a portfolio its net weight, beside the part of each sleeve."""
+    if found.contributions:
+        names = [sleeve["id"] for sleeve in found.sleeves]
+        return [
+            {"symbol": row["symbol"], "weight": row["weight"], **{name: row["by_sleeve"].get(name) for name in names}}
+            for row in found.contributions
+        ]
+    chosen = {row["symbol"]: row for row in found.winners}
+    facts = ("direction", "alpha_score", "rank", "cluster", "sector", "why")
+    return [{**row, **{fact: chosen.get(row["symbol"], {}).get(fact) for fact in facts}} for row in found.weights]
+
+
+def _markdown(run: Run, found: Outcome) -> str:
+    """Return a report in Markdown: the verdict, figures, sleeves, what each stage found, and where the whole lies."""
+    where = _report(run)
+    parts = [f"**{_cell(found.funnel[-1]['note'])}**" if found.funnel else "", _figures(found)]
+    if found.sleeves:
+        of = [(each["id"], f"{each['weight']:.2%}", each["as_of"], each["run_id"]) for each in found.sleeves]
+        parts.append(_table(("sleeve", "weight", "as-of", "run"), of))
+    rows = [tuple(_said(row[name]) for name in ("stage", "entered", "left", "note")) for row in found.funnel]
+    parts += [_table(("stage", "in", "out", "found"), rows), f"[The whole report]({where}) of run {run.id}: `{where}`"]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _figures(found: Outcome) -> str:
+    names = {"cagr": "{:.2%}", "volatility": "{:.2%}", "sharpe": "{:.2f}", "max_drawdown": "{:.2%}"}
+    blocks = {name: block for name, block in found.metrics.items() if isinstance(block, dict) and "sharpe" in block}
+    order = sorted(blocks, key=lambda name: (name != "strategy", name))
+    rows = [
+        (name.replace("_", " "), *(_said(blocks[name].get(key), form) for key, form in names.items())) for name in order
     ]
-    return {"funnel": found.funnel, "winners": found.winners, "sleeves": found.sleeves, "weights": net or found.weights}
+    return _table(("out of sample, after costs", *(name.replace("_", " ") for name in names)), rows) if rows else ""
+
+
+def _said(value: Any, form: str = "{}") -> str:
+    return "" if value is None else form.format(value)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Return a text that Markdown shows as it is, in one cell."""
+    return re.sub(r"([\\`*_{}\[\]<>|])", r"\\\1", text).replace("\n", " ")
 
 
 def _report(run: Run) -> str:

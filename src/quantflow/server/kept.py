@@ -1,4 +1,4 @@
-"""The workspace's own API server, kept between runs: ``quantflow server start|stop|status``.
+"""The workspace's own API server, kept between runs: ``quantflow server start|stop|show``.
 
 It is the server that a run starts for itself. What keeps it is a file that names its process; the server looks at it,
 and counts itself among its users as long as the file is there. So nobody ends a process that is not the server, one
@@ -17,7 +17,7 @@ import psutil
 
 from quantflow.errors import InfrastructureError
 from quantflow.server.keeping import keep, named
-from quantflow.server.server import gone, home_of, join_or_start, running
+from quantflow.server.server import Part, Parts, gone, home_of, join_or_start, missing, running, stop_server_without
 from quantflow.server.url import configured_url, trouble_at, without_secrets
 
 BOOT_SECONDS = 90.0
@@ -37,6 +37,7 @@ class ServerStatus:
         healthy: Whether it answers.
         since: When its process started, ISO, UTC.
         configured: Whether ``PREFECT_API_URL`` or a Prefect profile names it.
+        ui: Where its pages are; None where that is not known, or it has none.
     """
 
     url: str | None = None
@@ -45,6 +46,7 @@ class ServerStatus:
     healthy: bool = False
     since: str | None = None
     configured: bool = False
+    ui: str | None = None
 
     def json(self) -> dict[str, Any]:
         """Return the status as JSON values."""
@@ -65,20 +67,26 @@ def server_status(workspace: Path) -> ServerStatus:
         kept=named(home / "kept") == state["pid"],
         healthy=not trouble_at(state["url"]),
         since=_since(state["pid"]),
+        ui=state["url"].removesuffix("/api") if not missing([Part.UI], state) else None,
     )
 
 
-def start_server(workspace: Path) -> ServerStatus:
+def start_server(workspace: Path, parts: Parts = ()) -> ServerStatus:
     """Have the workspace's own API server running, and keep it; nothing changes when it is kept already.
 
+    Args:
+        workspace: The folder of ``quantflow.toml``.
+        parts: What it must have; one without is replaced.
+
     Raises:
-        InfrastructureError: If it does not answer in time.
+        InfrastructureError: If it does not answer in time, or one that would have to be replaced is in use.
     """
     home = home_of(workspace)
     until = time.monotonic() + BOOT_SECONDS
     begun: set[int] = set()
+    stop_server_without(parts, home)
     while time.monotonic() < until:
-        state = join_or_start(home)
+        state = join_or_start(home, parts)
         begun.add(state["pid"])
         if len(begun) > STARTS:
             raise InfrastructureError("The API server ends while it starts.", hint=f"Its log: {home / 'server.log'}")

@@ -32,6 +32,21 @@ def refusal(headers: Iterable[tuple[bytes, bytes]], port: int) -> str | None:
     return None
 
 
+def policy(port: int) -> bytes:
+    """Return the Content-Security-Policy of the server's pages: they ask no server but this one for anything."""
+    own = " ".join(f"{scheme}://{host}:{port}" for scheme in ("http", "ws") for host in ("127.0.0.1", "localhost"))
+    return f"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' {own}".encode()
+
+
+def _confined(send: Send, port: int) -> Send:
+    async def confined(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"content-security-policy", policy(port))]}
+        await send(message)
+
+    return confined
+
+
 class OwnRequestsOnly:
     """An ASGI application that hands on requests to this server by its own name, and answers all others with 403.
 
@@ -47,7 +62,7 @@ class OwnRequestsOnly:
         """Serve one connection."""
         why = refusal(scope.get("headers", ()), self._port) if scope["type"] in ("http", "websocket") else None
         if why is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _confined(send, self._port))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": why})  # before accepting: HTTP 403
         else:

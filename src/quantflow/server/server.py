@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from quantflow.config.workspaces import fault_at
 from quantflow.data.store import private_folder, write_atomic
@@ -28,7 +29,7 @@ SERVER_ENVIRONMENT: Mapping[str, str] = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "PREFECT_LOGGING_LEVEL": "WARNING",
-    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_API_SERVICES_FLOW_RUN_NOTIFICATIONS_ENABLED": "false",
     # The recorder writes task-run states; one by one it lags tens of seconds behind a wide run.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
@@ -43,12 +44,27 @@ SCHEDULING = tuple(f"PREFECT_SERVER_SERVICES_{service}_ENABLED" for service in _
 """Its services that schedule, notify, or keep events for those: off for runs that exist, on for ``quantflow serve``."""
 BLOCKS = ("PREFECT_API_BLOCKS_REGISTER_ON_START", "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION")
 """Prefect's kinds of blocks, which nothing but notifications of what is scheduled uses: a second of a first start."""
-SWAP_SECONDS = 10.0  # for a server without schedules to end
+SWAP_SECONDS = 10.0  # for a server without what is wanted to end
 
 
-def server_settings(*, schedules: bool) -> dict[str, str]:
-    """Return the environment of an embedded server, with what schedules and notifies on or off."""
-    return {**SERVER_ENVIRONMENT, **dict.fromkeys((*SCHEDULING, *BLOCKS), str(schedules).lower())}
+class Part(StrEnum):
+    """What an embedded server has only where it is asked for, since it makes each start slower."""
+
+    SCHEDULES = "schedules"
+    UI = "ui"
+
+
+Parts: TypeAlias = Collection[Part]
+
+
+def server_settings(parts: Parts) -> dict[str, str]:
+    """Return the environment of an embedded server that has some of its parts."""
+    schedules, ui = (str(part in parts).lower() for part in (Part.SCHEDULES, Part.UI))
+    return {
+        **SERVER_ENVIRONMENT,
+        **dict.fromkeys((*SCHEDULING, *BLOCKS), schedules),
+        "PREFECT_SERVER_UI_ENABLED": ui,
+    }
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,7 @@ class ApiServer:
             provide for. Never in an argument list, a log or a record.
         log: The embedded server's log file; None for another's server.
         booting: Whether this process has just started it, so that the first answer takes seconds.
+        ui: Where the embedded server's pages are; None where it has none.
     """
 
     url: str
@@ -71,6 +88,7 @@ class ApiServer:
     credential: str | None = field(default=None, repr=False)
     log: Path | None = None
     booting: bool = False
+    ui: str | None = None
 
     @property
     def client_environment(self) -> Mapping[str, str]:
@@ -79,7 +97,7 @@ class ApiServer:
 
 
 @contextmanager
-def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServer]:
+def api_server(workspace: Path, *, parts: Parts = ()) -> Iterator[ApiServer]:
     """Use the configured API server, else the workspace's embedded one, which is started when nobody runs it yet.
 
     Entering returns at once: requests to a starting server wait in its socket. On leaving, the last user of an
@@ -87,8 +105,7 @@ def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServe
 
     Args:
         workspace: The folder of ``quantflow.toml``.
-        schedules: Whether the embedded server must run what is scheduled. One that does not is replaced, and kept if
-            it was kept.
+        parts: What the embedded server must have. One that does not is replaced, and kept if it was kept.
 
     Raises:
         InfrastructureError: If no server can be started, or a run uses one that would have to be replaced.
@@ -101,33 +118,42 @@ def api_server(workspace: Path, *, schedules: bool = False) -> Iterator[ApiServe
         return
     home = home_of(workspace)
     with _opened(home / "users") as users:
-        state = _use_server_with_scheduler(home, users) if schedules else _joined(home, users)
+        state = _use_server_with(parts, home, users)
         try:
             yield _embedded(home, state)
         finally:
             _stop_if_last(users, home, state["pid"])
 
 
-def _joined(home: Path, users: FileLock, *, schedules: bool = False) -> dict[str, Any]:
+def _joined(home: Path, users: FileLock, parts: Parts) -> dict[str, Any]:
     users.take(shared=True, seconds=None)
-    return join_or_start(home, schedules=schedules)
+    return join_or_start(home, parts)
 
 
-def _use_server_with_scheduler(home: Path, users: FileLock) -> dict[str, Any]:
-    """Use a server that runs what is scheduled; one that does not is replaced, and so is one that a run starts then."""
-    kept = _stop_server_without_scheduler(home)
-    while not (state := _joined(home, users, schedules=True)).get("schedules"):
+def _use_server_with(parts: Parts, home: Path, users: FileLock) -> dict[str, Any]:
+    """Use a server that has *parts*; one that does not is replaced, and so is one that a run starts then."""
+    kept = stop_server_without(parts, home)
+    while missing(parts, state := _joined(home, users, parts)):
         users.free()
-        kept |= _stop_server_without_scheduler(home)
+        kept |= stop_server_without(parts, home)
     if kept:
         keep(home, state["pid"])
     return state
 
 
-def _stop_server_without_scheduler(home: Path) -> bool:
-    """End a server that does not run what is scheduled, unless a run uses it; return whether it was a kept one."""
+def missing(parts: Parts, state: Mapping[str, Any]) -> list[Part]:
+    """Return those of *parts* that a running server does not have."""
+    return [part for part in parts if part not in state.get("parts", ())]
+
+
+def stop_server_without(parts: Parts, home: Path) -> bool:
+    """End a server that does not have *parts*, unless a run uses it; return whether it was a kept one.
+
+    Raises:
+        InfrastructureError: If a run uses it.
+    """
     state = running(home)
-    if state is None or state.get("schedules"):
+    if state is None or not missing(parts, state):
         return False
     kept = bool(named(home / "kept") == state["pid"])
     (home / "kept").unlink(missing_ok=True)  # now it ends by itself with its last user
@@ -135,8 +161,9 @@ def _stop_server_without_scheduler(home: Path) -> bool:
     try:
         while (found := running(home)) and found["pid"] == state["pid"]:
             if time.monotonic() > until:
+                without = " and ".join(missing(parts, state))
                 message = (
-                    f"The workspace's API server (process {found['pid']}) was started without schedules, and is in use."
+                    f"The workspace's API server (process {found['pid']}) was started without {without}, and is in use."
                 )
                 raise InfrastructureError(
                     message, hint="Start again when the run that uses it has ended: quantflow inspect"
@@ -204,6 +231,7 @@ _embedded_here: set[str] = set()
 
 def _embedded(home: Path, state: Mapping[str, Any]) -> ApiServer:
     _embedded_here.add(state["url"])
+    ui = state["url"].removesuffix("/api") if Part.UI in state["parts"] else None
     environment = {
         "PREFECT_API_URL": state["url"],
         **without_proxy(state["url"]),
@@ -214,12 +242,13 @@ def _embedded(home: Path, state: Mapping[str, Any]) -> ApiServer:
         "PREFECT_API_REQUEST_TIMEOUT": "30",  # a server that hangs is reported within minutes
         "PREFECT_API_SSL_CERT_FILE": str(_one_authority(home)),
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",  # this server asks for no token, but each client would
-        "PREFECT_LOGGING_TO_API_ENABLED": "false",  # a run's log is in its folder, and this server has no UI
+        "PREFECT_LOGGING_TO_API_ENABLED": "true" if ui else "false",  # without pages nobody reads it there
+        "PREFECT_UI_URL": ui or "",
         "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
         "DO_NOT_TRACK": "1",
     }
     booting = bool(state.get("booting"))
-    return ApiServer(state["url"], True, environment, state["credential"], home / "server.log", booting)
+    return ApiServer(state["url"], True, environment, state["credential"], home / "server.log", booting, ui)
 
 
 def _one_authority(home: Path) -> Path:
@@ -236,19 +265,19 @@ def _one_authority(home: Path) -> Path:
     return path
 
 
-def join_or_start(home: Path, *, schedules: bool = False) -> dict[str, Any]:
+def join_or_start(home: Path, parts: Parts = ()) -> dict[str, Any]:
     """Return the state of the running server; start one when there is none. One starter at a time.
 
     Args:
         home: The server's folder.
-        schedules: Whether a server that is started runs what is scheduled.
+        parts: What a server that is started has.
 
     Raises:
         InfrastructureError: If it cannot be started.
     """
     with FileLock(home / "starting") as guard:
         guard.take(seconds=None)
-        return running(home) or _start(home, schedules)
+        return running(home) or _start(home, parts)
 
 
 def running(home: Path) -> dict[str, Any] | None:
@@ -273,13 +302,21 @@ def is_own(workspace: Path, url: str | None) -> bool:
     return state is not None and state["url"] == url
 
 
-def _start(home: Path, schedules: bool) -> dict[str, Any]:
+def has_pages(workspace: Path, url: str | None) -> bool:
+    """Whether somebody can look at what an API server knows: not at the workspace's own, if it was started without."""
+    state = running(workspace / ".quantflow" / "server")
+    return state is None or state["url"] != url or not missing([Part.UI], state)
+
+
+def _start(home: Path, parts: Parts) -> dict[str, Any]:
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, _log(home) as log:
         fd, port = listener.fileno(), listener.getsockname()[1]
         credential = f"{secrets.token_hex(8)}:{secrets.token_urlsafe(32)}"
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
-            **server_settings(schedules=schedules),
+            **server_settings(parts),
+            "PREFECT_UI_STATIC_DIRECTORY": str(home / "pages"),
+            "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api",
             **without_proxy("http://127.0.0.1"),
             "PREFECT_HOME": str(home),
             "PREFECT_SERVER_API_AUTH_STRING": credential,
@@ -300,7 +337,7 @@ def _start(home: Path, schedules: bool) -> dict[str, Any]:
         except OSError as error:
             raise InfrastructureError(f"The API server cannot be started: {error}.") from error
     url = f"http://127.0.0.1:{port}/api"
-    state = {"pid": process.pid, "port": port, "url": url, "schedules": schedules, "credential": credential}
+    state = {"pid": process.pid, "port": port, "url": url, "parts": [*parts], "credential": credential}
     write_atomic(home / "state.json", json.dumps(state).encode())
     return {**state, "booting": True}
 

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,8 @@ def test_a_scheduled_run_that_a_signal_ends_is_interrupted(record: Run, monkeypa
         raise Interrupted(signal.SIGINT)
 
     monkeypatch.setattr(scheduled, "execute", interrupted)
-    state = scheduled._executed(record, None)  # type: ignore[arg-type]
+    monkeypatch.setattr(scheduled, "inherited_server", lambda home: None)
+    monkeypatch.setattr(scheduled, "begun_unless_done", lambda *_: nullcontext(record))
+    state = scheduled._run(record.workspace, "demo")
     assert (state.name, state.is_cancelled()) == ("Interrupted", True)
     assert f"{record.id} was interrupted, exit code 130" in str(state.message)

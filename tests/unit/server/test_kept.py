@@ -17,7 +17,7 @@ def test_a_server_that_ends_while_it_starts_is_given_up(tmp_path: Path, mocker: 
     """After a second try; its log is named, where the cause is."""
     pids = itertools.count(1)
     states = ({"pid": pid, "url": "http://127.0.0.1:9/api"} for pid in pids)
-    begun = mocker.patch.object(kept_server, "join_or_start", side_effect=lambda home: next(states))
+    begun = mocker.patch.object(kept_server, "join_or_start", side_effect=lambda home, parts: next(states))
     mocker.patch.object(kept_server, "keep", return_value=False)
     at = time.monotonic()
     with pytest.raises(InfrastructureError, match="ends while it starts") as raised:

@@ -20,6 +20,7 @@ from quantflow.ops.starter import IGNORE, PROFILE, start_workspace
 from quantflow.runs.lock import removal
 from quantflow.server import kept
 from quantflow.server.kept import ServerStatus
+from quantflow.server.server import Part
 from quantflow.ui.checks import print_look
 from quantflow.ui.emit import emit
 
@@ -77,11 +78,11 @@ def gc(keep: int, older_than: int | None, workspace: Path | None, *, dry_run: bo
         typer.echo(f"Skipping files while runs are in progress: {', '.join(found.live)}", err=True)
 
 
-def start_server(workspace: Path | None, *, as_json: bool) -> None:
+def start_server(workspace: Path | None, *, ui: bool, as_json: bool) -> None:
     """Start the workspace's API server, unless one is configured; show which one runs use."""
     home = find_workspace(Path.cwd(), workspace)
     found = kept.server_status(home)
-    _show(found if found.configured else kept.start_server(home), as_json)
+    _show(found if found.configured else kept.start_server(home, [Part.UI] if ui else ()), home, as_json)
 
 
 def stop_server(workspace: Path | None) -> None:
@@ -92,12 +93,13 @@ def stop_server(workspace: Path | None) -> None:
 
 def show_server(workspace: Path | None, *, as_json: bool) -> bool:
     """Show which API server runs use; return whether it answers."""
-    found = kept.server_status(find_workspace(Path.cwd(), workspace))
-    _show(found, as_json)
+    home = find_workspace(Path.cwd(), workspace)
+    found = kept.server_status(home)
+    _show(found, home, as_json)
     return found.healthy
 
 
-def _show(found: ServerStatus, as_json: bool) -> None:
+def _show(found: ServerStatus, home: Path, as_json: bool) -> None:
     if as_json:
         emit("server", **found.json())
     elif found.url is None:
@@ -106,3 +108,10 @@ def _show(found: ServerStatus, as_json: bool) -> None:
         about = "configured" if found.configured else f"pid {found.pid}, since {found.since}"
         life = "kept" if found.kept else "another's" if found.configured else "ends with the last run"
         typer.echo(f"{found.url}  {'healthy' if found.healthy else 'DOES NOT ANSWER'}  {about}, {life}")
+        if found.ui:
+            typer.echo(pages(found.ui, home))
+
+
+def pages(address: str, home: Path) -> str:
+    """Return where Prefect's pages are, and where the password is that they ask for."""
+    return f"pages   {address}  password: credential in {home / '.quantflow' / 'server' / 'state.json'}"

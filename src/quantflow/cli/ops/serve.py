@@ -6,16 +6,17 @@ from typing import Annotated
 
 import typer
 
-from quantflow.cli.options import AsJson, Only, Workspace
+from quantflow.cli.options import UI, AsJson, Only, Workspace
 
 
 def serve(
     profile: Only = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the schedule; start nothing.")] = False,
+    ui: UI = False,
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
     """Run profiles and meta profiles on their schedules until Ctrl-C; one run at a time of each."""
     from quantflow.cli.ops import serving
 
-    serving.serve(profile or (), workspace, dry_run=dry_run, as_json=json)
+    serving.serve(profile or (), workspace, dry_run=dry_run, ui=ui, as_json=json)

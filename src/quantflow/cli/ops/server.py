@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from quantflow.cli.options import AsJson, Workspace
+from quantflow.cli.options import UI, AsJson, Workspace
 
 app = typer.Typer(
     help="Keep the workspace's Prefect API server running between runs, so that they start faster.",
@@ -13,11 +13,11 @@ app = typer.Typer(
 
 
 @app.command("start")
-def start(workspace: Workspace = None, json: AsJson = False) -> None:
+def start(ui: UI = False, workspace: Workspace = None, json: AsJson = False) -> None:
     """Start the server, or keep the running one; return when it answers."""
     from quantflow.cli.ops import actions
 
-    actions.start_server(workspace, as_json=json)
+    actions.start_server(workspace, ui=ui, as_json=json)
 
 
 @app.command("stop")
