@@ -141,6 +141,14 @@ def test_links_resolve(page: Path) -> None:
         assert not heading or heading in anchors(path), f"{page.name}: {target}"
 
 
+def test_the_site_has_every_page() -> None:
+    """The navigation of the site lists each page of the documents, and none that is not there."""
+    nav = re.findall(r"[\w-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("nav:")[2])
+    beside = {"contributing.md", "benchmarks.md", "changelog.md", "readme.md"}
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"configuration.head.md"}
+    assert sorted(nav) == sorted(pages | beside)
+
+
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
