@@ -28,6 +28,6 @@ ENV PATH=/opt/quantflow/bin:$PATH \
 USER 10001:10001
 WORKDIR /workspace
 VOLUME ["/workspace"]
-HEALTHCHECK --interval=30s --timeout=15s --start-period=60s --retries=3 CMD ["quantflow", "server", "status"]
+HEALTHCHECK --interval=30s --timeout=15s --start-period=60s --retries=3 CMD ["quantflow", "server", "show"]
 ENTRYPOINT ["quantflow"]
 CMD ["--help"]

@@ -166,7 +166,7 @@ def last_history(side: Side, home: Path) -> None:
 
 def serves(place: Path) -> bool:
     """Say whether an API server of the workspace *place* answers."""
-    return not subprocess.run(quantflow("server", "status"), cwd=place, capture_output=True, check=False).returncode
+    return not subprocess.run(quantflow("server", "show"), cwd=place, capture_output=True, check=False).returncode
 
 
 def failed(side: Side, home: Path) -> Path:

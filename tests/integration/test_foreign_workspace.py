@@ -25,7 +25,7 @@ COMMANDS = (
     ),
     *("profiles list", "profiles show demo", "profiles show theirs", "profiles validate", "profiles validate demo"),
     *("stages list --profile theirs", "doctor", "cron --profile demo", "status", "inspect", "resume latest", "why KO"),
-    *("serve --dry-run", "check lookahead --profile theirs", "gc --dry-run", "server status", "reproduce latest"),
+    *("serve --dry-run", "check lookahead --profile theirs", "gc --dry-run", "server show", "reproduce latest"),
 )
 
 
