@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -18,6 +22,15 @@ VERSIONS = nox.project.python_versions(PYPROJECT)
 
 ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "", "UV_COMPILE_BYTECODE": "1"}
 """Every process that a test starts imports thousands of modules: without bytecode that takes seconds each."""
+
+
+SCHEMAS = {
+    "vendor.compose-spec": "compose.yaml",
+    "vendor.github-workflows": ".github/workflows/*.yml",
+    "vendor.dependabot": ".github/dependabot.yml",
+    "vendor.citation-file-format": "CITATION.cff",
+}
+"""What files are checked against, by schema."""
 
 
 PROGRAMS = [("chromium", "chromium"), ("systemd-analyze", "systemd")]
@@ -50,7 +63,8 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports")
     session.run("interrogate", "src")
     session.run("hadolint", "Dockerfile")
-    session.run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml")
+    for schema, files in SCHEMAS.items():
+        session.run("check-jsonschema", "--builtin-schema", schema, *sorted(map(str, Path().glob(files))))
 
 
 @nox.session
@@ -76,12 +90,64 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
-@nox.session(python=VERSIONS)
-def unit(session: nox.Session) -> None:
-    """The fast tests on every supported Python."""
+@nox.session
+def pythons(session: nox.Session) -> None:
+    """The unit tests on every other supported Python of this machine; one that is not there is said."""
+    for version in VERSIONS:
+        if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+            continue  # it runs all tests
+        if not (found := interpreter(version)):
+            session.warn(f"Python {version} is not on this machine: nothing was tested on it")
+            continue
+        folder = session.cache_dir.resolve() / f"python-{version}"
+        program = str(folder / "bin" / "python")
+        session.run("uv", "venv", "--quiet", "--clear", "--python", found, str(folder), external=True)
+        session.run("uv", "pip", "install", "--quiet", "--python", program, ".", *group("test"), external=True)
+        command = ("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", *session.posargs)
+        session.run(program, "-m", *command, external=True, env=ENVIRONMENT)
+
+
+def interpreter(version: str) -> str:
+    """Return a Python of this machine, on the PATH or of pyenv; empty if there is none that runs. None is downloaded."""
+    pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"), reverse=True)
+    for found in (shutil.which(f"python{version}"), *map(str, pyenv)):
+        asked = [found or "false", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        if subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() == version:
+            return str(found)
+    return ""
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Wheel and sdist, once, into ``dist``; the tests run on the wheel, the demo on what the sdist becomes."""
+    session.env.update(ENVIRONMENT)
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--out-dir", "dist", external=True)
+    (wheel,), (sdist,) = (list(map(str, Path("dist").glob(f"*.{kind}"))) for kind in ("whl", "tar.gz"))
+    session.install(wheel, *group("test"))
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", "tests/property", "tests/contract")
+    session.install("--reinstall-package", "quantflow", sdist)
+    workspace = session.create_tmp()
+    session.run("quantflow", "select", "--profile", "demo", "--workspace", workspace, "--quiet")
+
+
+@nox.session(python="3.11")
+def lowest(session: nox.Session) -> None:
+    """The unit tests with the lowest versions that ``pyproject.toml`` allows."""
+    session.env.update(ENVIRONMENT)
+    session.run_install("uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", ".", *group("test"))
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", *session.posargs)
+
+
+@nox.session(python="3.11")
+def newest(session: nox.Session) -> None:
+    """The unit tests with the newest versions there are, allowed or not: it reports, and fails nothing."""
     session.env.update(ENVIRONMENT)
     session.install(".", *group("test"))
-    session.run("pytest", "tests/unit", "tests/property", *session.posargs)
+    names = [Requirement(text).name for text in PYPROJECT["project"]["dependencies"]]
+    session.run_install("uv", "pip", "install", "--quiet", "--upgrade", *names)
+    session.run("uv", "pip", "list", "--outdated", external=True)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", *session.posargs, success_codes=[0, 1])
 
 
 @nox.session
