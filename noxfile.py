@@ -108,7 +108,7 @@ def pythons(session: nox.Session) -> None:
 
 
 def interpreter(version: str) -> str:
-    """Return a Python of this machine, on the PATH or of pyenv; empty if there is none that runs. None is downloaded."""
+    """Return a Python of this machine, on the PATH or of pyenv, which is never downloaded; empty if none runs."""
     pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"), reverse=True)
     for found in (shutil.which(f"python{version}"), *map(str, pyenv)):
         asked = [found or "false", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
