@@ -135,7 +135,7 @@ class Simulation:
         if self._gone:
             self._weights = np.zeros(names)
             return
-        self._weights = target if tradable is None else _reachable(target, held, tradable)
+        self._weights = target if tradable is None else reachable(target, held, tradable)
         change = self._weights - held
         self._turnover[position] = np.abs(change).sum()
         self._paid[position] = self._rates.of_trade(change)
@@ -166,7 +166,17 @@ class Simulation:
         return _hold(self._returns[:, self._last + 1 : position + 1], self._weights, self._rates)
 
 
-def _reachable(target: FloatArray, held: FloatArray, tradable: BoolArray) -> FloatArray:
+def reachable(target: FloatArray, held: FloatArray, tradable: BoolArray) -> FloatArray:
+    """Return the weights that trading to *target* leads to, shape (N,).
+
+    A name that cannot be traded keeps what is held; the others give way where all together would be more than the
+    target's gross weight.
+
+    Args:
+        target: Signed weights, shape (N,).
+        held: Weights before the trade, shape (N,).
+        tradable: Which names can be traded, shape (N,).
+    """
     kept, wanted = np.where(tradable, 0.0, held), np.where(tradable, target, 0.0)
     room = max(0.0, float(np.abs(target).sum() - np.abs(kept).sum()))
     gross = float(np.abs(wanted).sum())

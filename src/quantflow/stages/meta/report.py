@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quantflow.config.operation import ReportConfig
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
+from quantflow.stages.meta.assets import ASSETS, from_frames
 from quantflow.stages.report.facts import verdict
 from quantflow.stages.report.meta_page import meta_brief, meta_report
 
@@ -32,6 +33,8 @@ class MetaReportStage(BasePipelineStage[MetaReportStageConfig]):
         "oos_returns",
         "oos_capital",
         "metrics",
+        "oos_weights",
+        *ASSETS,
         "run",
     )
     makes = ("report", "brief")
@@ -39,7 +42,8 @@ class MetaReportStage(BasePipelineStage[MetaReportStageConfig]):
 
     def run(self, inputs: Inputs, config: MetaReportStageConfig) -> Outputs:
         """Return ``report``, an HTML page without scripts or links, and ``brief``, at most 15 lines of text."""
-        return {"report": meta_report(inputs, config.report.title, config.report.top), "brief": meta_brief(inputs)}
+        page = meta_report(inputs, from_frames(inputs), config.report.title, config.report.top)
+        return {"report": page, "brief": meta_brief(inputs)}
 
     def summary(self, inputs: Inputs, outputs: Outputs) -> Summary:
         """Return the verdict's first clause, degraded when a sleeve is missing."""

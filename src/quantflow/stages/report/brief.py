@@ -14,7 +14,7 @@ from quantflow.stages.report.facts import (
     allocation_line,
     certainty,
     column,
-    deepest_fall,
+    max_drawdown,
     exposure,
     figure_rows,
     largest_group,
@@ -96,11 +96,11 @@ def weights(frame: pd.DataFrame) -> str:
 
 
 def trading(inputs: Inputs) -> str:
-    """Return what was traded and what that cost, a year."""
+    """Return what was traded and what that cost, per year."""
     frame, year = inputs["oos_returns"], float(inputs["metrics"]["annualisation"])
     years = len(frame) / year or float("nan")
     traded, cost = (float(np.nansum(column(frame, name))) / years for name in ("turnover", "cost"))
-    return f"Trading: {percent(traded, 0)} a year, both sides, cost {percent(cost, 2)} a year, out of sample"
+    return f"Turnover: {percent(traded, 0)} per year, both sides, cost {percent(cost, 2)} per year, out of sample"
 
 
 def _decided(inputs: Inputs) -> str:
@@ -112,11 +112,11 @@ def figures(inputs: Inputs) -> Iterator[str]:
     """Yield a small table: a heading, then the strategy, at all lags asked for, and each benchmark; then how sure."""
     metrics = inputs["metrics"]
     ours = metrics.get("strategy", {})
-    head = f"{'Out of sample':15}{'Sharpe':<27}{'a year':>8}{'vol':>8}{'deepest':>10}"
+    head = f"{'Out of sample':15}{'Sharpe':<27}{'per year':>9}{'vol':>8}{'max DD':>9}"
     yield f"{head}  since {ours.get('start') or '?'}"
     for label, block in figure_rows(metrics):
-        shares = f"{percent(block.get('cagr')):>8}{percent(block.get('volatility')):>8}"
-        yield f"  {label:13}{sharpe(block):<27}{shares}{loss(block.get('max_drawdown')):>10}"
+        shares = f"{percent(block.get('cagr')):>9}{percent(block.get('volatility')):>8}"
+        yield f"  {label:13}{sharpe(block):<27}{shares}{loss(block.get('max_drawdown')):>9}"
     yield from wrapped(certainty(inputs))[:2]
 
 
@@ -146,6 +146,6 @@ def _risk(inputs: Inputs) -> str:
 
 
 def fallen(frame: pd.DataFrame) -> str:
-    """Return the deepest fall out of sample: how far, from when to when, and how far below its peak wealth is now."""
-    fall = deepest_fall(sessions(frame), column(frame, "net"))
-    return f"fell {percent(fall.depth)} from {fall.peak} to {fall.trough}, now {loss(fall.now)}"
+    """Return the max drawdown out of sample: how far, from when to when, and how far below its peak wealth is now."""
+    fall = max_drawdown(sessions(frame), column(frame, "net"))
+    return f"max drawdown {loss(fall.depth)} from {fall.peak} to {fall.bottom}, now {loss(fall.now)}"

@@ -10,12 +10,13 @@ from markupsafe import Markup
 
 from quantflow.quant.research.exposures import FAR, WINDOW, beta_of
 from quantflow.stages.exposures import EQUAL, leanings
+from quantflow.stages.report.charts.frame import Caption
+from quantflow.stages.report.charts.lines import Line, line_chart
+from quantflow.stages.report.charts.scale import finite_range, linear_axis
 from quantflow.stages.report.facts import FloatArray, Inputs, column
 from quantflow.stages.report.figures import fixed, percent, plural
 from quantflow.stages.report.render import folded, headed, nothing, section, shorten
-from quantflow.stages.report.scale import finite_range, linear_axis
 from quantflow.stages.report.selection import features_of
-from quantflow.stages.report.svg import Caption, Line, line_chart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,8 @@ def _chart(past: pd.DataFrame) -> Markup:
     dates = past["date"].unique().to_numpy().astype("datetime64[D]")
     spans = [(line.label, *map(fixed, finite_range(line.values))) for line in lines]
     text = "; ".join(f"{label} from {low} to {high}" for label, low, high in spans)
-    return line_chart(Caption("c-beta", "Beta at each rebalance", f"Beta {text}."), dates, lines, axis, height=200.0)
+    caption = Caption("c-beta", "Beta at each rebalance", f"Beta {text}.", "Beta of the targets at each rebalance")
+    return line_chart(caption, dates, lines, axis, fixed, style="plot short")
 
 
 def _plain(value: float, decimals: int) -> str:

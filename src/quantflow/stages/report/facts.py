@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantflow.quant.research.deflated import deflated
+from quantflow.quant.returns.drawdowns import worst
 from quantflow.quant.significance import estimate
 from quantflow.stages.report.figures import count, day, defined, fixed, loss, percent, plural
 from quantflow.types import Record
@@ -33,11 +34,11 @@ LEVELS = {1: "strict", 2: "spectral", 3: "cluster floor", 4: "alpha fallback"}
 
 @dataclass(frozen=True)
 class Fall:
-    """The deepest fall of a wealth curve: its depth (fraction >= 0), peak and trough, and the fall now."""
+    """The max drawdown of a wealth curve: its depth (fraction >= 0), the dates of peak and bottom, and the one now."""
 
     depth: float
     peak: str
-    trough: str
+    bottom: str
     now: float
 
 
@@ -54,13 +55,13 @@ def falls(returns: FloatArray) -> FloatArray:
     return np.asarray(grown / np.fmax.accumulate(np.fmax(grown, 1.0)) - 1.0)
 
 
-def deepest_fall(dates: npt.NDArray[np.datetime64], returns: FloatArray) -> Fall:
-    """Return the deepest fall of at least one session of returns."""
-    below = np.nan_to_num(falls(returns))
-    trough = int(below.argmin())
-    peaks = np.flatnonzero(below[: trough + 1] >= 0.0)
-    peak = int(peaks[-1]) if peaks.size else 0
-    return Fall(float(-below[trough]), day(dates[peak]), day(dates[trough]), float(-below[-1]))
+def max_drawdown(dates: npt.NDArray[np.datetime64], returns: FloatArray) -> Fall:
+    """Return the max drawdown of at least one session of returns; of a stream that never fell its first session's."""
+    below, found = np.nan_to_num(falls(returns)), worst(np.nan_to_num(returns), 1)
+    if not found:
+        return Fall(0.0, day(dates[0]), day(dates[0]), 0.0)
+    peak, bottom = (day(dates[max(at, 0)]) for at in (found[0].peak, found[0].bottom))
+    return Fall(found[0].depth, peak, bottom, float(-below[-1]))
 
 
 def column(frame: pd.DataFrame, name: str) -> FloatArray:
@@ -103,9 +104,9 @@ def verdict(inputs: Inputs) -> str:
     word = "level with" if abs(mine - other) < 0.005 else "ahead of" if mine > other else "behind"
     return (
         f"After costs {word} equal weight: Sharpe {fixed(mine)} against {fixed(other)}, "
-        f"{percent(ours.get('cagr'))} a year against {percent(equal.get('cagr'))}, "
-        f"max drawdown {loss(ours.get('max_drawdown'))} against {loss(equal.get('max_drawdown'))}."
-        f"{_odds(inputs['oos_returns'])}"
+        f"{percent(ours.get('cagr'))} per year against {percent(equal.get('cagr'))}, "
+        f"max drawdown {loss(ours.get('max_drawdown'))} against {loss(equal.get('max_drawdown'))}"
+        f"{_odds(inputs['oos_returns'])}."
     )
 
 
@@ -140,7 +141,7 @@ def beside(metrics: Record) -> str:
     if not found:
         return ""
     return (
-        f"Against {found['symbol']}: beta {fixed(found['beta'])}, alpha {percent(found['alpha'])} a year, "
+        f"Against {found['symbol']}: beta {fixed(found['beta'])}, alpha {percent(found['alpha'])} per year, "
         f"tracking error {percent(found['tracking_error'])}, information ratio {fixed(found['information_ratio'])}, "
         f"capture {percent(found['up_capture'], 0)} up, {percent(found['down_capture'], 0)} down. "
         f"{found['symbol']} is bought at the first trade and held, after the cost of that{_from(found)}."
@@ -158,7 +159,7 @@ def _odds(returns: Any) -> str:
     if t is None:
         return ""
     meaning = "not statistically significant" if abs(t) < 2 else "statistically significant"
-    return f" Daily difference t = {fixed(t, 1)}: {meaning}."
+    return f"; the difference is {meaning} (t = {fixed(t, 1)})"
 
 
 def t_value(differences: FloatArray) -> float | None:

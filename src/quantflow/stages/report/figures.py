@@ -35,6 +35,16 @@ def percent(value: Any, digits: int = 1, *, signed: bool = False) -> str:
     return DASH if number is None else f"{fixed(100.0 * number, digits, signed=signed)}%"
 
 
+def tick(value: float, decimals: int) -> str:
+    """Return the label of a percentage on an axis whose step needs so many *decimals* as a fraction."""
+    return percent(value, max(0, decimals - 2))
+
+
+def multiple(value: float, decimals: int) -> str:
+    """Return a growth of 1 as a multiple."""
+    return f"{fixed(value, decimals)}×"
+
+
 def loss(value: Any, digits: int = 1) -> str:
     """Return a loss as a negative percentage, whichever sign it is kept with."""
     number = defined(value)

@@ -6,23 +6,26 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from quantflow.stages.report import brief, changes, performance, portfolio, record, sleeves, track
+from quantflow.data.quotes import Quotes
+from quantflow.stages.report import brief, changes, portfolio, record, sleeves, track
 from quantflow.stages.report.facts import Inputs, allocation_line, column, verdict
 from quantflow.stages.report.figures import percent, plural
-from quantflow.stages.report.page import Values, document, span
+from quantflow.stages.report.page import BOOK, PROOF, Values, book, document, proof, span
+from quantflow.stages.report.proof.attribution import attribution
+from quantflow.stages.report.proof.costs import costs
+from quantflow.stages.report.proof.rebalances import rebalances
 from quantflow.stages.report.render import shorten
 
 LINKS = (
-    ("weights", "Weights"),
-    ("changes", "Changes"),
-    ("track", "Track"),
+    *PROOF,
+    *BOOK,
     ("sleeves", "Sleeves"),
     ("contributions", "Contributions"),
-    ("equity", "Growth"),
-    ("monthly", "Months"),
-    ("costs", "Costs"),
     ("correlation", "Correlation"),
+    ("rebalances", "Rebalances"),
+    ("costs", "Costs"),
     ("allocation", "Allocation"),
+    ("timings", "Timings"),
     ("provenance", "Provenance"),
 )
 
@@ -32,44 +35,47 @@ def header(inputs: Inputs, title: str | None) -> Values:
     run = inputs["run"]
     return {
         "heading": title or run["profile"],
-        "called": f"Meta profile {run['profile']}, {plural(len(inputs['sleeve_weights']), 'sleeve')}",
+        "called": f"Meta run {run['run_id']} of meta profile {run['profile']}, "
+        f"{plural(len(inputs['sleeve_weights']), 'sleeve')}",
         "leads": [
-            f"{span(inputs)}. Equal weight: of each sleeve's universe; equal sleeves: all in equal parts. All after "
-            "costs, which are those of the net positions in assets.",
-            f"Capital among sleeves: {allocation_line(inputs['meta_allocation'])}.",
+            f"{book(inputs)}. Out of sample: {span(inputs)}. Equal weight: of each sleeve's universe; equal sleeves: all "
+            "in equal parts."
         ],
         "notes": [*sleeves.remarks(inputs), *run.get("notes", [])],
         "warnings": sleeves.missing(inputs),
     }
 
 
-def sections(inputs: Inputs, top: int) -> list[Markup]:
-    """Return the page's sections in reading order: what is held, by whom, how it did, and what it rests on.
+def sections(inputs: Inputs, quotes: Quotes, top: int) -> list[Markup]:
+    """Return the page's sections in reading order: how it did, what is held and by whom, and what it rests on.
 
-    Tables are cut to *top* rows where the rest says little.
+    Args:
+        inputs: The run's artifacts.
+        quotes: The assets that the walk-forward could trade.
+        top: Rows of a table that are shown at once, where the rest says little.
     """
+    configured = str(inputs["meta_allocation"].get("method", ""))
     return [
+        *proof(inputs, sleeves.streams(inputs)),
         sleeves.net_weights(inputs, top),
         changes.changed(inputs, top),
         track.tracked(inputs),
+        portfolio.weights_over_time(inputs, inputs["oos_capital"]),
+        attribution(inputs, quotes, inputs["weights"]["sector"].to_dict(), top),
         sleeves.sleeves(inputs),
         sleeves.contributions(inputs, top),
-        performance.equity(inputs, sleeves.streams(inputs)),
-        performance.drawdown(inputs),
-        performance.volatility(inputs),
-        portfolio.weights_over_time(inputs, inputs["oos_capital"]),
-        performance.monthly(inputs),
-        performance.costs(inputs),
         sleeves.correlation(inputs),
+        rebalances(inputs, inputs["oos_capital"], configured),
+        costs(inputs),
         sleeves.division(inputs),
         record.timings(inputs),
         record.provenance(inputs),
     ]
 
 
-def meta_report(inputs: Inputs, title: str | None, top: int) -> str:
+def meta_report(inputs: Inputs, quotes: Quotes, title: str | None, top: int) -> str:
     """Return the report of one meta run as a self-contained page."""
-    return document(inputs, header(inputs, title), LINKS, sections(inputs, top))
+    return document(inputs, header(inputs, title), LINKS, sections(inputs, quotes, top))
 
 
 def meta_brief(inputs: Inputs) -> str:

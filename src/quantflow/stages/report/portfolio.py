@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from quantflow.stages.report.charts.areas import Layer, area_chart
+from quantflow.stages.report.charts.bars import Bar, bar_chart
+from quantflow.stages.report.charts.frame import COLOURS, Caption, legend, picked
+from quantflow.stages.report.charts.heat import heat_map
+from quantflow.stages.report.charts.scale import finite_range, linear_axis
 from quantflow.stages.report.facts import (
     Inputs,
     allocation_line,
@@ -16,10 +21,8 @@ from quantflow.stages.report.facts import (
     rebalanced,
     sessions,
 )
-from quantflow.stages.report.figures import DASH, day, fixed, percent, plural
+from quantflow.stages.report.figures import DASH, day, fixed, percent, plural, tick
 from quantflow.stages.report.render import folded, nothing, part, section, shorten, table
-from quantflow.stages.report.scale import finite_range, linear_axis
-from quantflow.stages.report.svg import COLOURS, Bar, Caption, area_chart, bar_chart, heat_map, legend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,11 +33,6 @@ MAP_LIMIT = 40
 """Most symbols on the correlation map; beyond, only winners."""
 STEPS = 200
 """Most rebalances drawn in the chart of weights over time."""
-
-
-def tick(value: float, decimals: int) -> str:
-    """Return the label of a percentage tick."""
-    return percent(value, max(0, decimals - 2))
 
 
 def weights(inputs: Inputs, top: int) -> Markup:
@@ -88,25 +86,28 @@ def weights_over_time(inputs: Inputs, held: pd.DataFrame) -> Markup:
         return section("history", title, nothing("There was no rebalance out of sample."))
     grid = held.pivot_table(index="date", columns="symbol", values="weight", aggfunc="sum", fill_value=0.0)
     starts = sessions(grid)
-    kept = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), STEPS)).astype(int))
-    end = max(sessions(inputs["oos_returns"])[-1], starts[-1])
-    size = grid.abs().mean().to_numpy()
-    order = sorted(range(len(size)), key=lambda i: (-size[i], str(grid.columns[i])))
-    values = grid.to_numpy(dtype=np.float64)
-    stack = [(f"k{n + 1}", values[kept, i]) for n, i in enumerate(order[:COLOURS])]
-    names = [(f"k{n + 1}", shorten(grid.columns[i], 14)) for n, i in enumerate(order[:COLOURS])]
-    if len(order) > COLOURS:
-        others = values[kept][:, order[COLOURS:]]
-        stack += [("k0", part(others, 0.0).sum(axis=1)) for part in (np.maximum, np.minimum)]
-        names.append(("k0", f"{len(order) - COLOURS} more"))
-    axis = linear_axis(*_stacked_range(np.array([part for _, part in stack])), tick)
-    text = "Mean weights: " + ", ".join(f"{grid.columns[i]} {percent(size[i])}" for i in order[:COLOURS]) + "."
-    dates = np.append(starts[kept], end)
-    chart = area_chart(Caption("c-history", title, text), dates, stack, axis)
+    kept = picked(len(starts), STEPS)
+    dates = np.append(starts[kept], max(sessions(inputs["oos_returns"])[-1], starts[-1]))
+    size = grid.abs().mean()
+    order = sorted(grid.columns, key=lambda name: (-size[name], str(name)))
+    stack = _layers(grid[order].to_numpy(dtype=np.float64)[kept], [shorten(name, 14) for name in order])
+    axis = linear_axis(*_stacked_range(np.array([layer.values for layer in stack])), tick)
+    text = "Mean weights: " + ", ".join(f"{name} {percent(size[name])}" for name in order[:COLOURS]) + "."
+    caption = Caption("c-history", title, text, "Weight, % of capital, largest names at the axis")
+    chart = area_chart(caption, dates, stack, axis, percent)
     lead = f"Targets at {plural(len(starts), 'rebalance')}, out of sample; drift between them is not drawn."
     if len(kept) < len(starts):
         lead += f" {len(kept)} of them are shown."
-    return section("history", title, chart, legend(names), _infeasible(inputs), lead=lead)
+    return section("history", title, chart, _infeasible(inputs), lead=lead)
+
+
+def _layers(values: Any, names: list[str]) -> list[Layer]:
+    """Return a layer for each of the first names, and one for the others together; longs and shorts do not cancel."""
+    stack = [Layer(name, values[:, i], f"k{i + 1}") for i, name in enumerate(names[:COLOURS])]
+    if (rest := len(names) - COLOURS) > 0:
+        others, label = values[:, COLOURS:], f"other, {plural(rest, 'name')}"
+        stack += [Layer(label, side(others, 0.0).sum(axis=1), "k0") for side in (np.maximum, np.minimum)]
+    return stack
 
 
 def _infeasible(inputs: Inputs) -> Markup | None:
@@ -139,7 +140,7 @@ def correlation(inputs: Inputs) -> Markup:
     whose = "Every clustered symbol" if len(shown) == len(clusters) else f"The {len(shown)} best winners"
     lead = f"{whose}, last {min(WINDOW, len(returns) - 1)} sessions. Frames are clusters. {_closeness(matrix, groups)}"
     scale = legend([("qn5", "−1"), ("qn2", "−0.4"), ("qp0", "0"), ("qp2", "0.4"), ("qp5", "1")])
-    return section("correlation", title, part("map", chart), scale, lead=lead)
+    return section("correlation", title, chart, scale, lead=lead)
 
 
 def _closeness(matrix: Any, groups: list[int]) -> str:

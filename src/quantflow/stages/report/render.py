@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from quantflow.data.cells import to_cell
 from quantflow.errors import shortened
+from quantflow.stages.report.figures import DASH, defined
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
 WHOLE = 22
 """Longest text of a table cell that is kept on one line."""
 TALL = 30
+_NUMBER = re.compile(r"[+−-]?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?%?")
 
 
 @dataclass(frozen=True)
@@ -77,15 +84,50 @@ def table(
         rows: Cells as text, markup or ``Cell``.
         words: Columns of text beside the first one; all others are figures, aligned right.
     """
-    left = words | {0}
+    left, rows = words | {0}, list(rows)
     titles = [(title, i in left) for i, title in enumerate(head)]
     body = [(row[0], [_cell(value, i in left) for i, value in enumerate(row[1:], start=1)]) for row in rows]
-    return part("table", caption, titles, body)
+    return part("table", caption, titles, body, csv_link(caption, head, rows))
+
+
+def csv_link(name: str, head: Sequence[object], rows: Iterable[Sequence[object]]) -> Markup:
+    """Return a link that saves a table as CSV: the page itself holds the file.
+
+    Args:
+        name: Of the file, without its suffix; what is no letter or digit becomes a hyphen.
+        head: Titles of the columns.
+        rows: Cells as text, markup, numbers or ``Cell``.
+    """
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([[in_csv(value) for value in row] for row in (head, *rows)])
+    file = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "table"
+    return part("download", f"{file}.csv", b64encode(out.getvalue().encode()).decode(), name)
+
+
+def in_csv(value: object) -> str:
+    """Return what a table shows as a CSV file has it: plain signs in numbers, nothing for what is undefined.
+
+    A text that a spreadsheet would compute is marked as text.
+    """
+    content = value.content if isinstance(value, Cell) else value
+    text = clean(content.striptags() if isinstance(content, Markup) else content)
+    if text == DASH:
+        return ""
+    if _NUMBER.fullmatch(text):
+        return text.replace("−", "-").replace(",", "")
+    return to_cell(text)
 
 
 def headed(title: str, head: Sequence[str], rows: Iterable[Sequence[object]], **words: frozenset[int]) -> Markup:
     """Return a table with its title above it, for all to see."""
     return joined([part("heading", title), table(title, head, rows, **words)])
+
+
+def shade(share: object) -> str:
+    """Return the CSS class of a value from -1 to 1: n5 to n1, none, p1 to p5."""
+    value = defined(share)
+    steps = 0 if value is None else max(-5, min(5, round(5 * value)))
+    return "" if steps == 0 else f"{'p' if steps > 0 else 'n'}{abs(steps)}"
 
 
 def _cell(value: object, is_text: bool) -> tuple[object, str]:
@@ -96,8 +138,20 @@ def _cell(value: object, is_text: bool) -> tuple[object, str]:
 
 
 def section(slug: str, title: str, *content: Markup | None, lead: str = "") -> Markup:
-    """Return one titled part of the page, *lead* being the sentence that says what one sees."""
+    """Return one titled part of the page.
+
+    Args:
+        slug: Its id, unique in the page.
+        title: Its heading.
+        content: What it shows.
+        lead: The sentence that says what one sees.
+    """
     return part("section", slug, title, lead, joined(content))
+
+
+def beside(*parts: Markup) -> Markup:
+    """Return parts side by side where there is room, else one below the other."""
+    return part("beside", parts)
 
 
 def boxed(shown: Markup, rows: int) -> Markup:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from quantflow.stages.report.charts.bars import Bar, bar_chart
+from quantflow.stages.report.charts.frame import Caption
 from quantflow.stages.report.facts import Inputs, level, outcomes, quarantined
 from quantflow.stages.report.figures import count, defined, fixed, plural, significant
-from quantflow.stages.report.render import Cell, boxed, folded, nothing, part, section, shorten, table
-from quantflow.stages.report.svg import Bar, Caption, bar_chart
+from quantflow.stages.report.render import Cell, boxed, folded, nothing, part, section, shade, shorten, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,8 +62,8 @@ def winners(inputs: Inputs, top: int) -> Markup:
     rows = [_winner(symbol, row, lifted) for symbol, row in zip(chosen.index, chosen.itertuples(), strict=True)]
     head = ["Symbol", "Alpha score", "For it", "Against it", "Direction", "Cluster", "Sector", "Level"]
     lead = (
-        f"{plural(len(chosen), 'winner')} at {level(inputs)}. For and against compare the parts of the score, w·ln p, "
-        "with the median scored symbol: what counted for and against each winner."
+        f"{plural(len(chosen), 'winner')} at {level(inputs)}. For and against: the features whose part of the score is "
+        "most above and below that of the median symbol."
     )
     words = frozenset({2, 3, 4, 6})
     shown = table("Winners", head, rows[:top], words=words)
@@ -98,18 +99,12 @@ def contributions(inputs: Inputs, top: int) -> Markup:
         cells = [Cell(fixed(part), shade(lift / widest)) for part, lift in parts]
         rows.append([symbol, best.loc[symbol, "direction"], fixed(score), *cells])
     lead = (
-        "Each feature's part of the score, w·ln p: 0 is the best possible. Blue is better than the median "
-        f"scored symbol, orange worse. The best {len(rows)} of {plural(len(scores), 'scored symbol')}."
+        "Each feature's part of the score: its weight times the logarithm of a probability, which says how good the "
+        "symbol's value is among all; 0 is the best. Blue is better than the median symbol, orange worse. The best "
+        f"{len(rows)} of {plural(len(scores), 'scored symbol')}."
     )
     shown = table("Score contributions", ["Symbol", "Direction", "Score", *names], rows, words=frozenset({1}))
     return section("contributions", "Score contributions", shown, lead=lead)
-
-
-def shade(share: Any) -> str:
-    """Return the CSS class of a value from -1 to 1: n5 to n1, none, p1 to p5."""
-    value = defined(share)
-    steps = 0 if value is None else max(-5, min(5, round(5 * value)))
-    return "" if steps == 0 else f"{'p' if steps > 0 else 'n'}{abs(steps)}"
 
 
 def decisions(inputs: Inputs) -> Markup:

@@ -7,8 +7,7 @@ from markupsafe import Markup
 from quantflow.pipeline.arrange import SIGNALS
 from quantflow.stages.report.facts import Inputs
 from quantflow.stages.report.figures import DASH, count, defined, fixed, percent, plural
-from quantflow.stages.report.render import Cell, folded, headed, nothing, section, table
-from quantflow.stages.report.selection import shade
+from quantflow.stages.report.render import Cell, folded, headed, nothing, section, shade, table
 from quantflow.stages.signals import score_of
 from quantflow.types import Record
 
@@ -104,10 +103,10 @@ def _spreads(record: Record) -> Markup:
         rows.append([found["name"], *earned, fixed(spread.get("sharpe")), traded, fixed(found["rank_autocorrelation"])])
     head = [
         "Signal",
-        "Top less bottom, a year",
+        "Top less bottom per year",
         "After costs",
         "Sharpe after costs",
-        "Traded a year",
+        "Turnover per year",
         "Rank autocorrelation",
     ]
     title = "Top bucket long and bottom one short, 100% each, from rebalance to rebalance"

@@ -9,12 +9,13 @@ import numpy as np
 from markupsafe import Markup
 
 from quantflow.quant.sleeves import risk_shares
+from quantflow.stages.report.charts.bars import bar_chart
+from quantflow.stages.report.charts.frame import Caption
+from quantflow.stages.report.charts.lines import Line
 from quantflow.stages.report.facts import FloatArray, Inputs, column, exposure, sessions
 from quantflow.stages.report.figures import DASH, count, defined, fixed, loss, percent, plural, sharpe
 from quantflow.stages.report.portfolio import WINDOW, allocation, weight_bars
-from quantflow.stages.report.render import Cell, folded, nothing, part, section, shorten, table
-from quantflow.stages.report.selection import shade
-from quantflow.stages.report.svg import Caption, Line, bar_chart
+from quantflow.stages.report.render import Cell, folded, nothing, part, section, shade, shorten, table
 
 NAMED = 4
 """Sleeves with a colour of their own in the chart of growth, the largest first; the next ones are grey."""
@@ -61,8 +62,8 @@ def remarks(inputs: Inputs) -> list[str]:
 def sleeves(inputs: Inputs) -> Markup:
     """Return the sleeves: their figures over the same sessions, and where each comes from."""
     weights, failures = inputs["sleeve_weights"]["weight"], inputs["sleeves"].get("failed", [])
-    head = ["Sleeve", "Weight", "Share of risk", "Part of return", "Sharpe", "Return a year", "Volatility"]
-    shown = table("Sleeves", [*head, "Deepest fall"], _figures(inputs))
+    head = ["Sleeve", "Weight", "Share of risk", "Part of return", "Sharpe", "Return per year", "Volatility"]
+    shown = table("Sleeves", [*head, "Max drawdown"], _figures(inputs))
     origin = table(
         "Where the sleeves come from",
         ["Sleeve", "Profile", "Run", "As of", "Age", "Reused", "Config"],
@@ -72,7 +73,7 @@ def sleeves(inputs: Inputs) -> Markup:
     lead = (
         f"{plural(len(weights), 'sleeve')} share {percent(weights.sum(), 0)} of capital. Figures are those of the "
         "sleeves' own streams, net of their costs, over the sessions of this report; the share of risk is over the "
-        f"last {count(_seen(inputs))} sessions, the part of return is weight times mean return a year."
+        f"last {count(_seen(inputs))} sessions, the part of return is weight times mean return per year."
     )
     return section("sleeves", "Sleeves", shown, part("heading", "Where they come from"), origin, lead=lead)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from copy import copy
 
+from quantflow.config.data import DataConfig
 from quantflow.config.operation import ReportConfig
+from quantflow.data.quality.history import quotes
 from quantflow.pipeline.arrange import SIGNALS, examines_signals
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
 from quantflow.stages.report.brief import brief
@@ -14,9 +16,10 @@ from quantflow.types import Settings
 
 
 class ReportStageConfig(StageConfig):
-    """What the report stage reads."""
+    """What the report stage reads: its own section, and what says when a name has stopped trading."""
 
     report: ReportConfig
+    data: DataConfig
 
 
 class ReportStage(BasePipelineStage[ReportStageConfig]):
@@ -26,6 +29,8 @@ class ReportStage(BasePipelineStage[ReportStageConfig]):
     kind = Kind.CONTROL
     needs: tuple[str, ...] = (
         "prices",
+        "past",
+        "roster",
         "instruments",
         "quality",
         "features",
@@ -47,7 +52,8 @@ class ReportStage(BasePipelineStage[ReportStageConfig]):
 
     def run(self, inputs: Inputs, config: ReportStageConfig) -> Outputs:
         """Return ``report``, an HTML page without scripts or links, and ``brief``, at most 15 lines of text."""
-        return {"report": report(inputs, config.report.title, config.report.top), "brief": brief(inputs)}
+        traded = quotes(inputs["prices"], inputs["past"], inputs["roster"], config.data)
+        return {"report": report(inputs, traded, config.report.title, config.report.top), "brief": brief(inputs)}
 
     def under(self, settings: Settings) -> Stage:
         """Return the stage that shows the figures of the signals too, where there are any."""

@@ -6,12 +6,12 @@ import numpy as np
 from markupsafe import Markup
 
 from quantflow.data.track import Band, band
+from quantflow.stages.report.charts.frame import Caption
+from quantflow.stages.report.charts.lines import Line, line_chart
+from quantflow.stages.report.charts.scale import finite_range, linear_axis
 from quantflow.stages.report.facts import Inputs, wealth
-from quantflow.stages.report.figures import percent, plural
-from quantflow.stages.report.performance import multiple
+from quantflow.stages.report.figures import multiple, percent, plural
 from quantflow.stages.report.render import nothing, section
-from quantflow.stages.report.scale import finite_range, linear_axis
-from quantflow.stages.report.svg import Caption, Line, line_chart
 
 
 def tracked(inputs: Inputs) -> Markup:
@@ -28,7 +28,8 @@ def tracked(inputs: Inputs) -> Markup:
             lines.append(Line("", np.array([1.0 + (getattr(each, name) or 0.0) for each in bands]), "benchmark"))
     axis = linear_axis(*finite_range(np.concatenate([line.values for line in lines]), 1.0), multiple)
     text = _said(band(net, pool, found["promised"]))
-    chart = line_chart(Caption("c-track", title, f"Since {days[0]}: {text}."), days, lines, axis)
+    caption = Caption("c-track", title, f"Since {days[0]}: {text}.", "Growth of 1 since the first book, after costs")
+    chart = line_chart(caption, days, lines, axis, lambda value: multiple(value, 4), style="plot short")
     lead = f"What was published, held and paid for, not simulated. Since {days[0]}: {text}."
     return section("track", title, chart, lead=lead)
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from quantflow.stages.report.brief import wrapped, written
 from quantflow.stages.report.figures import count, fixed, loss, percent, plural
+from quantflow.stages.report.page import age
 from quantflow.stages.report.render import Cell, boxed, environment, joined, nothing, part, section, shorten, table
 
 Inputs = Mapping[str, Any]
@@ -29,11 +30,11 @@ FIGURES = (
     ("deflated_sharpe", "Deflated", percent),
     ("beyond", "Beyond market", fixed),
     ("beyond_deflated", "Deflated", percent),
-    ("cagr", "Return a year", percent),
+    ("cagr", "Return per year", percent),
     ("volatility", "Volatility", percent),
     ("max_drawdown", "Max drawdown", loss),
-    ("turnover_annual", "Turnover a year", fixed),
-    ("cost", "Cost a year", percent),
+    ("turnover_annual", "Turnover per year", fixed),
+    ("cost", "Cost per year", percent),
 )
 """Column of the table, its title, and how its values are written."""
 
@@ -52,7 +53,7 @@ def page(inputs: Inputs, title: str | None) -> str:
             called=f"Profile {run['profile']}, {plural(found['trials'], 'trial')} over {shorten(varied, 120)}",
             run={"degraded": False, **run},
             verdict=found["sentence"],
-            figures=Markup(),
+            aged=age(run),
             leads=[span(found)],
             warnings=[],
             notes=_notes(found),
@@ -186,9 +187,9 @@ def _nested(found: Mapping[str, Any]) -> Markup:
         return nothing("Not asked for: with --nested, the choice among trials is walked forward too.")
     rows = [
         ["Sharpe", fixed(own["sharpe"])],
-        ["Return a year", percent(own["cagr"])],
+        ["Return per year", percent(own["cagr"])],
         ["Max drawdown", loss(own["max_drawdown"])],
-        ["Turnover a year", fixed(own["turnover_annual"])],
+        ["Turnover per year", fixed(own["turnover_annual"])],
         ["Choices", count(own["choices"])],
         ["Changes of the trial", count(own["changes"])],
     ]

@@ -40,7 +40,7 @@ FIGURES = (
     "beyond_deflated",
 )
 """The columns of figures, all after costs: Sharpe ratio a year with its 95 % interval, probability that it is above 0
-given all trials, return a year, volatility a year, Sortino, Calmar, deepest fall, two-sided turnover a year, return a
+given all trials, return a year, volatility a year, Sortino, Calmar, max drawdown, two-sided turnover a year, return a
 year that costs took, Sharpe ratio less that of the equally weighted universe, and beta to it.
 
 ``beyond`` is the Sharpe ratio a year of what beta does not explain, returns less beta times equal weight, and

@@ -1,0 +1,1 @@
+"""The sections on the out-of-sample record."""
