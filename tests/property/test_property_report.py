@@ -13,12 +13,13 @@ import pandas as pd
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from quantflow.config.data import DataConfig
 from quantflow.config.operation import ReportConfig
 from quantflow.data.panel import Panel
 from quantflow.stages.report.render import part
-from quantflow.stages.report.scale import date_ticks, linear_axis, log_axis, thinned
+from quantflow.stages.report.charts.lines import LINE, spread
+from quantflow.stages.report.charts.scale import date_ticks, linear_axis, log_axis, thinned
 from quantflow.stages.report.stage import ReportStage, ReportStageConfig
-from quantflow.stages.report.svg import LINE, spread
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -48,7 +49,7 @@ PAGE = {
     "summary",
 }
 FLOW = {"h1", "h2", "h3", "p", "a", "span", "i", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}
-CHART = {"svg", "desc", "rect", "text", "line", "path", "polyline", "polygon"}
+CHART = {"figure", "figcaption", "g", "svg", "desc", "rect", "text", "line", "path", "polyline", "polygon"}
 TAGS = PAGE | FLOW | CHART
 PLACES = {"d", "points", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "viewbox"}
 VOID = frozenset({"meta"})
@@ -96,13 +97,16 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
     dates = pd.DatetimeIndex(
         np.datetime64(draw(st.dates(pd.Timestamp("1970-01-01").date()))) + np.arange(t), name="date"
     )
+    days = dates.to_numpy().astype("datetime64[D]")
     group = {"direction": text, "cluster": 1, "sector": text, "alpha_score": figures}
     block = dict.fromkeys(("cagr", "sharpe", "volatility", "max_drawdown", "sessions"), draw(st.none() | st.floats()))
     steps = [{"method": text, "outcome": text, "reason": text}]
     stage = {"id": text, "state": text, "seconds": None, "attempt": 1, "entered": n, "left": n, "note": text}
     stage["made"] = {text: text}
     return {
-        "prices": Panel(tuple(symbols), dates.to_numpy().astype("datetime64[D]"), {"close": np.ones((n, t))}),
+        "prices": Panel(tuple(symbols), days, {"close": np.ones((n, t))}),
+        "past": Panel((), days[:0], {"close": np.empty((0, 0))}),
+        "roster": pd.DataFrame({"symbol": symbols}),
         "instruments": frame(symbols, name=text, sector=text, currency=text, exchange=text),
         "quality": pd.DataFrame({"symbol": symbols, "check": text, "severity": "error", "observed": figures}).assign(
             limit=figures, outcome="quarantined", reason=text
@@ -134,7 +138,7 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
 @given(runs(), st.none() | st.text(min_size=1, max_size=120), st.integers(1, 3))
 def test_page_is_well_formed_and_harmless(inputs: dict[str, Any], title: str | None, top: int) -> None:
     """No name, reason or figure adds a tag, an attribute or an id; the brief keeps its size; all of it is UTF-8."""
-    config = ReportStageConfig(report=ReportConfig(title=title, top=top))
+    config = ReportStageConfig(report=ReportConfig(title=title, top=top), data=DataConfig())
     first, again = (ReportStage().run(inputs, config) for _ in range(2))
     Strict(first["report"])
     first["report"].encode()
@@ -147,7 +151,7 @@ def test_page_is_well_formed_and_harmless(inputs: dict[str, Any], title: str | N
 @given(st.text())
 def test_text_never_becomes_markup(text: str) -> None:
     """Escaped text holds no bracket and no bare quote, as content and as attribute."""
-    shown = part("legend", [(text, text)])
+    shown = part("legend", [(text, text)], "")
     assert Counter(re.findall('[<>"]', shown)) == {"<": 6, ">": 6, '"': 4}
 
 

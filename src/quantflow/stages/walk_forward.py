@@ -162,7 +162,8 @@ class Portfolios:
     def account(self) -> dict[str, Any]:
         """How many rebalances were scheduled and traded, how (``methods``, ``levels``), and which as a fallback.
 
-        ``fallbacks`` are those that another method decided, ``held`` those without weights, each with its reason.
+        ``fallbacks`` are those that another method decided, ``held`` those without weights, each with its reason;
+        ``relaxed`` are those with a winner above level 1, each with its highest level.
         """
         held = [{"date": date, "reason": reason} for date, reason in self.held]
         made = self.decisions.values()
@@ -172,6 +173,11 @@ class Portfolios:
             "held": held,
             "methods": dict(sorted(Counter(one.method for one in made if one.method).items())),
             "levels": dict(sorted(Counter(str(one.level) for one in made if one.level is not None).items())),
+            "relaxed": [
+                {"date": date, "level": one.level}
+                for date, one in self.decisions.items()
+                if one.level is not None and one.level > 1
+            ],
             "fallbacks": [
                 {"date": date, "method": one.method, "reason": one.reason}
                 for date, one in self.decisions.items()

@@ -72,6 +72,8 @@ def contributions(
         path = placed[:, None] * np.cumprod(1.0 + moves[:, at + 1 : end + 1], axis=1)
         gains[:, at + 1 : end + 1] = np.diff(np.concatenate([placed[:, None], path], axis=1), axis=1)
         money[:, at], money[:, at + 1 : end + 1] = placed, path
-    rest = before * gross - gains.sum(axis=0)
-    weights = np.divide(money, wealth, out=np.zeros_like(money), where=wealth > 0.0)
-    return Contributions(gains, weights, -before * (1.0 + gross) * cost, rest, wealth)
+    rest = np.asarray(before * gross - gains.sum(axis=0), dtype=np.float64)
+    paid = np.asarray(-before * (1.0 + gross) * cost, dtype=np.float64)
+    weights = np.zeros_like(money)
+    np.divide(money, wealth, out=weights, where=wealth > 0.0)
+    return Contributions(gains, weights, paid, rest, wealth)

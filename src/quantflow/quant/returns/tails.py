@@ -93,7 +93,7 @@ def histogram(returns: FloatArray, width: float, reach: float) -> Histogram:
     low = max(float(returns.min()), -reach)
     high = min(float(returns.max()), reach)
     first, last = int(np.floor(low / width)), int(np.floor(high / width)) + 1
-    edges = np.arange(first, last + 1) * width
+    edges = np.asarray(np.arange(first, last + 1) * width, dtype=np.float64)
     bins = np.clip(np.searchsorted(edges, returns, side="right") - 1, 0, len(edges) - 2)
     counts = np.bincount(bins, minlength=len(edges) - 1)
     return Histogram(edges, counts, int((returns < edges[0]).sum()), int((returns >= edges[-1]).sum()))

@@ -93,7 +93,7 @@ def _chart(past: pd.DataFrame) -> Markup:
     spans = [(line.label, *map(fixed, finite_range(line.values))) for line in lines]
     text = "; ".join(f"{label} from {low} to {high}" for label, low, high in spans)
     caption = Caption("c-beta", "Beta at each rebalance", f"Beta {text}.", "Beta of the targets at each rebalance")
-    return line_chart(caption, dates, lines, axis, fixed, style="plot short")
+    return line_chart(caption, dates, lines, axis, fixed)
 
 
 def _plain(value: float, decimals: int) -> str:

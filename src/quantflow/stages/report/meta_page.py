@@ -38,8 +38,8 @@ def header(inputs: Inputs, title: str | None) -> Values:
         "called": f"Meta run {run['run_id']} of meta profile {run['profile']}, "
         f"{plural(len(inputs['sleeve_weights']), 'sleeve')}",
         "leads": [
-            f"{book(inputs)}. Out of sample: {span(inputs)}. Equal weight: of each sleeve's universe; equal sleeves: all "
-            "in equal parts."
+            f"{book(inputs)}. Out of sample: {span(inputs)}. Equal weight: of each sleeve's universe; equal sleeves: "
+            "all in equal parts."
         ],
         "notes": [*sleeves.remarks(inputs), *run.get("notes", [])],
         "warnings": sleeves.missing(inputs),

@@ -29,7 +29,7 @@ def tracked(inputs: Inputs) -> Markup:
     axis = linear_axis(*finite_range(np.concatenate([line.values for line in lines]), 1.0), multiple)
     text = _said(band(net, pool, found["promised"]))
     caption = Caption("c-track", title, f"Since {days[0]}: {text}.", "Growth of 1 since the first book, after costs")
-    chart = line_chart(caption, days, lines, axis, lambda value: multiple(value, 4), style="plot short")
+    chart = line_chart(caption, days, lines, axis, lambda value: multiple(value, 4))
     lead = f"What was published, held and paid for, not simulated. Since {days[0]}: {text}."
     return section("track", title, chart, lead=lead)
 

@@ -186,7 +186,7 @@ def test_the_title_names_the_page(artifacts: dict[str, Any]) -> None:
     """The option title replaces the profile's name as heading."""
     html = report(artifacts, title="All weather")["report"]
     assert "<h1>All weather</h1>" in html
-    assert "Meta profile all_weather, 3 sleeves" in html
+    assert "Meta run r1 of meta profile all_weather, 3 sleeves" in html
 
 
 def test_growth_shows_every_sleeve(artifacts: dict[str, Any]) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from quantflow.config.data import DataConfig
 from quantflow.config.operation import ReportConfig
 from quantflow.data.artifacts import decode, encode
 from quantflow.data.panel import Panel
-from quantflow.stages.report.facts import deepest_fall, t_value
-from quantflow.stages.report.performance import compounded
+from quantflow.quant.returns.periods import compounded
+from quantflow.stages.report.facts import max_drawdown, t_value
 from quantflow.stages.report.render import shorten
 from quantflow.stages.report.stage import ReportStage, ReportStageConfig
 
@@ -49,7 +50,7 @@ def stream(n: int) -> pd.DataFrame:
         "net": net,
         "gross": net + 0.0001,
         "cost": np.full(n, 0.0001),
-        "turnover": np.full(n, 0.02),
+        "turnover": np.where(np.isin(np.arange(n), [0, n // 2]), n * 0.01, 0.0),
         "equal_weight": np.linspace(-0.001, 0.002, n),
     }
     return pd.DataFrame(columns, index=pd.DatetimeIndex(np.datetime64("2020-01-01") + np.arange(n), name="date"))
@@ -114,10 +115,18 @@ def made(n: int = 300) -> dict[str, Any]:
         "level": [2, 1, 2, 2],
     }
     dates = pd.DatetimeIndex(np.datetime64("2020-01-01") + np.arange(n))
-    held = {"date": dates[[0, 0, n // 2]], "symbol": ["AAA", "BBB", "BBB"], "weight": [-0.4, 0.6, 1.0]}
+    days = dates.to_numpy().astype("datetime64[D]")
+    held = {
+        "date": dates[[0, 0, n // 2]],
+        "decided": dates[[0, 0, n // 2]] - pd.Timedelta(days=1),
+        "symbol": ["AAA", "BBB", "BBB"],
+        "weight": [-0.4, 0.6, 1.0],
+    }
     failed = {"symbol": "EEE", "check": "stale", "severity": "error", "observed": 9.0, "limit": 5.0}
     return {
-        "prices": Panel(SYMBOLS, dates.to_numpy().astype("datetime64[D]"), {"close": close}),
+        "prices": Panel(SYMBOLS, days, {"close": close}),
+        "past": Panel((), days[:0], {"close": np.empty((0, 0))}),
+        "roster": pd.DataFrame({"symbol": list(SYMBOLS)}),
         "instruments": by_symbol(
             {"name": ["A plc", "B plc", "C plc", "D plc"], "sector": "Tech", "currency": "USD", "exchange": "X"}
         ),
@@ -177,13 +186,13 @@ def made(n: int = 300) -> dict[str, Any]:
 
 def page(inputs: dict[str, Any], **options: Any) -> str:
     """Return the report's HTML."""
-    config = ReportStageConfig(report=ReportConfig(**options))
+    config = ReportStageConfig(report=ReportConfig(**options), data=DataConfig())
     return str(ReportStage().run(inputs, config)["report"])
 
 
 def brief(inputs: dict[str, Any]) -> list[str]:
     """Return the brief's lines."""
-    config = ReportStageConfig(report=ReportConfig())
+    config = ReportStageConfig(report=ReportConfig(), data=DataConfig())
     return str(ReportStage().run(inputs, config)["brief"]).splitlines()
 
 
@@ -225,21 +234,22 @@ def reader(inputs: dict[str, Any]) -> Reader:
 
 
 def test_page_loads_nothing_and_runs_nothing(reader: Reader) -> None:
-    """The page has no script, image or outside link: it reads the same offline in ten years."""
+    """The page has no script, image or outside link, but its own data: it reads the same offline in ten years."""
     assert not {"script", "img", "link", "iframe", "object", "form"} & set(reader.tags)
-    assert all(link.startswith("#") for link in reader.loaded)
+    assert all(link.startswith(("#", "data:text/csv;base64,")) for link in reader.loaded)
 
 
 def test_sections_come_in_reading_order(reader: Reader) -> None:
-    """The page says first what is held and what changed, then why, then how it did, then what it rests on."""
-    held, why = ["", "weights", "changes", "track"], ["funnel", "winners", "contributions", "decisions"]
-    proof = ["equity", "drawdown", "volatility", "history", "monthly", "costs", "exposures", "correlation"]
-    assert list(reader.text) == [*held, *why, *proof, "quality", "allocation", "timings", "provenance"]
+    """The page says first how it did, then what is held and what changed, then why, then what it rests on."""
+    proof = ["", "equity", "monthly", "drawdown", "rolling", "distribution", "benchmark", "figures"]
+    held = ["weights", "changes", "track", "history", "attribution", "exposures", "rebalances", "costs"]
+    why = ["funnel", "winners", "contributions", "decisions", "correlation", "allocation"]
+    assert list(reader.text) == [*proof, *held, *why, "quality", "timings", "provenance"]
 
 
 def test_links_lead_somewhere(reader: Reader) -> None:
     """Every entry of the navigation is a section of the page."""
-    assert {link[1:] for link in reader.loaded} <= set(reader.text)
+    assert {link[1:] for link in reader.loaded if link.startswith("#")} == set(reader.text) - {""}
 
 
 @pytest.mark.parametrize(
@@ -256,13 +266,14 @@ def test_links_lead_somewhere(reader: Reader) -> None:
         ("changes", "BBB|50.00%|60.00%|+10.00%|"),
         ("equity", "Each rebalance saw prices up to its own date only."),
         ("equity", "From 2020-01-01 to 2020-10-26"),
-        ("drawdown", "deepest −20.0%, from 2020-05-29 to 2020-05-30"),
+        ("drawdown", "Max drawdown of the strategy −20.0%, from 2020-05-29 to 2020-05-30"),
         ("history", "1 rebalance had no feasible portfolio"),
         ("monthly", "2020"),
-        (
-            "costs",
-            "Traded, both sides, 504%, cost 2.52% of capital a year. Columns: traded by calendar year.",
-        ),
+        ("costs", "Turnover, both sides: 504% of capital per year, at a cost of 2.52% per year."),
+        ("", "Selection run r1 of profile us_core · As of 2020-10-26, written 2020-10-27 (1 day later)"),
+        ("", "Book: 2 names, 60% long, 40% short, largest BBB 60.0%. Out of sample: 2020-01-01 to 2020-10-26"),
+        ("rebalances", "2020-01-01|2019-12-31|2|300.0%|0.010%|hrp|1|"),
+        ("rebalances", "–|2020-03-01|–|–|–|kept|–|No feasible portfolio: too few names|"),
         ("costs", "Annual cost drag|1.23%"),
         ("exposures", "Beta to equal weight|−0.30|0.38|0.25|0.50"),
         ("exposures", "Net weight|20.0%|60.0%|20.0%|100.0%"),
@@ -333,11 +344,13 @@ def test_monthly_returns_compound_to_the_year(inputs: dict[str, Any]) -> None:
     assert np.prod([1 + month for month in ours.values()]) == pytest.approx((1 + net).prod())
 
 
-def test_deepest_fall_counts_from_the_start() -> None:
+def test_max_drawdown_counts_from_the_start() -> None:
     """A fall on the very first session counts, since wealth starts at 1."""
     dates = np.datetime64("2020-01-01") + np.arange(3)
-    fall = deepest_fall(dates, np.array([-0.1, -0.1, 0.05]))
-    assert (round(fall.depth, 12), fall.trough, round(fall.now, 12)) == (0.19, "2020-01-02", 0.1495)
+    fall = max_drawdown(dates, np.array([-0.1, -0.1, 0.05]))
+    assert (round(fall.depth, 12), fall.bottom, round(fall.now, 12)) == (0.19, "2020-01-02", 0.1495)
+    still = max_drawdown(dates, np.zeros(3))
+    assert (still.depth, still.peak, still.now) == (0.0, "2020-01-01", 0.0)
 
 
 def test_odds_agree_with_scipy() -> None:
@@ -359,7 +372,7 @@ def test_brief_is_short_and_complete(inputs: dict[str, Any]) -> None:
     starts = ("us_core as of 2020-10-26", "DEGRADED", "Verdict", "Weights: 2 names (long 60%, short 40%): BBB 60.0%")
     rest = (
         "Changed: turnover 120.0% since the book of 2020-10-23: 1 name new, 1 gone; CCC -70.0%, 2 more",
-        "Trading: 504% a year, both sides, cost 2.52% a year, out of sample",
+        "Turnover: 504% per year, both sides, cost 2.52% per year, out of sample",
         "4 rebalances: 2 hrp, 1 equal_weight; 2 at level 1, 1 at level 4; 1 not feasible",
         "Out of sample",
         "Set aside: 1 by the data gate (EEE)",
@@ -452,13 +465,15 @@ def test_option_changes_the_page(inputs: dict[str, Any], option: str) -> None:
 def test_an_empty_table_leaves_a_page(inputs: dict[str, Any], empty: str) -> None:
     """A table without rows costs its own section its content, and nothing else."""
     some = {**inputs, empty: inputs[empty].iloc[:0]}
-    assert len(Reader(page(some)).text) == 20
+    assert len(Reader(page(some)).text) == 25
     assert len(brief(some)) <= 15
 
 
-def test_a_young_run_has_no_rolling_volatility() -> None:
-    """With less than a year of sessions the page says so instead of drawing a window that is not there."""
-    assert "Fewer than 252 sessions" in page(made(100))
+def test_the_rolling_window_is_what_the_history_allows() -> None:
+    """A year where there are two of them, half of one where there is a year, and a sentence in a shorter history."""
+    assert "Each point is of the 252 sessions" in page(made(504))
+    assert "Each point is of the 126 sessions" in page(made(503))
+    assert "Fewer than 252 sessions" in page(made(251))
 
 
 def test_undefined_metrics_give_no_verdict(inputs: dict[str, Any]) -> None:
@@ -470,14 +485,13 @@ def test_undefined_metrics_give_no_verdict(inputs: dict[str, Any]) -> None:
 
 
 def test_many_symbols_stay_small() -> None:
-    """A page of 33 years and 20 names stays below 300 kB, as one of 500 symbols does."""
-    big = made(8300)
-    assert len(page(big).encode()) < 300_000
+    """A page of 33 years stays below 1.5 MB with all its data, and one of 500 symbols below 0.6 MB."""
+    assert len(page(made(8300)).encode()) < 1_500_000
     symbols = tuple(f"S{i:03d}" for i in range(500))
     decisions = by_symbol(
         {"outcome": "cut", "rule": "top_n", "value": 9.0, "limit": 5.0, "margin": -4.0, "level": 1}, symbols
     )
-    assert len(page({**made(), "decisions": decisions}).encode()) < 300_000
+    assert len(page({**made(), "decisions": decisions}).encode()) < 600_000
 
 
 def test_summary_is_the_verdict(inputs: dict[str, Any]) -> None:
@@ -535,7 +549,7 @@ def test_a_benchmark_of_choice_stands_beside_equal_weight(inputs: dict[str, Any]
     names = ("beta", "alpha", "tracking_error", "information_ratio", "up_capture", "down_capture")
     chosen["metrics"]["benchmark"] = {**block(0.4), "symbol": "SPY", **dict.fromkeys(names, 0.25)}
     text = " ".join(Reader(page(chosen)).text.values())
-    assert "Against SPY: beta 0.25, alpha 25.0% a year, tracking error 25.0%, information ratio 0.25" in text
+    assert "Against SPY: beta 0.25, alpha 25.0% per year, tracking error 25.0%, information ratio 0.25" in text
     assert ", capture 25% up, 25% down." in text
     assert page(chosen).count("tbenchmark") > page(inputs).count("tbenchmark")
     assert any(line.startswith("  benchmark    0.40") for line in brief(chosen))
@@ -547,7 +561,7 @@ def test_other_lags_stand_beside_the_strategys_own(inputs: dict[str, Any]) -> No
     metrics["lags"] = {"0": {**block(1.25), "lag": 0}, "10": {**block(0.25), "lag": 10}}
     shown = {**inputs, "metrics": metrics}
     labels = ["at lag 1", "at lag 0", "at lag 10", "equal weight"]
-    text = Reader(page(shown)).text[""].partition("Hit rate")[2]
+    text = Reader(page(shown)).text["equity"].partition("Win rate")[2]
     places = [text.index(label) for label in labels]
     assert places == sorted(places)
     assert "1.25 (95%: 0.75 to 1.75)" in text

@@ -64,7 +64,7 @@ def area_chart(caption: Caption, dates: Dates, stack: Sequence[Layer], axis: Axi
         marks.extend(reversed(layers))  # the tallest lies at the back
     names = list({layer.label: layer.style for layer in stack}.items())
     middles = (places[1:] + places[:-1]) / 2.0
-    told = hover(middles, lambda i: _said(i, dates, stack, write), picked(len(middles), COLUMNS))
+    values = hover(middles, lambda i: _said(i, dates, stack, write), picked(len(middles), COLUMNS))
     rows = ([day(dates[i]), *(f"{layer.values[i]:.6g}" for layer in stack)] for i in range(len(dates) - 1))
     return picture(
         caption,
@@ -72,7 +72,7 @@ def area_chart(caption: Caption, dates: Dates, stack: Sequence[Layer], axis: Axi
         stretched(*marks),
         grid(axis),
         calendar(dates),
-        stretched(told),
+        stretched(values),
         shape=Shape("plot wide"),
         names=legend([(style, label) for label, style in names]),
         data=(["date", *(layer.label for layer in stack)], rows),

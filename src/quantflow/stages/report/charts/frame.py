@@ -16,8 +16,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from quantflow.stages.report.charts.scale import Axis, date_ticks
-from quantflow.stages.report.render import csv_link
-from quantflow.stages.report.render import joined, part
+from quantflow.stages.report.render import csv_link, joined, part
 
 FloatArray = npt.NDArray[np.float64]
 Dates = npt.NDArray[np.datetime64]

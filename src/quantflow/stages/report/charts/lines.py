@@ -48,16 +48,26 @@ class Line:
     style: str
 
 
+@dataclass(frozen=True)
+class Look:
+    """How lines are shown.
+
+    Attributes:
+        style: A key of ``HEIGHTS``.
+        fill: Style of the line to fill towards zero; none when empty.
+        rows: Most rows of the CSV.
+    """
+
+    style: str = "plot"
+    fill: str = ""
+    rows: int = ROWS
+
+
+SHORT = Look("plot short")
+
+
 def line_chart(
-    caption: Caption,
-    dates: Dates,
-    lines: Sequence[Line],
-    axis: Axis,
-    write: Write,
-    *,
-    fill: str = "",
-    style: str = "plot",
-    rows: int = ROWS,
+    caption: Caption, dates: Dates, lines: Sequence[Line], axis: Axis, write: Write, look: Look = SHORT
 ) -> Markup:
     """Return lines over time, labelled at their ends, with their values under the pointer and as CSV.
 
@@ -67,23 +77,21 @@ def line_chart(
         lines: The first one is drawn on top; each of shape (T,). One without a label is drawn alone.
         axis: The value axis.
         write: Writes a value.
-        fill: Style of the line to fill towards zero; none when empty.
-        style: A key of ``HEIGHTS``.
-        rows: Most rows of the CSV.
+        look: How they are shown.
     """
     places, named = across(dates), [line for line in lines if line.label]
-    drawn = [_drawn(line, places, axis, line.style == fill) for line in reversed(lines)]
-    told = hover(places, lambda i: _said(i, dates, named, write), picked(len(dates), COLUMNS))
+    drawn = [_drawn(line, places, axis, line.style == look.fill) for line in reversed(lines)]
+    values = hover(places, lambda i: _said(i, dates, named, write), picked(len(dates), COLUMNS))
     return picture(
         caption,
         unit(caption),
         grid(axis),
         calendar(dates),
-        stretched(*drawn, told),
-        _end_labels(named, axis, HEIGHTS[style]),
-        shape=Shape(style),
+        stretched(*drawn, values),
+        _end_labels(named, axis, HEIGHTS[look.style]),
+        shape=Shape(look.style),
         names=legend([(line.style, line.label) for line in named], "phone") if len(named) > 1 else None,
-        data=(["date", *(line.label for line in named)], _cells(dates, named, picked(len(dates), rows))),
+        data=(["date", *(line.label for line in named)], _cells(dates, named, picked(len(dates), look.rows))),
     )
 
 

@@ -16,7 +16,7 @@ from quantflow.stages.report.charts.bars import Bar, bar_chart
 from quantflow.stages.report.charts.frame import Caption, Dates
 from quantflow.stages.report.facts import FloatArray, Inputs, column, sessions
 from quantflow.stages.report.figures import DASH, percent, plural
-from quantflow.stages.report.render import Cell, boxed, folded, headed, nothing, section, shade, shorten, table
+from quantflow.stages.report.render import Cell, boxed, folded, headed, nothing, part, section, shade, shorten, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,8 +92,8 @@ def attribution(inputs: Inputs, quotes: Quotes, sectors: Mapping[str, str], top:
         return section("attribution", title, nothing("Nothing was held out of sample."))
     total = float(found.found.wealth[-1] - 1.0)
     lead = (
-        f"What each name added to the total return of {percent(total)}, in percent of the capital at the start, from the "
-        "weights held (targets drifted with prices) and prices; names, costs and cash add up to the total. Later "
+        f"What each name added to the total return of {percent(total)}, in percent of the capital at the start, from "
+        "prices and the weights held, drifted since their last trade. Names, costs and cash add up to the total. Later "
         "sessions count more, since capital had grown by then."
     )
     shown = [_bars(found, top), _names(found, sectors, total), _by_year(found, sectors)]
@@ -113,7 +113,9 @@ def _bars(found: Attribution, top: int) -> Markup:
         for i in order
     ]
     text = ", ".join(f"{bar.label} {bar.note}" for bar in bars)
-    return bar_chart(Caption("c-attribution", "Contribution to the total return", text), bars)
+    which = "" if len(bars) == len(total) else f", the {len(bars)} of {len(total)} names with the most and the least"
+    heading = part("heading", f"Contribution to the total return, % of the capital at the start{which}")
+    return heading + bar_chart(Caption("c-attribution", "Contribution to the total return", text), bars)
 
 
 def _names(found: Attribution, sectors: Mapping[str, str], total: float) -> Markup:

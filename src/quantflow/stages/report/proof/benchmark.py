@@ -79,18 +79,13 @@ def _relative(inputs: Inputs) -> Markup:
     """Return the strategy's wealth over each benchmark's: rising where it does better."""
     grown = {name: (label, wealth(values)) for name, label, values in series(inputs)}
     _, net = grown.pop("net")
-    lines = [
-        Line(f"over {label}", net / np.where(values > 0.0, values, np.nan), name)
-        for name, (label, values) in grown.items()
-    ]
+    lines = [Line(label, net / np.where(values > 0.0, values, np.nan), name) for name, (label, values) in grown.items()]
     axis = linear_axis(*finite_range(np.concatenate([line.values for line in lines]), 1.0), multiple)
     ends = ", ".join(f"{line.label} {multiple(line.values[-1], 2)}" for line in lines)
     caption = Caption(
         "c-relative",
         "Strategy relative to its benchmarks",
-        f"Now {ends}.",
-        "Wealth of the strategy over the benchmark's",
+        f"Wealth over that of {ends}.",
+        "Wealth of the strategy, divided by that of the benchmark",
     )
-    return line_chart(
-        caption, sessions(inputs["oos_returns"]), lines, axis, lambda value: multiple(value, 3), style="plot short"
-    )
+    return line_chart(caption, sessions(inputs["oos_returns"]), lines, axis, lambda value: multiple(value, 3))

@@ -51,10 +51,14 @@ def _months(number: np.ndarray, net: np.ndarray) -> Markup:
     by_month, by_year = compounded(number, net), compounded(number // 12, net)
     widest = max(0.02, float(np.quantile(np.abs(list(by_month.values())), 0.95)))
     rows = [
-        [str(year), *(_month(by_month.get(12 * year + m), widest) for m in range(12)), fixed(100 * total, 1)]
+        [
+            str(year),
+            *(_month(by_month.get(12 * year + m), widest) for m in range(12)),
+            Cell(fixed(100 * total, 1), "sum"),
+        ]
         for year, total in sorted(by_year.items(), reverse=True)
     ]
-    return headed("Monthly returns of the strategy, %", ["Year", *MONTHS, "Year, %"], rows)
+    return headed("Monthly returns of the strategy, %", ["Year", *MONTHS, "All year"], rows)
 
 
 def _month(value: float | None, widest: float) -> object:

@@ -38,13 +38,19 @@ def costs(inputs: Inputs) -> Markup:
     labels = [str(year) for year in np.unique(of)]
     traded, paid = (_by_year(of, column(frame, name)) for name in ("turnover", "cost"))
     annual = len(frame) / float(metrics["annualisation"])
-    rates = f"{percent(traded.sum() / annual, 0)} of capital per year, at a cost of {percent(paid.sum() / annual, 2)} per year"
+    turnover, cost = percent(traded.sum() / annual, 0), percent(paid.sum() / annual, 2)
     facts = [
         [COSTS.get(name, name.replace("_", " ")), _fact(name, value)]
         for name, value in sorted(metrics.get("costs", {}).items(), key=lambda fact: _place(fact[0]))
     ]
     shown = table("Costs", ["Cost", "Value"], facts) if facts else None
-    return section("costs", title, _chart(labels, traded), shown, lead=f"Turnover, both sides: {rates}.")
+    return section(
+        "costs",
+        title,
+        _chart(labels, traded),
+        shown,
+        lead=f"Turnover, both sides: {turnover} of capital per year, at a cost of {cost} per year.",
+    )
 
 
 def _chart(labels: list[str], traded: FloatArray) -> Markup:

@@ -15,7 +15,7 @@ from quantflow.stages.report.figures import count, fixed, percent, plural
 from quantflow.stages.report.proof.growth import EMPTY
 from quantflow.stages.report.render import beside, joined, nothing, part, section
 
-BINS = {"daily": 36, "monthly": 16}
+BINS = {"daily": 70, "monthly": 36}
 """About how many bins cover ``REACH`` standard deviations to either side."""
 REACH = 4.0
 LEAST = 12
@@ -43,11 +43,10 @@ def _one(period: str, returns: FloatArray) -> Markup:
     found = histogram(returns, width, REACH * deviation)
     expected = normal_counts(found.edges, float(returns.mean()), deviation, len(returns))
     axis = linear_axis(0.0, float(max(found.counts.max(), expected.max())), lambda value, _: count(value), count=4)
-    text = (
-        f"{plural(len(returns), 'return')}: mean {percent(returns.mean(), 2)}, standard deviation "
-        f"{percent(deviation, 2)}, skewness {fixed(skewness(returns))}, excess kurtosis {fixed(excess_kurtosis(returns))}."
-    )
-    digits = max(0, 1 if width < 0.01 else 0)
+    shape = f"skewness {fixed(skewness(returns))}, excess kurtosis {fixed(excess_kurtosis(returns))}"
+    spread = f"mean {percent(returns.mean(), 2)}, standard deviation {percent(deviation, 2)}"
+    text = f"{plural(len(returns), 'return')}: {spread}, {shape}."
+    digits = 1 if width < 0.01 else 0
     caption = Caption(
         f"c-{period}", f"Distribution of {period} returns", text, f"Number of {period} returns, by return in %"
     )

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from quantflow.quant.returns.drawdowns import Drawdown, longest, worst
 from quantflow.stages.report.charts.frame import Caption, Dates
-from quantflow.stages.report.charts.lines import line_chart
+from quantflow.stages.report.charts.lines import Look, line_chart
 from quantflow.stages.report.charts.scale import finite_range, linear_axis
 from quantflow.stages.report.facts import Inputs, column, falls, max_drawdown, series, sessions
 from quantflow.stages.report.figures import DASH, count, day, loss, percent, plural, tick
@@ -32,9 +32,8 @@ def drawdown(inputs: Inputs) -> Markup:
         f"Max drawdown of the strategy {loss(found.depth)}, from {found.peak} to {found.bottom}; now {loss(found.now)}."
     )
     caption = Caption("c-drawdown", "Drawdown", text, "Below the highest value so far, %")
-    chart = line_chart(
-        caption, dates, own(inputs, below), axis, lambda value: percent(value, 2), fill="net", style="plot short"
-    )
+    look = Look("plot short", fill="net")
+    chart = line_chart(caption, dates, own(inputs, below), axis, lambda value: percent(value, 2), look)
     lead = f"{text} Longest time below a peak: {plural(longest(net), 'session')}."
     return section("drawdown", title, chart, _table(dates, worst(net, WORST)), lead=lead)
 

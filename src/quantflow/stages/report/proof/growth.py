@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from quantflow.stages.report.charts.frame import Caption
-from quantflow.stages.report.charts.lines import Line, line_chart
+from quantflow.stages.report.charts.lines import Line, Look, line_chart
 from quantflow.stages.report.charts.scale import finite_range, linear_axis, log_axis
 from quantflow.stages.report.facts import (
     FloatArray,
@@ -71,7 +71,7 @@ def growth(inputs: Inputs, others: Sequence[Line]) -> Markup:
     ends = ", ".join(f"{line.label} {multiple(line.values[-1], 2)}" for line in grown)
     unit = f"Growth of 1, net of costs{', logarithmic scale' if log else ''}"
     caption = Caption("c-growth", "Growth of 1", f"From {dates[0]} to {dates[-1]}: {ends}.", unit)
-    chart = line_chart(caption, dates, grown, axis, lambda value: multiple(value, 3), rows=WHOLE)
+    chart = line_chart(caption, dates, grown, axis, lambda value: multiple(value, 3), Look(rows=WHOLE))
     return joined([chart, part("lead", caption.text)])
 
 

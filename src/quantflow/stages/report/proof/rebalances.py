@@ -12,7 +12,8 @@ from quantflow.stages.report.proof.attribution import traded
 from quantflow.stages.report.render import boxed, nothing, part, section, table
 
 HEAD = ("Traded", "Decided", "Names", "Turnover", "Cost", "Method", "Level", "Note")
-COLUMNS = ("date", "symbol", "weight")
+MOST = 600
+"""Rebalances that are listed."""
 
 
 def rebalances(inputs: Inputs, held: Any, configured: str) -> Markup:
@@ -28,9 +29,10 @@ def rebalances(inputs: Inputs, held: Any, configured: str) -> Markup:
         return section("rebalances", title, nothing("There was no rebalance out of sample."))
     rows = [*_made(inputs, held, configured), *_kept(done.get("held", []))]
     rows.sort(key=lambda row: row[1] if row[0] == DASH else row[0], reverse=True)
-    shown = boxed(table("Rebalances", HEAD, rows, words=frozenset({1, 5, 7})), len(rows))
+    shown = boxed(table("Rebalances", HEAD, rows[:MOST], words=frozenset({1, 5, 7})), len(rows))
     known = rebalanced(inputs["metrics"])
-    lead = "Turnover: both sides, of capital, from the weights drifted to. Level: the relaxation of the policy, 1 is strict."
+    lead = "Turnover: both sides, from the weights drifted to. Level: how far the policy was relaxed; 1 is strict."
+    lead += f" The last {MOST} of them are listed." if len(rows) > MOST else ""
     return section("rebalances", title, part("lead", lead), shown, lead=f"{known[0].upper()}{known[1:]}.")
 
 

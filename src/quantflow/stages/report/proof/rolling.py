@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from markupsafe import Markup
 
@@ -39,10 +41,10 @@ def rolled(inputs: Inputs) -> Markup:
     return section("rolling", title, _sharpe(inputs, sharpe, span), _volatility(inputs, volatile, span), lead=lead)
 
 
-def _spans(inputs: Inputs, values: dict[str, np.ndarray], write: object) -> str:
+def _spans(inputs: Inputs, values: dict[str, np.ndarray], write: Callable[..., str]) -> str:
     low, high = finite_range(values["net"])
-    last = ", ".join(f"{label} {write(values[name][-1])}" for name, label, _ in series(inputs))  # type: ignore[operator]
-    return f"Now: {last}. The strategy ranged from {write(low)} to {write(high)}."  # type: ignore[operator]
+    last = ", ".join(f"{label} {write(values[name][-1])}" for name, label, _ in series(inputs))
+    return f"Now: {last}. The strategy ranged from {write(low)} to {write(high)}."
 
 
 def _sharpe(inputs: Inputs, values: dict[str, np.ndarray], span: int) -> Markup:
@@ -50,11 +52,11 @@ def _sharpe(inputs: Inputs, values: dict[str, np.ndarray], span: int) -> Markup:
     caption = Caption(
         "c-sharpe", "Rolling Sharpe ratio", _spans(inputs, values, fixed), f"Sharpe ratio, {span} sessions"
     )
-    return line_chart(caption, sessions(inputs["oos_returns"]), own(inputs, values), axis, fixed, style="plot short")
+    return line_chart(caption, sessions(inputs["oos_returns"]), own(inputs, values), axis, fixed)
 
 
 def _volatility(inputs: Inputs, values: dict[str, np.ndarray], span: int) -> Markup:
     axis = linear_axis(*finite_range(np.concatenate(list(values.values())), 0.0), tick)
     said = _spans(inputs, values, percent)
     caption = Caption("c-volatility", "Rolling volatility", said, f"Volatility per year, %, {span} sessions")
-    return line_chart(caption, sessions(inputs["oos_returns"]), own(inputs, values), axis, percent, style="plot short")
+    return line_chart(caption, sessions(inputs["oos_returns"]), own(inputs, values), axis, percent)
