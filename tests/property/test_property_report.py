@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from quantflow.config.data import DataConfig
 from quantflow.config.operation import ReportConfig
 from quantflow.data.panel import Panel
-from quantflow.stages.report.render import part
 from quantflow.stages.report.charts.lines import LINE, spread
 from quantflow.stages.report.charts.scale import date_ticks, linear_axis, log_axis, thinned
+from quantflow.stages.report.render import part
 from quantflow.stages.report.stage import ReportStage, ReportStageConfig
 
 HOSTILE = (

@@ -60,7 +60,7 @@ def contributions(
         tradable: Where there is a price to trade at, shape (N, S); everywhere when None.
     """
     moves = np.nan_to_num(returns)
-    wealth = np.cumprod((1.0 + gross) * (1.0 - cost))
+    wealth = np.asarray(np.cumprod((1.0 + gross) * (1.0 - cost)), dtype=np.float64)
     before = np.concatenate([[1.0], wealth[:-1]])
     gains, money = np.zeros(moves.shape), np.zeros(moves.shape)
     ends = [*trades[1:].tolist(), moves.shape[1] - 1]

@@ -272,7 +272,7 @@ def test_a_histogram_shows_counts_beside_the_normal() -> None:
 
 
 def test_a_table_is_its_own_csv() -> None:
-    """Numbers have plain signs and no thousands; what is undefined is empty; what a spreadsheet would compute is text."""
+    """Numbers have plain signs; what is undefined is empty; what a spreadsheet would compute is marked as text."""
     rows = [["=A1", "−1,234.5%", "–", Cell("+2.00", "p1")], ["b,c", Markup("<b>x</b>"), "2020-01-01", -0.5]]
     assert csv_of(table("Any Table", ["Name", "a", "b", "c"], rows)) == [
         "Name,a,b,c",
