@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -39,7 +40,7 @@ allocation = { method = "risk_parity" }
 """
 FORMER = {"run_id": "before", "as_of": "2022-12-27", "weights": {"AAPL": 0.4, "SOLD": 0.6}}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-SCREENS = {"phone": 390, "screen": 1280}
+SCREENS = {"phone": 390, "tablet": 768, "screen": 1440}
 REPORTS = ("both.calm", "both")
 ARTIFACTS = {
     "both.calm": [f"both-sleeve-calm-{name}" for name in ("weights", "report")],
@@ -65,7 +66,7 @@ CONTRAST = """() => {
 }"""
 """The WCAG 2 contrast ratio of each visible text with the colours behind it, and the text."""
 
-LABELS = """() => [...document.querySelectorAll('svg')].map(svg =>
+LABELS = """() => [...document.querySelectorAll('svg[role=img]')].map(svg =>
   [...svg.querySelectorAll('text')].map(node => {
     const box = node.getBoundingClientRect(); return [node.textContent, box.left, box.top, box.right, box.bottom] }))"""
 """The texts of each chart, and the box that each takes up on the page."""
@@ -221,8 +222,8 @@ PLANTS = {
     "overflow": ("</main>", f"<h3>{'wide' * 40}</h3></main>"),
     "contrast": ("--soft:#5b6470", "--soft:#8b94a0"),
     "silent chart": ('aria-labelledby="c-weights-t c-weights-d"', 'aria-hidden="true"'),
-    "collision": ("svg text.tick{font-size:15px}", "svg text.tick{font-size:60px}"),
-    "cut label": ("svg text.name{", "svg text.name{letter-spacing:9px;"),
+    "collision": ("svg text.tick{fill", "svg text.tick{font-size:60px;fill"),
+    "cut label": ("g.phone{display:inline}", "g.phone{display:inline;letter-spacing:70px}"),
 }
 """What each check must see: a text of the report, and what it is changed to."""
 
@@ -251,15 +252,67 @@ def test_dark_is_dark(browser: Browser, shared: Shared, run: str) -> None:
 
 
 @pytest.mark.parametrize("run", REPORTS)
-def test_the_morning_begins_with_what_is_held(browser: Browser, shared: Shared, run: str) -> None:
-    """On a screen of 1280 by 844 verdict, session and the largest weights are seen without scrolling."""
-    page = watched(browser).page
+def test_performance_is_on_the_first_screen(browser: Browser, shared: Shared, run: str) -> None:
+    """At 1440 by 900 session, verdict, key figures and the growth curve are seen without scrolling, at full width."""
+    page = watched(browser, 1440).page
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(report(shared, run).as_uri())
-    for what in (".verdict", ".kicker", "#weights svg text"):
+    for what in (".kicker", ".verdict", "#equity table", "#equity svg"):
         box = page.locator(what).first.bounding_box()
         assert box is not None
-        assert box["y"] + box["height"] < 844
+        assert box["y"] + box["height"] < 900
+    chart, table = (page.locator(f"#equity {what}").first.bounding_box() for what in ("svg", ".scroll"))
+    assert chart is not None
+    assert table is not None
+    assert chart["width"] == table["width"]
     page.close()
+
+
+@pytest.mark.parametrize("run", REPORTS)
+def test_values_are_under_the_pointer(browser: Browser, shared: Shared, run: str) -> None:
+    """Wherever the pointer is on a curve it is over a column that has the date and a value per line."""
+    page = watched(browser, 1440).page
+    page.goto(report(shared, run).as_uri())
+    box = page.locator("#equity svg .h").nth(0).locator("xpath=..").bounding_box()
+    assert box is not None
+    seen = page.evaluate(
+        """([x, y, width]) => [0.02, 0.5, 0.98].map(part =>
+        document.elementFromPoint(x + part * width, y).querySelector('title')?.textContent)""",
+        [box["x"], box["y"] + box["height"] / 2, box["width"]],
+    )
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d\nstrategy [\d.]+×\nequal weight [\d.]+×(\n.+)*", text) for text in seen)
+    assert sorted(seen) == seen
+    page.close()
+
+
+def test_a_curve_is_saved_as_csv(browser: Browser, shared: Shared) -> None:
+    """The link below the growth curve saves every session; nothing is asked of any network for it."""
+    seen = watched(browser, 1440)
+    seen.page.goto(report(shared, "both.calm").as_uri())
+    with seen.page.expect_download() as saving:
+        seen.page.locator("#equity figure .csv").click()
+    lines = Path(saving.value.path()).read_text().splitlines()
+    assert saving.value.suggested_filename == "growth.csv"
+    assert lines[0] == "date,strategy,equal weight"
+    said = re.search(r"([\d,]+) sessions", seen.page.locator("header .lead").first.inner_text())
+    assert said is not None
+    assert len(lines) == int(said[1].replace(",", "")) + 1
+    assert [url for url in seen.requests if not url.startswith(("file:", "data:"))] == []
+    seen.page.close()
+
+
+@pytest.mark.parametrize("run", REPORTS)
+def test_on_paper_nothing_is_cut(browser: Browser, shared: Shared, run: str) -> None:
+    """Printed from a dark screen the page is light, no wider than the paper, and without what needs a pointer."""
+    seen = watched(browser, 700, "dark")
+    seen.page.goto(report(shared, run).as_uri())
+    seen.page.emulate_media(media="print", color_scheme="dark")
+    assert seen.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= 700
+    assert seen.page.locator(".csv:visible, nav:visible").count() == 0
+    edges = seen.page.evaluate(LABELS)
+    assert [label for labels in edges for label in labels if label[3] > 700] == []
+    seen.page.close()
 
 
 def test_what_changed_is_told_against_the_book_before(browser: Browser, shared: Shared) -> None:

@@ -90,18 +90,19 @@ def table(
     return part("table", caption, titles, body, csv_link(caption, head, rows))
 
 
-def csv_link(name: str, head: Sequence[object], rows: Iterable[Sequence[object]]) -> Markup:
+def csv_link(name: str, head: Sequence[object], rows: Iterable[Sequence[object]], note: str = "") -> Markup:
     """Return a link that saves a table as CSV: the page itself holds the file.
 
     Args:
         name: Of the file, without its suffix; what is no letter or digit becomes a hyphen.
         head: Titles of the columns.
         rows: Cells as text, markup, numbers or ``Cell``.
+        note: What the file leaves out.
     """
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([[in_csv(value) for value in row] for row in (head, *rows)])
     file = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "table"
-    return part("download", f"{file}.csv", b64encode(out.getvalue().encode()).decode(), name)
+    return part("download", f"{file}.csv", b64encode(out.getvalue().encode()).decode(), name, note)
 
 
 def in_csv(value: object) -> str:

@@ -138,15 +138,16 @@ def test_all_figures_are_those_of_the_metrics(made: dict[str, Any]) -> None:
     assert html.count('<td class="l') == html.count('<th scope="row"')  # each has its definition
 
 
-def test_the_benchmark_row_is_that_of_the_figures(made: dict[str, Any]) -> None:
+def test_the_benchmarks_figures_are_those_of_the_metrics(made: dict[str, Any]) -> None:
     """Beta, tracking error and information ratio are those of ``metrics.against``."""
     frame = made["oos_returns"]
     found = against(frame["net"].to_numpy(), frame["equal_weight"].to_numpy(), 252)
-    row = cells(benchmarked(made), "equal weight")
-    assert row[0] == f"{found['beta']:.2f}"
-    assert row[2] == f"{100 * (found['tracking_error'] or 0):.1f}%"
-    assert row[3] == f"{found['information_ratio']:.2f}".replace("-", "−")
-    assert row[4] == f"{np.corrcoef(frame['net'], frame['equal_weight'])[0, 1]:.2f}"
+    html = benchmarked(made)
+    assert cells(html, "Beta")[0] == f"{found['beta']:.2f}"
+    assert cells(html, "Tracking error")[0] == f"{100 * (found['tracking_error'] or 0):.1f}%"
+    assert cells(html, "Information ratio")[0] == f"{found['information_ratio']:.2f}".replace("-", "−")
+    assert cells(html, "Correlation")[0] == f"{np.corrcoef(frame['net'], frame['equal_weight'])[0, 1]:.2f}"
+    assert cells(html, "Its Sharpe ratio")[0] == f"{made['metrics']['equal_weight']['sharpe']:.2f}"
 
 
 def test_rebalances_are_listed_with_how_they_were_decided(made: dict[str, Any]) -> None:

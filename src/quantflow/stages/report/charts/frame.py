@@ -26,8 +26,8 @@ Write = Callable[[float], str]
 GRID = 1000.0
 COLUMNS = 400
 """Most columns that show values under the pointer: a screen has hardly more."""
-ROWS = 1300
-"""Most rows of the CSV of a curve; beyond, rows are left out evenly."""
+CELLS = 2600
+"""Most values in the CSV of a curve; beyond, dates are left out evenly."""
 DATES = {"desk": 9, "phone": 4}
 """Most dates below a chart, by what it is shown on."""
 COLOURS = 20
@@ -75,6 +75,7 @@ def picture(
     shape: Shape = Shape(),
     names: Markup | None = None,
     data: tuple[Sequence[str], Iterable[Sequence[object]]] | None = None,
+    note: str = "",
 ) -> Markup:
     """Return a figure: a drawing named for screen readers, its legend, and a link to its values as CSV.
 
@@ -84,8 +85,9 @@ def picture(
         shape: How it is framed.
         names: The legend.
         data: Head and rows of the CSV; no link without.
+        note: What the CSV leaves out.
     """
-    link = csv_link(caption.slug.removeprefix("c-"), *data) if data else None
+    link = csv_link(caption.slug.removeprefix("c-"), *data, note) if data else None
     return mark("picture", caption, shape, joined(marks), names, link)
 
 

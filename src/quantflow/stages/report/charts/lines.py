@@ -9,9 +9,9 @@ import numpy as np
 from markupsafe import Markup
 
 from quantflow.stages.report.charts.frame import (
+    CELLS,
     COLUMNS,
     GRID,
-    ROWS,
     Caption,
     Dates,
     FloatArray,
@@ -31,7 +31,7 @@ from quantflow.stages.report.charts.frame import (
     unit,
 )
 from quantflow.stages.report.charts.scale import Axis, thinned
-from quantflow.stages.report.figures import day, defined
+from quantflow.stages.report.figures import count, day, defined
 
 LINE = 17.0
 """Least distance between two labels, one above the other, in pixels."""
@@ -55,12 +55,12 @@ class Look:
     Attributes:
         style: A key of ``HEIGHTS``.
         fill: Style of the line to fill towards zero; none when empty.
-        rows: Most rows of the CSV.
+        cells: Most values in the CSV; beyond, dates are left out evenly.
     """
 
     style: str = "plot"
     fill: str = ""
-    rows: int = ROWS
+    cells: int = CELLS
 
 
 SHORT = Look("plot short")
@@ -82,6 +82,7 @@ def line_chart(
     places, named = across(dates), [line for line in lines if line.label]
     drawn = [_drawn(line, places, axis, line.style == look.fill) for line in reversed(lines)]
     values = hover(places, lambda i: _said(i, dates, named, write), picked(len(dates), COLUMNS))
+    rows = picked(len(dates), look.cells // max(1, len(named)))
     return picture(
         caption,
         unit(caption),
@@ -91,7 +92,8 @@ def line_chart(
         _end_labels(named, axis, HEIGHTS[look.style]),
         shape=Shape(look.style),
         names=legend([(line.style, line.label) for line in named], "phone") if len(named) > 1 else None,
-        data=(["date", *(line.label for line in named)], _cells(dates, named, picked(len(dates), look.rows))),
+        data=(["date", *(line.label for line in named)], _cells(dates, named, rows)),
+        note="" if len(rows) == len(dates) else f"{count(len(rows))} of {count(len(dates))} dates",
     )
 
 

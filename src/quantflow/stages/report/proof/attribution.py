@@ -148,7 +148,7 @@ def _by_year(found: Attribution, sectors: Mapping[str, str]) -> Markup:
     start = parts.before[firsts]
     grouped: dict[str, FloatArray] = {}
     for name, gains in zip(found.names, parts.names, strict=True):
-        sector = str(sectors.get(name) or DASH)
+        sector = str(sectors.get(name) or "Sector unknown")
         grouped[sector] = grouped.get(sector, np.zeros(len(start))) + np.add.reduceat(gains, firsts) / start
     grouped = dict(sorted(grouped.items(), key=lambda one: (-float(one[1].sum()), one[0])))
     rest = np.add.reduceat(parts.cost + parts.rest, firsts) / start

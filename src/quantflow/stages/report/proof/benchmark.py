@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from markupsafe import Markup
 
@@ -13,21 +15,32 @@ from quantflow.stages.report.facts import SERIES, FloatArray, Inputs, beside, co
 from quantflow.stages.report.figures import fixed, loss, multiple, percent
 from quantflow.stages.report.proof.growth import EMPTY
 from quantflow.stages.report.render import nothing, section, table
+from quantflow.types import Record
 
-HEAD = (
-    "Benchmark",
-    "Beta",
-    "Alpha per year",
-    "Tracking error",
-    "Information ratio",
-    "Correlation",
-    "Up capture",
-    "Down capture",
-    "Its return per year",
-    "Its volatility",
-    "Its Sharpe",
-    "Its max drawdown",
+Write = Callable[[object], str]
+
+
+def _capture(value: object) -> str:
+    return percent(value, 0)
+
+
+RELATIVE: tuple[tuple[str, str, Write, str], ...] = (
+    ("beta", "Beta", fixed, "Slope of the strategy's daily returns on the benchmark's."),
+    ("alpha", "Alpha per year", percent, "Mean return that beta does not explain, annualised."),
+    ("tracking_error", "Tracking error", percent, "Volatility of the difference in returns, per year."),
+    ("information_ratio", "Information ratio", fixed, "Mean difference over the tracking error, annualised."),
+    ("correlation", "Correlation", fixed, "Of daily returns."),
+    ("up_capture", "Up capture", _capture, "Mean return on days that the benchmark gained, over the benchmark's own."),
+    ("down_capture", "Down capture", _capture, "The same on days that it lost; below 100% loses less."),
 )
+"""Figures of the strategy relative to a benchmark: key, name, how it is written, and what it means."""
+OWN: tuple[tuple[str, str, Write, str], ...] = (
+    ("cagr", "Its return per year", percent, "The benchmark's own, after its costs."),
+    ("volatility", "Its volatility", percent, "Per year."),
+    ("sharpe", "Its Sharpe ratio", fixed, "Annualised, risk-free rate 0."),
+    ("max_drawdown", "Its max drawdown", loss, "Largest loss from a peak."),
+)
+"""Figures of the benchmark itself, by their key in its block of ``metrics``."""
 BLOCKS = {column: block for block, _, column in SERIES}
 
 
@@ -38,36 +51,21 @@ def benchmarked(inputs: Inputs) -> Markup:
     if not len(frame) or not others:
         return section("benchmark", title, nothing(EMPTY))
     net = np.nan_to_num(column(frame, "net"))
-    rows = [_row(inputs, net, name, label, np.nan_to_num(values)) for name, label, values in others]
-    lead = (
-        "Beta and alpha: of daily returns on the benchmark's. Tracking error: volatility of the difference. Capture: "
-        "geometric mean return on days that the benchmark gained (up) or lost (down), over the benchmark's own."
-    )
-    chosen = beside(inputs["metrics"])
-    return section(
-        "benchmark",
-        title,
-        table("Beside the benchmarks", HEAD, rows),
-        _relative(inputs),
-        lead=f"{chosen} {lead}".strip(),
-    )
-
-
-def _row(inputs: Inputs, net: FloatArray, name: str, label: str, values: FloatArray) -> list[str]:
-    found = against(net, values, int(inputs["metrics"]["annualisation"]))
-    block = inputs["metrics"].get(BLOCKS[name]) or {}
-    return [
-        label,
-        fixed(found["beta"]),
-        percent(found["alpha"]),
-        percent(found["tracking_error"]),
-        fixed(found["information_ratio"]),
-        fixed(_correlation(net, values)),
-        *(percent(found[each], 0) for each in ("up_capture", "down_capture")),
-        *(percent(block.get(each)) for each in ("cagr", "volatility")),
-        fixed(block.get("sharpe")),
-        loss(block.get("max_drawdown")),
+    year = int(inputs["metrics"]["annualisation"])
+    found = [_relative_to(net, np.nan_to_num(values), year) for _, _, values in others]
+    blocks = [inputs["metrics"].get(BLOCKS[name]) or {} for name, _, _ in others]
+    rows = [
+        [named, *(write(each.get(key)) for each in of), said]
+        for group, of in ((RELATIVE, found), (OWN, blocks))
+        for key, named, write, said in group
     ]
+    head = ["Figure", *(label for _, label, _ in others), "Definition"]
+    shown = table("Beside the benchmarks", head, rows, words=frozenset({len(head) - 1}))
+    return section("benchmark", title, shown, _relative(inputs), lead=beside(inputs["metrics"]))
+
+
+def _relative_to(net: FloatArray, values: FloatArray, year: int) -> Record:
+    return {**against(net, values, year), "correlation": _correlation(net, values)}
 
 
 def _correlation(net: FloatArray, values: FloatArray) -> float | None:

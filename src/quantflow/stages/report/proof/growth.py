@@ -33,8 +33,8 @@ HINDSIGHT = {
 """What the walk-forward cannot know, by whether it had the members of each date."""
 LOG_FROM = 4.0
 """Wealth is drawn on a logarithmic scale when its highest value is this many times its lowest."""
-WHOLE = 1_000_000
-"""The CSV of growth has every session."""
+MOST = 32_000
+"""Values in the CSV of growth: every session of 33 years of a strategy and two benchmarks."""
 FIGURES = ("", "Return per year", "Volatility", "Sharpe", "Max drawdown", "Sortino", "Calmar", "CVaR 95%", "Win rate")
 
 
@@ -71,7 +71,7 @@ def growth(inputs: Inputs, others: Sequence[Line]) -> Markup:
     ends = ", ".join(f"{line.label} {multiple(line.values[-1], 2)}" for line in grown)
     unit = f"Growth of 1, net of costs{', logarithmic scale' if log else ''}"
     caption = Caption("c-growth", "Growth of 1", f"From {dates[0]} to {dates[-1]}: {ends}.", unit)
-    chart = line_chart(caption, dates, grown, axis, lambda value: multiple(value, 3), Look(rows=WHOLE))
+    chart = line_chart(caption, dates, grown, axis, lambda value: multiple(value, 3), Look(cells=MOST))
     return joined([chart, part("lead", caption.text)])
 
 
