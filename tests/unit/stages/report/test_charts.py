@@ -250,13 +250,13 @@ def test_values_are_under_the_pointer_and_in_the_csv() -> None:
 
 
 def test_a_long_history_has_no_more_columns_than_a_screen() -> None:
-    """50,000 sessions have 400 columns and 2,600 rows, the last session among both, and the link says so."""
+    """50,000 sessions have 400 columns and 4,200 rows, the last session among both, and the link says so."""
     dates = days("1890-01-01", 50_000)
     lines = [Line("a", np.arange(50_000.0), "net")]
     chart = line_chart(CAPTION, dates, lines, linear_axis(0.0, 50_000.0, written), fixed)
     assert len(told(chart)) == 400
-    assert len(csv_of(chart)) == 2601
-    assert ">CSV (2,600 of 50,000 dates)<" in chart
+    assert len(csv_of(chart)) == 4201
+    assert ">CSV (4,200 of 50,000 dates)<" in chart
     assert told(chart)[-1] == [str(dates[-1]), "a 49,999.00"]
     assert csv_of(chart)[-1] == f"{dates[-1]},49999"
 

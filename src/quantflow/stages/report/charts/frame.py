@@ -26,7 +26,7 @@ Write = Callable[[float], str]
 GRID = 1000.0
 COLUMNS = 400
 """Most columns that show values under the pointer: a screen has hardly more."""
-CELLS = 2600
+CELLS = 4200
 """Most values in the CSV of a curve; beyond, dates are left out evenly."""
 DATES = {"desk": 9, "phone": 4}
 """Most dates below a chart, by what it is shown on."""
