@@ -273,7 +273,7 @@ def test_values_are_under_the_pointer(browser: Browser, shared: Shared, run: str
     """Wherever the pointer is on a curve it is over a column that has the date and a value per line."""
     page = watched(browser, 1440).page
     page.goto(report(shared, run).as_uri())
-    box = page.locator("#equity svg .h").nth(0).locator("xpath=..").bounding_box()
+    box = page.locator("#equity svg .h").first.bounding_box()
     assert box is not None
     seen = page.evaluate(
         """([x, y, width]) => [0.02, 0.5, 0.98].map(part =>

@@ -11,7 +11,7 @@ from quantflow.stages.report import brief, changes, portfolio, record, sleeves, 
 from quantflow.stages.report.facts import Inputs, allocation_line, column, verdict
 from quantflow.stages.report.figures import percent, plural
 from quantflow.stages.report.page import BOOK, PROOF, Values, book, document, proof, span
-from quantflow.stages.report.proof.attribution import attribution
+from quantflow.stages.report.proof.attribution import attribution, by_sleeve
 from quantflow.stages.report.proof.costs import costs
 from quantflow.stages.report.proof.rebalances import rebalances
 from quantflow.stages.report.render import shorten
@@ -61,7 +61,7 @@ def sections(inputs: Inputs, quotes: Quotes, top: int) -> list[Markup]:
         changes.changed(inputs, top),
         track.tracked(inputs),
         portfolio.weights_over_time(inputs, inputs["oos_capital"]),
-        attribution(inputs, quotes, inputs["weights"]["sector"].to_dict(), top),
+        attribution(inputs, quotes, inputs["weights"]["sector"].to_dict(), top, by_sleeve(inputs)),
         sleeves.sleeves(inputs),
         sleeves.contributions(inputs, top),
         sleeves.correlation(inputs),

@@ -189,10 +189,26 @@ def test_the_title_names_the_page(artifacts: dict[str, Any]) -> None:
     assert "Meta run r1 of meta profile all_weather, 3 sleeves" in html
 
 
+def test_sleeves_and_netting_add_up_to_the_total_return(artifacts: dict[str, Any]) -> None:
+    """Each sleeve's capital times its return, session by session, and what netting left, are the whole growth."""
+    page, frame = Text(report(artifacts)["report"]), artifacts["oos_returns"]
+    rows = [*(page.row(name, 4) for name in NAMES), page.row("Netting, less moving capital", 2)]
+    parts = [float(row[1].replace("−", "-").rstrip("%")) for row in rows]
+    assert sum(parts) == pytest.approx(100 * (np.prod(1 + frame["net"]) - 1), abs=0.03)
+    capital = artifacts["oos_capital"].pivot_table(index="date", columns="symbol", values="weight")["trend"]
+    wealth, money, gain = (1 + frame["net"]).cumprod(), 0.0, 0.0
+    for day, move in artifacts["streams"].loc[frame.index, "trend"].items():
+        gain += money * move
+        money *= 1 + move
+        if day in capital.index:
+            money = capital[day] * wealth[day]
+    assert page.row("trend", 4)[1] == f"{100 * gain:+.2f}%".replace("-", "−")
+
+
 def test_growth_shows_every_sleeve(artifacts: dict[str, Any]) -> None:
     """Each sleeve has a line and a name beside the strategy and equal weight."""
     html = report(artifacts)["report"]
-    chart = html[html.index('id="equity"') : html.index('id="drawdown"')]
+    chart = html[html.index('id="equity"') : html.index('id="monthly"')]
     assert chart.count("<polyline") == 6
     assert all(f">{name}</text>" in chart for name in (*NAMES, "strategy", "equal weight"))
 
@@ -302,7 +318,7 @@ def test_many_sleeves_are_drawn_the_largest_first() -> None:
     """Of twelve sleeves the eight largest have a line; tables show all of them."""
     names = tuple(f"s{i:02d}" for i in range(12))
     html = report(made(names, method="equal_weight"))["report"]
-    chart = html[html.index('id="equity"') : html.index('id="drawdown"')]
+    chart = html[html.index('id="equity"') : html.index('id="monthly"')]
     assert chart.count("<polyline") == 11
     assert Text(html).row("s11", 8)
 

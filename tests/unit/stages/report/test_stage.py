@@ -485,8 +485,18 @@ def test_undefined_metrics_give_no_verdict(inputs: dict[str, Any]) -> None:
 
 
 def test_many_symbols_stay_small() -> None:
-    """A page of 33 years stays below 1.5 MB with all its data, and one of 500 symbols below 0.6 MB."""
-    assert len(page(made(8300)).encode()) < 1_500_000
+    """33 years, 400 rebalances of 30 names and two benchmarks stay below 1.5 MB, and 500 symbols below 0.6 MB."""
+    big, rng = made(8300), np.random.default_rng(2)
+    big["oos_returns"] = big["oos_returns"].assign(net=rng.normal(0.0004, 0.01, 8300), equal_weight=0.0003)
+    big["oos_returns"]["benchmark"] = rng.normal(0.0004, 0.01, 8300)
+    names = [f"S{i:02d}" for i in range(30)]
+    dates = big["oos_returns"].index[::21]
+    grid = pd.DataFrame(rng.dirichlet(np.ones(30), len(dates)), pd.Index(dates, name="date"), names)
+    held = grid.rename_axis(columns="symbol").stack().rename("weight").reset_index()
+    big["oos_weights"] = held.assign(decided=held["date"] - pd.Timedelta(days=1))
+    html = page(big)
+    assert len(html.encode()) < 1_500_000
+    assert "other, 10 names" in html
     symbols = tuple(f"S{i:03d}" for i in range(500))
     decisions = by_symbol(
         {"outcome": "cut", "rule": "top_n", "value": 9.0, "limit": 5.0, "margin": -4.0, "level": 1}, symbols

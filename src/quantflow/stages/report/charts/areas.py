@@ -31,6 +31,9 @@ from quantflow.stages.report.charts.frame import (
 from quantflow.stages.report.charts.scale import Axis
 from quantflow.stages.report.figures import day
 
+NAMED = 12
+"""Names that a step shows under the pointer, the largest."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -65,7 +68,7 @@ def area_chart(caption: Caption, dates: Dates, stack: Sequence[Layer], axis: Axi
     names = list({layer.label: layer.style for layer in stack}.items())
     middles = (places[1:] + places[:-1]) / 2.0
     values = hover(middles, lambda i: _said(i, dates, stack, write), picked(len(middles), COLUMNS))
-    rows = ([day(dates[i]), *(f"{layer.values[i]:.6g}" for layer in stack)] for i in range(len(dates) - 1))
+    rows = ([day(dates[i]), *(f"{layer.values[i]:.4g}" for layer in stack)] for i in range(len(dates) - 1))
     return picture(
         caption,
         unit(caption),
@@ -81,7 +84,9 @@ def area_chart(caption: Caption, dates: Dates, stack: Sequence[Layer], axis: Axi
 
 def _said(i: int, dates: Dates, stack: Sequence[Layer], write: Write) -> list[str]:
     held = [(float(layer.values[i]), layer.label) for layer in stack if layer.values[i] != 0.0]
-    return [day(dates[i]), *(f"{label} {write(value)}" for value, label in sorted(held, key=lambda one: -abs(one[0])))]
+    held.sort(key=lambda one: -abs(one[0]))
+    more = [f"{len(held) - NAMED} more"] if len(held) > NAMED else []
+    return [day(dates[i]), *(f"{label} {write(value)}" for value, label in held[:NAMED]), *more]
 
 
 def _steps(places: FloatArray, values: FloatArray, axis: Axis) -> str:

@@ -78,7 +78,9 @@ def attributed(inputs: Inputs, quotes: Quotes) -> Attribution | None:
     return Attribution(mine.names, dates, found)
 
 
-def attribution(inputs: Inputs, quotes: Quotes, sectors: Mapping[str, str], top: int) -> Markup:
+def attribution(
+    inputs: Inputs, quotes: Quotes, sectors: Mapping[str, str], top: int, more: Markup | None = None
+) -> Markup:
     """Return what each name contributed to the total return, and each sector in each year.
 
     Args:
@@ -86,6 +88,7 @@ def attribution(inputs: Inputs, quotes: Quotes, sectors: Mapping[str, str], top:
         quotes: What could be traded.
         sectors: Sector by name, as it is known now.
         top: Names that are drawn, half of them gains and half losses.
+        more: What is shown at the end of the section.
     """
     title, found = "Attribution", attributed(inputs, quotes)
     if found is None:
@@ -97,7 +100,7 @@ def attribution(inputs: Inputs, quotes: Quotes, sectors: Mapping[str, str], top:
         "sessions count more, since capital had grown by then."
     )
     shown = [_bars(found, top), _names(found, sectors, total), _by_year(found, sectors)]
-    return section("attribution", title, *shown, lead=lead)
+    return section("attribution", title, *shown, more, lead=lead)
 
 
 def _order(found: Attribution) -> list[int]:
@@ -158,6 +161,33 @@ def _by_year(found: Attribution, sectors: Mapping[str, str]) -> Markup:
     rows.append(["Return of the year", *(percent(value) for value in sum(grouped.values()) + rest)])
     title = "By sector and year, in capital at the start of the year"
     return headed(title, ["Sector (as known now)", *(str(of[i]) for i in firsts)], rows)
+
+
+def by_sleeve(inputs: Inputs) -> Markup | None:
+    """Return what each sleeve of a meta portfolio contributed, by its capital and its own stream after costs.
+
+    What they do not add up to is that the portfolio trades net positions: it saves what sleeves pay for trades that
+    cancel, and pays for moving capital.
+    """
+    frame, held = inputs["oos_returns"], inputs["oos_capital"]
+    if not len(frame) or not len(held):
+        return None
+    dates, targets = sessions(frame), held.pivot_table(index="date", columns="symbol", values="weight", fill_value=0.0)
+    names = sorted(map(str, targets.columns))
+    at, net = np.searchsorted(sessions(inputs["streams"]), dates), column(frame, "net")
+    returns = inputs["streams"][names].to_numpy(dtype=np.float64).T[:, at]
+    trades = np.searchsorted(dates, sessions(targets))
+    found = contributions(returns, net, np.zeros(len(net)), trades, targets[names].to_numpy(dtype=np.float64))
+    gains, total = found.names.sum(axis=1), float(found.wealth[-1] - 1.0)
+    shares = [percent(gain / total) if abs(total) > TINY else DASH for gain in gains]
+    rows = [
+        [shorten(name, 24), percent(gain, 2, signed=True), share, percent(weight.mean())]
+        for name, gain, share, weight in zip(names, gains, shares, found.held, strict=True)
+    ]
+    rows.append(["Netting, less moving capital", percent(float(found.rest.sum()), 2, signed=True), "", ""])
+    rows.append(["Total", percent(total, 2, signed=True), "", ""])
+    title = "By sleeve, after its own costs, % of the capital at the start"
+    return headed(title, ["Sleeve", "Contribution", "Share of total", "Mean weight"], rows)
 
 
 def _part(value: float, widest: float) -> Cell:
