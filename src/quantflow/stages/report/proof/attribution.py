@@ -25,6 +25,10 @@ TINY = 5e-7
 """A gain of cash below this is rounding, and has no row."""
 
 
+UNKNOWN = "Sector unknown"
+"""The last row of sectors: names of which none is known now."""
+
+
 @dataclass(frozen=True, eq=False)
 class Attribution:
     """What names contributed, over the sessions of the walk-forward.
@@ -151,9 +155,9 @@ def _by_year(found: Attribution, sectors: Mapping[str, str]) -> Markup:
     start = parts.before[firsts]
     grouped: dict[str, FloatArray] = {}
     for name, gains in zip(found.names, parts.names, strict=True):
-        sector = str(sectors.get(name) or "Sector unknown")
+        sector = str(sectors.get(name) or UNKNOWN)
         grouped[sector] = grouped.get(sector, np.zeros(len(start))) + np.add.reduceat(gains, firsts) / start
-    grouped = dict(sorted(grouped.items(), key=lambda one: (-float(one[1].sum()), one[0])))
+    grouped = dict(sorted(grouped.items(), key=lambda one: (one[0] == UNKNOWN, -float(one[1].sum()), one[0])))
     rest = np.add.reduceat(parts.cost + parts.rest, firsts) / start
     widest = max((float(np.abs(each).max()) for each in grouped.values()), default=0.0) or 1.0
     rows = [[shorten(name, 40), *(_part(value, widest) for value in each)] for name, each in grouped.items()]
