@@ -364,6 +364,8 @@ def test_levels_are_said(market: dict[str, Any]) -> None:
     found = validate(market, policy={"min_alpha": 0.9, "min_winners": 6})
     levels = found["metrics"]["rebalances"]["levels"]
     assert levels.get("4", 0) > 0
+    relaxed = [each["level"] for each in found["metrics"]["rebalances"]["relaxed"]]
+    assert {str(level): relaxed.count(level) for level in relaxed} == {k: n for k, n in levels.items() if k != "1"}
     summary = ValidationStage().summary(market, found)
     assert f"{levels['4']} at level 4" in summary.note
     assert not summary.degraded

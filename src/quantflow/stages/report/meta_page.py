@@ -65,7 +65,7 @@ def sections(inputs: Inputs, quotes: Quotes, top: int) -> list[Markup]:
         sleeves.sleeves(inputs),
         sleeves.contributions(inputs, top),
         sleeves.correlation(inputs),
-        rebalances(inputs, inputs["oos_capital"], configured),
+        rebalances(inputs, inputs["oos_capital"], configured, cash=False),
         costs(inputs),
         sleeves.division(inputs),
         record.timings(inputs),

@@ -22,6 +22,7 @@ from quantflow.stages.report.facts import (
     sessions,
 )
 from quantflow.stages.report.figures import DASH, day, fixed, percent, plural, tick
+from quantflow.stages.report.proof.attribution import targets
 from quantflow.stages.report.render import folded, nothing, part, section, shorten, table
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def weights_over_time(inputs: Inputs, held: pd.DataFrame) -> Markup:
     title = "Weights over time"
     if not len(held) or not len(inputs["oos_returns"]):
         return section("history", title, nothing("There was no rebalance out of sample."))
-    grid = held.pivot_table(index="date", columns="symbol", values="weight", aggfunc="sum", fill_value=0.0)
+    grid = targets(held)
     starts = sessions(grid)
     kept = picked(len(starts), STEPS)
     dates = np.append(starts[kept], max(sessions(inputs["oos_returns"])[-1], starts[-1]))
@@ -106,7 +107,8 @@ def _layers(values: Any, names: list[str]) -> list[Layer]:
     stack = [Layer(name, values[:, i], f"k{i + 1}") for i, name in enumerate(names[:COLOURS])]
     if (rest := len(names) - COLOURS) > 0:
         others, label = values[:, COLOURS:], f"other, {plural(rest, 'name')}"
-        stack += [Layer(label, side(others, 0.0).sum(axis=1), "k0") for side in (np.maximum, np.minimum)]
+        sides = [side(others, 0.0).sum(axis=1) for side in (np.maximum, np.minimum)]
+        stack += [Layer(label, side, "k0") for side in sides if side.any()]
     return stack
 
 

@@ -160,6 +160,8 @@ def test_rebalances_are_listed_with_how_they_were_decided(made: dict[str, Any]) 
     assert row[4:] == ["hrp", "3", ""]
     assert cells(html, dates[3])[4:] == ["equal_weight", "1", "no optimum"]
     assert cells(html, dates[5])[1] == "0"
+    between = rebalances(made, made["oos_weights"], "hrp", cash=False)
+    assert re.findall(r'<th scope="row" class="l">([\d-]+)</th>', between) == [*dates[:5], *dates[6:]][::-1]
 
 
 def test_a_large_growth_is_on_a_logarithmic_scale(made: dict[str, Any]) -> None:

@@ -49,9 +49,14 @@ class Attribution:
         return np.asarray(self.found.names.sum(axis=1))
 
 
+def targets(held: pd.DataFrame) -> pd.DataFrame:
+    """Return targets as a row per session and a column per name, 0 where a name has none."""
+    return held.pivot_table(index="date", columns="symbol", values="weight", aggfunc="sum", fill_value=0.0)
+
+
 def traded(returns: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     """Return the targets of each session that traded: a row per session, a column per name, all 0 for cash."""
-    grid = held.pivot_table(index="date", columns="symbol", values="weight", aggfunc="sum", fill_value=0.0)
+    grid = targets(held)
     cash = returns.index[(returns["turnover"] > 0.0) & ~returns.index.isin(grid.index)]
     return grid.reindex(grid.index.union(cash), fill_value=0.0)
 
@@ -66,8 +71,8 @@ def attributed(inputs: Inputs, quotes: Quotes) -> Attribution | None:
     frame, held = inputs["oos_returns"], inputs["oos_weights"]
     if not len(frame) or not len(held):
         return None
-    targets = traded(frame, held)
-    names = sorted(map(str, targets.columns))
+    grid = traded(frame, held)
+    names = sorted(map(str, grid.columns))
     dates = sessions(frame)
     mine = quotes.select([name for name in names if name in set(quotes.names)])
     at = np.searchsorted(mine.sessions, dates)
@@ -75,8 +80,8 @@ def attributed(inputs: Inputs, quotes: Quotes) -> Attribution | None:
         mine.returns[:, at],
         column(frame, "gross"),
         column(frame, "cost"),
-        np.searchsorted(dates, sessions(targets)),
-        targets.reindex(columns=list(mine.names)).to_numpy(dtype=np.float64),
+        np.searchsorted(dates, sessions(grid)),
+        grid.reindex(columns=list(mine.names)).to_numpy(dtype=np.float64),
         mine.tradable[:, at],
     )
     return Attribution(mine.names, dates, found)
@@ -176,12 +181,12 @@ def by_sleeve(inputs: Inputs) -> Markup | None:
     frame, held = inputs["oos_returns"], inputs["oos_capital"]
     if not len(frame) or not len(held):
         return None
-    dates, targets = sessions(frame), held.pivot_table(index="date", columns="symbol", values="weight", fill_value=0.0)
-    names = sorted(map(str, targets.columns))
+    dates, grid = sessions(frame), targets(held)
+    names = sorted(map(str, grid.columns))
     at, net = np.searchsorted(sessions(inputs["streams"]), dates), column(frame, "net")
     returns = inputs["streams"][names].to_numpy(dtype=np.float64).T[:, at]
-    trades = np.searchsorted(dates, sessions(targets))
-    found = contributions(returns, net, np.zeros(len(net)), trades, targets[names].to_numpy(dtype=np.float64))
+    trades = np.searchsorted(dates, sessions(grid))
+    found = contributions(returns, net, np.zeros(len(net)), trades, grid[names].to_numpy(dtype=np.float64))
     gains, total = found.names.sum(axis=1), float(found.wealth[-1] - 1.0)
     shares = [percent(gain / total) if abs(total) > TINY else DASH for gain in gains]
     rows = [

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from quantflow.stages.report.facts import Inputs, rebalanced
 from quantflow.stages.report.figures import DASH, count, day, percent
-from quantflow.stages.report.proof.attribution import traded
+from quantflow.stages.report.proof.attribution import targets, traded
 from quantflow.stages.report.render import boxed, nothing, part, section, table
 
 HEAD = ("Traded", "Decided", "Names", "Turnover", "Cost", "Method", "Level", "Note")
@@ -16,18 +16,19 @@ MOST = 600
 """Rebalances that are listed."""
 
 
-def rebalances(inputs: Inputs, held: Any, configured: str) -> Markup:
+def rebalances(inputs: Inputs, held: Any, configured: str, *, cash: bool = True) -> Markup:
     """Return every rebalance out of sample, the last one first.
 
     Args:
         inputs: The run's artifacts.
         held: What was decided: ``date`` (traded), ``decided``, ``symbol`` and ``weight``.
         configured: The method that decides where no fallback did.
+        cash: Whether a session that traded without a target went to cash; not so where sleeves trade in between.
     """
     title, frame, done = "Rebalances", inputs["oos_returns"], inputs["metrics"].get("rebalances", {})
     if not len(held) or not len(frame):
         return section("rebalances", title, nothing("There was no rebalance out of sample."))
-    rows = [*_made(inputs, held, configured), *_kept(done.get("held", []))]
+    rows = [*_made(inputs, held, configured, cash), *_kept(done.get("held", []))]
     rows.sort(key=lambda row: row[1] if row[0] == DASH else row[0], reverse=True)
     shown = boxed(table("Rebalances", HEAD, rows[:MOST], words=frozenset({1, 5, 7})), len(rows))
     known = rebalanced(inputs["metrics"])
@@ -36,11 +37,11 @@ def rebalances(inputs: Inputs, held: Any, configured: str) -> Markup:
     return section("rebalances", title, part("lead", lead), shown, lead=f"{known[0].upper()}{known[1:]}.")
 
 
-def _made(inputs: Inputs, held: Any, configured: str) -> list[list[str]]:
+def _made(inputs: Inputs, held: Any, configured: str, cash: bool) -> list[list[str]]:
     frame, done = inputs["oos_returns"], inputs["metrics"].get("rebalances", {})
     fell = {str(each["date"])[:10]: each for each in done.get("fallbacks", [])}
     decided = {day(a): day(b) for a, b in zip(held["date"], held["decided"], strict=True)} if "decided" in held else {}
-    count_of = traded(frame, held).ne(0.0).sum(axis=1)
+    count_of = (traded(frame, held) if cash else targets(held)).ne(0.0).sum(axis=1)
     rows = []
     for date, names in count_of.items():
         when, at = day(date), decided.get(day(date), DASH)
