@@ -14,6 +14,7 @@ from quantflow.quant.research.deflated import deflated
 from quantflow.quant.returns.drawdowns import worst
 from quantflow.quant.significance import estimate
 from quantflow.stages.report.figures import count, day, defined, fixed, loss, percent, plural
+from quantflow.stages.report.render import shorten
 from quantflow.types import Record
 
 if TYPE_CHECKING:
@@ -78,8 +79,16 @@ def sessions(frame: pd.DataFrame) -> npt.NDArray[np.datetime64]:
 
 def series(inputs: Inputs) -> list[tuple[str, str, FloatArray]]:
     """Return (column, label, returns) of the strategy and of each benchmark that exists."""
-    returns = inputs["oos_returns"]
-    return [(name, label, column(returns, name)) for _, label, name in SERIES if name in returns.columns]
+    returns, metrics = inputs["oos_returns"], inputs["metrics"]
+    return [
+        (name, called(label, metrics), column(returns, name)) for _, label, name in SERIES if name in returns.columns
+    ]
+
+
+def called(label: str, metrics: Record) -> str:
+    """Return a label; of the benchmark of the profile's choice its symbol."""
+    symbol = (metrics.get("benchmark") or {}).get("symbol")
+    return shorten(symbol, 14) if label == "benchmark" and symbol else label
 
 
 def figure_rows(metrics: Record) -> list[tuple[str, Record]]:

@@ -562,6 +562,8 @@ def test_a_benchmark_of_choice_stands_beside_equal_weight(inputs: dict[str, Any]
     assert "Against SPY: beta 0.25, alpha 25.0% per year, tracking error 25.0%, information ratio 0.25" in text
     assert ", capture 25% up, 25% down." in text
     assert page(chosen).count("tbenchmark") > page(inputs).count("tbenchmark")
+    assert '<th scope="row" class="l">SPY</th>' in page(chosen)
+    assert ">SPY</text>" in page(chosen)
     assert any(line.startswith("  benchmark    0.40") for line in brief(chosen))
 
 

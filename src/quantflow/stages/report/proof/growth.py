@@ -13,6 +13,7 @@ from quantflow.stages.report.charts.scale import finite_range, linear_axis, log_
 from quantflow.stages.report.facts import (
     FloatArray,
     Inputs,
+    called,
     certainty,
     figure_rows,
     series,
@@ -55,7 +56,9 @@ def key_figures(inputs: Inputs) -> Markup:
     for label, block in figure_rows(inputs["metrics"]):
         earned = [percent(block.get(key)) for key in ("cagr", "volatility")]
         ratios = [fixed(block.get(key)) for key in ("sortino", "calmar")]
-        rows.append([label, *earned, sharpe(block), loss(block.get("max_drawdown")), *ratios])
+        rows.append(
+            [called(label, inputs["metrics"]), *earned, sharpe(block), loss(block.get("max_drawdown")), *ratios]
+        )
         rows[-1] += [loss(block.get("cvar_95"), 2), percent(block.get("hit_rate"))]
     return table("Key figures, out of sample, after costs", FIGURES, rows)
 
