@@ -18,6 +18,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Look": {
         "inspect": "list runs, or show one",
         "logs": "what a run, or one stage of it, logged",
+        "ui": "one page over all runs, in the browser",
         "open": "open a run's report in the browser",
         "why": "why a name is held, or is not",
         "diff": "what changed from one run to the next",

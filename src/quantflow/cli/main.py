@@ -34,6 +34,7 @@ from quantflow.cli.review.logs import logs
 from quantflow.cli.review.open import open_report
 from quantflow.cli.review.reproduce import reproduce
 from quantflow.cli.review.trials import trials
+from quantflow.cli.review.ui import ui
 from quantflow.cli.review.why import why
 from quantflow.cli.run.meta import meta
 from quantflow.cli.run.resume import resume
@@ -63,6 +64,7 @@ for command in (
     resume,
     inspect,
     logs,
+    ui,
     promote,
     publish,
     orders,

@@ -125,11 +125,11 @@ def open_report(run: str, workspace: Path | None) -> None:
     if not page.is_file():
         raise ConfigError(f"Run {found.id} has no report: it is {found.state}.", hint=f"quantflow inspect {found.id}")
     typer.echo(str(page))
-    if _has_display():
+    if has_display():
         typer.launch(page.absolute().as_uri())
 
 
-def _has_display() -> bool:
+def has_display() -> bool:
     """Whether a browser could show anything: a terminal on a server has none, and must not get a text browser."""
     return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 

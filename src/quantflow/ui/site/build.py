@@ -1,0 +1,192 @@
+"""Writing the page's folder: what changed since the last time, and an index of all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from quantflow.data.store import private_folder
+from quantflow.errors import ConfigError, QuantflowError
+from quantflow.pipeline.code_version import package_version
+from quantflow.runs.find import list_runs
+from quantflow.runs.lock import waited_for
+from quantflow.runs.run import Run
+from quantflow.types import Json
+from quantflow.ui.site.books import end_of, profiles_of, track_of
+from quantflow.ui.site.changes import LATEST, change_of, pairs
+from quantflow.ui.site.curves import small
+from quantflow.ui.site.detail import Ways, detail_of, forgetting, remembering
+from quantflow.ui.site.gathered import held_by, lineage_of, quality_of
+from quantflow.ui.site.row import row_of
+from quantflow.ui.site.script import plain, write_data, write_static, write_text
+from quantflow.ui.site.signature import signature_of
+
+FOLDER = "site"
+MARK = ".built.json"
+WAIT_SECONDS = 600.0
+_FORMAT = 1
+
+Tell = Callable[[str], None]
+Known = dict[str, Any]
+"""What was found of a run the last time: signature, row, lineage, names, checks."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A page that was written.
+
+    Attributes:
+        page: The file to open.
+        runs: How many runs it shows, those of sleeves too.
+        written: How many of them had changed since the last time.
+    """
+
+    page: Path
+    runs: int
+    written: int
+
+
+def build(workspace: Path, folder: Path, tell: Tell = lambda _: None) -> Built:
+    """Write the page over a workspace; what has not changed since the last time stays.
+
+    Args:
+        workspace: The folder that holds the runs.
+        folder: Where to; made when it is missing.
+        tell: Called with a line now and then.
+
+    Raises:
+        ConfigError: If the folder holds something else.
+        InfrastructureError: If it cannot be written.
+    """
+    _refuse_foreign(folder)
+    private_folder(folder)
+    with waited_for(folder / ".lock", WAIT_SECONDS):
+        if not (folder / MARK).exists():
+            write_text(folder / MARK, "{}")  # first, so that a page that was begun is known as one
+        write_static(folder)
+        before = _known(folder)
+        runs = list_runs(workspace, sleeves=True)
+        found = _runs(folder, runs, before, tell)
+        written = {name for name, known in found.items() if known is not before.get(name)}
+        _remove_others(folder / "data" / "runs", found)
+        _overview(workspace, folder, runs, found, written)
+        write_text(folder / MARK, json.dumps({"format": _FORMAT, "version": package_version(), "runs": found}))
+    return Built(folder / "index.html", len(found), len(written))
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.is_dir() and not (folder / MARK).is_file() and any(folder.iterdir()):
+        raise ConfigError(
+            f"{folder} is not empty, and no page of quantflow's.", hint="Name an empty folder: quantflow ui --output DIR"
+        )
+
+
+def _known(folder: Path) -> Mapping[str, Known]:
+    """Return what was found the last time, by run; nothing where another version wrote it."""
+    try:
+        found = json.loads((folder / MARK).read_bytes())
+        same = (found.get("format"), found.get("version")) == (_FORMAT, package_version())
+        return dict(found["runs"]) if same else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _runs(folder: Path, runs: Sequence[Run], before: Mapping[str, Known], tell: Tell) -> dict[str, Known]:
+    """Write the files of the runs that have changed, the newest first; return what is known of each, oldest first."""
+    found: dict[str, Known] = {}
+    ways: Ways = {}
+    for number, run in enumerate(reversed(runs), start=1):
+        signature = signature_of(run.folder)
+        known = before.get(run.id)
+        over = known is not None and known["row"]["state"] != "running"
+        if known and over and known["signature"] == signature and (folder / "data" / "runs" / f"{run.id}.js").is_file():
+            found[run.id] = known
+            continue
+        tell(f"{number} of {len(runs)} runs")
+        found[run.id] = {"signature": signature, **_written(folder, remembering(run), ways)}
+        forgetting(run)
+    return dict(reversed(found.items()))
+
+
+def _written(folder: Path, run: Run, ways: Ways) -> Known:
+    """Write a run's file, and return what the overview needs of it; a run that cannot be read is one line."""
+    try:
+        row = row_of(run)
+        whole = row["state"] != "unreadable"
+        detail = detail_of(run, ways) if whole else {"id": run.id, "folder": str(run.folder)}
+        walk = small(run.load("oos_returns")) if whole and "oos_returns" in run.outputs else []
+        more = {"lineage": lineage_of(run), "names": held_by(run), "checks": quality_of(run)} if whole else {}
+    except Exception as error:  # noqa: BLE001  # damaged files break in any way; the other runs are shown all the same
+        row, detail = _damaged(run, error)
+        walk, more = [], {}
+    write_data(folder, f"runs/{run.id}", detail)
+    found: Known = plain({"row": row, "walk": walk, "lineage": [], "names": [], "checks": None, **more})
+    return found
+
+
+def _damaged(run: Run, error: Exception) -> tuple[Json, Json]:
+    words = error.message if isinstance(error, QuantflowError) else f"{type(error).__name__}: {error}"
+    row: Json = {"id": run.id, "kind": "", "profile": "", "as_of": "", "state": run.state, "damaged": words}
+    if run.state != "unreadable":
+        row |= {"kind": run.header.kind, "profile": run.profile, "as_of": run.as_of, "number": run.header.sequence}
+        row |= {"created": run.header.created[:19], "decision": run.header.decision.kind.value}
+    return {**row, "reason": f"files are damaged: {words}"}, {"id": run.id, "folder": str(run.folder)}
+
+
+def _overview(
+    workspace: Path, folder: Path, runs: Sequence[Run], found: Mapping[str, Known], written: set[str]
+) -> None:
+    """Write what is about all runs: the index, books, changes, and what is read only when it is asked for."""
+    rows = {name: known["row"] for name, known in found.items()}
+    own = [run for run in runs if not rows[run.id].get("parent")]
+    profiles = profiles_of(workspace, own, rows)
+    for profile in profiles:
+        book = track_of(workspace, str(profile["name"]))
+        profile["curve"] = found[str(profile["walk"])]["walk"] if profile["walk"] else []
+        profile["track"] = end_of(book)
+        write_data(folder, str(profile["file"]), book)
+    _remove_others(folder / "data" / "books", {str(profile["file"]).partition("/")[2] for profile in profiles})
+    changed = _changes(folder, own, found, written)
+    heads = {name: [rows[name]["profile"], rows[name]["as_of"]] for name in rows}
+    write_data(folder, "lineage", [[name, known["lineage"]] for name, known in found.items()])
+    write_data(folder, "names", [[name, *heads[name], known["names"]] for name, known in found.items()])
+    write_data(folder, "checks", [[name, *heads[name], k["checks"]] for name, k in found.items() if k["checks"]])
+    index = {
+        "built": datetime.now(UTC).isoformat(timespec="seconds"),
+        "workspace": str(workspace),
+        "runs_folder": os.path.relpath(workspace / "runs", folder),
+        "rows": list(reversed(rows.values())),
+        "profiles": profiles,
+        "changes": changed,
+        "latest": LATEST,
+    }
+    write_data(folder, "index", index)
+    write_data(folder, "stamp", index["built"])
+
+
+def _changes(folder: Path, runs: Sequence[Run], found: Mapping[str, Known], written: set[str]) -> Json:
+    """Write what changed in the newest runs of each profile; return by run the one that it was compared with."""
+    compared: dict[str, object] = {}
+    for before, after in pairs(runs):
+        name, known = f"changes/{after.id}", found[after.id]
+        same = known.get("before") == before.id and not {before.id, after.id} & written
+        if not same or not (folder / "data" / f"{name}.js").is_file():
+            try:
+                write_data(folder, name, change_of(before, after))
+            except Exception:  # noqa: BLE001  # damaged files break in any way; the run's own row says so
+                continue
+        known["before"] = compared[after.id] = before.id
+    _remove_others(folder / "data" / "changes", compared)
+    return compared
+
+
+def _remove_others(folder: Path, kept: Mapping[str, object] | set[str]) -> None:
+    """Remove the files of runs and profiles that are there no more."""
+    for path in folder.glob("*.js") if folder.is_dir() else ():
+        if path.name.removesuffix(".js") not in kept:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+"use strict";
+
+/** `#/sweep/ID`: the verdict, a heat map over two settings, the trials. */
+quantflow.views.sweep = async (id, query) => {
+  const { h, title, section, command, choice } = quantflow.dom;
+  const { percent, number } = quantflow.format;
+  const { facts, fileLink, none, stateOf } = quantflow.parts;
+  const row = quantflow.rows.get(id);
+  if (!row) throw new Error(`There is no sweep ${id} in this workspace; it may have been removed.`);
+  const run = await quantflow.load(`runs/${id}`);
+  const top = facts([
+    ["State", stateOf(row)], ["Profile", quantflow.dom.link(["profile", row.profile], row.profile)], ["As-of", row.as_of],
+    ["Report", (run.files || []).includes("report.html") ? fileLink(id, "report.html", "report.html") : null],
+    ["Details", quantflow.dom.link(["run", id], "stages and settings")],
+  ]);
+  if (!run.sweep) {
+    const words = (run.error && run.error.message) || row.reason || "It is not complete.";
+    return [title(id, "Sweep"), top, h("p.warn", {}, words), row.state === "running" ? null : command(`quantflow resume ${id}`)].filter(Boolean);
+  }
+  const found = run.sweep;
+  const HOW = { sharpe: number, sortino: number, calmar: number, cagr: percent, volatility: percent, max_drawdown: percent, turnover_annual: number, cost: percent, beyond: number, beyond_deflated: percent, deflated_sharpe: percent };
+  const LABELS = { sharpe: "Sharpe", sortino: "Sortino", calmar: "Calmar", cagr: "CAGR", volatility: "Volatility", max_drawdown: "Max drawdown", turnover_annual: "Turnover/year", cost: "Cost/year", beyond: "Beyond", beyond_deflated: "Sure", deflated_sharpe: "Deflated" };
+  const names = Object.keys(found.best.variant);
+  const wanted = { figure: query.get("figure") || found.metric, rows: query.get("rows") || names[0], columns: query.get("columns") || names[1] || "" };
+  const place = h("div");
+
+  /** @returns {Object} The mean of a figure over the trials in each cell. */
+  function surface() {
+    const done = found.table.filter((trial) => trial.state === "done");
+    const distinct = (key) => (key ? [...new Set(done.map((trial) => JSON.stringify(trial[key])))].sort((a, b) => a.localeCompare(b, "en", { numeric: true })) : ["all"]);
+    const [down, across] = [distinct(wanted.rows), distinct(wanted.columns)];
+    const at = (trial, key) => (key ? JSON.stringify(trial[key]) : "all");
+    const cells = down.map((one) => across.map((two) => {
+      const values = done.filter((trial) => at(trial, wanted.rows) === one && at(trial, wanted.columns) === two)
+        .map((trial) => trial[wanted.figure]).filter(quantflow.format.known);
+      return values.length ? values.reduce((a, b) => a + b, 0) / values.length : null;
+    }));
+    const plain = (text) => text.replace(/^"|"$/g, "");
+    return { down: down.map(plain), across: across.map(plain), cells };
+  }
+
+  /** Draw the heat map again, and put what it shows into the address. */
+  function draw(first = false) {
+    if (!first) history.replaceState(null, "", quantflow.route(["sweep", id], wanted));
+    const { down, across, cells } = surface();
+    const show = HOW[wanted.figure];
+    const traces = () => [{
+      type: "heatmap", z: cells, x: across, y: down, text: cells.map((line) => line.map((value) => show(value))), texttemplate: "%{text}",
+      colorscale: [[0, quantflow.chart.colour("--box")], [1, quantflow.chart.colour("--net")]], showscale: false, xgap: 2, ygap: 2,
+      hovertemplate: "%{y}, %{x}: %{text}<extra></extra>",
+    }];
+    const figure = quantflow.chart.chart({
+      name: `${id}-heat-map`, title: `${LABELS[wanted.figure]}: ${wanted.rows} down${wanted.columns ? `, ${wanted.columns} across` : ""}`,
+      says: "Mean over the trials in each cell.", traces, height: Math.max(200, 60 + 44 * down.length),
+      layout: { hovermode: "closest", xaxis: { type: "category", side: "bottom" }, yaxis: { type: "category", autorange: "reversed" } },
+      csv: () => [[wanted.rows, ...across], down.map((name, i) => [name, ...cells[i]])],
+    });
+    place.replaceChildren(figure);
+    if (!first) quantflow.chart.drawAll(place);
+  }
+
+  /** @param {string} key @returns {function(string): void} */
+  const set = (key) => (value) => { wanted[key] = value; draw(); };
+  const figures = Object.keys(HOW).filter((key) => found.table.some((trial) => quantflow.format.known(trial[key])));
+  draw(true);
+  const columns = [
+    { key: "trial", label: "Trial" }, ...names.map((key) => ({ key, label: key, text: true, value: (trial) => (typeof trial[key] === "object" ? JSON.stringify(trial[key]) : trial[key]) })),
+    { key: "state", label: "State", text: true, show: (trial) => quantflow.dom.state(trial.state) },
+    ...figures.map((key) => ({ key, label: LABELS[key], show: (trial) => HOW[key](trial[key]) })),
+    { key: "message", label: "Note", text: true, wide: true },
+  ];
+  return [
+    title(id, "Sweep"), top,
+    h("p.verdict", {}, found.sentence),
+    h("p.soft", {}, `${found.start} to ${found.end}, ${found.sessions.toLocaleString("en-US")} sessions, after costs`),
+    section("map", "Heat map", h("div.filters", {},
+      choice("Figure", figures.map((key) => [key, LABELS[key]]), wanted.figure, set("figure")),
+      choice("Down", names.map((key) => [key, key]), wanted.rows, set("rows")),
+      names.length > 1 ? choice("Across", [["", "nothing"], ...names.map((key) => [key, key])], wanted.columns, set("columns")) : null), place),
+    section("matters", "What matters", found.importance.length ? quantflow.table({
+      name: `${id}-importance`, caption: `Variance of ${found.metric} that each setting explains`, rows: found.importance, sort: { key: "share", down: true },
+      columns: [{ key: "name", label: "Setting", text: true }, { key: "share", label: "Explains", show: (each) => percent(each.share, 1) },
+        { key: "chance", label: "By chance", show: (each) => percent(each.chance, 1) }],
+    }) : none("Too few trials.")),
+    section("trials", "Trials", quantflow.table({ name: `${id}-trials`, caption: "Trials", rows: found.table, columns, sort: { key: found.metric, down: true }, tall: true })),
+    section("go-on", "Go on", command(`quantflow promote ${id}/${found.best.trial} --to PROFILE`), command(`quantflow inspect ${id}`)),
+  ];
+};
