@@ -64,34 +64,39 @@ class Path:
         return asdict(self)
 
 
-def path_of(run: Run, symbol: str) -> Path:
+def path_of(run: Run, symbol: str, *, changes: bool = True) -> Path:
     """Return the way of *symbol* through *run*; through the run that decided, where this one decided nothing.
+
+    Args:
+        run: The run.
+        symbol: The name.
+        changes: Whether to find what would have altered the outcome: of hundreds of names that takes a while each.
 
     Raises:
         ConfigError: If the run has not come so far as to know its symbols, or knows none of that name.
     """
     if run.decided_by != run.id:
-        return path_of(find_run(run.workspace, run.decided_by), symbol)
+        return path_of(find_run(run.workspace, run.decided_by), symbol, changes=changes)
     if isinstance(run, Meta):
-        return _through_sleeves(run, symbol)
+        return _through_sleeves(run, symbol, changes)
     known = sorted({*_index(run, "instruments"), *_column(run, "quality"), *_column(run, "roster")})
     if not known:
         raise ConfigError(f"Run {run.id} knows no symbols yet.", hint=f"quantflow resume {run.id}")
     if symbol not in known:
         raise unknown_name("symbol", symbol, known)
     steps = [step for find in _STEPS for step in find(run, symbol)]
-    claims = claims_of(run, symbol)
+    claims = claims_of(run, symbol) if changes else ()
     return Path(symbol, run.id, tuple(steps), claims[0].says if claims else "", claims, _weight(run, symbol), {})
 
 
-def _through_sleeves(run: Run, symbol: str) -> Path:
+def _through_sleeves(run: Run, symbol: str, changes: bool) -> Path:
     sleeves: dict[str, Path] = {}
     known: set[str] = set()
     for sleeve in run.sleeves:
         inner = find_run(run.workspace, sleeve.link.run_id)
         known |= set(_index(inner, "instruments"))
         try:
-            sleeves[sleeve.name] = path_of(inner, symbol)
+            sleeves[sleeve.name] = path_of(inner, symbol, changes=changes)
         except ConfigError:
             continue  # that sleeve does not know the name; another may
     if not sleeves:

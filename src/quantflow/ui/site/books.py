@@ -11,6 +11,7 @@ from quantflow.config.calendar import CalendarConfig
 from quantflow.data import calendars
 from quantflow.errors import IntegrityError, QuantflowError
 from quantflow.runs.book import Book, books, broken, current, stale, track
+from quantflow.runs.header import Kind
 from quantflow.runs.run import Run
 from quantflow.types import Json
 from quantflow.ui.site.curves import tracked
@@ -37,7 +38,10 @@ def profiles_of(workspace: Path, runs: Sequence[Run], rows: Mapping[str, Json]) 
 
 def _profile(workspace: Path, name: str, own: Sequence[Run], rows: Mapping[str, Json], trouble: str) -> Json:
     book = current(workspace, name)
-    last = own[-1] if own else None
+    of_book = [run for run in own if run.header.decision.kind is not Kind.APART] or own
+    last = of_book[-1] if of_book else None
+    newest = [*reversed(of_book), *reversed(own)]
+    walked = [run.id for run in newest if rows[run.id].get("sharpe") is not None]
     return {
         "name": name,
         "file": file_of(name),
@@ -48,7 +52,7 @@ def _profile(workspace: Path, name: str, own: Sequence[Run], rows: Mapping[str, 
         "age": _age(book or last, last),
         "last": last.id if last else None,
         "next": book.next if book and book.next else (last.header.decision.next if last else ""),
-        "walk": next((run.id for run in reversed(own) if rows[run.id].get("sharpe") is not None), None),
+        "walk": next(iter(walked), None),
         "runs": len(own),
     }
 

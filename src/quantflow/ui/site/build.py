@@ -14,15 +14,16 @@ from quantflow.data.store import private_folder
 from quantflow.errors import ConfigError, QuantflowError
 from quantflow.pipeline.code_version import package_version
 from quantflow.runs.find import list_runs
+from quantflow.runs.kinds import Meta
 from quantflow.runs.lock import waited_for
 from quantflow.runs.run import Run
-from quantflow.types import Json
+from quantflow.types import Json, Record
 from quantflow.ui.site.books import end_of, profiles_of, track_of
-from quantflow.ui.site.changes import LATEST, change_of, pairs
+from quantflow.ui.site.changes import LATEST, change_of, latest_decided, pairs
 from quantflow.ui.site.curves import small
-from quantflow.ui.site.detail import Ways, detail_of, forgetting, remembering
-from quantflow.ui.site.gathered import held_by, lineage_of, quality_of
-from quantflow.ui.site.row import row_of
+from quantflow.ui.site.detail import content_of, key_of, record_of
+from quantflow.ui.site.gathered import lineage_of, names_of, quality_of
+from quantflow.ui.site.row import damaged_row, row_of
 from quantflow.ui.site.script import plain, write_data, write_static, write_text
 from quantflow.ui.site.signature import signature_of
 
@@ -30,6 +31,8 @@ FOLDER = "site"
 MARK = ".built.json"
 WAIT_SECONDS = 600.0
 _FORMAT = 1
+_KEPT = 16
+"""Runs whose contents are kept for those that found the same, such as one that was run again."""
 
 Tell = Callable[[str], None]
 Known = dict[str, Any]
@@ -82,7 +85,8 @@ def build(workspace: Path, folder: Path, tell: Tell = lambda _: None) -> Built:
 def _refuse_foreign(folder: Path) -> None:
     if folder.is_dir() and not (folder / MARK).is_file() and any(folder.iterdir()):
         raise ConfigError(
-            f"{folder} is not empty, and no page of quantflow's.", hint="Name an empty folder: quantflow ui --output DIR"
+            f"{folder} is not empty, and not a page that quantflow wrote.",
+            hint="Name an empty folder: quantflow ui --output DIR",
         )
 
 
@@ -99,7 +103,8 @@ def _known(folder: Path) -> Mapping[str, Known]:
 def _runs(folder: Path, runs: Sequence[Run], before: Mapping[str, Known], tell: Tell) -> dict[str, Known]:
     """Write the files of the runs that have changed, the newest first; return what is known of each, oldest first."""
     found: dict[str, Known] = {}
-    ways: Ways = {}
+    contents: dict[str, Json] = {}
+    latest = latest_decided(runs)
     for number, run in enumerate(reversed(runs), start=1):
         signature = signature_of(run.folder)
         known = before.get(run.id)
@@ -108,34 +113,46 @@ def _runs(folder: Path, runs: Sequence[Run], before: Mapping[str, Known], tell: 
             found[run.id] = known
             continue
         tell(f"{number} of {len(runs)} runs")
-        found[run.id] = {"signature": signature, **_written(folder, remembering(run), ways)}
-        forgetting(run)
+        found[run.id] = {"signature": signature, **_written(folder, run, contents, changes=run.id in latest)}
     return dict(reversed(found.items()))
 
 
-def _written(folder: Path, run: Run, ways: Ways) -> Known:
+def _written(folder: Path, run: Run, contents: dict[str, Json], *, changes: bool) -> Known:
     """Write a run's file, and return what the overview needs of it; a run that cannot be read is one line."""
-    try:
-        row = row_of(run)
-        whole = row["state"] != "unreadable"
-        detail = detail_of(run, ways) if whole else {"id": run.id, "folder": str(run.folder)}
-        walk = small(run.load("oos_returns")) if whole and "oos_returns" in run.outputs else []
-        more = {"lineage": lineage_of(run), "names": held_by(run), "checks": quality_of(run)} if whole else {}
-    except Exception as error:  # noqa: BLE001  # damaged files break in any way; the other runs are shown all the same
-        row, detail = _damaged(run, error)
-        walk, more = [], {}
+    found: Known
+    if run.state == "unreadable":
+        found, detail = {"row": damaged_row(run, "its record cannot be read")}, _hardly(run)
+    else:
+        try:
+            found, detail = _whole(run, contents, changes=changes)
+        except Exception as error:  # noqa: BLE001  # damaged files break in any way; the other runs are shown
+            words = error.message if isinstance(error, QuantflowError) else f"{type(error).__name__}: {error}"
+            found, detail = {"row": damaged_row(run, f"its files are damaged: {words}")}, _hardly(run)
     write_data(folder, f"runs/{run.id}", detail)
-    found: Known = plain({"row": row, "walk": walk, "lineage": [], "names": [], "checks": None, **more})
-    return found
+    empty: Known = {"walk": [], "lineage": [], "names": [], "checks": None}
+    known: Known = plain({**empty, **found})
+    return known
 
 
-def _damaged(run: Run, error: Exception) -> tuple[Json, Json]:
-    words = error.message if isinstance(error, QuantflowError) else f"{type(error).__name__}: {error}"
-    row: Json = {"id": run.id, "kind": "", "profile": "", "as_of": "", "state": run.state, "damaged": words}
-    if run.state != "unreadable":
-        row |= {"kind": run.header.kind, "profile": run.profile, "as_of": run.as_of, "number": run.header.sequence}
-        row |= {"created": run.header.created[:19], "decision": run.header.decision.kind.value}
-    return {**row, "reason": f"files are damaged: {words}"}, {"id": run.id, "folder": str(run.folder)}
+def _whole(run: Run, contents: dict[str, Json], *, changes: bool) -> tuple[Known, Json]:
+    key = key_of(run, changes=changes)
+    if key not in contents or isinstance(run, Meta):  # what a meta run says of names is in its sleeves
+        while len(contents) >= _KEPT:
+            contents.pop(next(iter(contents)))
+        contents[key] = plain(content_of(run, changes=changes))
+    content: Record = contents[key]
+    found = {
+        "row": row_of(run, content),
+        "walk": small(content["curve"]),
+        "lineage": lineage_of(run),
+        "names": names_of(content),
+        "checks": quality_of(content),
+    }
+    return found, {**record_of(run), **content}
+
+
+def _hardly(run: Run) -> Json:
+    return {"id": run.id, "folder": str(run.folder)}
 
 
 def _overview(

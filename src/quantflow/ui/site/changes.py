@@ -9,7 +9,7 @@ from quantflow.review.compare import compare
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Run
 from quantflow.types import Json
-from quantflow.ui.site.detail import forgetting, remembering
+from quantflow.ui.site.detail import remembering
 
 LATEST = 3
 """Runs per profile whose difference from the one before is worked out beforehand; ``quantflow diff`` has any other."""
@@ -31,10 +31,15 @@ def pairs(runs: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
                 yield decided[-1], after
 
 
+def latest_decided(runs: Sequence[Run]) -> set[str]:
+    """Return the ids of the newest complete runs of each profile that decided: those of sleeves too."""
+    decided = [run for run in runs if run.state == "completed" and run.decided_by == run.id]
+    by_profile: dict[str, list[str]] = {}
+    for run in decided:
+        by_profile.setdefault(run.profile, []).append(run.id)
+    return {name for names in by_profile.values() for name in names[-LATEST:]}
+
+
 def change_of(before: Run, after: Run) -> Json:
     """Return what differs between two runs, as ``quantflow diff --json`` has it without the bridge."""
-    try:
-        return asdict(compare(remembering(before), remembering(after)))
-    finally:
-        for run in (before, after):
-            forgetting(run)
+    return asdict(compare(remembering(before), remembering(after)))

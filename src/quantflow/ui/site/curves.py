@@ -42,10 +42,10 @@ def growth(stream: pd.DataFrame, most: int = MOST) -> Json:
     return {"dates": [str(day)[:10] for day in stream.index[picked]], "series": series, "every": every}
 
 
-def small(stream: pd.DataFrame) -> list[float]:
-    """Return the strategy's growth of 1 in so few points that it can stand in a line of text."""
-    picked, _ = _picked(len(stream), FEW)
-    return _rounded((1.0 + stream["net"]).cumprod().to_numpy()[picked])
+def small(curve: Record | None) -> list[float]:
+    """Return the strategy's growth, as ``growth`` has it, in so few points that it can stand in a line of text."""
+    values = curve["series"]["strategy"] if curve else []
+    return [values[i] for i in _picked(len(values), FEW)[0]]
 
 
 def tracked(lines: Sequence[Line], promise: Record) -> Json:

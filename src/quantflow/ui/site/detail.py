@@ -12,7 +12,7 @@ from quantflow.review.checks import checks_of
 from quantflow.review.why.path import Path as Way
 from quantflow.review.why.path import path_of
 from quantflow.runs.exports import FILES
-from quantflow.runs.kinds import Meta, Sweep
+from quantflow.runs.kinds import Sweep, open_run
 from quantflow.runs.outcome import compared, outcome
 from quantflow.runs.run import Run
 from quantflow.types import Json, Record
@@ -27,33 +27,41 @@ CHANGES = 4
 """Changes per name, as many as the terminal prints."""
 
 
-Ways = dict[str, Json]
-"""The ways of names by what they were found in: runs that found the same tell the same."""
+def key_of(run: Run, *, changes: bool) -> str:
+    """Return what decides what ``content_of`` finds: two runs with the same artifacts and settings have the same."""
+    made = {name: ref.sha256 for name, ref in run.outputs.items() if name not in ("report", "brief")}
+    return json.dumps([made, run.header.settings, run.decided_by == run.id, changes], sort_keys=True)
 
 
-def remembering(run: Run) -> Run:
-    """Return the run so that an artifact which it loads is read once."""
-    vars(run)["load"] = cache(run.load)
-    return run
-
-
-def forgetting(run: Run) -> None:
-    """Let the run read its artifacts again, and free those that were read."""
-    vars(run).pop("load", None)
-
-
-def detail_of(run: Run, ways: Ways) -> Json:
-    """Return everything that the page shows of a run beside its row.
+def content_of(run: Run, *, changes: bool) -> Json:
+    """Return what the page shows of a run's artifacts.
 
     Args:
         run: The run.
-        ways: What was found of other runs.
+        changes: Whether it is found out for each name what would have altered the outcome, which takes a while.
 
     Raises:
         QuantflowError: If an artifact is missing or damaged.
     """
-    header = run.header
+    run = remembering(run)
     found = outcome(run)
+    return {
+        "figures": _figures(found.metrics),
+        "curve": growth(run.load("oos_returns")) if "oos_returns" in run.outputs else None,
+        "weights": found.weights,
+        "winners": found.winners,
+        "sleeves": found.sleeves,
+        "contributions": found.contributions,
+        "names": _decisions(run),
+        "why": {} if isinstance(run, Sweep) else _ways(run, changes),
+        "checks": _checks(run),
+        "sweep": _sweep(run) if isinstance(run, Sweep) and "sweep" in run.outputs else None,
+    }
+
+
+def record_of(run: Run) -> Json:
+    """Return what the page shows of a run's record, beside its row."""
+    header = run.header
     return {
         "id": run.id,
         "folder": str(run.folder),
@@ -61,22 +69,19 @@ def detail_of(run: Run, ways: Ways) -> Json:
         "owner": dict(run.owner) if run.owner else None,
         "error": run.error or _stage_error(run),
         "decided_by": run.decided_by,
-        "decision": found.decision,
+        "decision": header.decision.json(),
         "settings": flat(header.settings),
         "environment": {**header.versions, "cpu": header.cpu},
         "files": [name for name in FILES.values() if (run.folder / name).is_file()],
         "stages": [_stage(run, name) for name in run.stages],
-        "figures": _figures(found.metrics),
-        "curve": growth(run.load("oos_returns")) if "oos_returns" in run.outputs else None,
-        "weights": found.weights,
-        "winners": found.winners,
-        "sleeves": found.sleeves,
-        "contributions": found.contributions,
-        "names": decisions_of(run),
-        "why": {} if isinstance(run, Sweep) else ways_of(run, ways),
-        "checks": checks(run),
-        "sweep": _sweep(run) if isinstance(run, Sweep) and "sweep" in run.outputs else None,
     }
+
+
+def remembering(run: Run) -> Run:
+    """Return the run as its folder has it now, so that an artifact which it loads is read once."""
+    copy = open_run(run.workspace, run.id)
+    vars(copy)["load"] = cache(copy.load)
+    return copy
 
 
 def flat(settings: object, path: str = "") -> Json:
@@ -89,7 +94,7 @@ def flat(settings: object, path: str = "") -> Json:
     return found
 
 
-def checks(run: Run) -> Record | None:
+def _checks(run: Run) -> Record | None:
     """Return the record of the run's data checks; None where there is none."""
     try:
         return checks_of(run)
@@ -97,27 +102,24 @@ def checks(run: Run) -> Record | None:
         return None
 
 
-def decisions_of(run: Run) -> list[Json]:
+def _decisions(run: Run) -> list[Json]:
     """Return what was found and decided of each scored name, the best score first."""
     if not {"scores", "decisions"} <= run.outputs.keys():
         return []
     weights = run.weights
     table = run.load("scores")[["direction", "alpha_score", "rank"]].join(run.load("decisions"), how="left")
     table = table.sort_values("rank", kind="stable").head(MOST_NAMES)
-    return [{"symbol": symbol, "weight": weights.get(str(symbol)), **row} for symbol, row in table.to_dict("index").items()]
+    rows = table.to_dict("index").items()
+    return [{"symbol": symbol, "weight": weights.get(str(symbol)), **row} for symbol, row in rows]
 
 
-def ways_of(run: Run, known: Ways) -> Json:
+def _ways(run: Run, changes: bool) -> Json:
     """Return the way of each name that is held, and of the best others; nothing where another run decided."""
     if run.decided_by != run.id or "weights" not in run.outputs:
         return {}
-    made = {name: ref.sha256 for name, ref in run.outputs.items() if name not in ("report", "brief")}
-    key = json.dumps([made, run.header.settings, run.header.sleeves], sort_keys=True)
-    if key not in known or isinstance(run, Meta):
-        held = list(run.weights)
-        others = [str(row["symbol"]) for row in decisions_of(run) if row["symbol"] not in held]
-        known[key] = {name: _way(path_of(run, name)) for name in [*held, *others[:NEXT_BEST]]}
-    return known[key]
+    held = list(run.weights)
+    others = [str(row["symbol"]) for row in _decisions(run) if row["symbol"] not in held]
+    return {name: _way(path_of(run, name, changes=changes)) for name in [*held, *others[:NEXT_BEST]]}
 
 
 def _way(way: Way) -> Json:

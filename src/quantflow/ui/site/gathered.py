@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from quantflow.runs.run import Run
-from quantflow.types import Json
-from quantflow.ui.site.detail import checks, decisions_of
+from quantflow.types import Json, Record
 
 MOST_RANKED = 100
 """Names of a run, by rank, whose score the page knows over time; and all that are held."""
@@ -26,25 +27,25 @@ def lineage_of(run: Run) -> list[list[object]]:
     ]
 
 
-def held_by(run: Run) -> list[list[object]]:
+def names_of(content: Record) -> list[list[Any]]:
     """Return the names of a run: symbol, weight (None when not held), score, rank, and what was decided."""
-    found = {
-        str(row["symbol"]): [row["symbol"], row["weight"], row["alpha_score"], row["rank"], row["outcome"]]
-        for row in decisions_of(run)
-        if row["weight"] is not None or int(str(row["rank"])) <= MOST_RANKED
+    scored = {
+        row["symbol"]: [row["symbol"], row["weight"], row["alpha_score"], row["rank"], row["outcome"]]
+        for row in content["names"]
+        if row["weight"] is not None or row["rank"] <= MOST_RANKED
     }
-    if run.header.kind == "sweep":
-        return []
-    return [*found.values(), *([name, weight, None, None, None] for name, weight in run.weights.items() if name not in found)]
+    held = [[row["symbol"], row["weight"], None, None, None] for row in content["weights"]]
+    return [*scored.values(), *(row for row in held if row[0] not in scored)]
 
 
-def quality_of(run: Run) -> Json | None:
+def quality_of(content: Record) -> Json | None:
     """Return how many symbols a run asked for and kept, and the checks that did not pass; None without checks."""
-    record = checks(run)
+    record = content["checks"]
     if record is None:
         return None
+    figures = ("check", "outcome", "observed", "limit")
     odd = [
-        [row["check"], row["outcome"], row["observed"], row["limit"], len(row["symbols"]), row["symbols"][:MOST_SYMBOLS]]
+        [*(row[name] for name in figures), len(row["symbols"]), row["symbols"][:MOST_SYMBOLS]]
         for row in record["checks"]
         if row["outcome"] != "passed"
     ]

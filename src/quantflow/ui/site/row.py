@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Run
 from quantflow.types import Json, Record
 
 FIGURES = ("sharpe", "volatility", "max_drawdown", "turnover_annual")
 
 
-def row_of(run: Run) -> Json:
-    """Return the row of a run; of one whose header cannot be read its id and its state alone."""
-    if run.state == "unreadable":
-        reason = "its record cannot be read"
-        return {"id": run.id, "kind": "", "profile": "", "as_of": "", "state": "unreadable", "reason": reason}
+def row_of(run: Run, content: Record) -> Json:
+    """Return the row of a run whose header can be read.
+
+    Args:
+        run: The run.
+        content: What ``content_of`` found in it.
+    """
     header = run.header
     seconds = [stage.seconds for stage in run.stages.values() if stage is not None and stage.seconds is not None]
     return {
@@ -31,8 +32,8 @@ def row_of(run: Run) -> Json:
         "stages": [len(run.done), len(run.stages)],
         "seconds": sum(seconds) if seconds else None,
         "reason": reason_of(run),
-        "names": None if isinstance(run, Sweep) or "weights" not in run.outputs else len(run.load("weights")),
-        **_figures(run),
+        "names": len(content["weights"]) if content["weights"] else None,
+        **{name: _best(content).get(name) for name in FIGURES},
     }
 
 
@@ -44,13 +45,25 @@ def reason_of(run: Run) -> str:
         return f"{run.failed.stage}: {(run.failed.error or {}).get('message', 'it failed')}"
     if run.state in ("running", "interrupted"):
         return f"{len(run.done)} of {len(run.stages)} stages done"
-    notes = [stage.summary.note for stage in run.stages.values() if stage is not None and stage.summary.degraded]
+    stages = [stage for stage in run.stages.values() if stage is not None]
+    notes = [f"{stage.stage}: {stage.summary.note}" for stage in stages if stage.summary.degraded]
     return "; ".join(filter(None, [run.header.stale, *notes]))
 
 
-def _figures(run: Run) -> Json:
-    if isinstance(run, Sweep):
-        found: Record = run.load("sweep")["best"] if "sweep" in run.outputs else {}
-    else:
-        found = run.load("metrics").get("strategy") or {} if "metrics" in run.outputs else {}
-    return {name: found.get(name) for name in FIGURES}
+def damaged_row(run: Run, words: str) -> Json:
+    """Return the row of a run whose files are damaged: what its header says, if that can be read, and the reason."""
+    row: Json = {"id": run.id, "kind": "", "profile": "", "as_of": "", "state": run.state, "reason": words}
+    if run.state == "unreadable":
+        return row
+    header = run.header
+    known = {"kind": header.kind, "profile": run.profile, "as_of": run.as_of, "number": header.sequence}
+    more = {"created": header.created[:19], "decision": header.decision.kind.value, "damaged": True}
+    return {**row, **known, **more, "parent": header.parent.run_id if header.parent else None}
+
+
+def _best(content: Record) -> Record:
+    """Return the figures of the strategy; of a sweep those of its best trial."""
+    if content["sweep"]:
+        best: Record = content["sweep"]["best"]
+        return best
+    return next(iter(content["figures"]), {})

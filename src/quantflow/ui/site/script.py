@@ -1,4 +1,4 @@
-"""What the page's folder consists of: data as scripts, the page's own files, and plotly's, each written where it differs.
+"""What the page's folder consists of: data as scripts, the page's own files, and plotly's, written where they differ.
 
 A page that is opened from a folder may not read files, but it may run scripts beside it: data are scripts that hand
 over one value.

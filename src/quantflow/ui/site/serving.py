@@ -50,7 +50,7 @@ class Served:
     runs: Path
 
     def find(self, path: str) -> Path | None:
-        """Return the file at a path below the token, as ``site/index.html`` or ``runs/ID/report.html``; None if none."""
+        """Return the file at a path below the token, ``site/index.html`` or ``runs/ID/report.html``; None if none."""
         root, _, inner = path.partition("/")
         parts = inner.split("/")
         if any(part in ("", ".", "..") or part.startswith(".") or "\\" in part or "\0" in part for part in parts):
@@ -98,11 +98,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(data)
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        """Send what a GET would, without the file."""
+        self.do_GET()
 
     def _found(self) -> Path | None:
         """Return the file that is asked for; where there is none, or another site asks, say so and return None."""
-        port = self.server.server_address[1]
+        port = self.connection.getsockname()[1]
         if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
             self.send_error(403, "Forbidden")  # a name that another site has pointed at this machine
             return None

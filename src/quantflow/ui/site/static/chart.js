@@ -22,9 +22,10 @@ quantflow.chart = (() => {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family, size: 12, color: soft }, margin: { l: 8, r: 8, t: 8, b: 8 }, hovermode: "x unified",
       hoverlabel: { bgcolor: colour("--bg"), bordercolor: rule, font: { color: ink } },
-      legend: { orientation: "h", x: 0, y: -0.12, yanchor: "top", font: { color: ink } }, dragmode: false,
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal", font: { color: ink } }, dragmode: false,
     };
-    return { ...base, ...own, xaxis: { ...axis, ...own.xaxis }, yaxis: { ...axis, ...own.yaxis } };
+    const title = own.yaxis && own.yaxis.title ? { title: { standoff: 14, ...own.yaxis.title } } : {};
+    return { ...base, ...own, xaxis: { ...axis, ...own.xaxis }, yaxis: { ...axis, ...own.yaxis, ...title } };
   }
 
   /**

@@ -4,7 +4,8 @@
  * Tables: sorted by a click on a heading, walked through with j and k, saved as CSV.
  *
  * A column has `key`, `label`; `value(row)` for sorting and CSV (the key's value by default); `show(row)` for what is
- * seen (the value by default), a string or a node; `text: true` where it is left-aligned; `wide: true` where it may wrap.
+ * seen (the value by default), a string or a node; `text: true` where it is left-aligned; `wide: true` where it may wrap;
+ * `maybe: true` where it is left out when no row has a value.
  */
 quantflow.table = (() => {
   const { h } = quantflow.dom;
@@ -12,17 +13,18 @@ quantflow.table = (() => {
   /** @param {Object} column @param {Object} row @returns {any} */
   const valueOf = (column, row) => (column.value ? column.value(row) : row[column.key]);
 
-  /** @param {any} a @param {any} b @returns {number} Numbers by size, texts by letter; what is missing comes last. */
+  /** @param {any} value @returns {boolean} */
+  const isNone = (value) => value === null || value === undefined || value === "";
+
+  /** @param {any} a @param {any} b @returns {number} Numbers by size, texts by letter. */
   function order(a, b) {
-    const none = (value) => value === null || value === undefined || value === "";
-    if (none(a) || none(b)) return none(a) - none(b);
     if (typeof a === "number" && typeof b === "number") return a - b;
     return String(a).localeCompare(String(b), "en", { numeric: true });
   }
 
-  /** @param {Array<Object>} rows @param {Object} column @param {boolean} down @returns {Array<Object>} */
+  /** @param {Array<Object>} rows @param {Object} column @param {boolean} down @returns {Array<Object>} What is missing comes last. */
   function sorted(rows, column, down) {
-    const none = (row) => [null, undefined, ""].includes(valueOf(column, row));
+    const none = (row) => isNone(valueOf(column, row));
     const [known, unknown] = [rows.filter((row) => !none(row)), rows.filter(none)];
     known.sort((a, b) => (down ? -1 : 1) * order(valueOf(column, a), valueOf(column, b)));
     return [...known, ...unknown];
@@ -43,7 +45,7 @@ quantflow.table = (() => {
    * @returns {HTMLElement}
    */
   function table(given) {
-    const columns = given.columns;
+    const columns = given.columns.filter((column) => !column.maybe || given.rows.some((row) => !isNone(valueOf(column, row))));
     let { rows, sort = null } = given;
     const body = h("tbody");
     const heads = columns.map((column) => heading(column));
@@ -84,7 +86,7 @@ quantflow.table = (() => {
     const csv = quantflow.csv.button(given.name, () =>
       [columns.map((column) => column.csv || column.key), rows.map((row) => columns.map((column) => valueOf(column, row)))]);
     fill();
-    return h("div.table", {},
+    return h(columns.length <= 4 ? "div.table.few" : "div.table", {},
       h("div.bar", {}, h("div.said", {}, given.bar || null), csv),
       h(given.tall ? "div.scroll.tall" : "div.scroll", { tabindex: "0", role: "region", "aria-label": given.caption },
         h("table", {}, h("caption.unseen", {}, given.caption),

@@ -30,7 +30,7 @@ quantflow.views.compare = async (argument) => {
   const curves = rebased();
   const figures = FIGURES.map(([key, label, show]) => ({ name: label, show, values: runs.map((run) => (run.figures[0] ? figure(run.figures[0], key) : null)) }));
   const keys = [...new Set(runs.flatMap((run) => Object.keys(run.settings)))];
-  const value = (run, key) => (Object.hasOwn(run.settings, key) ? JSON.stringify(run.settings[key]) : null);
+  const value = (run, key) => (Object.hasOwn(run.settings, key) ? JSON.stringify(run.settings[key]) : "null");
   const differing = keys.map((key) => ({ name: key, values: runs.map((run) => value(run, key)) }))
     .filter((row) => new Set(row.values).size > 1);
   const held = runs.map((run) => new Map(run.weights.map((each) => [each.symbol, each.weight])));
@@ -49,7 +49,7 @@ quantflow.views.compare = async (argument) => {
     }) : none("None of these runs has a walk-forward.")),
     section("figures", "Figures", quantflow.table({ name: "compare-figures", caption: "Figures side by side", rows: figures, columns: columns("Figure", (each, row) => row.show(each)) })),
     section("settings", "Settings that differ", differing.length
-      ? quantflow.table({ name: "compare-settings", caption: "Settings that differ", rows: differing, columns: columns("Setting", (each) => each ?? setting(null)) })
+      ? quantflow.table({ name: "compare-settings", caption: "Settings that differ", rows: differing, columns: columns("Setting", (each) => (each === null || each === "null" ? setting(null) : each)) })
       : none("None: all settings are the same.")),
     section("weights", "Weights", weights.length
       ? quantflow.table({ name: "compare-weights", caption: "Weights side by side", rows: weights, columns: columns("Symbol", (each) => percent(each)) })

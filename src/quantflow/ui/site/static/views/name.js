@@ -41,9 +41,15 @@
     const place = h("div");
     const wanted = { profile: query.get("profile") || "" };
 
+    /** @param {Object} each @returns {boolean} Whether its run is one of a book: no experiment, no sleeve. */
+    const ofBook = (each) => {
+      const row = quantflow.rows.get(each.run);
+      return Boolean(row) && row.decision !== "apart" && !row.parent;
+    };
+
     /** @param {Array<Object>} rows @returns {Array} Per profile its weight by as-of: of several runs of a day the last. */
     const curves = (rows) => profiles.map((profile) => {
-      const days = new Map(rows.filter((each) => each.profile === profile).map((each) => [each.as_of, each.weight || 0]));
+      const days = new Map(rows.filter((each) => each.profile === profile && ofBook(each)).map((each) => [each.as_of, each.weight || 0]));
       const dates = [...days.keys()].sort();
       return [profile, dates, dates.map((day) => days.get(day))];
     }).filter(([, dates]) => dates.length);
@@ -54,7 +60,7 @@
       const traces = () => found.map(([name, x, y], i) => ({ type: "scatter", mode: "lines+markers", name, x, y, line: { color: quantflow.chart.line(i), shape: "hv" }, hovertemplate: "%{y:.2%}" }));
       place.replaceChildren(
         quantflow.chart.chart({
-          name: `${symbol}-weights`, title: "Weight by as-of date", says: `Held in ${plural(rows.filter((each) => each.weight).length, "run")} of ${rows.length}.`,
+          name: `${symbol}-weights`, title: "Weight by as-of date", says: `Held in ${plural(rows.filter((each) => each.weight).length, "run")} of ${rows.length}; drawn without experiments and sleeves.`,
           traces, csv: () => [["date", ...found.map(([name]) => name)], quantflow.chart.joined(found)], layout: { yaxis: { tickformat: ".0%", title: { text: "weight" } } },
         }),
         quantflow.table({

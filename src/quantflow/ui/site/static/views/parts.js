@@ -54,14 +54,14 @@ quantflow.parts = (() => {
     { key: "kind", label: "Kind", text: true },
     { key: "as_of", label: "As-of", text: true },
     { key: "state", label: "State", text: true, value: (row) => (row.damaged ? "damaged" : row.state), show: stateOf },
-    { key: "decision", label: "Decision", text: true },
     { key: "sharpe", label: "Sharpe", show: (row) => number(row.sharpe) },
     { key: "volatility", label: "Volatility", show: (row) => percent(row.volatility) },
     { key: "max_drawdown", label: "Max drawdown", show: (row) => percent(row.max_drawdown) },
     { key: "turnover_annual", label: "Turnover/year", show: (row) => number(row.turnover_annual) },
     { key: "names", label: "Names", title: "Names held" },
     { key: "seconds", label: "Time", title: "Sum over its stages", show: (row) => duration(row.seconds) },
-    { key: "reason", label: "Note", text: true, wide: true },
+    { key: "decision", label: "Decision", text: true, maybe: true },
+    { key: "reason", label: "Note", text: true, wide: true, maybe: true },
   ];
 
   /** @returns {Array<Node>} What a workspace without runs shows. */

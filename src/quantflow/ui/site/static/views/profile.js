@@ -33,8 +33,8 @@ quantflow.views.profile = async (name) => {
       const { line, colour } = quantflow.chart;
       const edge = { type: "scatter", mode: "lines", x: dates, line: { color: colour("--benchmark"), width: 0.8 } };
       const bands = series.low ? [
-        { ...edge, y: series.low, name: "promised, low" },
-        { ...edge, y: series.high, name: "promised, high", fill: "tonexty", fillcolor: colour("--band") },
+        { ...edge, y: series.low, name: "promised, low", showlegend: false },
+        { ...edge, y: series.high, name: "promised band", fill: "tonexty", fillcolor: colour("--band") },
       ] : [];
       const drawn = [["book", series.book], ["benchmark", series.benchmark]].map(([label, y], i) =>
         ({ type: "scatter", mode: "lines", x: dates, y, name: label, line: { color: line(i), width: i ? 1.3 : 2 } }));

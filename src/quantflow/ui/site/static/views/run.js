@@ -102,8 +102,10 @@
     const chosen = (symbol) => { history.replaceState(null, "", quantflow.route(["run", id], { why: symbol })); show(symbol); };
     if (asked) setTimeout(() => place.scrollIntoView({ block: "start" }), 0);
     return [
-      section("why", "Why", h("p.soft", {}, "What each stage found of a name, and the nearest changes that would have altered the outcome."),
+      section("why", "Why", h("p.soft", {}, "What each stage found of a name, and what would have altered the outcome."),
         quantflow.dom.choice("Name", names.map((name) => [name, name]), asked || names[0], chosen), place,
+        row.kind !== "meta" && names.every((name) => !decided.why[name].changes.length)
+          ? h("p.soft", {}, `What would have altered the outcome is worked out beforehand for the latest ${quantflow.index.latest} runs of a profile that decided; of others quantflow why prints it.`) : null,
         h("p", {}, link(["name", asked || names[0]], `${asked || names[0]} through time`))),
       decided.names.length ? section("decisions", "Decisions", quantflow.table({
         name: `${id}-decisions`, caption: "What was decided of each name", rows: decided.names, tall: true, columns: [

@@ -18,11 +18,24 @@ quantflow.views.sweep = async (id, query) => {
     return [title(id, "Sweep"), top, h("p.warn", {}, words), row.state === "running" ? null : command(`quantflow resume ${id}`)].filter(Boolean);
   }
   const found = run.sweep;
-  const HOW = { sharpe: number, sortino: number, calmar: number, cagr: percent, volatility: percent, max_drawdown: percent, turnover_annual: number, cost: percent, beyond: number, beyond_deflated: percent, deflated_sharpe: percent };
+  const share = (value) => percent(value, 1);
+  const HOW = { sharpe: number, sortino: number, calmar: number, cagr: share, volatility: share, max_drawdown: share, turnover_annual: number, cost: share, beyond: number, beyond_deflated: share, deflated_sharpe: share };
   const LABELS = { sharpe: "Sharpe", sortino: "Sortino", calmar: "Calmar", cagr: "CAGR", volatility: "Volatility", max_drawdown: "Max drawdown", turnover_annual: "Turnover/year", cost: "Cost/year", beyond: "Beyond", beyond_deflated: "Sure", deflated_sharpe: "Deflated" };
   const names = Object.keys(found.best.variant);
-  const wanted = { figure: query.get("figure") || found.metric, rows: query.get("rows") || names[0], columns: query.get("columns") || names[1] || "" };
+  const [first] = found.surfaces.length ? found.surfaces : [{ rows: names[0], columns: names[1] || "" }];
+  const wanted = { figure: query.get("figure") || found.metric, rows: query.get("rows") || first.rows, columns: query.get("columns") ?? first.columns };
   const place = h("div");
+
+  /** @returns {Object|null} The sweep's own heat map of these settings, which knows lonely peaks; turned if need be. */
+  function made() {
+    if (wanted.figure !== found.metric) return null;
+    const turn = (grid) => grid[0].map((_, j) => grid.map((line) => line[j]));
+    for (const one of found.surfaces) {
+      if (one.rows === wanted.rows && one.columns === wanted.columns) return { down: one.row_values, across: one.columns ? one.column_values : ["all"], cells: one.mean, lonely: one.lonely };
+      if (one.columns === wanted.rows && one.rows === wanted.columns) return { down: one.column_values, across: one.row_values, cells: turn(one.mean), lonely: turn(one.lonely) };
+    }
+    return null;
+  }
 
   /** @returns {Object} The mean of a figure over the trials in each cell. */
   function surface() {
@@ -36,25 +49,27 @@ quantflow.views.sweep = async (id, query) => {
       return values.length ? values.reduce((a, b) => a + b, 0) / values.length : null;
     }));
     const plain = (text) => text.replace(/^"|"$/g, "");
-    return { down: down.map(plain), across: across.map(plain), cells };
+    return { down: down.map(plain), across: across.map(plain), cells, lonely: cells.map((line) => line.map(() => false)) };
   }
 
   /** Draw the heat map again, and put what it shows into the address. */
   function draw(first = false) {
     if (!first) history.replaceState(null, "", quantflow.route(["sweep", id], wanted));
-    const { down, across, cells } = surface();
-    const show = HOW[wanted.figure];
+    const { down, across, cells, lonely } = made() || surface();
+    const show = (value, i, j) => HOW[wanted.figure](value) + (lonely[i][j] ? "!" : "");
+    const peaks = lonely.some((line) => line.some(Boolean)) ? " ! is a peak among worse neighbours: likely luck." : "";
     const traces = () => [{
-      type: "heatmap", z: cells, x: across, y: down, text: cells.map((line) => line.map((value) => show(value))), texttemplate: "%{text}",
-      colorscale: [[0, quantflow.chart.colour("--box")], [1, quantflow.chart.colour("--net")]], showscale: false, xgap: 2, ygap: 2,
+      type: "heatmap", z: cells, x: across, y: down, text: cells.map((line, i) => line.map((value, j) => show(value, i, j))), texttemplate: "%{text}", textfont: { color: quantflow.chart.colour("--ink"), size: 13 },
+      colorscale: [[0, quantflow.chart.colour("--box")], [1, quantflow.chart.colour("--heat")]], showscale: false, xgap: 2, ygap: 2,
       hovertemplate: "%{y}, %{x}: %{text}<extra></extra>",
     }];
     const figure = quantflow.chart.chart({
       name: `${id}-heat-map`, title: `${LABELS[wanted.figure]}: ${wanted.rows} down${wanted.columns ? `, ${wanted.columns} across` : ""}`,
-      says: "Mean over the trials in each cell.", traces, height: Math.max(200, 60 + 44 * down.length),
+      says: `Mean over the trials in each cell.${peaks}`, traces, height: Math.max(200, 60 + 44 * down.length),
       layout: { hovermode: "closest", xaxis: { type: "category", side: "bottom" }, yaxis: { type: "category", autorange: "reversed" } },
       csv: () => [[wanted.rows, ...across], down.map((name, i) => [name, ...cells[i]])],
     });
+    figure.style.maxWidth = `${Math.max(420, 140 * across.length + 160)}px`;
     place.replaceChildren(figure);
     if (!first) quantflow.chart.drawAll(place);
   }
@@ -67,7 +82,7 @@ quantflow.views.sweep = async (id, query) => {
     { key: "trial", label: "Trial" }, ...names.map((key) => ({ key, label: key, text: true, value: (trial) => (typeof trial[key] === "object" ? JSON.stringify(trial[key]) : trial[key]) })),
     { key: "state", label: "State", text: true, show: (trial) => quantflow.dom.state(trial.state) },
     ...figures.map((key) => ({ key, label: LABELS[key], show: (trial) => HOW[key](trial[key]) })),
-    { key: "message", label: "Note", text: true, wide: true },
+    { key: "message", label: "Note", text: true, wide: true, maybe: true },
   ];
   return [
     title(id, "Sweep"), top,
