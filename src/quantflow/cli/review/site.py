@@ -54,5 +54,10 @@ def _built(home: Path, folder: Path, *, as_json: bool) -> Built:
 
 
 def _show(address: str) -> None:
-    if sys.stdout.isatty() and has_display():
+    if is_terminal() and has_display():
         typer.launch(address)
+
+
+def is_terminal() -> bool:
+    """Whether a person reads what is printed."""
+    return sys.stdout.isatty()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from quantflow.errors import ConfigError
+from quantflow.errors import ConfigError, StageError
 from quantflow.review.checks import checks_of
 from quantflow.review.why.path import Path as Way
 from quantflow.review.why.path import path_of
@@ -119,7 +119,10 @@ def _ways(run: Run, changes: bool) -> Json:
         return {}
     held = list(run.weights)
     others = [str(row["symbol"]) for row in _decisions(run) if row["symbol"] not in held]
-    return {name: _way(path_of(run, name, changes=changes)) for name in [*held, *others[:NEXT_BEST]]}
+    try:
+        return {name: _way(path_of(run, name, changes=changes)) for name in [*held, *others[:NEXT_BEST]]}
+    except StageError:  # a custom stage makes other artifacts than a way is read from
+        return {}
 
 
 def _way(way: Way) -> Json:

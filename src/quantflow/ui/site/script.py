@@ -66,7 +66,9 @@ def write_static(folder: Path) -> None:
                 _put(folder / inner / each.name, each.read_bytes())
     plotly = Path(str(files("plotly") / "package_data" / PLOTLY))
     if not _is_copy(folder / PLOTLY, plotly):
-        shutil.copy2(plotly, folder / PLOTLY)  # with its time, by which it is known the next time
+        _put(folder / PLOTLY, plotly.read_bytes())
+        shutil.copystat(plotly, folder / PLOTLY)  # its time, by which it is known the next time
+        (folder / PLOTLY).chmod(0o600)
 
 
 def write_text(path: Path, text: str) -> None:
