@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from datetime import date
@@ -38,9 +39,9 @@ def everything(home: Path) -> dict[str, str]:
     for trial in swept.trials:
         done(swept, trial)
     ids = {name: run.id for name, run in made.items()}
-    ids |= {"sweep": executed(swept).id, "failed": failed(home).id, "hostile": hostile(home).id}
+    ids |= {"sweep": executed(swept).id, "hostile": hostile(home).id, "damaged": damaged(home).id}
     book(home, "demo", first)
-    return ids | {"damaged": damaged(home).id, "unreadable": unreadable(home)}
+    return ids | {"failed": failed(home).id, "unreadable": unreadable(home)}
 
 
 def failed(home: Path, message: str = HOSTILE) -> Run:
@@ -93,9 +94,10 @@ def copies(home: Path, run: Run, count: int) -> None:
     """Copy a run's folder under other names, as runs that were created after it."""
     for number in range(count):
         name = f"copy-{number:04d}"
-        shutil.copytree(run.folder, home / "runs" / name)
+        shutil.copytree(run.folder, home / "runs" / name, copy_function=os.link)
         path = home / "runs" / name / "run.json"
         header = {**unsealed(json.loads(path.read_bytes())), "run_id": name, "sequence": 1000 + number}
+        path.unlink()
         path.write_text(json.dumps(sealed(header)))
 
 

@@ -148,7 +148,7 @@ def _whole(run: Run, contents: dict[str, Json], *, changes: bool) -> tuple[Known
         "names": names_of(content),
         "checks": quality_of(content),
     }
-    return found, {**record_of(run), **content}
+    return found, {**plain(record_of(run)), **content}
 
 
 def _hardly(run: Run) -> Json:
@@ -166,7 +166,7 @@ def _overview(
         book = track_of(workspace, str(profile["name"]))
         profile["curve"] = found[str(profile["walk"])]["walk"] if profile["walk"] else []
         profile["track"] = end_of(book)
-        write_data(folder, str(profile["file"]), book)
+        write_data(folder, str(profile["file"]), plain(book))
     _remove_others(folder / "data" / "books", {str(profile["file"]).partition("/")[2] for profile in profiles})
     changed = _changes(folder, own, found, written)
     heads = {name: [rows[name]["profile"], rows[name]["as_of"]] for name in rows}
@@ -182,7 +182,7 @@ def _overview(
         "changes": changed,
         "latest": LATEST,
     }
-    write_data(folder, "index", index)
+    write_data(folder, "index", plain(index))
     write_data(folder, "stamp", index["built"])
 
 
@@ -194,7 +194,7 @@ def _changes(folder: Path, runs: Sequence[Run], found: Mapping[str, Known], writ
         same = known.get("before") == before.id and not {before.id, after.id} & written
         if not same or not (folder / "data" / f"{name}.js").is_file():
             try:
-                write_data(folder, name, change_of(before, after))
+                write_data(folder, name, plain(change_of(before, after)))
             except Exception:  # noqa: BLE001  # damaged files break in any way; the run's own row says so
                 continue
         known["before"] = compared[after.id] = before.id

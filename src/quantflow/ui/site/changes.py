@@ -33,7 +33,8 @@ def pairs(runs: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
 
 def latest_decided(runs: Sequence[Run]) -> set[str]:
     """Return the ids of the newest complete runs of each profile that decided: those of sleeves too."""
-    decided = [run for run in runs if run.state == "completed" and run.decided_by == run.id]
+    complete = [run for run in runs if run.state == "completed" and not isinstance(run, Sweep)]
+    decided = [run for run in complete if run.decided_by == run.id]
     by_profile: dict[str, list[str]] = {}
     for run in decided:
         by_profile.setdefault(run.profile, []).append(run.id)

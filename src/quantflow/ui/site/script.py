@@ -43,17 +43,17 @@ def plain(value: Any) -> Any:
 
 
 def as_script(name: str, value: Any) -> str:
-    """Return the script that hands *value* to the page under *name*.
+    """Return the script that hands *value*, which is ``plain``, to the page under *name*.
 
     The value travels as a string of JSON: as an object of the script's own, a key ``__proto__`` would not be a key.
     """
-    text = json.dumps(plain(value), separators=(",", ":"), allow_nan=False)
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     quoted = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"quantflow.data({json.dumps(name)}, '{quoted}');\n"
 
 
 def write_data(folder: Path, name: str, value: Any) -> None:
-    """Write ``data/NAME.js`` below the page's folder, unless it holds just that."""
+    """Write ``data/NAME.js`` below the page's folder, unless it holds just that; *value* is ``plain``."""
     _put(folder / "data" / f"{name}.js", as_script(name, value).encode())
 
 

@@ -90,7 +90,7 @@ quantflow.table = (() => {
       h("div.bar", {}, h("div.said", {}, given.bar || null), csv),
       h(given.tall ? "div.scroll.tall" : "div.scroll", { tabindex: "0", role: "region", "aria-label": given.caption },
         h("table", {}, h("caption.unseen", {}, given.caption),
-          h("thead", {}, h("tr", {}, given.mark ? h("th.mark", {}, h("span.unseen", {}, "picked")) : null, heads)), body)));
+          h("thead", {}, h("tr", {}, given.mark ? h("th.mark", { scope: "col" }, h("span.unseen", {}, "picked")) : null, heads)), body)));
   }
 
   return table;
