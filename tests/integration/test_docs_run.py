@@ -39,8 +39,8 @@ NOT_RUN: dict[str, str] = {
 }
 """What is not run, by its beginning, and why. An entry that no page shows is an error."""
 
-UNTIL_STOPPED = {"quantflow serve", "quantflow serve --profile us_core"}
-"""Commands that go on until they are stopped; test_serve.py runs one."""
+UNTIL_STOPPED = {"quantflow serve", "quantflow serve --profile us_core", "quantflow ui --serve"}
+"""Commands that go on until they are stopped; test_serve.py and test_site_browser.py run one."""
 
 ENDS_WITH = {
     "quantflow orders --profile us_core --holdings holdings.csv --detailed-exitcode": 10,

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from processes import bare_environment
 from quantflow.runs.find import find_run, list_runs
 from quantflow.ui.site.build import build
 from quantflow.ui.site.serving import Served, serving
@@ -155,8 +161,7 @@ def test_every_view_can_be_sent_as_a_link(site: Site, seen: Watched, route: str)
     assert page.locator(".plot:not([data-drawn])").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
 def test_every_view_is_whole_on_any_screen(browser: Browser, site: Site, width: int, scheme: str) -> None:
     """Nothing is beyond the edge, every text can be read, every control and picture has a name."""
     seen = watched(browser, width, scheme)
@@ -363,9 +368,21 @@ def test_a_served_page_refreshes_itself(browser: Browser, tmp_path: Path) -> Non
     with serving(Served(tmp_path / "site", tmp_path / "runs")) as address:
         seen.open(f"{address}#/runs")
         created(tmp_path, "two")
-        time.sleep(1.1)  # the time of writing, by which the page is known, has seconds
         build(tmp_path, tmp_path / "site")
         seen.page.get_by_role("link", name="two", exact=True).wait_for(timeout=15_000)
         assert seen.page.url.endswith("#/runs")
         seen.page.close()
     assert seen.faults == []
+
+
+def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
+    """It prints an address that only who reads it can know, and ends well, and at once, at Ctrl-C."""
+    created(tmp_path, "one")
+    command = [sys.executable, "-m", "quantflow", "ui", "--serve", "--no-open", "--json"]
+    with subprocess.Popen(command, cwd=tmp_path, env=bare_environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = json.loads(process.stdout.readline())["address"]
+        assert httpx.get(address, trust_env=False).status_code == 200
+        assert httpx.get(address.replace("/site/", "x/site/"), trust_env=False).status_code == 404
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130

@@ -38,6 +38,7 @@ def serve(workspace: Path | None, output: Path | None, *, quiet: bool, as_json: 
             emit("ui", page=str(built.page), runs=built.runs, written=built.written, address=address)
         else:
             typer.echo(address)
+            typer.echo("Keep this address private: it is the key to the page. Ctrl-C ends it.", err=True)
             if not quiet:
                 _show(address)
         keep_fresh(home, folder, mark, lambda line: typer.echo(line, err=True))

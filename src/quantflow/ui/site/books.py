@@ -12,6 +12,7 @@ from quantflow.data import calendars
 from quantflow.errors import IntegrityError, QuantflowError
 from quantflow.runs.book import Book, books, broken, current, stale, track
 from quantflow.runs.header import Kind
+from quantflow.runs.kinds import Sweep, Unreadable
 from quantflow.runs.run import Run
 from quantflow.types import Json
 from quantflow.ui.site.curves import tracked
@@ -27,7 +28,7 @@ def profiles_of(workspace: Path, runs: Sequence[Run], rows: Mapping[str, Json]) 
         runs: Its runs, oldest first; those of sleeves left out.
         rows: What ``row_of`` said of each, by id.
     """
-    readable = [run for run in runs if run.state != "unreadable" and run.header.kind != "sweep"]
+    readable = [run for run in runs if not isinstance(run, Sweep | Unreadable)]
     names = sorted({*(run.profile for run in readable), *books(workspace)})
     troubles = {each.profile: each.problem for each in broken(workspace)}
     return [

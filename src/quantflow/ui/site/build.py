@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -47,11 +48,13 @@ class Built:
         page: The file to open.
         runs: How many runs it shows, those of sleeves too.
         written: How many of them had changed since the last time.
+        running: How many were at work: these may end without writing anything.
     """
 
     page: Path
     runs: int
     written: int
+    running: int
 
 
 def build(workspace: Path, folder: Path, tell: Tell = lambda _: None) -> Built:
@@ -71,6 +74,7 @@ def build(workspace: Path, folder: Path, tell: Tell = lambda _: None) -> Built:
     with waited_for(folder / ".lock", WAIT_SECONDS):
         if not (folder / MARK).exists():
             write_text(folder / MARK, "{}")  # first, so that a page that was begun is known as one
+            write_text(folder / ".gitignore", "*\n")
         write_static(folder)
         before = _known(folder)
         runs = list_runs(workspace, sleeves=True)
@@ -79,7 +83,8 @@ def build(workspace: Path, folder: Path, tell: Tell = lambda _: None) -> Built:
         _remove_others(folder / "data" / "runs", found)
         _overview(workspace, folder, runs, found, written)
         write_text(folder / MARK, json.dumps({"format": _FORMAT, "version": package_version(), "runs": found}))
-    return Built(folder / "index.html", len(found), len(written))
+    running = sum(known["row"]["state"] == "running" for known in found.values())
+    return Built(folder / "index.html", len(found), len(written), running)
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -173,8 +178,7 @@ def _overview(
     write_data(folder, "lineage", [[name, known["lineage"]] for name, known in found.items()])
     write_data(folder, "names", [[name, *heads[name], known["names"]] for name, known in found.items()])
     write_data(folder, "checks", [[name, *heads[name], k["checks"]] for name, k in found.items() if k["checks"]])
-    index = {
-        "built": datetime.now(UTC).isoformat(timespec="seconds"),
+    index: Json = {
         "workspace": str(workspace),
         "runs_folder": os.path.relpath(workspace / "runs", folder),
         "rows": list(reversed(rows.values())),
@@ -182,14 +186,16 @@ def _overview(
         "changes": changed,
         "latest": LATEST,
     }
-    write_data(folder, "index", plain(index))
-    write_data(folder, "stamp", index["built"])
+    index["stamp"] = hashlib.sha256(json.dumps(plain(index), sort_keys=True).encode()).hexdigest()
+    built = datetime.now(UTC).isoformat(timespec="seconds")
+    write_data(folder, "index", plain({"built": built, **index}))
+    write_data(folder, "stamp", index["stamp"])
 
 
 def _changes(folder: Path, runs: Sequence[Run], found: Mapping[str, Known], written: set[str]) -> Json:
     """Write what changed in the newest runs of each profile; return by run the one that it was compared with."""
     compared: dict[str, object] = {}
-    for before, after in pairs(runs):
+    for before, after in pairs([run for run in runs if found[run.id]["row"]["state"] == "completed"]):
         name, known = f"changes/{after.id}", found[after.id]
         same = known.get("before") == before.id and not {before.id, after.id} & written
         if not same or not (folder / "data" / f"{name}.js").is_file():

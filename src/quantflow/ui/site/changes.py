@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 
 from quantflow.review.compare import compare
-from quantflow.runs.kinds import Sweep
+from quantflow.runs.kinds import Sweep, Unreadable
 from quantflow.runs.run import Run
 from quantflow.types import Json
 from quantflow.ui.site.detail import remembering
@@ -19,26 +20,35 @@ def pairs(runs: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
     """Yield the newest complete runs of each profile, each after the one that ``quantflow diff`` compares it with.
 
     Args:
-        runs: Oldest first; those of sleeves left out.
+        runs: Those that are complete, oldest first; those of sleeves and sweeps left out.
     """
-    complete = [run for run in runs if run.state == "completed" and not isinstance(run, Sweep)]
-    for key in dict.fromkeys((run.header.kind, run.profile) for run in complete):
-        own = [run for run in complete if (run.header.kind, run.profile) == key]
-        for after in own[-LATEST:]:
-            earlier = [run for run in own if run.header.sequence < after.header.sequence]
-            decided = [run for run in earlier if after.header.decision.hold or not run.header.decision.hold]
-            if decided:
-                yield decided[-1], after
+    for own in _by_profile(runs).values():
+        for number, after in enumerate(own[-LATEST:], start=max(0, len(own) - LATEST)):
+            earlier = own[:number]
+            decided = (run for run in reversed(earlier) if after.header.decision.hold or not run.header.decision.hold)
+            if before := next(decided, None):
+                yield before, after
 
 
 def latest_decided(runs: Sequence[Run]) -> set[str]:
-    """Return the ids of the newest complete runs of each profile that decided: those of sleeves too."""
-    complete = [run for run in runs if run.state == "completed" and not isinstance(run, Sweep)]
-    decided = [run for run in complete if run.decided_by == run.id]
-    by_profile: dict[str, list[str]] = {}
-    for run in decided:
-        by_profile.setdefault(run.profile, []).append(run.id)
-    return {name for names in by_profile.values() for name in names[-LATEST:]}
+    """Return the ids of the newest complete runs of each profile that decided: those of sleeves too.
+
+    Args:
+        runs: All, oldest first.
+    """
+    found: set[str] = set()
+    decided = [run for run in runs if not isinstance(run, Unreadable) and run.decided_by == run.id]
+    for own in _by_profile(decided).values():
+        found.update(run.id for run in islice((run for run in reversed(own) if run.state == "completed"), LATEST))
+    return found
+
+
+def _by_profile(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        if not isinstance(run, Sweep):
+            found.setdefault((run.header.kind, run.profile), []).append(run)
+    return found
 
 
 def change_of(before: Run, after: Run) -> Json:

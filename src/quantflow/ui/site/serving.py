@@ -20,6 +20,8 @@ from quantflow.ui.site.signature import workspace_mark
 
 HOST = "127.0.0.1"
 NAP_SECONDS = 2.0
+NAPS_WHILE_RUNNING = 5
+"""After so many naps a run at work is looked at again: one that was killed has written nothing."""
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -116,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         return file
 
     def log_message(self, format: str, *args: object) -> None:
-        """Write nothing: an address in a log would let in whoever reads it."""
+        """Write nothing: an address in a log would let in all who read it."""
 
 
 @contextmanager
@@ -147,13 +149,15 @@ def keep_fresh(
         tell: Called with why a page could not be written; it is tried again after the next change.
         nap: Waits for some seconds.
     """
+    running, naps = 1, 0  # as if one were at work, until it is known
     while True:
         nap(NAP_SECONDS)
+        naps += 1
         now = workspace_mark(workspace)
-        if now == mark:
+        if now == mark and not (running and naps >= NAPS_WHILE_RUNNING):
             continue
-        mark = now
+        mark, naps = now, 0
         try:
-            build(workspace, folder)
+            running = build(workspace, folder).running
         except QuantflowError as error:
             tell(error.message)

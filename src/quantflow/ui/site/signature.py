@@ -9,6 +9,8 @@ from pathlib import Path
 from quantflow.pipeline.code_version import package_version
 
 _PARTS = ("", "stages", "sleeves", "trials")
+_MOVING = ("events.jsonl", "stages", "trials")
+"""What of a run's folder is written while it is at work."""
 _SAY_NOTHING = frozenset({"lock", "log.txt"})
 """Files that change while a run is only looked at, or say nothing that the page shows."""
 
@@ -37,7 +39,7 @@ def workspace_mark(workspace: Path) -> str:
     lines = []
     for folder in (workspace / "runs", workspace / "current"):
         for each in sorted(folder.iterdir()) if folder.is_dir() else ():
-            lines += [each.name, *(_time(path) for path in (each, each / "events.jsonl", each / "stages"))]
+            lines += [each.name, *(_time(path) for path in (each, *(each / part for part in _MOVING)))]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:32]
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from quantflow.errors import Interrupted
+from quantflow.runs.lock import owned
 from quantflow.ui.site.build import build
 from quantflow.ui.site.serving import Served, keep_fresh, serving
 from quantflow.ui.site.signature import workspace_mark
@@ -136,6 +137,21 @@ def test_the_page_follows_the_workspace(home: Path) -> None:
     with pytest.raises(Interrupted):
         keep_fresh(home, home / "site", mark, pytest.fail, nap)
     assert [row["id"] for row in handed_over(home / "site", "index")["rows"]] == ["two", "one"]
+
+
+def test_a_run_that_was_killed_is_noticed(home: Path) -> None:
+    """It has written nothing: a page that shows a run at work is written again now and then."""
+    naps = iter(range(8))
+
+    def nap(seconds: float) -> None:
+        if next(naps) == 7:
+            raise Interrupted(2)
+
+    with owned(home / "runs" / "one"):
+        build(home, home / "site")
+    with pytest.raises(Interrupted):
+        keep_fresh(home, home / "site", workspace_mark(home), pytest.fail, nap)
+    assert handed_over(home / "site", "index")["rows"][0]["state"] == "interrupted"
 
 
 def test_a_page_that_cannot_be_written_does_not_end_it(home: Path) -> None:

@@ -64,7 +64,7 @@
   /** Ask now and then whether the page was written again; then show that. Only where it is served. */
   async function watch() {
     try {
-      if ((await quantflow.again("stamp")) !== quantflow.index.built) location.reload();
+      if ((await quantflow.again("stamp")) !== quantflow.index.stamp) location.reload();
     } catch {
       say("The server has ended; this page stays as it is.");
       document.getElementById("built").append(" The server has ended.");
