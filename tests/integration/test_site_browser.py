@@ -201,8 +201,8 @@ def test_runs_are_filtered_sorted_and_compared_by_key(site: Site, seen: Watched)
     """/ and a text, j to a row, x to pick it, c to compare, Esc out; the address says what is seen."""
     page = seen.open(site.at("#/runs"), fresh=True)
     page.keyboard.press("/")
-    page.keyboard.type("demo completed")
-    assert page.url.endswith("#/runs?filter=demo+completed")
+    page.keyboard.type("selection completed")
+    assert page.url.endswith("#/runs?filter=selection+completed")
     page.keyboard.press("Escape")
     for _ in range(4):
         page.keyboard.press("j")
@@ -250,7 +250,7 @@ def test_a_column_is_sorted_by_its_figures(site: Site, seen: Watched) -> None:
     heading = page.get_by_role("button", name="Sharpe", exact=True)
     heading.click()
     for down in (True, False):
-        column = page.locator("main tbody tr").evaluate_all("rows => rows.map(row => row.cells[6].textContent)")
+        column = page.locator("main tbody tr").evaluate_all("rows => rows.map(row => row.cells[7].textContent)")
         known = [float(text) for text in column if text]
         assert known == sorted(known, reverse=down)
         assert column[len(known) :] == [""] * (len(column) - len(known))

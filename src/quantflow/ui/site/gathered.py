@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Run
 from quantflow.types import Json, Record
 
@@ -14,8 +15,17 @@ MOST_SYMBOLS = 20
 
 
 def lineage_of(run: Run) -> list[list[object]]:
-    """Return per stage that is done: its id, whether it was reused, what it made, and of what, by sha256."""
-    return [
+    """Return per stage that is done: its id, whether it was reused, what it made, and of what, by sha256.
+
+    The trials of a sweep, which are not recorded stage by stage, are like one stage each.
+    """
+    results = [trial.result for trial in run.trials] if isinstance(run, Sweep) else []
+    trials = [
+        [f"trial {result.number}", not result.computed, {name: ref.sha256 for name, ref in result.outputs.items()}, {}]
+        for result in results
+        if result is not None and result.outputs
+    ]
+    return trials + [
         [
             name,
             run.stage_state(name) == "cached",

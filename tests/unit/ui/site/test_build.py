@@ -21,6 +21,7 @@ from quantflow.ui.site.build import MARK, build
 from ran import ran
 from recorded import Name, created, recorded
 from sited import HOSTILE, copies, damaged, failed, handed_over, hostile, unreadable
+from swept import done, sweep
 
 KO = {"KO": Name([59.0, 60.0])}
 
@@ -180,6 +181,16 @@ def test_lineage_leads_both_ways(small: Run) -> None:
     assert made[small.outputs["weights"].sha256] == "weights"
     policy = next(stage for stage in stages if stage[0] == "policy")
     assert {made[sha] for sha in policy[3].values()} == {"features", "scores", "clusters", "instruments"}
+
+
+def test_what_a_trial_made_has_a_lineage(tmp_path: Path) -> None:
+    """The trials of a sweep are like stages of it."""
+    run = sweep(tmp_path)
+    outputs = done(run, run.trials[0]).outputs
+    build(tmp_path, tmp_path / "site")
+    assert handed_over(tmp_path / "site", "lineage") == [
+        [run.id, [["trial 1", False, {name: ref.sha256 for name, ref in outputs.items()}, {}]]]
+    ]
 
 
 def test_what_changed_is_worked_out_for_the_newest(small: Run, tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ quantflow.parts = (() => {
   /** @param {Object} row A run's. @returns {Node} */
   const stateOf = (row) => (row.damaged ? state("damaged") : state(row.state, row.degraded));
 
+  /** @param {any} shown @param {string} whole @returns {Node} What fits of a long text; the whole is its title. */
+  const cut = (shown, whole) => h("span.cut", { title: whole || null }, shown || "");
+
   /** @param {Array<[string, any]>} pairs @returns {Node} Facts, each with its name. */
   const facts = (pairs) =>
     h("dl.facts", {}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
@@ -50,10 +53,11 @@ quantflow.parts = (() => {
   const runColumns = () => [
     { key: "id", label: "Run", text: true, show: (row) => runLink(row.id) },
     { key: "profile", label: "Profile", text: true,
-      show: (row) => (row.profile ? link(["profile", row.profile], row.profile) : "") },
+      show: (row) => (row.profile ? cut(link(["profile", row.profile], row.profile), row.profile) : "") },
     { key: "kind", label: "Kind", text: true },
     { key: "as_of", label: "As-of", text: true },
     { key: "state", label: "State", text: true, value: (row) => (row.damaged ? "damaged" : row.state), show: stateOf },
+    { key: "reason", label: "Note", text: true, maybe: true, show: (row) => cut(row.reason, row.reason) },
     { key: "sharpe", label: "Sharpe", show: (row) => number(row.sharpe) },
     { key: "volatility", label: "Volatility", show: (row) => percent(row.volatility) },
     { key: "max_drawdown", label: "Max drawdown", show: (row) => percent(row.max_drawdown) },
@@ -61,7 +65,6 @@ quantflow.parts = (() => {
     { key: "names", label: "Names", title: "Names held" },
     { key: "seconds", label: "Time", title: "Sum over its stages", show: (row) => duration(row.seconds) },
     { key: "decision", label: "Decision", text: true, maybe: true },
-    { key: "reason", label: "Note", text: true, wide: true, maybe: true },
   ];
 
   /** @returns {Array<Node>} What a workspace without runs shows. */

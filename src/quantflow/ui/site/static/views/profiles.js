@@ -12,7 +12,7 @@ quantflow.views.profiles = async () => {
   const lastRun = (each) => {
     const row = quantflow.rows.get(each.last);
     if (!row) return h("span", {}, "none");
-    return h("span", {}, runLink(row.id), " ", stateOf(row), row.reason && row.state !== "completed" ? h("span.soft", {}, ` ${row.reason}`) : null);
+    return h("span", {}, runLink(row.id), " ", stateOf(row), row.reason && (row.damaged || row.state !== "completed") ? h("span.soft", {}, ` ${row.reason}`) : null);
   };
 
   /** @param {Object} each @returns {string} */

@@ -48,7 +48,7 @@
       });
       const traces = () => curves.map(([name, x, y], i) => ({ type: "scatter", mode: "lines+markers", name, x, y, line: { color: quantflow.chart.line(i) } }));
       place.replaceChildren(
-        quantflow.chart.chart({ name: "symbols-kept", title: "Symbols kept", says: "By as-of date and profile.", traces, height: 240,
+        quantflow.chart.chart({ name: "symbols-kept", title: "Symbols kept", says: "By as-of date and profile.", traces, height: 320,
           csv: () => [["date", ...curves.map(([name]) => name)], quantflow.chart.joined(curves)], layout: { yaxis: { rangemode: "tozero", title: { text: "symbols" } } } }),
         section("findings", "What did not pass", findings.length ? quantflow.table({
           name: "findings", caption: "Checks that did not pass", rows: findings, sort: { key: "as_of", down: true }, tall: true,

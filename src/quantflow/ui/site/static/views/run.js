@@ -156,8 +156,8 @@
     const before = quantflow.index.changes[id];
     const open = ["failed", "interrupted"].includes(row.state);
     return [
-      open ? `quantflow resume ${id}` : null,
-      row.kind !== "sweep" ? `quantflow diff ${before ? `${before} ${id}` : id}` : null,
+      open ? `quantflow resume ${row.parent || id}` : null,
+      row.state === "completed" && row.kind !== "sweep" ? `quantflow diff ${before ? `${before} ${id}` : id}` : null,
       row.state === "completed" && row.kind !== "sweep" ? `quantflow reproduce ${id}` : null,
       `quantflow inspect ${id}`,
     ].filter(Boolean);

@@ -52,7 +52,7 @@
 
     /** @param {Object} row @returns {Node} The box that picks a run. */
     function box(row) {
-      const node = h("input", { type: "checkbox", "data-run": row.id, checked: picked.has(row.id), disabled: row.damaged || row.state === "unreadable", "aria-label": `Pick ${row.id}` });
+      const node = h("input", { type: "checkbox", "data-run": row.id, checked: picked.has(row.id), disabled: row.damaged || row.state === "unreadable" || row.kind === "sweep", "aria-label": `Pick ${row.id}` });
       node.addEventListener("change", () => {
         if (node.checked && picked.size >= MOST) {
           node.checked = false;

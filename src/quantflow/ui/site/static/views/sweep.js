@@ -86,6 +86,11 @@ quantflow.views.sweep = async (id, query) => {
   ];
   return [
     title(id, "Sweep"), top,
+    facts([
+      ["Best", `trial ${found.best.trial} of ${found.trials}`], ["Failed", found.failed ? String(found.failed) : ""],
+      ["Deflated Sharpe", share(found.luck && found.luck.deflated_sharpe)], ["Probability of overfitting", share(found.overfitting)],
+      ["Nested", found.nested ? `Sharpe ${number(found.nested.sharpe)}` : ""],
+    ]),
     h("p.verdict", {}, found.sentence),
     h("p.soft", {}, `${found.start} to ${found.end}, ${found.sessions.toLocaleString("en-US")} sessions, after costs`),
     section("map", "Heat map", h("div.filters", {},
