@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -187,11 +188,12 @@ def test_texts_from_files_are_text(site: Site, seen: Watched, route: str) -> Non
 
 
 def test_a_hostile_name_has_a_link_of_its_own(site: Site, seen: Watched) -> None:
-    """From the list of names to the name, and back."""
+    """From the list of names to the name, and to it directly; a shell takes it for one word of the command."""
     page = seen.open(site.at("#/names"))
     page.get_by_role("link", name=HOSTILE).first.click()
     page.wait_for_selector('[data-view="name"][data-ready]')
     assert page.locator("h1").inner_text() == HOSTILE
+    assert shlex.split(page.locator(".command code").inner_text()) == ["quantflow", "why", HOSTILE]
     page.reload()
     page.wait_for_selector('[data-view="name"][data-ready]')
     assert page.locator("h1").inner_text() == HOSTILE

@@ -71,6 +71,8 @@ def track_of(workspace: Path, profile: str) -> Json:
         lines = track(workspace, profile)
     except IntegrityError as error:
         return {**found, "problem": error.message}
+    except (OSError, ValueError) as error:
+        return {**found, "problem": f"The track cannot be read: {error}."}
     return {**found, "track": tracked(lines, book.promised if book else {})} if lines else found
 
 

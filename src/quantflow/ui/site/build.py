@@ -78,11 +78,17 @@ def build(workspace: Path, folder: Path, tell: Tell = lambda _: None) -> Built:
         write_static(folder)
         before = _known(folder)
         runs = list_runs(workspace, sleeves=True)
-        found = _runs(folder, runs, before, tell)
+        found: dict[str, Known] = {}
+        try:
+            _runs(folder, runs, before, found, tell)
+        except BaseException:  # a signal: what was written need not be written again
+            _write_mark(folder, {**before, **found})
+            raise
+        found = dict(reversed(found.items()))
         written = {name for name, known in found.items() if known is not before.get(name)}
         _remove_others(folder / "data" / "runs", found)
         _overview(workspace, folder, runs, found, written)
-        write_text(folder / MARK, json.dumps({"format": _FORMAT, "version": package_version(), "runs": found}))
+        _write_mark(folder, found)
     running = sum(known["row"]["state"] == "running" for known in found.values())
     return Built(folder / "index.html", len(found), len(written), running)
 
@@ -105,9 +111,12 @@ def _known(folder: Path) -> Mapping[str, Known]:
         return {}
 
 
-def _runs(folder: Path, runs: Sequence[Run], before: Mapping[str, Known], tell: Tell) -> dict[str, Known]:
-    """Write the files of the runs that have changed, the newest first; return what is known of each, oldest first."""
-    found: dict[str, Known] = {}
+def _write_mark(folder: Path, runs: Mapping[str, Known]) -> None:
+    write_text(folder / MARK, json.dumps({"format": _FORMAT, "version": package_version(), "runs": runs}))
+
+
+def _runs(folder: Path, runs: Sequence[Run], before: Mapping[str, Known], found: dict[str, Known], tell: Tell) -> None:
+    """Write the files of the runs that have changed, the newest first; put into *found* what is known of each."""
     contents: dict[str, Json] = {}
     latest = latest_decided(runs)
     for number, run in enumerate(reversed(runs), start=1):
@@ -119,7 +128,6 @@ def _runs(folder: Path, runs: Sequence[Run], before: Mapping[str, Known], tell: 
             continue
         tell(f"{number} of {len(runs)} runs")
         found[run.id] = {"signature": signature, **_written(folder, run, contents, changes=run.id in latest)}
-    return dict(reversed(found.items()))
 
 
 def _written(folder: Path, run: Run, contents: dict[str, Json], *, changes: bool) -> Known:
@@ -209,7 +217,7 @@ def _changes(folder: Path, runs: Sequence[Run], found: Mapping[str, Known], writ
 
 
 def _remove_others(folder: Path, kept: Mapping[str, object] | set[str]) -> None:
-    """Remove the files of runs and profiles that are there no more."""
-    for path in folder.glob("*.js") if folder.is_dir() else ():
+    """Remove the files of runs and profiles that are there no more, and what a killed process left."""
+    for path in folder.glob("*.js*") if folder.is_dir() else ():
         if path.name.removesuffix(".js") not in kept:
             path.unlink(missing_ok=True)

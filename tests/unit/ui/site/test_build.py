@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quantflow.errors import ConfigError
+from quantflow.errors import ConfigError, Interrupted
 from quantflow.review.why.path import path_of
 from quantflow.runs.find import find_run
 from quantflow.runs.lock import owned
@@ -52,6 +52,21 @@ def test_a_run_is_written_once(tmp_path: Path) -> None:
     assert (built.runs, built.written) == (2, 1)
     assert list(rows(tmp_path)) == [second.id, first.id]
     assert file.stat().st_mtime_ns == before
+
+
+def test_what_was_written_before_a_signal_stays(tmp_path: Path) -> None:
+    """The next time only the rest is written."""
+    for weight in (0.5, 0.4, 0.3):
+        recorded(tmp_path, KO, {"KO": weight})
+
+    def tell(line: str) -> None:
+        if line.startswith("3 of"):
+            raise Interrupted(2)
+
+    with pytest.raises(Interrupted):
+        build(tmp_path, tmp_path / "site", tell)
+    built = build(tmp_path, tmp_path / "site")
+    assert (built.runs, built.written) == (3, 1)
 
 
 def test_a_file_that_was_taken_away_is_written_again(tmp_path: Path) -> None:
@@ -194,7 +209,7 @@ def test_what_a_trial_made_has_a_lineage(tmp_path: Path) -> None:
 
 
 def test_what_changed_is_worked_out_for_the_newest(small: Run, tmp_path: Path) -> None:
-    """It is what diff says; runs of the same result are worked out once, however many they are."""
+    """It is what diff says; and for these alone what would have altered the outcome for each name."""
     home = tmp_path / "home"
     shutil.copytree(small.workspace, home, ignore=shutil.ignore_patterns("site"))
     copies(home, find_run(home, small.id), 5)
@@ -203,6 +218,10 @@ def test_what_changed_is_worked_out_for_the_newest(small: Run, tmp_path: Path) -
     assert changes == {f"copy-{n:04d}": f"copy-{n - 1:04d}" for n in (2, 3, 4)}
     found = handed_over(home / "site", "changes/copy-0004")
     assert (found["before"], found["turnover"], found["weights"]) == ("copy-0003", 0.0, {})
+    ways = {name: handed_over(home / "site", f"runs/{name}")["why"]["KO"] for name in ("copy-0001", "copy-0004")}
+    assert ways["copy-0001"]["steps"] == ways["copy-0004"]["steps"]
+    assert ways["copy-0001"]["changes"] == []
+    assert "It would drop out if" in ways["copy-0004"]["changes"][0]
 
 
 def test_hundreds_of_runs_are_looked_through_in_a_moment(small: Run, tmp_path: Path) -> None:

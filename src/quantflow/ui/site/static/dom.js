@@ -54,6 +54,9 @@ quantflow.dom = (() => {
   const state = (word, degraded = false) =>
     h("span.state", { "data-state": word }, word + (degraded ? " (degraded)" : ""));
 
+  /** @param {string} text @returns {string} As a shell takes it for one word, whatever it holds. */
+  const word = (text) => (/^[\w.:][\w.:/-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
   /** @param {string} line A command line. @returns {HTMLElement} The line, and a button that copies it. */
   function command(line) {
     const button = h("button.quiet", { type: "button", "aria-label": `Copy: ${line}` }, "copy");
@@ -91,5 +94,5 @@ quantflow.dom = (() => {
     return h("label.choice", {}, h("span", {}, label), select);
   }
 
-  return { h, say, link, title, section, state, command, choice };
+  return { h, say, link, title, section, state, word, command, choice };
 })();

@@ -22,16 +22,17 @@
     return table ? [...table.querySelectorAll("tbody tr")] : [...document.querySelectorAll("main .card")];
   }
 
-  /** @param {number} by Rows to go down. */
+  /** @param {number} by Rows to go down. @returns {boolean} Whether there are any. */
   function move(by) {
     const all = rows();
-    if (!all.length) return;
+    if (!all.length) return false;
     const now = all.findIndex((row) => row.contains(document.activeElement));
     const next = all[Math.min(all.length - 1, Math.max(0, now < 0 ? (by > 0 ? 0 : all.length - 1) : now + by))];
     const target = next.querySelector("th a, h2 a") || next;
     if (target === next) next.tabIndex = -1;
     target.focus();
     next.scrollIntoView({ block: "nearest" });
+    return true;
   }
 
   /** Pick the row with the focus. */
@@ -58,8 +59,7 @@
       going = false;
       location.hash = `#/${PLACES[key]}`;
     } else if (Object.hasOwn(ACTIONS, key)) {
-      event.preventDefault();
-      ACTIONS[key]();
+      if (ACTIONS[key]() !== false) event.preventDefault();
     }
   });
 })();

@@ -84,7 +84,7 @@
     return [
       title(symbol, "One name through time"),
       choice("Profile", [["", "all"], ...profiles.map((each) => [each, each])], wanted.profile, change), place,
-      section("go-on", "Go on", command(`quantflow why ${symbol}`)),
+      section("go-on", "Go on", command(`quantflow why ${quantflow.dom.word(symbol)}`)),
     ];
   };
 })();

@@ -2,7 +2,7 @@
 
 /** `#/profile/NAME`: the book, its track in the promised band, the walk-forward, the runs. */
 quantflow.views.profile = async (name) => {
-  const { h, link, title, section, command } = quantflow.dom;
+  const { h, link, title, section, command, word } = quantflow.dom;
   const { percent, plural, signed } = quantflow.format;
   const { facts, fileLink, none, runColumns, runLink } = quantflow.parts;
   const found = quantflow.index.profiles.find((each) => each.name === name);
@@ -67,7 +67,7 @@ quantflow.views.profile = async (name) => {
       name: `${name}-runs`, caption: `Runs of ${name}`, columns: runColumns().filter((column) => column.key !== "profile"),
       rows: own, tall: true,
     })),
-    section("go-on", "Go on", command(`quantflow ${found.kind === "meta" ? "meta --meta-profile" : "select --profile"} ${name}`),
-      command(`quantflow orders --profile ${name} --holdings holdings.csv`), command(`quantflow profiles show ${name} --sources`)),
+    section("go-on", "Go on", command(`quantflow ${found.kind === "meta" ? "meta --meta-profile" : "select --profile"} ${word(name)}`),
+      command(`quantflow orders --profile ${word(name)} --holdings holdings.csv`), command(`quantflow profiles show ${word(name)} --sources`)),
   ].filter(Boolean);
 };

@@ -96,7 +96,7 @@
     const asked = query.get("why");
     const show = (symbol) => place.replaceChildren(Object.hasOwn(decided.why || {}, symbol)
       ? quantflow.why.panel(symbol, source, decided.why[symbol])
-      : h("div", {}, none(`The way of ${symbol} is not written on this page. Ask for it:`), command(`quantflow why ${quoted(symbol)} ${source}`)));
+      : h("div", {}, none(`The way of ${symbol} is not written on this page. Ask for it:`), command(`quantflow why ${quantflow.dom.word(symbol)} ${source}`)));
     if (!names.length) return [];
     show(asked || names[0]);
     const chosen = (symbol) => { history.replaceState(null, "", quantflow.route(["run", id], { why: symbol })); show(symbol); };
@@ -117,9 +117,6 @@
         ] })) : null,
     ];
   }
-
-  /** @param {string} text @returns {string} As a shell takes it for one word. */
-  const quoted = (text) => (/^[\w.:/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
   /** @returns {Promise<Array<Node>>} What changed, stages, data, settings, what to do next. */
   async function more(row, found) {
