@@ -336,6 +336,7 @@ def test_it_is_printed_whole(site: Site, seen: Watched) -> None:
     page.emulate_media(media="print")
     visible = "all => all.filter(node => node.checkVisibility()).length"
     assert page.locator(".top, .csv, .command button").evaluate_all(visible) == 0
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     cut = "all => all.filter(node => node.scrollHeight > node.clientHeight + 1).length"
     assert page.locator(".scroll").evaluate_all(cut) == 0
 

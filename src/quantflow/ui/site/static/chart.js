@@ -57,10 +57,7 @@ quantflow.chart = (() => {
   /** @param {ParentNode} root Draw all charts below it. @returns {Promise<any>} */
   const drawAll = (root) => Promise.all([...root.querySelectorAll(".plot")].map((plot) => plot.draw()));
 
-  dark.addEventListener("change", () => drawAll(document));
-  window.addEventListener("beforeprint", () => {
-    document.querySelectorAll(".plot").forEach((plot) => window.Plotly && window.Plotly.Plots.resize(plot));
-  });
+  for (const media of [dark, window.matchMedia("print")]) media.addEventListener("change", () => drawAll(document));
 
   /**
    * Return growth curves over time.
