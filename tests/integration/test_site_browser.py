@@ -330,6 +330,14 @@ def test_lineage_is_walked_both_ways(site: Site, seen: Watched) -> None:
     expect(page.locator("h1")).to_have_text("weights")
 
 
+@pytest.mark.parametrize(("part", "reader"), [("sleeve", "sleeve_streams"), ("trial", "trial_returns")])
+def test_lineage_goes_on_from_sleeves_and_trials(site: Site, seen: Watched, part: str, reader: str) -> None:
+    """What a sleeve or a trial has made leads to what the portfolio, or the sweep, made of it."""
+    made = {"sleeve": f"{site.runs['meta']}.small", "trial": "s/1"}[part]
+    page = seen.open(site.at(f"#/artifact/{find_run(site.home, made).outputs['oos_returns'].sha256}"))
+    assert page.locator("#after").get_by_role("link", name=reader, exact=True).count() == 1
+
+
 def test_it_is_printed_whole(site: Site, seen: Watched) -> None:
     """On paper there are no buttons and no boxes that would have to be scrolled."""
     page = seen.open(site.at("#/run/{second}"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from quantflow.runs.kinds import Sweep
+from quantflow.data.store import ArtifactRef
+from quantflow.runs.kinds import Meta, Sweep
 from quantflow.runs.run import Run
 from quantflow.types import Json, Record
 
@@ -14,27 +16,37 @@ MOST_SYMBOLS = 20
 """Symbols that are listed of a check that did not pass."""
 
 
-def lineage_of(run: Run) -> list[list[object]]:
+def lineage_of(run: Run) -> list[list[Any]]:
     """Return per stage that is done: its id, whether it was reused, what it made, and of what, by sha256.
 
-    The trials of a sweep, which are not recorded stage by stage, are like one stage each.
+    The trials of a sweep, which are not recorded stage by stage, are like one stage each. What they have made, or the
+    sleeves of a meta run, is what the first stage of the run reads, whose record does not name it.
     """
-    results = [trial.result for trial in run.trials] if isinstance(run, Sweep) else []
-    trials = [
-        [f"trial {result.number}", not result.computed, {name: ref.sha256 for name, ref in result.outputs.items()}, {}]
-        for result in results
-        if result is not None and result.outputs
-    ]
-    return trials + [
-        [
-            name,
-            run.stage_state(name) == "cached",
-            {made: ref.sha256 for made, ref in stage.outputs.items()},
-            dict(stage.fingerprint.get("inputs", {})),
-        ]
+    trials = _trials(run) if isinstance(run, Sweep) else []
+    stages: list[list[Any]] = [
+        [name, run.stage_state(name) == "cached", shas(stage.outputs), dict(stage.fingerprint.get("inputs", {}))]
         for name, stage in run.stages.items()
         if stage is not None and stage.outputs
     ]
+    parts = {name: outputs for name, _, outputs, _ in trials} | (_sleeves(run) if isinstance(run, Meta) else {})
+    for first in stages[:1]:
+        first[3] |= {f"{name}: {made}": sha for name, outputs in parts.items() for made, sha in outputs.items()}
+    return [*trials, *stages]
+
+
+def shas(outputs: Mapping[str, ArtifactRef]) -> dict[str, str]:
+    """Return the sha256 of artifacts by their names."""
+    return {name: ref.sha256 for name, ref in outputs.items()}
+
+
+def _trials(run: Sweep) -> list[list[Any]]:
+    results = [result for trial in run.trials if (result := trial.result) is not None]
+    return [[f"trial {each.number}", not each.computed, shas(each.outputs), {}] for each in results if each.outputs]
+
+
+def _sleeves(run: Meta) -> dict[str, dict[str, str]]:
+    found = {sleeve.name: sleeve.result for sleeve in run.sleeves}
+    return {name: shas(result.outputs) for name, result in found.items() if result is not None}
 
 
 def names_of(content: Record) -> list[list[Any]]:

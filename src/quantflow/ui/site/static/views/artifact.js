@@ -71,10 +71,16 @@ quantflow.views.artifact = async (asked) => {
       { key: "run", label: "Run", text: true, show: (row) => runLink(row.run) }, { key: "stage", label: "Stage", text: true },
       { key: "cached", label: "How", text: true, value: (row) => (row.cached ? "reused" : "computed") },
     ] });
+  /** @returns {string} Why there is nothing that it was made of. */
+  const made = () => {
+    const [first] = makers.get(sha) || [];
+    if (!first) return "Its maker is not in this workspace.";
+    return first.stage.startsWith("trial ") ? "A trial is not recorded stage by stage; its settings are those of the sweep's row." : "Nothing that is recorded: it was fetched.";
+  };
   return [
     title(nameOf(sha), "Lineage"), h("p", {}, h("code.sha", {}, sha)), form,
     section("made", "Made by", makers.has(sha) ? stages(`${short(sha)}-makers`, "Stages that made it", makers.get(sha)) : none("No run that is still here made it.")),
-    section("before", "Made of", before.length ? list(`${short(sha)}-inputs`, "What it was made of", before) : none("Nothing: it was fetched.")),
+    section("before", "Made of", before.length ? list(`${short(sha)}-inputs`, "What it was made of", before) : none(made())),
     section("read", "Read by", readers.has(sha) ? stages(`${short(sha)}-readers`, "Stages that read it", readers.get(sha)) : none("No stage has read it.")),
     section("after", "What came of it", after.length ? list(`${short(sha)}-results`, "What was made of it", after) : none("Nothing.")),
   ];
