@@ -236,6 +236,14 @@ def test_enter_opens_the_row(site: Site, seen: Watched) -> None:
     assert page.locator("h1").inner_text() == site.runs["second"]
 
 
+def test_a_profile_that_is_only_a_sleeve_leads_to_its_runs(site: Site, seen: Watched) -> None:
+    """It has no book and no nights of its own."""
+    page = seen.open(site.at("#/run/{meta}.small"))
+    page.locator("dd").get_by_role("link", name="small", exact=True).click()
+    page.wait_for_selector('[data-view="runs"][data-ready]')
+    assert page.locator("main tbody th").all_inner_texts() == [f"{site.runs['meta']}.small"]
+
+
 def test_a_ninth_run_is_not_picked(site: Site, seen: Watched) -> None:
     """Eight can be compared."""
     page = seen.open(site.at("#/runs?sleeves=yes"), fresh=True)

@@ -28,6 +28,10 @@ quantflow.parts = (() => {
     return row ? link([row.kind === "sweep" ? "sweep" : "run", id], label) : h("span", {}, label);
   }
 
+  /** @param {string} name @returns {Node} A link to a profile; to its runs where it has only run as a sleeve. */
+  const profileLink = (name) => (quantflow.index.profiles.some((each) => each.name === name)
+    ? link(["profile", name], name) : link(["runs"], name, { profile: name, sleeves: "yes" }));
+
   /** @param {string} id @param {string} file @param {string} label @returns {Node} A link to a file of the run's folder. */
   const fileLink = (id, file, label) =>
     h("a", { href: `${quantflow.index.runs_folder}/${encodeURIComponent(id)}/${file}` }, label);
@@ -53,7 +57,7 @@ quantflow.parts = (() => {
   const runColumns = () => [
     { key: "id", label: "Run", text: true, show: (row) => runLink(row.id) },
     { key: "profile", label: "Profile", text: true,
-      show: (row) => (row.profile ? cut(link(["profile", row.profile], row.profile), row.profile) : "") },
+      show: (row) => (row.profile ? cut(profileLink(row.profile), row.profile) : "") },
     { key: "kind", label: "Kind", text: true },
     { key: "as_of", label: "As-of", text: true },
     { key: "state", label: "State", text: true, value: (row) => (row.damaged ? "damaged" : row.state), show: stateOf },
@@ -74,5 +78,5 @@ quantflow.parts = (() => {
     ...["quantflow init", "quantflow select --profile demo", "quantflow ui"].map(quantflow.dom.command),
   ];
 
-  return { FIGURES, figure, runLink, fileLink, artifactLink, stateOf, facts, none, runColumns, empty };
+  return { FIGURES, figure, runLink, profileLink, fileLink, artifactLink, stateOf, facts, none, runColumns, empty };
 })();

@@ -4,7 +4,7 @@
 (() => {
   const { h, link, title, section, command } = quantflow.dom;
   const { percent, number, short, signed, duration, setting, plural } = quantflow.format;
-  const { FIGURES, figure, facts, fileLink, artifactLink, none, runLink, stateOf } = quantflow.parts;
+  const { FIGURES, figure, facts, fileLink, artifactLink, none, profileLink, runLink, stateOf } = quantflow.parts;
 
   quantflow.views.run = async (id, query) => {
     const row = quantflow.rows.get(id);
@@ -22,7 +22,7 @@
     const files = (found.files || []).map((name) => [fileLink(row.id, name, name), " "]);
     return facts([
       ["State", stateOf(row)],
-      ["Profile", row.profile ? link(["profile", row.profile], row.profile) : ""],
+      ["Profile", row.profile ? profileLink(row.profile) : ""],
       ["As-of", row.as_of],
       ["Created", row.created ? `${row.created.replace("T", " ")} UTC` : ""],
       ["Decision", row.decision ? decision(row, found) : ""],

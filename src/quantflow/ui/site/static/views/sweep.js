@@ -4,12 +4,12 @@
 quantflow.views.sweep = async (id, query) => {
   const { h, title, section, command, choice } = quantflow.dom;
   const { percent, number } = quantflow.format;
-  const { facts, fileLink, none, stateOf } = quantflow.parts;
+  const { facts, fileLink, none, profileLink, stateOf } = quantflow.parts;
   const row = quantflow.rows.get(id);
   if (!row) throw new Error(`There is no sweep ${id} in this workspace; it may have been removed.`);
   const run = await quantflow.load(`runs/${id}`);
   const top = facts([
-    ["State", stateOf(row)], ["Profile", quantflow.dom.link(["profile", row.profile], row.profile)], ["As-of", row.as_of],
+    ["State", stateOf(row)], ["Profile", profileLink(row.profile)], ["As-of", row.as_of],
     ["Report", (run.files || []).includes("report.html") ? fileLink(id, "report.html", "report.html") : null],
     ["Details", quantflow.dom.link(["run", id], "stages and settings")],
   ]);
