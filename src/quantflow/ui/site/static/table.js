@@ -41,6 +41,7 @@ quantflow.table = (() => {
    * @param {function({key: string, down: boolean}): void} [given.onsort]
    * @param {function(Object): (Node|null)} [given.mark] A node before the first cell, such as a checkbox.
    * @param {boolean} [given.tall] Whether it scrolls in a box of its own.
+   * @param {boolean} [given.pinned] Whether the first column stays when the others are scrolled.
    * @param {any} [given.bar] What stands beside the CSV button.
    * @returns {HTMLElement}
    */
@@ -86,7 +87,7 @@ quantflow.table = (() => {
     const csv = quantflow.csv.button(given.name, () =>
       [columns.map((column) => column.csv || column.key), rows.map((row) => columns.map((column) => valueOf(column, row)))]);
     fill();
-    return h(columns.length <= 4 ? "div.table.few" : "div.table", {},
+    return h(`div.table${columns.length <= 4 ? ".few" : ""}${given.pinned ? ".pinned" : ""}`, {},
       h("div.bar", {}, h("div.said", {}, given.bar || null), csv),
       h(given.tall ? "div.scroll.tall" : "div.scroll", { tabindex: "0", role: "region", "aria-label": given.caption },
         h("table", {}, h("caption.unseen", {}, given.caption),

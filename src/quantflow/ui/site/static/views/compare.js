@@ -44,15 +44,16 @@ quantflow.views.compare = async (argument) => {
     unknown.length ? h("p.warn", {}, `Not in this workspace: ${unknown.join(", ")}`) : null,
     h("ul.plain", {}, known.map((id) => h("li", {}, runLink(id), " ", stateOf(quantflow.rows.get(id)), h("span.soft", {}, ` ${quantflow.rows.get(id).profile}, ${quantflow.rows.get(id).as_of}`)))),
     section("curves", "Curves", curves.length ? quantflow.chart.growth({
+      height: window.innerWidth < 640 ? 300 + 20 * curves.length : 380,
       name: "compare-curves", title: "Growth of 1, after costs", curves,
       says: `From ${curves[0][1][0]}, the first session that all have.`,
     }) : none("None of these runs has a walk-forward.")),
-    section("figures", "Figures", quantflow.table({ name: "compare-figures", caption: "Figures side by side", rows: figures, columns: columns("Figure", (each, row) => row.show(each)) })),
+    section("figures", "Figures", quantflow.table({ name: "compare-figures", caption: "Figures side by side", pinned: true, rows: figures, columns: columns("Figure", (each, row) => row.show(each)) })),
     section("settings", "Settings that differ", differing.length
-      ? quantflow.table({ name: "compare-settings", caption: "Settings that differ", rows: differing, columns: columns("Setting", (each) => (each === null || each === "null" ? setting(null) : each)) })
+      ? quantflow.table({ name: "compare-settings", caption: "Settings that differ", pinned: true, rows: differing, columns: columns("Setting", (each) => (each === null || each === "null" ? setting(null) : each)) })
       : none("None: all settings are the same.")),
     section("weights", "Weights", weights.length
-      ? quantflow.table({ name: "compare-weights", caption: "Weights side by side", rows: weights, columns: columns("Symbol", (each) => percent(each)) })
+      ? quantflow.table({ name: "compare-weights", caption: "Weights side by side", pinned: true, rows: weights, columns: columns("Symbol", (each) => percent(each)) })
       : none("None of these runs has weights.")),
     section("go-on", "Go on", known.length === 2 ? command(`quantflow diff ${known.join(" ")}`) : h("p.soft", {}, "quantflow diff A B says where the turnover between two runs came from.")),
   ].filter(Boolean);
