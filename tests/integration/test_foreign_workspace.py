@@ -22,6 +22,7 @@ COMMANDS = (
         "select --profile demo --dry-run",
         "select --profile theirs --dry-run",
         "meta --meta-profile demo_meta",
+        "ui",
     ),
     *("profiles list", "profiles show demo", "profiles show theirs", "profiles validate", "profiles validate demo"),
     *("stages list --profile theirs", "doctor", "cron --profile demo", "status", "inspect", "resume latest", "why KO"),
