@@ -32,7 +32,7 @@ def test_a_run_that_fails_and_its_resume(fresh: Path) -> None:
     code, lines = logged("select", "-p", "demo", "--as-of", "1979-12-31", *EARLY, "--run-id", "old", cwd=fresh)
     assert code == 21
     assert {(line["run_id"], line["as_of"]) for line in lines} == {("old", "1979-12-31")}
-    failed = next(line for line in lines if line.get("state") == "Failed")
+    failed = next(line for line in lines if line.get("state") == "failed")
     assert (failed["level"], failed["stage"], failed["attempt"]) == ("error", "ingestion", 1)
     assert lines[-2]["event"] == "run.failed"
     assert lines[-2]["resume"] == "quantflow resume old"
@@ -46,7 +46,7 @@ def test_sleeves_are_named(fresh: Path) -> None:
     """What happens in a worker process is logged too, with the sleeve's name."""
     code, lines = logged("meta", "-m", "demo_meta", "--runner", "local", "--as-of", "1979-12-31", *EARLY, cwd=fresh)
     assert code == 20
-    failed = {(line["sleeve"], line["stage"]) for line in lines if line.get("state") == "Failed"}
+    failed = {(line["sleeve"], line["stage"]) for line in lines if line.get("state") == "failed"}
     assert {("demo", "ingestion"), ("demo_steady", "ingestion")} <= failed
     assert ("demo", None) in failed
 

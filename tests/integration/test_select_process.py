@@ -92,7 +92,7 @@ def test_a_second_run_is_cached_and_its_result_on_stdout(prepared: Path) -> None
     assert "Winners and weights" in again.stdout
     assert "Out of sample" in again.stdout
     states = [line.split()[2] for line in again.stderr.splitlines()[1:]]
-    assert set(states) <= {"Running", "Completed", "Cached", "level"}, again.stderr
+    assert set(states) <= {"running", "completed", "cached", "level"}, again.stderr
 
 
 def test_json_output_is_one_document_per_line(prepared: Path) -> None:

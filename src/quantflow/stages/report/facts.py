@@ -127,11 +127,11 @@ def certainty(inputs: Inputs) -> str:
     ours = inputs["metrics"].get("strategy", {})
     probability, least = defined(ours.get("probabilistic_sharpe")), defined(ours.get("min_track_record"))
     if probability is None:
-        return "Sharpe above 0: undefined"
-    enough = "no record is long enough for 95%"
+        return "Whether the Sharpe ratio is above 0 is undefined"
+    enough = "no number of sessions would make it 95%"
     if least is not None:
-        enough = f"95% takes {count(math.ceil(least))} sessions ({count(ours.get('sessions'))} here)"
-    return f"Sharpe above 0: {percent(probability)} probable{_deflated(inputs)}; {enough}"
+        enough = f"95% needs {count(math.ceil(least))} sessions, and there are {count(ours.get('sessions'))}"
+    return f"The Sharpe ratio is above 0 with probability {percent(probability)}{_deflated(inputs)}; {enough}"
 
 
 def _deflated(inputs: Inputs) -> str:

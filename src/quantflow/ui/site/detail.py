@@ -16,7 +16,7 @@ from quantflow.runs.kinds import Sweep, open_run
 from quantflow.runs.outcome import compared, outcome
 from quantflow.runs.run import Run
 from quantflow.types import Json, Record
-from quantflow.ui.rows import counts
+from quantflow.ui.progress.rows import counts
 from quantflow.ui.site.curves import growth
 
 MOST_NAMES = 1000

@@ -39,7 +39,7 @@ quantflow.views.sweep = async (id, query) => {
 
   /** @returns {Object} The mean of a figure over the trials in each cell. */
   function surface() {
-    const done = found.table.filter((trial) => trial.state === "done");
+    const done = found.table.filter((trial) => trial.state === "completed");
     const distinct = (key) => (key ? [...new Set(done.map((trial) => JSON.stringify(trial[key])))].sort((a, b) => a.localeCompare(b, "en", { numeric: true })) : ["all"]);
     const [down, across] = [distinct(wanted.rows), distinct(wanted.columns)];
     const at = (trial, key) => (key ? JSON.stringify(trial[key]) : "all");
