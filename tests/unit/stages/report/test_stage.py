@@ -376,7 +376,7 @@ def test_brief_is_short_and_complete(inputs: dict[str, Any]) -> None:
         "4 rebalances: 2 hrp, 1 equal_weight; 2 at level 1, 1 at level 4; 1 not feasible",
         "Out of sample",
         "Set aside: 1 by the data gate (EEE)",
-        "Sharpe above 0: 87.5% probable; 95% takes 421 sessions (300 here)",
+        "The Sharpe ratio is above 0 with probability 87.5%; 95% needs 421 sessions, and there are 300",
         "Winners: level 2 of 4 (spectral), 1 winner above level 1. Allocation: equal_weight instead of hrp",
         "Risk",
     )
@@ -512,7 +512,9 @@ def test_summary_is_the_verdict(inputs: dict[str, Any]) -> None:
 def test_a_sharpe_ratio_is_shown_with_its_interval(inputs: dict[str, Any], reader: Reader) -> None:
     """Page and brief give the 95 % interval of each Sharpe ratio, and how long a record would show it."""
     assert "0.90 (95%: 0.40 to 1.40)" in " ".join(reader.text.values())
-    assert "Sharpe above 0: 87.5% probable; 95% takes 421 sessions (300 here)." in " ".join(reader.text.values())
+    assert "The Sharpe ratio is above 0 with probability 87.5%; 95% needs 421 sessions, and there are 300." in " ".join(
+        reader.text.values()
+    )
     row = next(line for line in brief(inputs) if line.startswith("  strategy"))
     assert "0.90 (95%: 0.40 to 1.40)" in row
 
@@ -526,7 +528,7 @@ def test_the_trials_are_counted_with_the_run_itself(inputs: dict[str, Any]) -> N
     ]
     tried, alone, clusters = ({**inputs, "run": {**inputs["run"], "trials": each}} for each in counts)
     found = [
-        next(line for line in brief(each) if line.startswith("Sharpe above 0"))
+        next(line for line in brief(each) if line.startswith("The Sharpe ratio is above 0"))
         for each in (tried, alone, inputs, clusters)
     ]
     assert "% deflated for 4 trials; " in found[0]
@@ -539,9 +541,9 @@ def test_a_record_that_shows_nothing_says_so(inputs: dict[str, Any]) -> None:
     """A strategy that lost has no length of record that would show a gain."""
     lost = copy.deepcopy(inputs)
     lost["metrics"]["strategy"] |= {"probabilistic_sharpe": 0.2, "min_track_record": None}
-    assert "Sharpe above 0: 20.0% probable; no record is long enough for 95%" in brief(lost)
+    assert "The Sharpe ratio is above 0 with probability 20.0%; no number of sessions would make it 95%" in brief(lost)
     lost["metrics"]["strategy"]["probabilistic_sharpe"] = None
-    assert "Sharpe above 0: undefined" in brief(lost)
+    assert "Whether the Sharpe ratio is above 0 is undefined" in brief(lost)
 
 
 def test_how_rebalances_were_decided_is_on_the_page(inputs: dict[str, Any], reader: Reader) -> None:
