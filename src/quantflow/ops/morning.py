@@ -158,7 +158,7 @@ def _explained(run: Run, move: Move) -> Move:
 def _why(run: Run, symbol: str, *, came: bool) -> str:
     """Return what the run says of a name that came or went: its score, or what it failed."""
     try:
-        path = path_of(run, symbol)
+        path = path_of(run, symbol, changes=False)
     except QuantflowError:  # it is no name of this run's universe any more
         return "not in the universe"
     inner = next((each for each in path.sleeves.values() if bool(each.weight) == came), path)

@@ -51,8 +51,10 @@ quantflow.dom = (() => {
     h("section", { id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, name), ...children);
 
   /** @param {string} state @param {boolean} degraded @returns {HTMLElement} A run's state as a word in a colour. */
-  const state = (word, degraded = false) =>
-    h("span.state", { "data-state": word }, word + (degraded ? " (degraded)" : ""));
+  const state = (word, degraded = false) => {
+    const said = degraded && word === "completed" ? "degraded" : word;
+    return h("span.state", { "data-state": said }, said);
+  };
 
   /** @param {string} text @returns {string} As a shell takes it for one word, whatever it holds. */
   const word = (text) => (/^[\w.:][\w.:/-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
