@@ -38,6 +38,15 @@ class QuantflowError(Exception):
         """What happened, without the hint."""
         return str(self.args[0])
 
+    def __str__(self) -> str:
+        """Return what happened and what to do, as a notebook shows it."""
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+def said(error: BaseException) -> str:
+    """Return what any error says happened; of one of quantflow's without its hint."""
+    return error.message if isinstance(error, QuantflowError) else str(error)
+
 
 class ConfigError(QuantflowError):
     """A profile, flag or environment value is wrong; nothing has been started."""
@@ -143,7 +152,8 @@ def last_line(error: BaseException | str) -> str:
     Args:
         error: The error, or its text; colours are taken out, and it is cut to 300 characters.
     """
-    lines = [line.strip() for line in _COLOURS.sub("", str(error)).splitlines() if line.strip()]
+    text = error if isinstance(error, str) else said(error)
+    lines = [line.strip() for line in _COLOURS.sub("", text).splitlines() if line.strip()]
     return shortened(lines[-1], 300) if lines else (error if isinstance(error, str) else type(error).__name__)
 
 

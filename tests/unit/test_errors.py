@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from quantflow.errors import last_line, refused_by_machine
+from quantflow.errors import ConfigError, last_line, refused_by_machine, said
+
+
+def test_the_text_of_an_error_has_its_hint() -> None:
+    """A notebook shows what to do; without a hint there is the message alone."""
+    assert str(ConfigError("No.", hint="Do that.")) == "No.\nDo that."
+    assert str(ConfigError("No.")) == said(ConfigError("No.", hint="x")) == "No."
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "cause"),
     [
         ("\x1b[36mray::f()\x1b[39m (pid=1)\n  File x\nModuleNotFoundError: No module named 'quantflow'\n", "ModuleNot"),
         ("one line", "one line"),
@@ -20,10 +26,10 @@ from quantflow.errors import last_line, refused_by_machine
         ("", ""),
     ],
 )
-def test_the_last_line_is_the_cause(text: str, said: str) -> None:
+def test_the_last_line_is_the_cause(text: str, cause: str) -> None:
     """After a remote traceback, without its colours and empty lines."""
     found = last_line(text)
-    assert found.startswith(said)
+    assert found.startswith(cause)
     assert "\x1b" not in found
 
 

@@ -20,7 +20,7 @@ from quantflow.config.profile import SECTIONS, MetaProfile, Profile
 from quantflow.config.sections import RebalanceConfig
 from quantflow.config.source import DEFAULT, FLAG, OF_RUN, OVER, SLEEVES, Source, of_meta
 from quantflow.config.workspaces import FILE, find_nearest
-from quantflow.errors import ConfigError, unknown_name
+from quantflow.errors import ConfigError, said, unknown_name
 from quantflow.types import Record
 
 
@@ -41,7 +41,7 @@ def find_workspace(start: Path, explicit: Path | None = None) -> Path:
             raise ConfigError(f"The workspace {explicit} is not a folder.", hint="Name the folder of quantflow.toml.")
         return explicit.resolve()
     except (OSError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"The workspace {str(explicit or start)!r} cannot be used: {error}.") from error
+        raise ConfigError(f"The workspace {str(explicit or start)!r} cannot be used: {said(error)}.") from error
 
 
 def profile_names(workspace: Path) -> tuple[str, ...]:
@@ -267,7 +267,7 @@ def _home(path: str, place: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise ConfigError(f"{place} = {path!r}: {error}.", hint="Write the whole path.") from error
+        raise ConfigError(f"{place} = {path!r}: {said(error)}.", hint="Write the whole path.") from error
 
 
 def _drop_start(settings: Layered) -> None:

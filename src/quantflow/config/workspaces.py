@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from quantflow.errors import ConfigError
+from quantflow.errors import ConfigError, said
 
 FILE = "quantflow.toml"
 OURS: tuple[str, ...] = (".quantflow", "runs", "current")
@@ -84,7 +84,7 @@ def _trusted() -> set[Path]:
     try:
         listed = tomllib.loads(path.read_text(encoding="utf-8")).get(TRUSTED, [])
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.", hint="Fix or remove the file.") from error
+        raise ConfigError(f"{path} cannot be read: {said(error)}.", hint="Fix or remove the file.") from error
     entries = listed if isinstance(listed, list) else [listed]
     if not all(isinstance(entry, str) and entry.startswith(("/", "~")) for entry in entries):
         raise ConfigError(f"{path}: {TRUSTED} must be a list of absolute paths.", hint='E.g. trusted = ["/srv/folio"].')

@@ -17,7 +17,7 @@ from quantflow.data.store import write_atomic
 from quantflow.desk.promotions import Promotion, decided_now, record, recording
 from quantflow.desk.publish import held_back
 from quantflow.desk.toml_edits import REMOVED, edited, plain
-from quantflow.errors import ConfigError, InfrastructureError
+from quantflow.errors import ConfigError, InfrastructureError, said
 from quantflow.quant.turnover import traded
 from quantflow.runs.book import Book, current
 from quantflow.runs.find import find_portfolio
@@ -274,7 +274,9 @@ def _today(candidate: Candidate) -> Settings:
     try:
         return override_settings(candidate.profile, candidate.settings, ()).settings()
     except ConfigError as error:
-        raise ConfigError(f"The settings of {candidate.id} are not valid today: {error}", hint=error.hint) from error
+        raise ConfigError(
+            f"The settings of {candidate.id} are not valid today: {said(error)}", hint=error.hint
+        ) from error
 
 
 def _base(candidate: Candidate, document: Settings) -> str:
@@ -336,4 +338,6 @@ def _replace(path: Path, data: bytes) -> None:
             if found.st_uid != file.stat().st_uid:
                 os.chown(file, found.st_uid, found.st_gid)
     except OSError as error:
-        raise InfrastructureError(f"{file} has lost its mode or owner: {error}.", hint="Set them again.") from error
+        raise InfrastructureError(
+            f"{file} has lost its mode or owner: {said(error)}.", hint="Set them again."
+        ) from error

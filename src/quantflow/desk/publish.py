@@ -11,7 +11,7 @@ from pathlib import Path
 from quantflow.config.operation import PublishConfig
 from quantflow.config.source import changes_weights
 from quantflow.data.track import promised, text_of
-from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError
+from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted, LockedError, said
 from quantflow.runs.book import (
     FACTS,
     TRACK,
@@ -67,7 +67,7 @@ def publish(run: Run) -> Path | None:
             return _published(run, config)
         except OSError as error:
             raise InfrastructureError(
-                f"The book of {run.profile} cannot be written: {error}.",
+                f"The book of {run.profile} cannot be written: {said(error)}.",
                 hint=f"Fix that, then: quantflow publish {run.id}",
             ) from error
 
@@ -161,7 +161,7 @@ def stale_when_it_fails(run: Run) -> Iterator[None]:
     except LockedError:
         raise
     except (Interrupted, Exception) as error:
-        mark_stale(run, [f"it was {error}" if isinstance(error, Interrupted) else f"it failed: {error}"])
+        mark_stale(run, [f"it was {said(error)}" if isinstance(error, Interrupted) else f"it failed: {said(error)}"])
         raise
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from quantflow.doctor import api, machine, workspace
 from quantflow.doctor import sessions as nights
 from quantflow.doctor.base import Check, Finding, Place, Result
+from quantflow.errors import said
 
 CHECKS: tuple[Check, ...] = (
     machine.python,
@@ -37,5 +38,5 @@ def _looked(check: Check, place: Place) -> list[Finding]:
     try:
         return list(check(place))
     except Exception as error:  # noqa: BLE001  # a check that breaks is itself a finding
-        detail = f"the check failed: {type(error).__name__}: {error}"
+        detail = f"the check failed: {type(error).__name__}: {said(error)}"
         return [Finding(name, Result.BLOCKS, detail, "fix the problems above, then run quantflow doctor again")]

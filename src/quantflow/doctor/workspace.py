@@ -17,7 +17,7 @@ from quantflow.config.data import FilesOptions
 from quantflow.config.profile import Profile
 from quantflow.config.workspaces import FILE, OURS
 from quantflow.doctor.base import Finding, Place, Result
-from quantflow.errors import ConfigError, QuantflowError
+from quantflow.errors import ConfigError, QuantflowError, said
 from quantflow.locks import FileLock
 
 LEAST_FREE, LITTLE_FREE = 100 * 2**20, 2 * 2**30
@@ -54,7 +54,7 @@ def file_system(place: Place) -> Iterator[Finding]:
             problems = [what for what, works in (("flock", _locks), ("rename", _renames)) if not works(Path(name))]
             (Path(name) / "link").symlink_to("nowhere")
     except OSError as error:
-        yield Finding("file system", Result.BLOCKS, f"it refused a lock, rename or link: {error}", fix)
+        yield Finding("file system", Result.BLOCKS, f"it refused a lock, rename or link: {said(error)}", fix)
         return
     if problems:
         yield Finding("file system", Result.BLOCKS, f"{' and '.join(problems)} do not work here", fix)
@@ -157,7 +157,7 @@ def _files(path: str) -> Iterator[Finding]:
             file.read(1)
     except QuantflowError as error:
         yield _missing(
-            str(error), f"ls -l {shlex.quote(str(Path(path).parent))}, or correct data.path in quantflow.toml"
+            said(error), f"ls -l {shlex.quote(str(Path(path).parent))}, or correct data.path in quantflow.toml"
         )
 
 

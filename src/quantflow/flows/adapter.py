@@ -17,7 +17,7 @@ from prefect.transactions import IsolationLevel
 
 from quantflow.config.credentials import scrubbed
 from quantflow.data.store import is_local
-from quantflow.errors import DataUnavailableError, QuantflowError, StageError
+from quantflow.errors import DataUnavailableError, QuantflowError, StageError, said
 from quantflow.flows.cache import CacheStorage, KernelLocks
 from quantflow.pipeline.stage import Kind, SelectionContext, Stage, Step, Summary, note_sink, step_runner
 from quantflow.runs.layout import Layout
@@ -120,19 +120,19 @@ def _run(call: StageCall) -> dict[str, Any]:
         time.sleep(min(error.retry_after or 0.0, LONGEST_WAIT_SECONDS))  # then Prefect's own delay follows
         raise
     except Exception as error:  # a provider of another package may raise anything, and print the address it asked
-        if scrubbed(str(error)) != str(error):
+        if scrubbed(said(error)) != said(error):
             raise _without_credentials(error) from None
         raise
     finally:
         step_runner.reset(steps)
         note_sink.reset(notes)
     if run:
-        get_run_logger(run).info("%s", said(after.summaries[call.stage.id]))
+        get_run_logger(run).info("%s", in_words(after.summaries[call.stage.id]))
     outputs = {name: after.artifacts[name].json() for name in call.stage.makes}
     return {"outputs": outputs, "summary": dict(vars(after.summaries[call.stage.id]))}
 
 
-def said(summary: Summary) -> str:
+def in_words(summary: Summary) -> str:
     """Return what a stage found, in one line: symbols in and out, and its note."""
     parts = [f"{summary.entered} symbols in" if summary.entered is not None else ""]
     parts += [f"{summary.left} out" if summary.left is not None else "", summary.note]
@@ -142,7 +142,9 @@ def said(summary: Summary) -> str:
 def _without_credentials(error: Exception) -> QuantflowError:
     heals = isinstance(error, (ConnectionError, TimeoutError)) or getattr(error, "retryable", False)
     kind = DataUnavailableError if heals else StageError
-    return kind(scrubbed(f"{type(error).__name__}: {error}"), hint=scrubbed(getattr(error, "hint", None) or "") or None)
+    return kind(
+        scrubbed(f"{type(error).__name__}: {said(error)}"), hint=scrubbed(getattr(error, "hint", None) or "") or None
+    )
 
 
 def _throttled(record: RunRecord, stage_id: str) -> Callable[[str], None]:

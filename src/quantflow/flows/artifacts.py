@@ -15,7 +15,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from quantflow.data.store import is_local
-from quantflow.errors import shortened
+from quantflow.errors import said, shortened
 from quantflow.runs.kinds import open_run
 from quantflow.runs.outcome import Outcome, outcome
 from quantflow.runs.run import Run
@@ -53,7 +53,7 @@ def show_in_prefect(record: Run) -> None:
                     )
                 )
     except Exception as error:  # noqa: BLE001  # a view of the run must not fail it, whatever is wrong with the view
-        message = f"{type(error).__name__}: {shortened(str(error), 300)}"
+        message = f"{type(error).__name__}: {shortened(said(error), 300)}"
         record.event("artifacts.refused", error=message)
         logging.getLogger("prefect").warning("the API server did not take the run's artifacts: %s", message)
 

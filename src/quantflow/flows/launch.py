@@ -17,6 +17,7 @@ from uuid import UUID
 from quantflow.config.methods import METHODS
 from quantflow.data.store import sweep
 from quantflow.errors import InfrastructureError, Interrupted
+from quantflow.flows.observe import observe
 from quantflow.flows.runners import workers_for
 from quantflow.flows.worker import api_lost, error_facts, logged, tags_of
 from quantflow.runs import stopping
@@ -64,8 +65,16 @@ def execute(record: Run, server: ApiServer, *, forced: Sequence[str] = (), liste
     workers = nullcontext() if isinstance(record, Selection) else workers_for(record, server, tag)
     with owned(record.folder), client_environment(server), workers as runner, _loaded_settings(server):
         clean_up(record)
-        with logged(record), _watched(tag, record, server, listener), _recorded(record, server), _api_errors(record):
-            _call_flow(record, tag, forced, runner, waits=server.booting)
+        try:
+            with (
+                logged(record),
+                _watched(tag, record, server, listener),
+                _recorded(record, server),
+                _api_errors(record),
+            ):
+                _call_flow(record, tag, forced, runner, waits=server.booting)
+        finally:
+            observe(record.again())
         done = record.again()
         note_standing(done)
     return done

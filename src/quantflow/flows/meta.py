@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
-from quantflow.errors import QuantflowError, StageError, last_line
+from quantflow.errors import QuantflowError, StageError, last_line, said
 from quantflow.execution.processes import end_with_parent, interruptible
 from quantflow.flows.entry import META, at_flow
 from quantflow.flows.handshake import refuse_foreign_results
@@ -107,7 +107,7 @@ def run_sleeve_task(leaf: Sleeve) -> str:
     except QuantflowError:
         raise
     except BaseException as error:  # noqa: BLE001  # any other may not survive the way back, or end the pool there
-        raise StageError(f"{type(error).__name__}: {error}") from None
+        raise StageError(f"{type(error).__name__}: {said(error)}") from None
     return record.id
 
 

@@ -17,7 +17,7 @@ from quantflow.config import catalogue
 from quantflow.config.printable import CleanStream
 from quantflow.data.store import private_folder
 from quantflow.desk.publish import publish, stale_when_it_fails
-from quantflow.errors import ConfigError, DegradedError, Interrupted, LockedError, QuantflowError
+from quantflow.errors import ConfigError, DegradedError, Interrupted, LockedError, QuantflowError, said
 from quantflow.flows.launch import execute
 from quantflow.ops.notify import notifying
 from quantflow.runs import stopping
@@ -63,7 +63,7 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
     except QuantflowError as error:
         state = Failed(message=f"exit code {error.exit_code}: {error.message} {error.hint or ''}".rstrip())
     except Exception as error:  # shown where people look, then left to Prefect
-        sys.stderr.write(f"{profile}: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"{profile}: {type(error).__name__}: {said(error)}\n")
         raise
     sys.stderr.write(f"{profile}: {state.message}\n")
     return state

@@ -18,7 +18,7 @@ from prefect.utilities.annotations import quote
 
 from quantflow.data.cache import refs
 from quantflow.data.store import ArtifactRef
-from quantflow.errors import QuantflowError, StageError, refused_by_machine
+from quantflow.errors import QuantflowError, StageError, refused_by_machine, said
 from quantflow.execution.background import Imports
 from quantflow.flows.adapter import StageCall, attempts, stage_task, use_cache
 from quantflow.flows.artifacts import show_in_prefect
@@ -183,7 +183,7 @@ def _attempted(job: Task[..., dict[str, Any]], call: StageCall) -> State[dict[st
 
 def _failed(entry: StageRecord, timer: _Timer, error: Exception, attempt: int) -> StageRecord:
     known = error if isinstance(error, QuantflowError) else refused_by_machine(error)
-    known = known or StageError(f"{type(error).__name__}: {error}")
+    known = known or StageError(f"{type(error).__name__}: {said(error)}")
     return replace(
         entry,
         state="failed",

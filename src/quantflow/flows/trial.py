@@ -11,7 +11,7 @@ from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 
 from quantflow.data.cache import StageCache, refs
-from quantflow.errors import DataUnavailableError, QuantflowError, StageError, refused_by_machine
+from quantflow.errors import DataUnavailableError, QuantflowError, StageError, refused_by_machine, said
 from quantflow.execution.processes import end_with_parent, interruptible
 from quantflow.flows.adapter import BACKOFF_SECONDS, JITTER, RETRIES, may_succeed_later
 from quantflow.flows.worker import logged
@@ -115,7 +115,7 @@ def _advanced(stage: Stage, context: SelectionContext, run: Run) -> tuple[Select
 def _known(error: Exception) -> QuantflowError:
     if known := error if isinstance(error, QuantflowError) else refused_by_machine(error):
         return known
-    what = f"{type(error).__name__}: {error}"
+    what = f"{type(error).__name__}: {said(error)}"
     broken = isinstance(error, ConnectionError | TimeoutError)
     return DataUnavailableError(what) if broken else StageError(what)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from quantflow.config.credentials import scrubbed_logs
 from quantflow.data.store import write_trouble
-from quantflow.errors import InfrastructureError, last_line, shortened
+from quantflow.errors import InfrastructureError, last_line, said, shortened
+from quantflow.flows.observe import observe
 from quantflow.review.logs import WHOLE_RUN
 from quantflow.runs import stopping
 from quantflow.runs.lock import owned
@@ -24,7 +25,7 @@ def error_facts(error: BaseException) -> dict[str, str | None]:
     hint = getattr(error, "hint", None)
     return {
         "error": type(error).__name__,
-        "message": shortened(str(error), 500),
+        "message": shortened(said(error), 500),
         "hint": hint and shortened(str(hint), 500),
     }
 
@@ -54,6 +55,7 @@ def working_on(record: Run) -> Iterator[None]:
             record.event("run.completed")
         finally:
             flush()
+            observe(record.again())
 
 
 class LogLines(logging.Formatter):

@@ -15,7 +15,7 @@ from quantflow.config.credentials import revealed, scrubbed
 from quantflow.config.operation import Event
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.source import changes_weights
-from quantflow.errors import ConfigError, DegradedError, Interrupted, LockedError
+from quantflow.errors import ConfigError, DegradedError, Interrupted, LockedError, said
 from quantflow.ops.sessions import Mark, band_of, quality
 from quantflow.runs.book import Book, current
 from quantflow.runs.find import find_run
@@ -62,7 +62,7 @@ def _of_error(error: BaseException) -> Notice | None:
     if isinstance(error, LockedError) or (isinstance(error, Interrupted) and error.exit_code == 128 + signal.SIGINT):
         return None
     hint = getattr(error, "hint", None)
-    return Notice("stale" if isinstance(error, DegradedError) else "failed", f"{error}\n{hint or ''}".strip())
+    return Notice("stale" if isinstance(error, DegradedError) else "failed", f"{said(error)}\n{hint or ''}".strip())
 
 
 def notices(profile: Profile | MetaProfile, workspace: Path, before: Book | None) -> Iterator[Notice]:
@@ -145,4 +145,4 @@ def _delivered(address: str, title: str, body: str, bad: bool) -> str | None:
     except ConfigError as error:
         return error.message
     except Exception as error:  # noqa: BLE001  # whatever a service does: the run must not fail for it
-        return scrubbed(f"{type(error).__name__}: {error}")
+        return scrubbed(f"{type(error).__name__}: {said(error)}")

@@ -24,7 +24,7 @@ FIRST = date(2015, 1, 2)
 """The first session of the prices: eight years are enough for a walk-forward, and small."""
 
 PRICES, INSTRUMENTS, IGNORE = "data/prices.csv", "data/instruments.csv", ".gitignore"
-IGNORED: tuple[str, ...] = (".quantflow/", "runs/", "current/", "quantflow-*.log")
+IGNORED: tuple[str, ...] = (".quantflow/", "runs/", "current/", "site/", "metrics.prom", "quantflow-*.log")
 
 
 @dataclass(frozen=True)

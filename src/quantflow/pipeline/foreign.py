@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ValidationError
 
 from quantflow.data.panel import Panel
-from quantflow.errors import DataError, DataUnavailableError, QuantflowError, StageError
+from quantflow.errors import DataError, DataUnavailableError, QuantflowError, StageError, said
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Outputs, StageConfig, Summary
 
 
@@ -62,9 +62,11 @@ class ForeignStage(BasePipelineStage[StageConfig]):
         except QuantflowError:
             raise
         except self.transient as error:
-            raise DataUnavailableError(f"Stage {self.id!r}: {type(error).__name__}: {error}") from error
+            raise DataUnavailableError(f"Stage {self.id!r}: {type(error).__name__}: {said(error)}") from error
         except Exception as error:  # whatever a foreign stage raises
-            raise StageError(f"Stage {self.id!r} ({self._name}) failed: {type(error).__name__}: {error}") from error
+            raise StageError(
+                f"Stage {self.id!r} ({self._name}) failed: {type(error).__name__}: {said(error)}"
+            ) from error
         result = context if after is None else after
         return {artifact: self._taken(result, field) for field, artifact in self.gives.items()}
 
@@ -103,7 +105,7 @@ class ForeignStage(BasePipelineStage[StageConfig]):
         except (TypeError, ValueError) as error:
             raise DataError(
                 f"Stage {self.id!r}: the field {field!r} holds a {type(value).__name__}, which cannot be an artifact: "
-                f"{error}.",
+                f"{said(error)}.",
                 hint="Tables become Parquet and plain values JSON; nothing is pickled.",
             ) from error
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from quantflow.errors import ConfigError, QuantflowError
+from quantflow.errors import ConfigError, QuantflowError, said
 from quantflow.quant.turnover import contributions, turnover
 from quantflow.review.hybrids import Book, Step, Tell, ways
 from quantflow.runs.kinds import Meta
@@ -80,7 +80,7 @@ def bridge_of(before: Run, after: Run, tell: Tell) -> Bridge:
     except QuantflowError as error:
         return Bridge(unknown=error.message)
     except Exception as error:  # noqa: BLE001  # a third-party stage raises anything, and the comparison itself is there
-        return Bridge(unknown=f"{type(error).__name__}: {error}")
+        return Bridge(unknown=f"{type(error).__name__}: {said(error)}")
     ends = [("code", "", before.weights), *path, ("code", "", after.weights)]
     return joined(ends)
 

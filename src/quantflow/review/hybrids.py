@@ -24,7 +24,7 @@ from functools import cached_property, partial
 
 from quantflow.data.cache import StageCache, refs
 from quantflow.data.store import ArtifactRef, ArtifactStore
-from quantflow.errors import ConfigError, StageError
+from quantflow.errors import ConfigError, StageError, said
 from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.keys import fingerprint
 from quantflow.pipeline.play import in_the_background, play
@@ -104,7 +104,7 @@ def ways(before: Run, after: Run, tell: Tell) -> list[Step]:
             path.append((move.term, move.through, replays.book(state)))
         except Exception as error:  # a third-party stage may raise anything on a mixture
             done = f"{move.term}{f' ({move.through})' if move.through else ''}"
-            raise StageError(f"a stage fails on the way, with {done} of {after.id}: {error}") from error
+            raise StageError(f"a stage fails on the way, with {done} of {after.id}: {said(error)}") from error
     return path
 
 

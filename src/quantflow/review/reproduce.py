@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from quantflow.data.store import ArtifactRef, ArtifactStore, exists, read_bytes, sweep, temporary_folder, write_bytes
-from quantflow.errors import ConfigError, DataUnavailableError, IntegrityError
+from quantflow.errors import ConfigError, DataUnavailableError, IntegrityError, said
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.stage import BasePipelineStage, Kind, SelectionContext, Stage
 from quantflow.review.cause import likely_cause
@@ -149,7 +149,7 @@ class _Bench:
         except DataUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001  # what a third-party stage raises is an answer
-            return context, Row(stage.id, recorded, {}, Verdict.FAILED, f"{type(error).__name__}: {error}")
+            return context, Row(stage.id, recorded, {}, Verdict.FAILED, f"{type(error).__name__}: {said(error)}")
         made = {name: after.artifacts[name].sha256 for name in stage.makes}
         return after, Row(stage.id, recorded, made, *self._judged(stage, after, found))
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from quantflow.data.restated import as_it_was
+from quantflow.errors import said
 from quantflow.pipeline.arrange import INCUMBENT
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.stage import Artifact, SelectionContext
@@ -85,7 +86,7 @@ def restatement(run: Run) -> Restatement | None:
     try:
         before = _made(run, context, former)
     except Exception as error:  # noqa: BLE001  # a stage that fails on those bars is no reason to fail now
-        return Restatement(days, unknown=str(error))
+        return Restatement(days, unknown=said(error))
     now, then = set(context.load("winners").index), set(before["winners"].index)
     weights = context.load("weights")["weight"].sub(before["weights"]["weight"], fill_value=0.0)
     entered, left = (tuple(sorted(map(str, names))) for names in (now - then, then - now))

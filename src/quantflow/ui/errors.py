@@ -6,7 +6,7 @@ import sys
 import traceback
 
 from quantflow.config.credentials import scrubbed
-from quantflow.errors import QuantflowError
+from quantflow.errors import QuantflowError, said
 from quantflow.ui.log import log
 
 LONGEST = 500
@@ -16,7 +16,7 @@ LONGEST = 500
 def print_error(error: BaseException, *, debug: bool) -> None:
     """Print *error* as ``error:`` and ``hint:`` lines, or write it into the JSON log."""
     trace = scrubbed("".join(traceback.format_exception(error))) if debug else None
-    if log("error", "error", str(error) or type(error).__name__, **_facts(error), traceback=trace):
+    if log("error", "error", said(error) or type(error).__name__, **_facts(error), traceback=trace):
         return
     if trace:
         sys.stderr.write(trace)
@@ -25,7 +25,7 @@ def print_error(error: BaseException, *, debug: bool) -> None:
         if error.hint:
             sys.stderr.write(scrubbed(f"hint: {error.hint}\n"))
     else:
-        sys.stderr.write(scrubbed(f"error: {type(error).__name__}: {_short(str(error))}\n"))
+        sys.stderr.write(scrubbed(f"error: {type(error).__name__}: {_short(said(error))}\n"))
         if not debug:
             sys.stderr.write("hint: this is not expected; add --debug for the traceback\n")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from quantflow.desk.publish import stale_when_it_fails
-from quantflow.errors import Interrupted, LockedError
+from quantflow.errors import Interrupted, LockedError, said
 from quantflow.flows.launch import execute
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.outcome import compared, outcome
@@ -64,7 +64,7 @@ def _print_how_to_continue(record: Run, error: BaseException, mode: str) -> None
     failed = run.failed
     if mode == "json":
         stage = failed.stage if failed else None
-        emit("failed", run_id=record.id, stage=stage, error=str(error), type=type(error).__name__)
+        emit("failed", run_id=record.id, stage=stage, error=said(error), type=type(error).__name__)
     head = "INTERRUPTED" if isinstance(error, Interrupted) else "FAILED"
     resume = f"quantflow resume {record.id}"
     where = {"stage": failed.stage, "attempt": failed.attempt} if failed else {}

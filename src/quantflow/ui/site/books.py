@@ -9,7 +9,7 @@ from pathlib import Path
 
 from quantflow.config.calendar import CalendarConfig
 from quantflow.data import calendars
-from quantflow.errors import IntegrityError, QuantflowError
+from quantflow.errors import IntegrityError, QuantflowError, said
 from quantflow.runs.book import Book, books, broken, current, stale, track
 from quantflow.runs.header import Kind
 from quantflow.runs.kinds import Sweep, Unreadable
@@ -72,7 +72,7 @@ def track_of(workspace: Path, profile: str) -> Json:
     except IntegrityError as error:
         return {**found, "problem": error.message}
     except (OSError, ValueError) as error:
-        return {**found, "problem": f"The track cannot be read: {error}."}
+        return {**found, "problem": f"The track cannot be read: {said(error)}."}
     return {**found, "track": tracked(lines, book.promised if book else {})} if lines else found
 
 
