@@ -94,7 +94,7 @@ def test_a_gitignore_that_is_there_is_kept(tmp_path: Path) -> None:
     """It is left as it is, and what it lacks is told."""
     (tmp_path / IGNORE).write_text("# mine\n/runs\nruns\n.quantflow/\n")
     done = start_workspace(tmp_path)
-    assert done.not_ignored == ("current/", "quantflow-*.log")
+    assert done.not_ignored == ("current/", "site/", "metrics.prom", "quantflow-*.log")
     assert IGNORE not in done.written
     assert (tmp_path / IGNORE).read_text().startswith("# mine")
 
