@@ -20,6 +20,7 @@ from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows.observe import observe
 from quantflow.flows.runners import workers_for
 from quantflow.flows.worker import api_lost, error_facts, logged, tags_of
+from quantflow.quant.moments.estimators import DEFAULT
 from quantflow.runs import stopping
 from quantflow.runs.done import note_standing
 from quantflow.runs.kinds import Selection, Sweep
@@ -127,8 +128,11 @@ def _call_flow(
 def libraries_of(settings: Settings) -> tuple[str, ...]:
     """Return what the stages of a run compute with, in the order in which they need it."""
     method = METHODS.get(settings["allocation"]["method"])
-    estimates = method is None or method.estimates
-    return (*_TABLES, *_ESTIMATES, "skfolio.optimization") if estimates else _TABLES
+    if method is not None and not method.estimates:
+        return _TABLES
+    if method is not None and method.direct and settings["allocation"].get("covariance") == DEFAULT.covariance:
+        return (*_TABLES, "scipy.cluster.hierarchy")
+    return (*_TABLES, *_ESTIMATES, "skfolio.optimization")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,8 +15,9 @@ import numpy.typing as npt
 from quantflow.config.extensions import ALLOCATIONS, loaded, registered
 from quantflow.config.methods import METHODS as TABLE
 from quantflow.errors import InfeasibleError, unknown_name
+from quantflow.quant.hierarchical import inverse_volatility, risk_parity_of_halves
 from quantflow.quant.limits import Limits, binding, check_feasible, project
-from quantflow.quant.moments.estimators import DEFAULT, Estimators, prior
+from quantflow.quant.moments.estimators import DEFAULT, Estimators, covariance, prior
 from quantflow.quant.optimum import exact
 
 FloatArray = npt.NDArray[np.float64]
@@ -139,16 +141,23 @@ def allocate(
 
 
 def _attempt(found: Callable[[], FloatArray], method: str, attempts: list[Attempt]) -> FloatArray | None:
-    from skfolio.exceptions import SkfolioError
-
     try:
         weights = found()
-    except (SkfolioError, UserWarning, InfeasibleError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+    except Exception as error:
+        if not isinstance(error, _refusals()):
+            raise
         reason = error.message if isinstance(error, InfeasibleError) else str(error).split("\n")[0]
         attempts.append(Attempt(method, "failed", reason[:200].rstrip(".")))
         return None
     attempts.append(Attempt(method, "used"))
     return weights
+
+
+def _refusals() -> tuple[type[BaseException], ...]:
+    """Return the errors by which a method says that it finds no weights: skfolio's too, where a method imported it."""
+    ours = (UserWarning, InfeasibleError, ValueError, ArithmeticError, np.linalg.LinAlgError)
+    library = sys.modules.get("skfolio.exceptions")
+    return ours if library is None else (*ours, library.SkfolioError)
 
 
 def optimise(
@@ -254,11 +263,11 @@ def _weighing(method: str, held: Held) -> Rule:
 
 RULES: Mapping[str, Rule] = {
     "equal_weight": lambda returns, limits, estimators: np.full(limits.names, 1.0 / limits.names),
-    "inverse_volatility": _by_skfolio(lambda lib, limits, **known: lib.InverseVolatility(**known)),
+    "inverse_volatility": lambda returns, limits, estimators: inverse_volatility(covariance(returns, estimators)),
     "min_variance": _by_skfolio(_mean_risk("MINIMIZE_RISK"), exactly=True),
     "max_sharpe": _by_skfolio(_mean_risk("MAXIMIZE_RATIO"), mean=True, exactly=True),
     "risk_parity": _by_skfolio(lambda lib, limits, **known: lib.RiskBudgeting(**_convex(limits), **known)),
-    "hrp": _by_skfolio(lambda lib, limits, **known: lib.HierarchicalRiskParity(**known)),
+    "hrp": lambda returns, limits, estimators: risk_parity_of_halves(returns, covariance(returns, estimators)),
 }
 """The built-in methods by name; ``quantflow.config.methods`` defines each."""
 

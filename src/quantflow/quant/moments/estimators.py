@@ -6,6 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from quantflow.quant.moments.ledoit_wolf import shrunk_correlations
+
+FloatArray = npt.NDArray[np.float64]
+
 HALF_LIFE = 63
 """Sessions after which a return counts half in an exponential estimate: a quarter of a year."""
 
@@ -66,3 +73,19 @@ def prior(chosen: Estimators) -> Any:
 
     covariance = COVARIANCES[chosen.covariance](moments)
     return EmpiricalPrior(mu_estimator=MEANS[chosen.mean](moments, covariance), covariance_estimator=covariance)
+
+
+def covariance(returns: FloatArray, chosen: Estimators) -> FloatArray:
+    """Return the covariance of a choice, shape (N, N).
+
+    Args:
+        returns: Simple returns, shape (T, N), finite, no column constant.
+        chosen: How it is estimated.
+    """
+    if chosen.covariance == DEFAULT.covariance:
+        return shrunk_correlations(returns)
+    from skfolio import moments
+    from sklearn import config_context
+
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        return np.asarray(COVARIANCES[chosen.covariance](moments).fit(returns).covariance_)
