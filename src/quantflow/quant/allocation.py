@@ -143,7 +143,7 @@ def allocate(
 def _attempt(found: Callable[[], FloatArray], method: str, attempts: list[Attempt]) -> FloatArray | None:
     try:
         weights = found()
-    except Exception as error:
+    except Exception as error:  # of a library that is only imported where a method needs it
         if not isinstance(error, _refusals()):
             raise
         reason = error.message if isinstance(error, InfeasibleError) else str(error).split("\n")[0]
