@@ -2,7 +2,7 @@
 
 ``images/select.svg`` plays what ``quantflow select --profile demo`` wrote to a terminal, a picture for each stage that
 ended and one for the result; ``images/files.svg`` the way from a folder of CSV files to a portfolio.
-``images/report.png`` is the top of a report with a book before it.
+``images/report.png`` is the top of a report with a book before it, ``images/ui.png`` two runs compared on the page.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ FILES = (
 """From files to a portfolio."""
 NIGHTS = ("2022-10-31", "2022-11-30")
 """Two sessions that decide: the report of the second has something that changed, and a track."""
+COMPARED = ("demo_steady", "demo_momentum", "demo_low_vol")
+"""Profiles whose runs, called so, are compared on the page."""
 COLUMNS, ROWS = 104, 48
 STEP, LAST = 0.8, 8.0
 """Seconds that the pictures of the run are shown, and that of its result."""
@@ -149,15 +151,16 @@ def write_files(folder: Path) -> None:
         frame.to_csv(folder / f"{symbol}.csv", sep=";", decimal=",", index=False)
 
 
-def photograph(page_file: Path, picture: Path) -> None:
-    """Write the first 1400 pixels of a page, 1280 wide, in the light scheme."""
+def photograph(address: str, picture: Path, height: int = 1400) -> None:
+    """Write the first pixels of a page, 1280 wide, in the light scheme."""
     program = shutil.which("chromium")
     if program is None:
         raise SystemExit("Chromium is missing; on Debian: apt-get install --no-install-recommends chromium")
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1280, "height": 1400}, color_scheme="light")
-        page.goto(page_file.as_uri())
+        page = browser.new_page(viewport={"width": 1280, "height": height}, color_scheme="light")
+        page.goto(address)
+        page.wait_for_timeout(1500)  # charts are drawn after the page
         page.screenshot(path=picture)
         browser.close()
 
@@ -177,7 +180,13 @@ def main() -> None:
         (IMAGES / "files.svg").write_text(animation(frames(FILES, own), title), encoding="utf-8")
         for night in NIGHTS:
             subprocess.run(quantflow(*COMMAND, "--as-of", night), cwd=folio, check=True, capture_output=True)
-        photograph((folio / "current" / "demo" / "report.html").resolve(), IMAGES / "report.png")
+        photograph((folio / "current" / "demo" / "report.html").resolve().as_uri(), IMAGES / "report.png")
+        for name in COMPARED:
+            command = ("select", "--profile", name, "--run-id", name)
+            subprocess.run(quantflow(*command), cwd=folio, check=True, capture_output=True)
+        subprocess.run(quantflow("ui", "--no-open"), cwd=folio, check=True, capture_output=True)
+        page = (folio / "site" / "index.html").as_uri()
+        photograph(f"{page}#/compare/{','.join(COMPARED)}", IMAGES / "ui.png", 1200)
 
 
 if __name__ == "__main__":

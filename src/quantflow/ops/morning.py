@@ -72,7 +72,8 @@ class Morning:
         decision: ``hold``, or why a portfolio was decided; empty when there was no run.
         next: The next session on which a decision is due, ISO.
         came, went: How many names the last session's decision added and dropped.
-        moves: What it changed, the largest changes first; empty when it held.
+        moves: What it changed, the largest changes first, at most 8; empty when it held.
+        moved: How many names it changed.
         band: The track beside what was promised.
         orders: What is still to be traded; None when nothing is.
         wrong: What is wrong, each with what to do.
@@ -89,6 +90,7 @@ class Morning:
     came: int
     went: int
     moves: tuple[Move, ...]
+    moved: int
     band: Band | None
     orders: Orders | None
     wrong: tuple[str, ...]
@@ -123,6 +125,7 @@ def _morning(workspace: Path, nights: Nights) -> Morning:
         sum(not move.before for move in moves),
         sum(not move.now for move in moves),
         tuple(_explained(run, move) for move in moves[:MOST_MOVES]) if run else (),
+        len(moves),
         nights.band,
         _orders(workspace, nights.profile),
         tuple(_wrong(workspace, nights, night, run)),

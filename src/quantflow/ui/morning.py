@@ -43,6 +43,8 @@ def lines_of(each: Morning) -> Iterator[tuple[str, str]]:
         yield "decided", f"{each.decision}: {each.came} new, {each.went} gone; next decision {each.next or 'unknown'}"
     for move in each.moves:
         yield "", _move(move)
+    if each.moved > len(each.moves):
+        yield "", f"and {each.moved - len(each.moves)} more"
     if each.band is not None:
         yield "track", track_of(each.band)
     if each.orders is not None:
