@@ -64,6 +64,12 @@ class LookAheadError(StageError):
     """A stage asked for data later than the date that it decides on."""
 
 
+class StageUnavailableError(StageError):
+    """A third-party stage failed in a way that a later try may fix."""
+
+    retryable = True
+
+
 class DataError(QuantflowError):
     """Data broke a contract: missing, stale, corrupt, or outside its bounds."""
 

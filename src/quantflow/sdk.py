@@ -10,7 +10,7 @@ from quantflow.config.load import find_workspace, load_profile
 from quantflow.data.calendars import as_date
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.registry import StageRegistry
-from quantflow.pipeline.stage import SelectionContext, Stage, check_wiring
+from quantflow.pipeline.stage import PROFILE, SelectionContext, Stage, check_wiring
 from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.create import default_run_id
 from quantflow.runs.layout import Layout
@@ -50,7 +50,7 @@ class QuantSDK:
         home = find_workspace(Path.cwd(), workspace)
         loaded = load_profile(profile, workspace=home, overrides=overrides)
         session = resolve_as_of(loaded, as_date(as_of)).session
-        settings = {**loaded.settings(), "as_of": session.isoformat()}
+        settings = {**loaded.settings(), "as_of": session.isoformat(), PROFILE: profile}
         layout = Layout.of(home, loaded.execution.store)
         return SelectionContext(run_id or default_run_id(profile, session), profile, session, settings, layout.store)
 

@@ -20,7 +20,10 @@ from quantflow.config.sections import Section
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.types import Settings
 
-RESERVED = ("as_of", "extends", "name", "run", "sources", "stages")
+OF_THE_RUN = ("as_of", "profile")
+"""Fields of a stage's config that are not sections: the date and the profile's name."""
+
+RESERVED = (*OF_THE_RUN, "extends", "name", "run", "run_id", "sources", "stages")
 """What a section cannot be called: these words mean something else in a profile or in a stage's config."""
 
 
@@ -112,7 +115,7 @@ def own_sections(specs: Iterable[str]) -> dict[str, type[Section]]:
     found: dict[str, type[Section]] = {}
     for spec in specs:
         for name, field in find_stage(spec).Config.model_fields.items():
-            if name in SECTIONS or name == "as_of":
+            if name in SECTIONS or name in OF_THE_RUN:
                 continue
             model = field.annotation
             if not (isinstance(model, type) and issubclass(model, Section)):

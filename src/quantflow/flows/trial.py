@@ -20,7 +20,7 @@ from quantflow.pipeline.code_version import package_version
 from quantflow.pipeline.keys import fingerprint
 from quantflow.pipeline.play import in_the_background
 from quantflow.pipeline.sharing import Shelf, one_at_a_time, sharing
-from quantflow.pipeline.stage import Kind, SelectionContext, Stage
+from quantflow.pipeline.stage import PROFILE, Kind, SelectionContext, Stage
 from quantflow.review.facts import facts_of
 from quantflow.runs.kinds import open_run
 from quantflow.runs.recall import recall
@@ -74,7 +74,7 @@ def played(run: Run, trial: SweepTrial) -> TrialResult:
     Raises:
         QuantflowError: What a stage raises.
     """
-    settings = {**trial.settings, "as_of": run.as_of.isoformat()}
+    settings = {**trial.settings, "as_of": run.as_of.isoformat(), PROFILE: run.profile}
     context = SelectionContext(run.id, run.profile, run.as_of, settings, run.layout.store)
     keys: dict[str, str] = {}
     computed: list[str] = []

@@ -30,7 +30,8 @@ def pipeline_of(settings: Settings, *, hold: bool = False) -> tuple[Stage, ...]:
         hold: Whether nothing is decided: prices, and what is held.
 
     Raises:
-        ConfigError: If a stage of another package cannot be found, or the wiring does not hold.
+        ConfigError: If a stage of another package cannot be found, the wiring does not hold, or the profile
+            does not have what one requires.
     """
     own = [plug_in(spec) for spec in specs_of(settings)]
     if hold:
@@ -41,6 +42,9 @@ def pipeline_of(settings: Settings, *, hold: bool = False) -> tuple[Stage, ...]:
     asked = [StageRegistry.get(SIGNALS)] if examines_signals(settings) else []
     held = [StageRegistry.get(INCUMBENT)] if any(INCUMBENT in stage.needs for stage in (*own, *others)) else []
     stages = arranged([*built_in, *asked, *held], own)
+    custom = frozenset(name for stage in own for name in stage.makes)
+    for stage in own:
+        stage.check(settings, custom)
     return tuple(stage.bound(stages) for stage in stages)
 
 

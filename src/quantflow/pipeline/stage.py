@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -25,6 +25,13 @@ Artifacts: TypeAlias = Mapping[str, Artifact]
 """Artifacts in memory by name."""
 Inputs: TypeAlias = Artifacts
 Outputs: TypeAlias = Artifacts
+
+
+PROFILE = "profile"
+"""The name of the profile among a run's settings, for stages whose ``Config`` has a field of that name."""
+
+running: ContextVar[str] = ContextVar("running", default="no-run")
+"""The id of the run that a stage runs for: a label, which no result may depend on."""
 
 
 class Kind(StrEnum):
@@ -105,6 +112,18 @@ class BasePipelineStage(ABC, Generic[C]):
         """
         return None
 
+    def check(self, settings: Settings, custom: Collection[str] = ()) -> None:
+        """Check, before anything runs, that a profile has what the stage requires of it besides its sections.
+
+        Args:
+            settings: The profile's sections.
+            custom: The artifacts that stages of other packages make.
+
+        Raises:
+            ConfigError: Naming what is missing. By default nothing is required.
+        """
+        return
+
     def under(self, settings: Settings) -> Stage:
         """Return the stage as it is under a profile's settings; only one whose needs depend on them differs."""
         return self
@@ -142,14 +161,18 @@ class BasePipelineStage(ABC, Generic[C]):
         return Summary()
 
     def configured(self, settings: Settings) -> StageConfig:
-        """Return this stage's config, picked by field name from *settings* (profile sections and ``as_of``)."""
-        missing = set(self.Config.model_fields) - set(settings)
+        """Return this stage's config, picked by field name from *settings* (profile sections and ``as_of``).
+
+        The profile's name, where ``Config`` has a field ``profile``, is empty when *settings* do not have it.
+        """
+        missing = set(self.Config.model_fields) - set(settings) - {PROFILE}
         if missing:
             raise ConfigError(
                 f"Stage {self.id!r} reads the section {sorted(missing)[0]!r}, which the profile does not have.",
                 hint=f"Sections: {', '.join(sorted(settings))}.",
             )
-        return self.Config.model_validate({name: settings[name] for name in self.Config.model_fields})
+        named = {name: settings[name] for name in self.Config.model_fields if name in settings}
+        return self.Config.model_validate(named)
 
     def execute(self, context: SelectionContext) -> SelectionContext:
         """Load ``needs``, run, store ``makes``; return the context that carries the new refs.
@@ -158,8 +181,9 @@ class BasePipelineStage(ABC, Generic[C]):
         """
         store = context.store()
         inputs = {name: context.load(name) for name in self.needs}
-        with until_as_of(context.settings), one_blas_thread():
-            outputs = self.run(inputs, self.configured(context.settings))  # type: ignore[arg-type]
+        config = self.configured(context.settings)
+        with until_as_of(context.settings), one_blas_thread(), _in_run(context.run_id):
+            outputs = self.run(inputs, config)  # type: ignore[arg-type]
         if missing := set(self.makes) - set(outputs):
             raise StageError(f"Stage {self.id!r} did not make {sorted(missing)}, which it declares.")
         refs = {name: store.put(name, outputs[name]) for name in self.makes}
@@ -182,7 +206,7 @@ class SelectionContext:
         run_id: The run.
         profile: The profile's name.
         as_of: The last session that may be seen.
-        settings: The profile's sections by name (JSON values), and ``as_of``.
+        settings: The profile's sections by name (JSON values), ``as_of``, and the profile's name.
         store_uri: Where artifacts live.
         artifacts: Refs of what has been made, by name.
         summaries: What each stage that ran had to say, by stage id.
@@ -224,6 +248,15 @@ def until_as_of(settings: Settings) -> Iterator[None]:
     last = settings.get("as_of")
     with nullcontext() if last is None else history_ends(date.fromisoformat(str(last))):
         yield
+
+
+@contextmanager
+def _in_run(run_id: str) -> Iterator[None]:
+    token = running.set(run_id)
+    try:
+        yield
+    finally:
+        running.reset(token)
 
 
 @contextmanager

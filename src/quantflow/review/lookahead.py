@@ -29,7 +29,7 @@ from quantflow.errors import DataError
 from quantflow.pipeline.arrange import INCUMBENT, pipeline_of
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.replay import seen
-from quantflow.pipeline.stage import Artifact, Artifacts, Kind, Stage, check_wiring
+from quantflow.pipeline.stage import PROFILE, Artifact, Artifacts, Kind, Stage, check_wiring
 from quantflow.review.differences import Day, up_to
 from quantflow.review.views import Difference, Step, count, differences, refuse_broken, refused, steps
 from quantflow.types import Json, Settings
@@ -107,7 +107,7 @@ def check_lookahead(profile: Profile, as_of: date, probes: int, seed: int, tell:
         StageError: If a stage is broken: it raises an unexpected error, on full history too.
         QuantflowError: What ingestion raises.
     """
-    settings = {**profile.settings(), "as_of": as_of.isoformat()}
+    settings = {**profile.settings(), "as_of": as_of.isoformat(), PROFILE: profile.name}
     fetching, checked = _split(list(pipeline_of(profile.settings())))
     tell("fetching the whole history")
     given = play(fetching, {}, settings)

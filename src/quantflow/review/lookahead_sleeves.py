@@ -12,6 +12,7 @@ from quantflow.config.profile import MetaProfile, Profile
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.play import in_the_background, play
 from quantflow.pipeline.registry import StageRegistry
+from quantflow.pipeline.stage import PROFILE
 from quantflow.review.differences import Day, up_to
 from quantflow.review.lookahead import Lookahead, Probe, Tell, check_lookahead, probe_positions
 from quantflow.review.views import Step, count, differences, refuse_broken, steps
@@ -51,7 +52,7 @@ def check_sleeves(meta: MetaProfile, as_of: date, probes: int, seed: int, tell: 
 
 
 def _stream(sleeve: Profile, as_of: date) -> pd.Series:
-    settings = {**sleeve.settings(), "as_of": as_of.isoformat()}
+    settings = {**sleeve.settings(), "as_of": as_of.isoformat(), PROFILE: sleeve.name}
     with in_the_background():
         made = play(pipeline_of(settings), {"run": {}}, settings, until="oos_returns")
     stream: pd.Series = made["oos_returns"]["net"]

@@ -13,7 +13,7 @@ from quantflow.config.load import vary_settings
 from quantflow.config.sweeps.sweep import SweepProfile
 from quantflow.errors import ConfigError
 from quantflow.pipeline.arrange import pipeline_of, up_to
-from quantflow.pipeline.stage import Stage
+from quantflow.pipeline.stage import PROFILE, Stage
 from quantflow.runs.find import list_runs
 from quantflow.runs.kinds import Selection
 from quantflow.runs.research.trial import PROVEN
@@ -84,7 +84,7 @@ def plan_sweep(swept: SweepProfile, workspace: Path, as_of: date) -> SweepPlan:
         except ConfigError:
             invalid += 1
             continue
-        given = {**settings, "as_of": as_of.isoformat()}
+        given = {**settings, "as_of": as_of.isoformat(), PROFILE: swept.name}
         for stage_id, mark in _marks(up_to(pipeline_of(given), PROVEN), given).items():
             seen.setdefault(stage_id, set()).add(mark)
             players[stage_id] = players.get(stage_id, 0) + 1

@@ -19,6 +19,7 @@ from quantflow.data.store import ArtifactStore, private_folder
 from quantflow.errors import ConfigError, unknown_name
 from quantflow.pipeline.arrange import pipeline_of, through
 from quantflow.pipeline.registry import META, META_HOLD, SWEEP
+from quantflow.pipeline.stage import PROFILE
 from quantflow.runs.as_of import AsOf, leaf_profiles
 from quantflow.runs.decision import decided
 from quantflow.runs.find import find_run
@@ -188,7 +189,7 @@ def downstream(stages: Sequence[str], first: str) -> tuple[str, ...]:
 def plan_new(profile: Profile, workspace: Path, as_of: date, options: RunOptions = ORDINARY) -> list[Planned]:
     """Return what a new run of *profile* would do; nothing is written. See ``create_run`` for the arguments."""
     layout = Layout.of(workspace, profile.execution.store)
-    settings = {**profile.settings(), "as_of": as_of.isoformat()}
+    settings = {**profile.settings(), "as_of": as_of.isoformat(), PROFILE: profile.name}
     cache = StageCache(layout.cache, ArtifactStore(layout.store, as_of=as_of))
     hold = decided(profile, workspace, as_of, by_hand=options.by_hand, apart=bool(options.until))[0].hold
     return Planner("", settings, cache, {}, fresh=options.fresh).plan(

@@ -14,7 +14,7 @@ from quantflow.config.source import as_json
 from quantflow.data.cache import StageCache
 from quantflow.data.store import ArtifactRef, ArtifactStore
 from quantflow.errors import StageError
-from quantflow.pipeline.stage import Artifact, SelectionContext, Stage
+from quantflow.pipeline.stage import PROFILE, Artifact, SelectionContext, Stage
 from quantflow.runs.exports import FILES
 from quantflow.runs.header import SCHEMA_VERSION
 from quantflow.runs.layout import Layout
@@ -140,8 +140,8 @@ class Run(RunRecord, ABC):
 
     @property
     def settings(self) -> Settings:
-        """The frozen profile sections, and ``as_of``."""
-        return {**self.header.settings, "as_of": self.as_of.isoformat()}
+        """The frozen profile sections, ``as_of``, and the profile's name."""
+        return {**self.header.settings, "as_of": self.as_of.isoformat(), PROFILE: self.profile}
 
     @property
     def config_hash(self) -> str:

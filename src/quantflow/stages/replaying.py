@@ -13,7 +13,7 @@ from quantflow.data.quality.roster import listed
 from quantflow.data.quality.usable import BoolArray
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.replay import ancestors, reach_of
-from quantflow.pipeline.stage import BasePipelineStage, C, Inputs, Stage, StageConfig
+from quantflow.pipeline.stage import PROFILE, BasePipelineStage, C, Inputs, Stage, StageConfig
 from quantflow.stages.replays import HISTORY, Past
 from quantflow.types import Settings
 
@@ -90,7 +90,7 @@ def covering(own: type[StageConfig], chain: Sequence[Stage]) -> type[StageConfig
     """Return a config with the sections of *own*, and those that the stages of *chain* read besides."""
     fields = {name: field for stage in chain for name, field in stage.Config.model_fields.items()}
     more: dict[str, Any] = {
-        name: (field.annotation, ...)
+        name: (field.annotation, field.default if name == PROFILE else ...)
         for name, field in fields.items()
         if name != "as_of" and name not in own.model_fields
     }

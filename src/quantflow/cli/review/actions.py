@@ -16,7 +16,7 @@ from quantflow.cli.run.start import mode
 from quantflow.config.load import find_workspace, load_meta, load_profile, meta_names, profile_names
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.errors import ConfigError, unknown_name
-from quantflow.pipeline.stage import Artifacts, SelectionContext
+from quantflow.pipeline.stage import PROFILE, Artifacts, SelectionContext
 from quantflow.review.bridge import bridge_of
 from quantflow.review.checks import checks_of
 from quantflow.review.compare import compare, previous
@@ -240,7 +240,7 @@ def _of_profile(name: str, home: Path, sets: Sequence[str], as_of: date | None) 
     loaded = _profile_or_meta(name, home, sets)
     session = resolve_as_of(loaded, as_of).session
     for leaf in {leaf.name: leaf for leaf in leaf_profiles(loaded)}.values():
-        settings = {**leaf.settings(), "as_of": session.isoformat()}
+        settings = {**leaf.settings(), "as_of": session.isoformat(), PROFILE: leaf.name}
         yield SelectionContext("", leaf.name, session, settings, ""), partial(fetched, settings)
 
 

@@ -31,8 +31,8 @@ from quantflow.types import Record, Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-UNWEIGHTED = frozenset({"as_of", "execution", "signals", "report", "publish", "orders", "schedule"})
-"""Sections that change no weight."""
+UNWEIGHTED = frozenset({"as_of", "profile", "execution", "signals", "report", "publish", "orders", "schedule"})
+"""Sections, and facts of the run, that change no weight."""
 
 FIGURES = frozenset({*CostsConfig.model_fields, "costs", "benchmark", "lags"})
 """Keys of ``validation`` that change what is said of weights, and no weight."""
