@@ -117,6 +117,10 @@ class IntegrityError(QuantflowError):
     exit_code = 30
 
 
+class NewerRecordError(IntegrityError):
+    """A record was written by a newer quantflow; nothing is wrong with it, but this one cannot read it."""
+
+
 class DegradedError(QuantflowError):
     """A run is complete, but not as it was asked for; raised only where that is wanted."""
 

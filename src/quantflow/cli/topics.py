@@ -31,7 +31,7 @@ STATES: Mapping[str, str] = {
     "degraded": "done, with fallbacks or on old prices",
     "failed": "ended by an error",
     "interrupted": "ended by a signal, or its process died",
-    "unreadable": "the record of the run is damaged",
+    "unreadable": "the record of the run is damaged, or a newer quantflow wrote it",
     "late": "of a session: done after the next one had closed",
     "missed": "of a session: no run was begun",
     "closed": "of a weekday: the exchange had no session",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from quantflow.data.panel import Panel
-from quantflow.errors import DataError, IntegrityError
+from quantflow.errors import DataError, IntegrityError, NewerRecordError
 from quantflow.types import Record
 
 _META = b"quantflow"
@@ -47,7 +47,8 @@ def decode(data: bytes, suffix: str) -> Any:
     """Return the value that ``encode`` turned into *data*.
 
     Raises:
-        IntegrityError: If the bytes are not what the suffix says.
+        IntegrityError: If the bytes are not what the suffix says; a ``NewerRecordError`` for a kind of table that is
+            not known here.
     """
     try:
         if suffix == ".json":
@@ -124,6 +125,11 @@ def _decode_table(data: bytes) -> Any:
     kind = json.loads((file.schema_arrow.metadata or {})[_META])
     if kind["kind"] == "panel":
         return _decode_panel(file, kind["symbols"], *kind["shape"])
+    if kind["kind"] != "frame":
+        raise NewerRecordError(
+            f"An artifact is a table of the kind {kind['kind']!r}, which a newer quantflow has written.",
+            hint="Upgrade quantflow; nothing was changed.",
+        )
     frame = file.read(use_threads=False).replace_schema_metadata(None).to_pandas(use_threads=False)
     return frame.set_index(kind["index"]) if kind["index"] else frame
 

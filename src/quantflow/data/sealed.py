@@ -6,9 +6,29 @@ import hashlib
 import json
 from typing import Any
 
+from quantflow.errors import NewerRecordError
 from quantflow.types import Record
 
 SEAL = "seal"
+
+
+def refuse_newer(found: Any, version: int, what: str) -> None:
+    """Refuse a record that a newer quantflow has written, whether or not its seal is one of ours.
+
+    Args:
+        found: What was read.
+        version: The newest ``schema_version`` that is known here.
+        what: The record, for the error.
+
+    Raises:
+        NewerRecordError: If its ``schema_version`` is a larger number.
+    """
+    schema = found.get("schema_version") if isinstance(found, dict) else None
+    if isinstance(schema, int) and schema > version:
+        raise NewerRecordError(
+            f"{what} was written by a newer quantflow (schema {schema}); this one reads up to {version}.",
+            hint="Upgrade quantflow; nothing was changed.",
+        )
 
 
 def sealed(value: Record) -> dict[str, Any]:

@@ -28,8 +28,9 @@ def runs(place: Place) -> Iterator[Finding]:
     newest: dict[tuple[str, str, str], Run] = {}
     for run in every:
         if run.state == "unreadable":
-            fix = f"quantflow inspect {run.id}, then run that session again"
-            yield Finding("runs", Result.WARN, f"{run.id}: its record is damaged", fix)
+            again = f"quantflow inspect {run.id}, then run that session again"
+            why, fix = (run.error["message"], run.error["hint"]) if run.error else ("its record is damaged", again)
+            yield Finding("runs", Result.WARN, f"{run.id}: {why}", fix)
         else:
             newest[run.header.kind, run.profile, run.as_of.isoformat()] = run
     due = [run for run in newest.values() if run.state in ("failed", "interrupted")]

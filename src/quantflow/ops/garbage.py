@@ -13,7 +13,7 @@ from pathlib import Path
 from quantflow.data.store import sweep, temporary_folder
 from quantflow.errors import IntegrityError, QuantflowError
 from quantflow.runs.book import books, current
-from quantflow.runs.find import list_runs
+from quantflow.runs.find import list_runs, refuse_newer_runs
 from quantflow.runs.kinds import Unreadable
 from quantflow.runs.layout import Layout
 from quantflow.runs.lock import owned, owner
@@ -75,7 +75,11 @@ def find_garbage(workspace: Path, keep: int, older_than: timedelta | None, now: 
         keep: The newest runs, as many as this, always stay.
         older_than: Runs younger than this stay too; None for no such rule.
         now: The time; the clock's when None.
+
+    Raises:
+        NewerRecordError: If a newer quantflow has written a run here: what that refers to cannot be known.
     """
+    refuse_newer_runs(workspace)
     runs = {run.id: run for run in list_runs(workspace, sleeves=True)}
     live = {name for name in runs if owner(workspace / "runs" / name)}
     held = {run_id for name in books(workspace) for run_id in _of_the_book(workspace, name, runs)}

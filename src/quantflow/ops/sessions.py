@@ -17,7 +17,7 @@ from quantflow.data.track import Band, band
 from quantflow.errors import ConfigError, QuantflowError
 from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.book import Book, current, track
-from quantflow.runs.find import list_runs
+from quantflow.runs.find import list_runs, refuse_newer_runs
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Run
 from quantflow.types import Json
@@ -114,7 +114,9 @@ def nights_of(workspace: Path, count: int, profiles: Sequence[str] = (), since: 
 
     Raises:
         ConfigError: If one of *profiles* was never run, and *since* does not say where to begin.
+        NewerRecordError: If a newer quantflow has written a run here: it may have done a session that seems missing.
     """
+    refuse_newer_runs(workspace)
     runs: dict[tuple[str, str], list[Run]] = {}
     for run in list_runs(workspace):
         if run.state != "unreadable" and not isinstance(run, Sweep) and not run.header.until:

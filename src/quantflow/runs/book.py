@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from quantflow.data.position import Line
+from quantflow.data.sealed import refuse_newer
 from quantflow.data.store import fsync_folder, private_folder, sweep, write_atomic
 from quantflow.data.track import lines_of
 from quantflow.errors import InfrastructureError
@@ -23,6 +24,8 @@ from quantflow.runs.kinds import Sweep
 from quantflow.runs.lock import waited_for
 
 FACTS = "book.json"
+BOOK_VERSION = 1
+"""A ``book.json`` without a ``schema_version`` is of the first."""
 TRACK = "track.csv"
 FILES: tuple[str, ...] = (FACTS, *EXPORTS.values())
 """What a whole book consists of."""
@@ -80,9 +83,14 @@ class Broken:
 
 
 def current(workspace: Path, profile: str) -> Book | None:
-    """Return the current book of a profile; None when there is none."""
+    """Return the current book of a profile; None when there is none.
+
+    Raises:
+        NewerRecordError: If a newer quantflow has published it: to take it for none would buy all of it again.
+    """
     try:
         facts = json.loads((place_of(workspace, profile) / FACTS).read_bytes())
+        refuse_newer(facts, BOOK_VERSION, f"The book of {profile}")
         known = {name: facts[name] for name in ("decided", "next", "promised") if name in facts}
         return Book(facts["run_id"], facts["as_of"], facts["weights"], **known)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

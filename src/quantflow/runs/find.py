@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from quantflow.errors import ConfigError, unknown_name
-from quantflow.runs.kinds import Sweep, Unreadable, open_run, open_trial
+from quantflow.runs.kinds import Newer, Sweep, Unreadable, open_run, open_trial
 from quantflow.runs.record import is_run_id
 from quantflow.runs.run import Run
 
@@ -18,18 +19,36 @@ def list_runs(workspace: Path, *, sleeves: bool = False) -> list[Run]:
     return sorted((run for run in runs if sleeves or not _is_sleeve(run)), key=_number)
 
 
+def refuse_newer_runs(workspace: Path) -> None:
+    """Refuse to go on where a newer quantflow has written a run: what it says of the others cannot be known.
+
+    Raises:
+        NewerRecordError: Of the first one.
+    """
+    _refuse_newer(list_runs(workspace, sleeves=True))
+
+
+def _refuse_newer(runs: Iterable[Run]) -> None:
+    for run in runs:
+        if isinstance(run, Newer):
+            raise run.refusal
+
+
 def find_run(workspace: Path, run_id: str) -> Run:
     """Return the run called *run_id*, or whose id alone begins so; the newest for ``latest``; a trial for ``sweep/17``.
 
     Raises:
         ConfigError: If there is none, naming the nearest, or several begin so; or the trial did not succeed.
+        NewerRecordError: If a newer quantflow has written it; for ``latest`` any, since that may be the newest.
     """
     if run_id == "latest":
         if not (runs := list_runs(workspace)):
             raise ConfigError(f"There are no runs in {workspace}.", hint="Start one: quantflow select --profile demo")
+        _refuse_newer(runs)
         return runs[-1]
     sweep, slash, number = run_id.partition("/")
     run = _named(workspace, sweep)
+    _refuse_newer([run])
     if not slash:
         return run
     if not isinstance(run, Sweep):
@@ -61,6 +80,7 @@ def find_portfolio(workspace: Path, run_id: str) -> Run:
     if run_id == "latest":
         if not (runs := [run for run in list_runs(workspace) if not isinstance(run, Sweep)]):
             raise ConfigError(f"There are no runs in {workspace}.", hint="Start one: quantflow select --profile demo")
+        _refuse_newer(list_runs(workspace))
         return runs[-1]
     run = find_run(workspace, run_id)
     if isinstance(run, Sweep):

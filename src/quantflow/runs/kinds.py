@@ -14,7 +14,7 @@ from quantflow.config.plugins import importable
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.sweeps.sweep import SWEEP, SweepConfig
 from quantflow.data.store import ArtifactRef
-from quantflow.errors import ConfigError, IntegrityError
+from quantflow.errors import ConfigError, IntegrityError, NewerRecordError
 from quantflow.pipeline.arrange import pipeline_of, through, up_to
 from quantflow.pipeline.registry import StageRegistry
 from quantflow.pipeline.stage import Stage
@@ -176,6 +176,29 @@ class Unreadable(Run):
         self.pipeline()
 
 
+class Newer(Unreadable):
+    """A run that a newer quantflow has written: nothing is wrong with it, and nothing may be done with it here.
+
+    Args:
+        workspace: The folder that holds ``runs/``.
+        run_id: The run.
+        refusal: Why it cannot be read.
+    """
+
+    def __init__(self, workspace: Path, run_id: str, refusal: NewerRecordError) -> None:
+        super().__init__(workspace, run_id)
+        self.refusal = refusal
+
+    @property
+    def error(self) -> Json:
+        """Why it cannot be read: type, message, hint."""
+        return {"type": type(self.refusal).__name__, "message": self.refusal.message, "hint": self.refusal.hint}
+
+    def pipeline(self) -> NoReturn:
+        """Raise a ``NewerRecordError``."""
+        raise self.refusal
+
+
 @dataclass(frozen=True)
 class Sleeve:
     """A sleeve of a meta run.
@@ -252,6 +275,8 @@ def open_run(workspace: Path, run_id: str) -> Run:
     record = RunRecord(workspace, run_id)
     try:
         header = record.header
+    except NewerRecordError as error:
+        return Newer(workspace, run_id, error)
     except IntegrityError:
         return Unreadable(workspace, run_id)
     run = _KINDS[header.kind](workspace, run_id)

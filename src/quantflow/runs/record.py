@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from quantflow.config.credentials import scrubbed
-from quantflow.data.sealed import sealed, unsealed
+from quantflow.data.sealed import refuse_newer, sealed, unsealed
 from quantflow.data.store import ArtifactRef, private_folder, sweep, write_atomic
 from quantflow.errors import ConfigError, InfrastructureError, IntegrityError
 from quantflow.locks import FileLock
 from quantflow.pipeline.code_version import NUMERIC_PACKAGES
 from quantflow.pipeline.stage import Summary
-from quantflow.runs.header import Header
+from quantflow.runs.header import SCHEMA_VERSION, Header
 from quantflow.types import Json
 
 FAILED, INTERRUPTED = "run.failed", "run.interrupted"
@@ -186,14 +186,16 @@ class RunRecord:
         """The contents of ``run.json``.
 
         Raises:
-            IntegrityError: If it cannot be read.
+            IntegrityError: If it cannot be read; a ``NewerRecordError`` where a newer quantflow wrote it.
         """
         return Header.from_json(self._header_json())
 
     def _header_json(self) -> Json:
         path = self.folder / "run.json"
         try:
-            return _checked_header(json.loads(path.read_bytes()))
+            found = json.loads(path.read_bytes())
+            refuse_newer(found, SCHEMA_VERSION, f"Run {self.id}")
+            return _checked_header(found)
         except _DAMAGE as error:
             if found := self._header_from_events():
                 return found

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from quantflow.data.sealed import sealed, unsealed
+from quantflow.data.sealed import refuse_newer, sealed, unsealed
 from quantflow.data.store import ArtifactRef, write_atomic
 from quantflow.errors import IntegrityError
 from quantflow.types import Settings
+
+LINK_VERSION = 1
 
 PRICED: tuple[str, ...] = ("prices", "past", "roster", "instruments")
 """The artifacts of a profile's run that say what its names earned."""
@@ -65,7 +67,7 @@ class SleeveLink:
 
     def write(self, meta_folder: Path) -> None:
         """Write the link into the meta run's folder."""
-        data = json.dumps(sealed({"schema_version": 1, **vars(self)}), indent=1, sort_keys=True)
+        data = json.dumps(sealed({"schema_version": LINK_VERSION, **vars(self)}), indent=1, sort_keys=True)
         write_atomic(_file(meta_folder, self.id), data.encode())
 
     @classmethod
@@ -73,11 +75,13 @@ class SleeveLink:
         """Return the link of a sleeve.
 
         Raises:
-            IntegrityError: If it cannot be read.
+            IntegrityError: If it cannot be read; a ``NewerRecordError`` where a newer quantflow wrote it.
         """
         path = _file(meta_folder, sleeve)
         try:
-            found = unsealed(json.loads(path.read_bytes()))
+            read = json.loads(path.read_bytes())
+            refuse_newer(read, LINK_VERSION, f"The link to sleeve {sleeve!r}")
+            found = unsealed(read)
             found.pop("schema_version")
             return cls(**found)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from quantflow.data.artifacts import decode, encode, encode_json, latest_date
 from quantflow.data.panel import Panel
-from quantflow.errors import DataError, IntegrityError
+from quantflow.errors import DataError, IntegrityError, NewerRecordError
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
 NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=6)
@@ -180,3 +183,12 @@ def test_records_are_written_for_people() -> None:
     """Records are indented, with sorted keys and readable letters."""
     assert json.loads(encode_json({"b": 1, "a": "ä"})) == {"a": "ä", "b": 1}
     assert encode_json({"b": 1, "a": "ä"}).decode().splitlines()[1] == ' "a": "ä",'
+
+
+def test_a_kind_of_table_of_a_newer_version_is_named() -> None:
+    """It is not taken for a damaged frame."""
+    table = pa.table({"a": [1.0]}).replace_schema_metadata({b"quantflow": json.dumps({"kind": "cube"}).encode()})
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    with pytest.raises(NewerRecordError, match="kind 'cube', which a newer quantflow"):
+        decode(sink.getvalue(), ".parquet")

@@ -33,7 +33,7 @@ from quantflow.runs import find
 from quantflow.runs.as_of import leaf_profiles, resolve_as_of
 from quantflow.runs.exports import REPORT
 from quantflow.runs.find import find_portfolio, find_run
-from quantflow.runs.kinds import Meta, Sweep
+from quantflow.runs.kinds import Meta, Newer, Sweep
 from quantflow.runs.outcome import compared, outcome
 from quantflow.runs.recall import recall
 from quantflow.runs.run import Run
@@ -70,6 +70,8 @@ def list_runs(workspace: Path | None, stage: str | None, *, every: bool, as_json
         emit("runs", runs=[{name: run.json()[name] for name in BRIEF} for run in runs])
     elif runs:
         tables.print_runs(runs)
+        for newer in (run for run in runs if isinstance(run, Newer)):
+            typer.echo(f"{newer.refusal.message} {newer.refusal.hint}", err=True)
     else:
         typer.echo(f"no runs in {home}", err=True)
 

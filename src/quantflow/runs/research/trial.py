@@ -14,7 +14,7 @@ from typing import Any
 from quantflow.config.credentials import scrubbed
 from quantflow.config.load import vary_settings
 from quantflow.config.sweeps.design import Variant
-from quantflow.data.sealed import sealed, unsealed
+from quantflow.data.sealed import refuse_newer, sealed, unsealed
 from quantflow.data.store import ArtifactRef, write_atomic
 from quantflow.errors import InfrastructureError, IntegrityError, LockedError, QuantflowError
 from quantflow.pipeline.code_version import package_version
@@ -139,11 +139,16 @@ class SweepTrial:
 
     @property
     def result(self) -> TrialResult | None:
-        """What became of it; None when it has not ended, or its file is damaged, so that it is played again."""
+        """What became of it; None when it has not ended, or its file is damaged, so that it is played again.
+
+        Raises:
+            NewerRecordError: If a newer quantflow has written it.
+        """
         try:
-            found = unsealed(json.loads(self.file.read_bytes()))
-            if found.pop("schema_version") != SCHEMA_VERSION:
-                return None
+            read = json.loads(self.file.read_bytes())
+            refuse_newer(read, SCHEMA_VERSION, f"Trial {self.number} of {self.run_id}")
+            found = unsealed(read)
+            found.pop("schema_version")
             return TrialResult.from_json(found)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
