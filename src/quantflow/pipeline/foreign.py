@@ -57,7 +57,9 @@ class ForeignStage(BasePipelineStage[StageConfig]):
     symbols (``prices.returns`` are simple returns); of ``tables`` the rows of the table after the dot. Lists of
     dataclasses and of pydantic models are stored as tables and come back as they were. A field of the context that is
     called like one of ``Config`` is given that section as a dict; ``run_id``, ``profile`` and ``as_of`` are filled
-    where the context has them, and ``returns`` or ``returns_df`` where it takes prices. Nothing is pickled.
+    where the context has them, and ``returns`` or ``returns_df`` where it takes prices. Nothing is pickled. A
+    wrapper that overrides ``run`` to make more of the result names what it needs and makes besides in ``needs`` and
+    ``makes``.
     """
 
     foreign: ClassVar[type]
@@ -76,8 +78,9 @@ class ForeignStage(BasePipelineStage[StageConfig]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.needs = tuple(dict.fromkeys(path.partition(".")[0] for path in cls.takes.values()))
-        cls.makes = tuple(getattr(cls, "gives", {}).values())
+        taken = [path.partition(".")[0] for path in cls.takes.values()]
+        cls.needs = tuple(dict.fromkeys((*taken, *vars(cls).get("needs", ()))))
+        cls.makes = tuple(dict.fromkeys((*getattr(cls, "gives", {}).values(), *vars(cls).get("makes", ()))))
         fields = getattr(getattr(cls, "context", None), "model_fields", {})
         if more := {
             name: kind

@@ -116,7 +116,7 @@ def test_settings_and_hash_follow_from_header_and_session(tmp_path: Path) -> Non
     profile = load_profile("demo", workspace=tmp_path)
     one, two = (create_run(profile, tmp_path, AS_OF, name) for name in ("one", "two"))
     other = create_run(profile, tmp_path, date(2022, 12, 27), "other")
-    assert one.settings == {**profile.settings(), "as_of": "2022-12-28"}
+    assert one.settings == {**profile.settings(), "as_of": "2022-12-28", "profile": "demo"}
     assert one.config_hash == two.config_hash != other.config_hash
     assert (one.profile, one.as_of, one.scope) == ("demo", AS_OF, "one")
 

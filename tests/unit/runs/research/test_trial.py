@@ -119,7 +119,7 @@ def test_what_its_settings_or_data_cause_has_failed(error: QuantflowError, swept
         lambda data: b"\xff\xfe",
         lambda data: data.replace(b'"number": 1', b'"number": 2'),
         lambda data: data.replace(b'"state": "completed"', b'"state": "best"'),
-        lambda data: json.dumps({**json.loads(data), "schema_version": 99}).encode(),
+        lambda data: json.dumps({**json.loads(data), "schema_version": 0}).encode(),
         lambda data: b"[" * 100_000,
     ],
 )
