@@ -8,38 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
 
+from packages import EXAMPLES, check_own_tests, unpacked_wheel
 from processes import SMALL, bare_environment
 from quantflow.runs.kinds import open_run
 from quantflow.runs.run import Run
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 EXAMPLE = EXAMPLES / "plugin"
 STAGES = ["ingestion", "dispersion", "features", "breadth", "inference", "clustering", "policy", "synthesis"]
 SETS = [part for line in SMALL for part in ("--set", line)]
-
-
-def unpacked_wheel(package: Path, folder: Path) -> Path:
-    """A folder for PYTHONPATH that holds *package* as its wheel installs it."""
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=package, check=True, capture_output=True, timeout=120)
-    target = folder / "site"
-    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
-        wheel.extractall(target)
-    return target
-
-
-def check_own_tests(package: Path, site: Path) -> None:
-    environment = {**bare_environment(), "PYTHONPATH": str(site)}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
-    found = subprocess.run(
-        command, cwd=package, env=environment, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert found.returncode == 0, found.stdout
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,9 @@ def runs(place: Place) -> Iterator[Finding]:
     for run in every:
         if run.state == "unreadable":
             again = f"quantflow inspect {run.id}, then run that session again"
-            why, fix = (str(run.error["message"]), str(run.error["hint"])) if run.error else ("its record is damaged", again)
+            why, fix = (
+                (str(run.error["message"]), str(run.error["hint"])) if run.error else ("its record is damaged", again)
+            )
             yield Finding("runs", Result.WARN, f"{run.id}: {why}", fix)
         else:
             newest[run.header.kind, run.profile, run.as_of.isoformat()] = run

@@ -88,6 +88,7 @@ class ForeignStage(BasePipelineStage[StageConfig]):
             if name in fields and name not in {**cls.Config.model_fields, **cls.takes}
         }:
             cls.Config = create_model(cls.Config.__name__, __base__=cls.Config, __module__=cls.__module__, **more)
+            cls.Config.__qualname__ = f"{cls.__qualname__}.Config"  # where pickle finds it
 
     def modules(self) -> frozenset[str]:
         """Return the modules of the wrapper, of the foreign class and of its context."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from quantflow.errors import ConfigError, InfrastructureError
+from quantflow.errors import ConfigError, InfrastructureError, QuantflowError, StageError
 
 FileOf: TypeAlias = str | Path | Callable[[Any], str | Path | Iterable[str | Path]]
 """A path, or a function of a stage's config that gives one or several."""
@@ -22,8 +22,9 @@ def named_files(declared: Iterable[FileOf], config: Any) -> list[Path]:
 
     Raises:
         ConfigError: If one is not absolute: what it means would depend on the folder that a run is started in.
+        StageError: If a function of *declared* fails.
     """
-    found = [Path(path) for one in declared for path in _paths(one(config) if callable(one) else one)]
+    found = [Path(path) for one in declared for path in _paths(_called(one, config) if callable(one) else one)]
     for path in found:
         if not path.is_absolute():
             raise ConfigError(
@@ -41,6 +42,16 @@ def marks(variables: Iterable[str], files: Iterable[Path]) -> dict[str, str]:
     """
     values = {f"${name}": _mark(os.environ[name].encode()) if name in os.environ else ABSENT for name in variables}
     return values | {str(path): _content(path) for path in files}
+
+
+def _called(named: Callable[[Any], Any], config: Any) -> Any:
+    try:
+        return named(config)
+    except QuantflowError:
+        raise
+    except Exception as error:  # whatever the settings of another system raise
+        name = getattr(named, "__qualname__", repr(named))
+        raise StageError(f"{name}, which says what a stage reads, failed: {type(error).__name__}: {error}") from error
 
 
 def _paths(found: str | Path | Iterable[str | Path]) -> Iterator[str | Path]:

@@ -1,0 +1,1 @@
+"""The selection stages of a TradingView system, wrapped for quantflow."""

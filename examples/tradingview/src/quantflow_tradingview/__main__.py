@@ -1,0 +1,7 @@
+"""``python -m quantflow_tradingview``."""
+
+import sys
+
+from quantflow_tradingview.command import main
+
+sys.exit(main())
