@@ -16,11 +16,72 @@ class Rule:
         target: Section and key of the profile; empty when there is none, and *note* says why.
         convert: Turns the manifest's value into the profile's; raises ValueError with the reason when it cannot.
         note: What a person should know about it.
+        days: Whether the manifest counts it in calendar days; the profile counts sessions.
     """
 
     target: tuple[str, str] | tuple[()]
     convert: Callable[[Any], Any]
     note: str = ""
+    days: bool = False
+
+
+YEAR_DAYS, YEAR_SESSIONS = 365, 252
+
+
+def sessions_of(days: Any, calendar: str) -> int:
+    """Return how many sessions there are in a number of calendar days: all of a market that never closes.
+
+    Raises:
+        ValueError: If it is not a whole number of days.
+    """
+    if isinstance(days, bool) or not isinstance(days, int) or days < 1:
+        raise ValueError("is not a number of calendar days")
+    return days if calendar == "24/7" else max(1, round(days * YEAR_SESSIONS / YEAR_DAYS))
+
+
+_DIRECTIONS = {
+    **dict.fromkeys(("long", "buy", "long_only"), ["LONG"]),
+    **dict.fromkeys(("short", "sell", "short_only"), ["SHORT"]),
+    **dict.fromkeys(("both", "long_short", "long/short", "market_neutral", "all"), ["LONG", "SHORT"]),
+}
+
+
+def directions(value: Any) -> list[str]:
+    """Return the directions that a word, or a list of words, means.
+
+    Raises:
+        ValueError: If it is not one.
+    """
+    found: set[str] = set()
+    for word in _listed(value):
+        name = str(word).strip().lower().replace("-", "_").replace(" ", "_")
+        if name not in _DIRECTIONS:
+            raise ValueError("is neither long, short nor both")
+        found |= set(_DIRECTIONS[name])
+    if not found:
+        raise ValueError("is neither long, short nor both")
+    return sorted(found)
+
+
+def _only(side: str) -> Callable[[Any], list[str]]:
+    def convert(value: Any) -> list[str]:
+        if value is not True:
+            raise ValueError('says only what is not: give "direction"')
+        return [side]
+
+    return convert
+
+
+def _with_shorts(value: Any) -> list[str]:
+    if not isinstance(value, bool):
+        raise ValueError("is neither true nor false")
+    return ["LONG", "SHORT"] if value else ["LONG"]
+
+
+def _logic(value: Any) -> Any:
+    if isinstance(value, str) and "short" in value.lower():
+        raise ValueError('names a short strategy, which would be a label here and no direction: give "direction"')
+    return value
 
 
 def _same(value: Any) -> Any:
@@ -98,6 +159,10 @@ def _rules(target: tuple[str, str], convert: Callable[[Any], Any], note: str, *k
     return {key: Rule(target, convert, note) for key in keys}
 
 
+def _in_days(target: tuple[str, str], *keys: str) -> dict[str, Rule]:
+    return {key: Rule(target, _same, "calendar days, converted to sessions", days=True) for key in keys}
+
+
 def _none(why: str, *keys: str) -> dict[str, Rule]:
     return {key: Rule((), _same, why) for key in keys}
 
@@ -106,9 +171,16 @@ _FRACTION = "as basis points"
 _WALK = "sessions before the first rebalance"
 
 RULES: dict[str, Rule] = {
-    **_rules(("features", "lookback"), _same, "counted in sessions", "lookback_days", "lookback", "feature_lookback"),
+    **_rules(("features", "lookback"), _same, "in sessions", "lookback", "feature_lookback"),
     **_rules(("features", "momentum_long"), _same, "in sessions", "momentum_window", "momentum_lookback"),
-    **_rules(("features", "momentum_skip"), _same, "in sessions", "momentum_skip", "skip_days"),
+    **_rules(("features", "momentum_skip"), _same, "in sessions", "momentum_skip"),
+    **_in_days(("features", "lookback"), "lookback_days"),
+    **_in_days(("features", "momentum_skip"), "skip_days"),
+    **_in_days(("data", "min_sessions"), "min_history_days", "min_days"),
+    **_rules(("scores", "directions"), directions, "", "direction", "directions", "side", "position_side"),
+    **_rules(("scores", "directions"), _only("LONG"), "", "long_only"),
+    **_rules(("scores", "directions"), _only("SHORT"), "", "short_only"),
+    **_rules(("scores", "directions"), _with_shorts, "", "allow_short", "allow_shorts", "shorts"),
     **_rules(("features", "trend_window"), _same, "in sessions", "trend_window", "sma_window", "ma_window"),
     **_rules(("policy", "top_n"), _same, "per cluster and direction", "top_n", "top_n_per_cluster"),
     **_rules(("policy", "max_winners"), _same, "", "max_winners", "max_assets", "max_positions", "max_symbols"),
@@ -141,12 +213,12 @@ RULES: dict[str, Rule] = {
     **_rules(("data", "path"), _same, "", "path", "data_path", "data_dir"),
     **_rules(("data", "quote"), _same, "", "quote", "quote_currency"),
     **_rules(("data", "exchange"), lambda value: str(value).lower(), "", "exchange"),
-    **_rules(("data", "min_sessions"), _same, "", "min_sessions", "min_history_days", "min_days"),
+    **_rules(("data", "min_sessions"), _same, "", "min_sessions"),
     **_rules(("universe", "symbols"), _listed, "", "symbols", "tickers", "universe"),
     **_rules(("universe", "exclude"), _listed, "", "exclude", "exclude_symbols", "blacklist"),
     **_rules(("universe", "sectors"), _listed, "", "sectors"),
     **_rules(("calendar", "name"), _calendar, "", "calendar", "market_calendar"),
-    **_rules(("synthesis", "logic"), _same, "", "logic", "strategy"),
+    **_rules(("synthesis", "logic"), _logic, "", "logic", "strategy"),
     **_none(
         "no limit on momentum alone: policy.min_alpha limits the whole score, scores.weights.momentum its part",
         *("min_momentum_score", "momentum_threshold"),
@@ -170,9 +242,9 @@ OF_SECTION: dict[tuple[str, str], Rule] = {
     ("data", "top_n"): Rule(("data", "top"), _same, "symbols of the largest volume"),
     ("data", "max_symbols"): Rule(("data", "top"), _same, "symbols of the largest volume"),
     ("risk", "lookback"): Rule(("allocation", "lookback"), _same, "in sessions"),
-    ("risk", "lookback_days"): Rule(("allocation", "lookback"), _same, "in sessions"),
+    **{("risk", key): rule for key, rule in _in_days(("allocation", "lookback"), "lookback_days").items()},
     ("risk", "max_drawdown"): Rule((), _same, "the portfolio's drawdown is reported, not limited"),
     ("data", "profile"): Rule((), _same, "names no allocation method here"),
     ("backtest", "lookback"): Rule(("validation", "min_history"), _same, _WALK),
-    ("backtest", "lookback_days"): Rule(("validation", "min_history"), _same, _WALK),
+    **{("backtest", key): rule for key, rule in _in_days(("validation", "min_history"), "lookback_days").items()},
 }

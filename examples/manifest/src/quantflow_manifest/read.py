@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from quantflow.config import problems
 from quantflow.config.data import DEFAULT_PROVIDER, OPTIONS, data_model
@@ -20,7 +22,9 @@ from quantflow.config.profile import SECTIONS, Profile
 from quantflow.config.sections import NAME, Section
 from quantflow.config.workspaces import FILE
 from quantflow.errors import ConfigError
-from quantflow_manifest.keys import OF_SECTION, RULES, Rule, method
+from quantflow.runs.record import is_run_id
+from quantflow_manifest.hold import Target, chain_of, held
+from quantflow_manifest.keys import OF_SECTION, RULES, Rule, method, sessions_of
 from quantflow_manifest.toml_text import toml_text
 
 BASE = "manifest_defaults"
@@ -57,15 +61,21 @@ class Imported:
     Attributes:
         document: Profiles and meta profiles, in the shape of a ``quantflow.toml``.
         lines: What became of each key, in the manifest's order.
+        refused: Settings whose value in the manifest could not be used, by profile.
+        short: Meta profiles of which a sleeve, or a part of one, could not be used.
+        held: Why a profile or meta profile must not publish, by table and name.
     """
 
     document: dict[str, dict[str, Any]] = field(default_factory=lambda: {"profiles": {}, "meta": {}})
     lines: list[Line] = field(default_factory=list)
+    refused: dict[str, set[Target]] = field(default_factory=dict)
+    short: set[str] = field(default_factory=set)
+    held: dict[Target, str] = field(default_factory=dict)
 
     @property
     def toml(self) -> str:
         """The text of the ``quantflow.toml``."""
-        return toml_text(self.document)
+        return toml_text(self.document, self.held)
 
     @property
     def mapped(self) -> list[Line]:
@@ -120,7 +130,7 @@ def imported(manifest: Any) -> Imported:
     out = Imported()
     names = _names(manifest["profiles"], out)
     if defaults := manifest.get("defaults"):
-        out.document["profiles"][BASE] = _profile(defaults, "defaults", {}, names, out)
+        out.document["profiles"][BASE] = _profile(BASE, defaults, "defaults", {}, out)
     for key in manifest:
         if key not in ("profiles", "defaults", "aliases"):
             out.skip(_shown(key), "a manifest's profiles are in 'profiles', what they share in 'defaults'")
@@ -128,6 +138,7 @@ def imported(manifest: Any) -> Imported:
         _add(name, manifest["profiles"][key], f"profiles.{_shown(key)}", names, out)
     _add_aliases(manifest, names, out)
     _drop_what_does_not_load(out)
+    _hold(out)
     if not out.document["profiles"]:
         raise ConfigError("No profile of the manifest can be used.", hint=_first_reason(out))
     out.document = {kind: tables for kind, tables in out.document.items() if tables}
@@ -167,13 +178,13 @@ def _add(name: str, value: Any, where: str, names: Mapping[str, str], out: Impor
     if not isinstance(value, dict):
         out.skip(where, "is not a table of settings")
     elif "sleeves" in value or "meta_allocation" in value:
-        if (meta := _meta(value, where, names, out)) is not None:
+        if (meta := _meta(name, value, where, names, out)) is not None:
             out.document["meta"][name] = meta
     elif not _points_elsewhere(value):
         own = {key: part for key, part in value.items() if key not in ("alias", "aliases", *_PARENTS)}
         parent = _parent(value, where, names, out)
         base = parent or (BASE if BASE in out.document["profiles"] else "")
-        made = _profile(own, where, _inherited(base, out), names, out)
+        made = _profile(name, own, where, _inherited(base, out), out)
         out.document["profiles"][name] = {**({"extends": base} if base else {}), **made}
 
 
@@ -209,16 +220,14 @@ def _plain(value: Any) -> Any:
     return _shown(value) if isinstance(value, str) else _shown(json.dumps(value)[:60])
 
 
-def _profile(
-    value: Any, where: str, start: Mapping[str, Any], names: Mapping[str, str], out: Imported
-) -> dict[str, Any]:
+def _profile(name: str, value: Any, where: str, start: Mapping[str, Any], out: Imported) -> dict[str, Any]:
     """Return the sections of a profile; each key is noted.
 
     Args:
+        name: What the profile is called.
         value: The manifest's table.
         where: Its path.
         start: The sections that it extends, which its own have to fit.
-        names: Names of profiles.
         out: Takes the notes.
     """
     sections: dict[str, dict[str, Any]] = {}
@@ -227,22 +236,43 @@ def _profile(
         out.skip(where, "is not a table of settings")
         return sections
     leaves = _leaves(value, where, out)
-    for section, key, path, found in sorted(leaves, key=lambda leaf: leaf[1] not in ("provider", "source")):
+    for section, key, path, found in sorted(leaves, key=lambda leaf: leaf[1] not in _FIRST):
         rule = _rule(section, key)
         if rule is None:
             out.skip(path, _no_rule(key))
             continue
+        beside = {name: {**start.get(name, {}), **sections.get(name, {})} for name in {*start, *sections}}
         try:
-            target, setting = _setting(rule, found)
+            target, setting = _setting(rule, found, str(beside.get("calendar", {}).get("name", "")))
             _check_free(target, setting, sections, by)
-            _check_fits(target, setting, {**start.get(target[0], {}), **sections.get(target[0], {})})
+            _check_fits(target, setting, beside.get(target[0], {}))
         except ValueError as error:
-            out.skip(path, str(error))
+            out.skip(path, f"{error}{_stays(rule.target, beside)}")
+            if rule.target and rule.target not in by:
+                out.refused.setdefault(name, set()).add(rule.target)
             continue
         sections.setdefault(target[0], {})[target[1]] = setting
         by[target] = path
         out.lines.append(Line(path, ".".join(target), setting, rule.note))
     return sections
+
+
+_FIRST = ("provider", "source", "calendar", "market_calendar")
+"""Keys that decide what others mean."""
+
+
+def _stays(target: Target | tuple[()], beside: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what a setting stays at whose value was refused; nothing where the key is no setting."""
+    if not target:
+        return ""
+    section, key = target
+    if key in beside.get(section, {}):
+        value = beside[section][key]
+    else:
+        found = keys_of(section).get(key)
+        value = None if found is None or found.is_required() else found.get_default(call_default_factory=True)
+    plain = to_jsonable_python(value)
+    return f"; {section}.{key} stays at {'its default, not set' if plain is None else problems.show(plain)}"
 
 
 def _leaves(value: Mapping[str, Any], where: str, out: Imported) -> list[tuple[str, str, str, Any]]:
@@ -273,11 +303,11 @@ def _rule(section: str, key: str) -> Rule | None:
     return RULES.get(key)
 
 
-def keys_of(section: str) -> set[str]:
+def keys_of(section: str) -> dict[str, FieldInfo]:
     """Return the keys of a section; those of ``data`` with the options of all providers."""
     model: Any = Profile.model_fields[section].annotation
-    options = [key for options in OPTIONS.values() for key in options.model_fields] if section == "data" else []
-    return {*model.model_fields, *options}
+    options = OPTIONS.values() if section == "data" else ()
+    return {**{key: found for each in options for key, found in each.model_fields.items()}, **model.model_fields}
 
 
 def _no_rule(key: str) -> str:
@@ -285,13 +315,13 @@ def _no_rule(key: str) -> str:
     return f"there is no such setting{f'; did you mean {close[0]!r}?' if close else ''}"
 
 
-def _setting(rule: Rule, value: Any) -> tuple[tuple[str, str], Any]:
+def _setting(rule: Rule, value: Any, calendar: str) -> tuple[tuple[str, str], Any]:
     if not rule.target:
         raise ValueError(rule.note)
     if value is None:
-        raise ValueError("is null: the default stays")
+        raise ValueError("is null")
     try:
-        return rule.target, rule.convert(value)
+        return rule.target, sessions_of(value, calendar) if rule.days else rule.convert(value)
     except (TypeError, OverflowError) as error:
         raise ValueError(f"cannot be read: {error}") from error
 
@@ -327,7 +357,17 @@ def _check_fits(target: tuple[str, str], setting: Any, beside: Mapping[str, Any]
         raise ValueError(_shown(found.message)) from error
 
 
-def _meta(value: Mapping[str, Any], where: str, names: Mapping[str, str], out: Imported) -> dict[str, Any] | None:
+_ELSEWHERE = "settings belong to the profiles of the sleeves"
+_OF_A_SLEEVE = {
+    "weight": "weights of sleeves are decided by the allocation",
+    "direction": "a sleeve has the direction of its profile: name a profile of its own that has it",
+    "side": "a sleeve has the direction of its profile: name a profile of its own that has it",
+}
+
+
+def _meta(
+    name: str, value: Mapping[str, Any], where: str, names: Mapping[str, str], out: Imported
+) -> dict[str, Any] | None:
     listed = value.get("sleeves")
     if isinstance(listed, dict):
         listed = [
@@ -336,20 +376,30 @@ def _meta(value: Mapping[str, Any], where: str, names: Mapping[str, str], out: I
     if not isinstance(listed, list):
         out.skip(f"{where}.sleeves", "is not a list of sleeves")
         return None
+    before = len(out.unmapped)
     sleeves = [_sleeve(part, f"{where}.sleeves[{number}]", names, out) for number, part in enumerate(listed)]
+    if len(out.unmapped) > before:
+        out.short.add(name)
     meta: dict[str, Any] = {"sleeves": [sleeve for sleeve in sleeves if sleeve]}
     if allocation := _meta_allocation(value.get("meta_allocation"), f"{where}.meta_allocation", out):
         meta["allocation"] = allocation
     for key in value:
         if key not in ("sleeves", "meta_allocation", "alias", "aliases"):
-            out.skip(f"{where}.{_shown(key)}", "settings belong to the profiles of the sleeves")
+            why = "a meta profile extends no other: repeat its sleeves" if key in _PARENTS else _ELSEWHERE
+            out.skip(f"{where}.{_shown(key)}", why)
     return meta
+
+
+_PINS = ("run_id", "pin", "pinned_run", "pinned")
 
 
 def _sleeve(value: Any, where: str, names: Mapping[str, str], out: Imported) -> dict[str, Any] | None:
     table = {"profile": value} if isinstance(value, str) else value
     if not isinstance(table, dict):
         out.skip(where, "is neither a profile's name nor a table")
+        return None
+    if "sleeves" in table:
+        out.skip(where, "is a portfolio within another: give it a name in 'profiles', and name it here")
         return None
     asked = table.get("profile", table.get("meta"))
     if not isinstance(asked, str) or asked not in names:
@@ -362,8 +412,12 @@ def _sleeve(value: Any, where: str, names: Mapping[str, str], out: Imported) -> 
             sleeve[key] = part
         elif key in ("id", "name") and isinstance(part, str) and re.fullmatch(NAME, part):
             sleeve["id"] = part
+        elif key in _PINS and isinstance(part, str) and is_run_id(part):
+            sleeve["run_id"] = part
+            out.lines.append(Line(f"{where}.{key}", "sleeves.run_id", part, "pinned: a run of this workspace"))
+            continue
         elif key not in ("profile", "meta"):
-            why = "weights of sleeves are decided by the allocation" if key == "weight" else "a sleeve has no such key"
+            why = "cannot name a run" if key in _PINS else _OF_A_SLEEVE.get(key, "a sleeve has no such key")
             out.skip(f"{where}.{_shown(key)}", why)
             continue
         else:
@@ -380,6 +434,7 @@ def _meta_allocation(value: Any, where: str, out: Imported) -> dict[str, Any]:
         out.skip(where, "is neither a method nor a table")
         return {}
     renamed = {"profile": "method", "optimizer": "method", "lookback_days": "lookback", "train_window": "lookback"}
+    defaults = MetaAllocation().model_dump(mode="json")
     made: dict[str, Any] = {}
     for key, part in table.items():
         target = renamed.get(key, key)
@@ -387,9 +442,13 @@ def _meta_allocation(value: Any, where: str, out: Imported) -> dict[str, Any]:
             if target not in MetaAllocation.model_fields:
                 raise ValueError("the allocation among sleeves has no such setting")
             setting = method(part) if target == "method" else part
+            if key == "lookback_days":
+                setting = sessions_of(part, "")
             MetaAllocation.model_validate_json(json.dumps({**made, target: setting}), strict=True)
         except ValidationError as error:
-            out.skip(f"{where}.{_shown(key)}", str(error.errors(include_url=False)[0]["msg"]))
+            kept = problems.show({**defaults, **made}[target])
+            said = str(error.errors(include_url=False)[0]["msg"])
+            out.skip(f"{where}.{_shown(key)}", f"{said}; allocation.{target} stays at {kept}")
         except ValueError as error:
             out.skip(f"{where}.{_shown(key)}", str(error))
         else:
@@ -454,9 +513,34 @@ def _drop_what_does_not_load(out: Imported) -> None:
         meta["sleeves"] = [
             {"meta" if k == "profile" and v in metas else k: v for k, v in s.items()} for s in meta["sleeves"]
         ]
+    for name, meta in metas.items():
+        for sleeve in meta["sleeves"]:
+            if "meta" in sleeve and sleeve.pop("run_id", None) is not None:
+                out.short.add(name)
+                out.skip(
+                    f"meta.{name}.sleeves", f"{sleeve['meta']} is a portfolio, which cannot be pinned: it runs now"
+                )
     while wrong := document_problems(out.document, Path()):
         for (kind, name), error in wrong.items():
             out.document[kind].pop(name)
             out.skip(f"{kind}.{name}", f"left out: {_shown(error.message).removeprefix(f'{FILE}: ')}")
     if BASE in profiles and len(profiles) == 1 and not metas:
         profiles.pop(BASE)
+
+
+def _hold(out: Imported) -> None:
+    """Take publication from what is not known well enough; what extends such a profile and is known gets it back."""
+    out.held = held(out.document, out.refused, out.short)
+    for kind in ("profiles", "meta"):
+        for name, table in out.document[kind].items():
+            why = out.held.get((kind, name))
+            own = table.get("publish", {})
+            if why:
+                table["publish"] = {**own, "enabled": False}
+                out.lines.append(Line(f"{kind}.{name}", "publish.enabled", False, why))
+            elif kind == "profiles" and "enabled" not in own and _parents_held(name, out):
+                table["publish"] = {**own, "enabled": True}
+
+
+def _parents_held(name: str, out: Imported) -> bool:
+    return any(("profiles", parent) in out.held for parent in chain_of(name, out.document)[1:])

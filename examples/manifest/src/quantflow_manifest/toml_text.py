@@ -11,12 +11,20 @@ from typing import Any
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def toml_text(document: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a document of tables ``profiles`` and ``meta`` as TOML; values that are no section stand inline."""
+def toml_text(document: Mapping[str, Mapping[str, Any]], held: Mapping[tuple[str, str], str] | None = None) -> str:
+    """Return a document of tables ``profiles`` and ``meta`` as TOML; values that are no section stand inline.
+
+    Args:
+        document: The tables.
+        held: Why a profile or meta profile must not publish, by table and name: a comment beside that setting.
+    """
+    why = held or {}
     lines: list[str] = []
     for kind, tables in document.items():
         for name, table in tables.items():
-            lines += _table(f"{_key(kind)}.{_key(name)}", table, nested=kind == "profiles")
+            plain = {key: value for key, value in table.items() if key != "publish"}
+            lines += _table(f"{_key(kind)}.{_key(name)}", plain, nested=kind == "profiles")
+            lines += _publish(f"{_key(kind)}.{_key(name)}", table.get("publish", {}), why.get((kind, name), ""))
     return "\n".join(lines).strip() + "\n" if lines else ""
 
 
@@ -26,6 +34,12 @@ def _table(title: str, table: Mapping[str, Any], *, nested: bool) -> list[str]:
     for key, value in inner.items():
         lines += [f"[{title}.{_key(key)}]", *(f"{_key(k)} = {toml_value(v)}" for k, v in value.items())]
     return lines
+
+
+def _publish(title: str, table: Mapping[str, Any], why: str) -> list[str]:
+    comments = {"enabled": f"  # {why}" if why else ""}
+    settings = [f"{_key(key)} = {toml_value(value)}{comments.get(key, '')}" for key, value in table.items()]
+    return [f"[{title}.publish]", *settings] if settings else []
 
 
 def toml_value(value: Any) -> str:
