@@ -26,7 +26,8 @@ def test_import_writes_a_file_once(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "exists already" in capsys.readouterr().err
     assert load_profile("core", workspace=tmp_path).policy.top_n == 4
     assert main([*arguments, "--force", "--json"]) == 0
-    assert [line["target"] for line in json.loads(capsys.readouterr().out)["mapped"]] == ["policy.top_n"]
+    mapped = json.loads(capsys.readouterr().out)["mapped"]
+    assert [line["target"] for line in mapped] == ["policy.top_n", "publish.enabled"]
     assert load_profile("core", workspace=tmp_path).policy.top_n == 5
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from quantflow.config.load import load_meta, load_profile
 from quantflow.errors import ConfigError
 from quantflow_manifest.keys import OF_SECTION, RULES
-from quantflow_manifest.read import imported, keys_of, read_manifest
+from quantflow_manifest.read import Imported, imported, keys_of, read_manifest
 
 MANIFEST: dict[str, Any] = {
     "defaults": {
@@ -66,7 +67,7 @@ def home(tmp_path: Path) -> Path:
 def test_values_arrive_in_their_sections(home: Path) -> None:
     """Defaults, the profile's own values, units and synonyms are those that the manifest meant."""
     core, calm = (load_profile(name, workspace=home) for name in ("core", "calm"))
-    assert (core.policy.top_n, core.features.lookback, core.clusters.max_clusters) == (2, 500, 20)
+    assert (core.policy.top_n, core.features.lookback, core.clusters.max_clusters) == (2, 345, 20)
     assert (core.validation.slippage_bps, core.validation.commission_bps) == (5.0, 2.0)
     assert (core.validation.min_history, core.rebalance.every) == (504, "monthly")
     assert (core.policy.max_winners, core.clusters.distance_threshold) == (20, 0.55)
@@ -147,9 +148,156 @@ def test_a_manifest_imports_no_code() -> None:
 def test_an_option_goes_with_its_provider() -> None:
     """In whatever order they come; without the provider it is listed with the reason."""
     named = imported({"profiles": {"a": {"data": {"data_path": "x.csv", "provider": "files"}}}})
-    assert named.document["profiles"]["a"] == {"data": {"provider": "files", "path": "x.csv"}}
-    other = imported({"profiles": {"a": {"data": {"data_path": "x.csv", "min_days": 300}}}})
-    assert other.document["profiles"]["a"] == {"data": {"min_sessions": 300}}
+    assert named.document["profiles"]["a"]["data"] == {"provider": "files", "path": "x.csv"}
+    other = imported({"profiles": {"a": {"data": {"data_path": "x.csv", "min_sessions": 300}}}})
+    assert other.document["profiles"]["a"]["data"] == {"min_sessions": 300}
     assert [line.note for line in other.unmapped] == [
-        "is an option of the provider 'files', which the profile does not name"
+        "is an option of the provider 'files', which the profile does not name; data.path stays at its default, not set"
     ]
+
+
+KNOWN: dict[str, Any] = {
+    "data": {"provider": "files", "path": "prices.csv"},
+    "direction": "long",
+    "backtest": {"slippage": 0.0005, "commission": 0.0001},
+}
+
+
+def publishes(profile: dict[str, Any], defaults: dict[str, Any] | None = None) -> tuple[bool, str]:
+    """Whether a profile may publish, and why not."""
+    found = imported({"profiles": {"p": profile}, **({"defaults": defaults} if defaults else {})})
+    with tempfile.TemporaryDirectory() as home:
+        (Path(home) / "quantflow.toml").write_text(found.toml)
+        enabled = load_profile("p", workspace=Path(home)).publish.enabled
+    why = found.held.get(("profiles", "p"), "")
+    assert enabled or f"enabled = false  # {why}" in found.toml
+    return enabled, why
+
+
+@pytest.mark.parametrize(
+    ("profile", "unknown"),
+    [
+        ({}, "data, direction, costs"),
+        ({**KNOWN, "data": {}}, "data"),
+        ({**KNOWN, "data": {"path": "prices.csv"}}, "data"),
+        ({**KNOWN, "direction": "sideways"}, "direction"),
+        ({**KNOWN, "direction": None}, "direction"),
+        ({**KNOWN, "side": "short"}, "direction"),
+        ({**KNOWN, "direction": None, "long_only": False}, "direction"),
+        ({**KNOWN, "backtest": {"slippage": 0.0005}}, "costs"),
+        ({**KNOWN, "backtest": {"slippage": "5 bps", "commission": 0.0001}}, "costs"),
+        ({**KNOWN, "backtest": {"slippage": -1, "commission": 0.0001}}, "costs"),
+    ],
+)
+def test_what_is_not_known_cannot_publish(profile: dict[str, Any], unknown: str) -> None:
+    """Defaults of quantflow are no knowledge of theirs; the file says why, beside the setting."""
+    assert publishes(profile) == (False, f"not known from the manifest: {unknown}")
+
+
+def test_what_is_known_publishes() -> None:
+    """By itself, by defaults, or by both; a refused value of its own makes what was inherited unknown."""
+    assert publishes(KNOWN) == (True, "")
+    assert publishes({}, KNOWN) == (True, "")
+    assert publishes({"direction": "short"}, {**KNOWN, "direction": None}) == (True, "")
+    assert publishes({"backtest": {"slippage": "much"}}, KNOWN) == (False, "not known from the manifest: costs")
+    assert publishes({"publish": {"enabled": True}})[0] is False
+
+
+@pytest.mark.parametrize(
+    ("said", "directions"),
+    [
+        ({"direction": "short"}, ["SHORT"]),
+        ({"selection": {"side": "SELL"}}, ["SHORT"]),
+        ({"short_only": True}, ["SHORT"]),
+        ({"directions": ["long", "short"]}, ["LONG", "SHORT"]),
+        ({"direction": "Long-Short"}, ["LONG", "SHORT"]),
+        ({"allow_short": True}, ["LONG", "SHORT"]),
+        ({"allow_short": False}, ["LONG"]),
+        ({"strategy": "short_trend"}, None),
+    ],
+)
+def test_short_is_short(said: dict[str, Any], directions: list[str] | None) -> None:
+    """No short profile becomes a long one; a name that says so is refused, and the profile cannot publish."""
+    found = imported({"profiles": {"p": {**KNOWN, "direction": None, **said}}})
+    assert found.document["profiles"]["p"].get("scores", {}).get("directions") == directions
+    assert (("profiles", "p") in found.held) == (directions is None)
+
+
+@pytest.mark.parametrize(
+    ("profile", "key", "stays"),
+    [
+        ({"risk": {"max_weight": 3000}}, "risk.max_weight", 'allocation.max_weight stays at "auto"'),
+        ({"selection": {"top_n": None}}, "selection.top_n", "policy.top_n stays at 7"),
+        ({"risk": {"max_drawdown": 1}}, "risk.max_drawdown", "not limited"),
+        ({"data": {"start": "soon"}}, "data.start", "data.start stays at"),
+    ],
+)
+def test_a_refused_value_says_what_stays(profile: dict[str, Any], key: str, stays: str) -> None:
+    """The default, or what is inherited."""
+    found = imported({"defaults": {"selection": {"top_n": 7}}, "profiles": {"p": profile}})
+    assert stays in {line.key: line.note for line in found.unmapped}[f"profiles.p.{key}"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "lookback"),
+    [
+        ({"features": {"lookback_days": 730}}, 504),
+        ({"calendar": "24/7", "features": {"lookback_days": 730}}, 730),
+        ({"features": {"lookback_days": 730}, "calendar": "crypto"}, 730),
+        ({"features": {"lookback": 730}}, 730),
+    ],
+)
+def test_calendar_days_are_not_sessions(profile: dict[str, Any], lookback: int) -> None:
+    """They are converted, and the list says so; a market that never closes has a session every day."""
+    found = imported({"profiles": {"p": profile}})
+    assert found.document["profiles"]["p"]["features"]["lookback"] == lookback
+    told = [line.note for line in found.mapped if line.key.endswith("lookback_days")]
+    assert told in ([], ["calendar days, converted to sessions"])
+    refused = imported({"profiles": {"p": {"features": {"lookback_days": "two years"}}}})
+    assert "not a number of calendar days" in refused.unmapped[0].note
+
+
+def portfolio(*sleeves: Any, **meta: Any) -> Imported:
+    """A manifest of two known profiles, and a portfolio of some sleeves."""
+    return imported({"defaults": KNOWN, "profiles": {"a": {}, "b": {}, "m": {"sleeves": list(sleeves), **meta}}})
+
+
+def test_pins_and_nested_portfolios_are_kept() -> None:
+    """A pinned run stays pinned; a portfolio may be a sleeve."""
+    found = portfolio({"profile": "a", "run_id": "20260302-1"}, "b")
+    assert found.document["meta"]["m"]["sleeves"] == [{"profile": "a", "run_id": "20260302-1"}, {"profile": "b"}]
+    assert not found.held
+    nested = imported({"defaults": KNOWN, "profiles": {"a": {}, "m": {"sleeves": ["a"]}, "n": {"sleeves": ["m", "a"]}}})
+    assert nested.document["meta"]["n"]["sleeves"][0] == {"meta": "m"}
+
+
+@pytest.mark.parametrize(
+    ("sleeve", "why"),
+    [
+        ({"profile": "a", "run_id": "../x"}, "cannot name a run"),
+        ({"profile": "a", "direction": "short"}, "has the direction of its profile"),
+        ({"sleeves": ["a"]}, "a portfolio within another"),
+        ({"profile": "a", "weight": 0.5}, "decided by the allocation"),
+        ("gone", "names no profile"),
+        ({"profile": "m2", "run_id": "r1"}, "cannot be pinned"),
+    ],
+)
+def test_a_portfolio_without_a_part_of_it_cannot_publish(sleeve: Any, why: str) -> None:
+    """What was refused of a sleeve is said, and the portfolio is not taken for theirs."""
+    manifest = {
+        "defaults": KNOWN,
+        "profiles": {"a": {}, "b": {}, "m2": {"sleeves": ["b"]}, "m": {"sleeves": [sleeve, "b"]}},
+    }
+    found = imported(manifest)
+    assert any(why in line.note for line in found.unmapped)
+    assert found.held["meta", "m"] == "not all that the manifest says of its sleeves could be used"
+    assert found.document["meta"]["m"]["publish"] == {"enabled": False}
+    assert ("meta", "m2") not in found.held
+
+
+def test_a_portfolio_of_what_cannot_publish_cannot_either() -> None:
+    """At any depth."""
+    profiles = {"a": {}, "m": {"sleeves": ["a"]}, "n": {"sleeves": ["m"]}}
+    found = imported({"profiles": profiles})
+    assert found.held["meta", "m"] == "its sleeve a cannot publish"
+    assert found.held["meta", "n"] == "its sleeve m cannot publish"

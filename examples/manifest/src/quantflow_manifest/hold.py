@@ -13,7 +13,7 @@ VITAL: Mapping[str, tuple[Target, ...]] = {
     "direction": (("scores", "directions"),),
     "costs": (("validation", "slippage_bps"), ("validation", "commission_bps")),
 }
-"""What a book depends on, and the settings that say it: a default of quantflow says nothing of the manifest's strategy."""
+"""What a book depends on, and the settings that say it: a default of quantflow says nothing of theirs."""
 
 
 def chain_of(name: str, document: Document) -> list[str]:

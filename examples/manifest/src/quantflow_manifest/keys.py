@@ -40,9 +40,9 @@ def sessions_of(days: Any, calendar: str) -> int:
 
 
 _DIRECTIONS = {
-    **dict.fromkeys(("long", "buy", "long_only"), ["LONG"]),
-    **dict.fromkeys(("short", "sell", "short_only"), ["SHORT"]),
-    **dict.fromkeys(("both", "long_short", "long/short", "market_neutral", "all"), ["LONG", "SHORT"]),
+    **dict.fromkeys(("long", "buy", "long_only"), ("LONG",)),
+    **dict.fromkeys(("short", "sell", "short_only"), ("SHORT",)),
+    **dict.fromkeys(("both", "long_short", "long/short", "market_neutral", "all"), ("LONG", "SHORT")),
 }
 
 

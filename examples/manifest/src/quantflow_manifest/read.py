@@ -21,7 +21,7 @@ from quantflow.config.meta import MetaAllocation
 from quantflow.config.profile import SECTIONS, Profile
 from quantflow.config.sections import NAME, Section
 from quantflow.config.workspaces import FILE
-from quantflow.errors import ConfigError
+from quantflow.errors import ConfigError, shortened
 from quantflow.runs.record import is_run_id
 from quantflow_manifest.hold import Target, chain_of, held
 from quantflow_manifest.keys import OF_SECTION, RULES, Rule, method, sessions_of
@@ -248,7 +248,7 @@ def _profile(name: str, value: Any, where: str, start: Mapping[str, Any], out: I
             _check_fits(target, setting, beside.get(target[0], {}))
         except ValueError as error:
             out.skip(path, f"{error}{_stays(rule.target, beside)}")
-            if rule.target and rule.target not in by:
+            if rule.target and found is not None:  # null says nothing
                 out.refused.setdefault(name, set()).add(rule.target)
             continue
         sections.setdefault(target[0], {})[target[1]] = setting
@@ -354,7 +354,7 @@ def _check_fits(target: tuple[str, str], setting: Any, beside: Mapping[str, Any]
         model.model_validate_json(text, strict=True)
     except ValidationError as error:
         found = problems.explain(error, model, values, lambda path: ".".join((target[0], *map(str, path))))
-        raise ValueError(_shown(found.message)) from error
+        raise ValueError(shortened(found.message.encode("utf-8", "backslashreplace").decode(), 160)) from error
 
 
 _ELSEWHERE = "settings belong to the profiles of the sleeves"
