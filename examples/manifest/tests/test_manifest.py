@@ -11,8 +11,9 @@ import pytest
 
 from quantflow.config.load import load_meta, load_profile
 from quantflow.errors import ConfigError
+from quantflow_manifest.imported import Imported
 from quantflow_manifest.keys import OF_SECTION, RULES
-from quantflow_manifest.read import Imported, imported, keys_of, read_manifest
+from quantflow_manifest.read import imported, keys_of, read_manifest
 
 MANIFEST: dict[str, Any] = {
     "defaults": {

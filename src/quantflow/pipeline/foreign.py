@@ -19,7 +19,7 @@ from quantflow.errors import (
     refused_by_machine,
 )
 from quantflow.pipeline.foreign_check import RETURNS, accepted, check_declared, check_profile
-from quantflow.pipeline.foreign_values import artifact_of, plain_name, value_of
+from quantflow.pipeline.foreign_values import artifact_of, by_alias, plain_name, value_of
 from quantflow.pipeline.stage import (
     BasePipelineStage,
     Inputs,
@@ -166,7 +166,7 @@ class ForeignStage(BasePipelineStage[StageConfig]):
         if "as_of" in values and "as_of" not in self.takes:
             values["as_of"] = _as_declared(values["as_of"], self._fields["as_of"])
         try:
-            return self.context(**values)
+            return self.context(**by_alias(self.context, values))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -182,7 +182,7 @@ class ForeignStage(BasePipelineStage[StageConfig]):
             raise self._error(f"{path} has no column {missing[0]!r}.", f"There are: {', '.join(map(str, found))}.")
         try:
             return value_of(found, self._fields.get(field, Any))
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise self._error(f"{path} is not what the field {field!r} holds: {error}.", None) from error
 
     def _part(self, value: Any, name: str, part: str) -> Any:

@@ -11,7 +11,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import AliasChoices, BaseModel, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 Annotation: TypeAlias = Any
@@ -78,6 +78,17 @@ def item_class(annotation: Annotation) -> type | None:
     """Return the dataclass or model of which a field holds a list; None for any other field."""
     item = next(iter(get_args(_bare(annotation))), None)
     return item if _is_record(item) else None
+
+
+def by_alias(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by the names under which a model is made, where a field's name is not one."""
+    names = {name: _alias(field.validation_alias) or name for name, field in model.model_fields.items()}
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _alias(found: Any) -> str | None:
+    choices = found.choices if isinstance(found, AliasChoices) else [found]
+    return next((each for each in choices if isinstance(each, str)), None)
 
 
 def plain_name(annotation: Annotation) -> str:
@@ -169,7 +180,7 @@ def _adapter(annotation: Annotation) -> TypeAdapter[Any]:
 def _made(item: Any, row: Mapping[str, Any]) -> Any:
     """Return a dataclass or model of a row; what a dataclass computes itself is set to what it was."""
     if issubclass(item, BaseModel):
-        return item.model_validate(row, by_alias=False, by_name=True)
+        return item(**by_alias(item, row))
     kinds = _fields(item)
     values = {name: _adapter(kinds[name]).validate_python(value) for name, value in row.items()}
     asked = {field.name for field in dataclasses.fields(item) if field.init}

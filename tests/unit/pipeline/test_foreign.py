@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from quantflow import ForeignStage, Kind, Section, StageConfig
 from quantflow.config.load import load_profile
@@ -205,7 +205,7 @@ class Winner(BaseModel):
     """Their pydantic model."""
 
     symbol: str
-    weight: float
+    weight: float = Field(alias="Net_Weight")
     tags: tuple[str, ...] = ()
     until: date | None = None
 
@@ -216,7 +216,10 @@ ATOMS = [
     ),
     Atom("PEP", Side.LONG, [], date(2024, 1, 3), datetime(2024, 1, 3, 16)),
 ]
-WINNERS = [Winner(symbol="KO", weight=0.5, tags=("a", "b"), until=date(2024, 3, 1)), Winner(symbol="1", weight=-0.5)]
+WINNERS = [
+    Winner(symbol="KO", Net_Weight=0.5, tags=("a", "b"), until=date(2024, 3, 1)),
+    Winner(symbol="1", Net_Weight=-0.5),
+]
 
 
 def there_and_back(value: Any, annotation: Any) -> Any:

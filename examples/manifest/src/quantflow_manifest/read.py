@@ -6,7 +6,6 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,79 +16,17 @@ from pydantic_core import to_jsonable_python
 from quantflow.config import problems
 from quantflow.config.data import DEFAULT_PROVIDER, OPTIONS, data_model
 from quantflow.config.load import document_problems
-from quantflow.config.meta import MetaAllocation
 from quantflow.config.profile import SECTIONS, Profile
 from quantflow.config.sections import NAME, Section
 from quantflow.config.workspaces import FILE
 from quantflow.errors import ConfigError, shortened
-from quantflow.runs.record import is_run_id
 from quantflow_manifest.hold import Target, chain_of, held
-from quantflow_manifest.keys import OF_SECTION, RULES, Rule, method, sessions_of
-from quantflow_manifest.toml_text import toml_text
+from quantflow_manifest.imported import Imported, Line, plain, shown
+from quantflow_manifest.keys import OF_SECTION, RULES, Rule, sessions_of
+from quantflow_manifest.metas import PARENTS, meta_of
 
 BASE = "manifest_defaults"
 """The profile that holds the manifest's ``defaults``; all others extend it."""
-_PARENTS = ("extends", "inherits", "base", "parent")
-_DEEPEST = 32
-
-
-@dataclass(frozen=True)
-class Line:
-    """What became of one key of the manifest.
-
-    Attributes:
-        key: Its path.
-        target: The setting that it became; empty when it was not mapped.
-        value: The setting's value.
-        note: What a person should know; why, when it was not mapped.
-    """
-
-    key: str
-    target: str = ""
-    value: Any = None
-    note: str = ""
-
-    def json(self) -> dict[str, Any]:
-        """Return the line as JSON values."""
-        return {"key": self.key, "target": self.target or None, "value": self.value, "note": self.note}
-
-
-@dataclass
-class Imported:
-    """What a manifest became.
-
-    Attributes:
-        document: Profiles and meta profiles, in the shape of a ``quantflow.toml``.
-        lines: What became of each key, in the manifest's order.
-        refused: Settings whose value in the manifest could not be used, by profile.
-        short: Meta profiles of which a sleeve, or a part of one, could not be used.
-        held: Why a profile or meta profile must not publish, by table and name.
-    """
-
-    document: dict[str, dict[str, Any]] = field(default_factory=lambda: {"profiles": {}, "meta": {}})
-    lines: list[Line] = field(default_factory=list)
-    refused: dict[str, set[Target]] = field(default_factory=dict)
-    short: set[str] = field(default_factory=set)
-    held: dict[Target, str] = field(default_factory=dict)
-
-    @property
-    def toml(self) -> str:
-        """The text of the ``quantflow.toml``."""
-        return toml_text(self.document, self.held)
-
-    @property
-    def mapped(self) -> list[Line]:
-        """What was mapped."""
-        return [line for line in self.lines if line.target]
-
-    @property
-    def unmapped(self) -> list[Line]:
-        """What was not."""
-        return [line for line in self.lines if not line.target]
-
-    def skip(self, key: str, why: str) -> None:
-        """Note that a key was not mapped."""
-        self.lines.append(Line(key, note=why))
 
 
 def read_manifest(path: Path) -> Imported:
@@ -133,9 +70,9 @@ def imported(manifest: Any) -> Imported:
         out.document["profiles"][BASE] = _profile(BASE, defaults, "defaults", {}, out)
     for key in manifest:
         if key not in ("profiles", "defaults", "aliases"):
-            out.skip(_shown(key), "a manifest's profiles are in 'profiles', what they share in 'defaults'")
+            out.skip(shown(key), "a manifest's profiles are in 'profiles', what they share in 'defaults'")
     for key, name in names.items():
-        _add(name, manifest["profiles"][key], f"profiles.{_shown(key)}", names, out)
+        _add(name, manifest["profiles"][key], f"profiles.{shown(key)}", names, out)
     _add_aliases(manifest, names, out)
     _drop_what_does_not_load(out)
     _hold(out)
@@ -155,7 +92,7 @@ def _names(profiles: Mapping[str, Any], out: Imported) -> dict[str, str]:
     for key in profiles:
         names[key] = _safe_name(key, {*names.values(), BASE})
         if names[key] != key:
-            out.lines.append(Line(f"profiles.{_shown(key)}", names[key], note="renamed: letters, digits, - and _"))
+            out.lines.append(Line(f"profiles.{shown(key)}", names[key], note="renamed: letters, digits, - and _"))
     return names
 
 
@@ -168,20 +105,16 @@ def _safe_name(key: str, taken: set[str]) -> str:
     return name
 
 
-def _shown(text: object) -> str:
-    return str(text).encode("utf-8", "backslashreplace").decode()[:80]
-
-
 def _add(name: str, value: Any, where: str, names: Mapping[str, str], out: Imported) -> None:
     if isinstance(value, str):
         return  # an alias; they come last, when all that they can name is there
     if not isinstance(value, dict):
         out.skip(where, "is not a table of settings")
     elif "sleeves" in value or "meta_allocation" in value:
-        if (meta := _meta(name, value, where, names, out)) is not None:
+        if (meta := meta_of(name, value, where, names, out)) is not None:
             out.document["meta"][name] = meta
     elif not _points_elsewhere(value):
-        own = {key: part for key, part in value.items() if key not in ("alias", "aliases", *_PARENTS)}
+        own = {key: part for key, part in value.items() if key not in ("alias", "aliases", *PARENTS)}
         parent = _parent(value, where, names, out)
         base = parent or (BASE if BASE in out.document["profiles"] else "")
         made = _profile(name, own, where, _inherited(base, out), out)
@@ -207,17 +140,13 @@ def _points_elsewhere(value: Mapping[str, Any]) -> bool:
 
 
 def _parent(value: Mapping[str, Any], where: str, names: Mapping[str, str], out: Imported) -> str:
-    for key in _PARENTS:
+    for key in PARENTS:
         if key in value:
             if isinstance(value[key], str) and value[key] in names:
                 out.lines.append(Line(f"{where}.{key}", "extends", names[value[key]]))
                 return names[value[key]]
-            out.skip(f"{where}.{key}", f"names no profile of the manifest: {problems.show(_plain(value[key]))}")
+            out.skip(f"{where}.{key}", f"names no profile of the manifest: {problems.show(plain(value[key]))}")
     return ""
-
-
-def _plain(value: Any) -> Any:
-    return _shown(value) if isinstance(value, str) else _shown(json.dumps(value)[:60])
 
 
 def _profile(name: str, value: Any, where: str, start: Mapping[str, Any], out: Imported) -> dict[str, Any]:
@@ -279,9 +208,9 @@ def _leaves(value: Mapping[str, Any], where: str, out: Imported) -> list[tuple[s
     """Return (section, key, path, value) of each key: those at the top of a profile have no section."""
     found: list[tuple[str, str, str, Any]] = []
     for name, part in value.items():
-        path = f"{where}.{_shown(name)}"
+        path = f"{where}.{shown(name)}"
         if isinstance(part, dict) and _key(name) not in RULES:
-            found += [(_key(name), _key(key), f"{path}.{_shown(key)}", inner) for key, inner in part.items()]
+            found += [(_key(name), _key(key), f"{path}.{shown(key)}", inner) for key, inner in part.items()]
             if not part:
                 out.skip(path, "is empty")
         else:
@@ -357,126 +286,26 @@ def _check_fits(target: tuple[str, str], setting: Any, beside: Mapping[str, Any]
         raise ValueError(shortened(found.message.encode("utf-8", "backslashreplace").decode(), 160)) from error
 
 
-_ELSEWHERE = "settings belong to the profiles of the sleeves"
-_OF_A_SLEEVE = {
-    "weight": "weights of sleeves are decided by the allocation",
-    "direction": "a sleeve has the direction of its profile: name a profile of its own that has it",
-    "side": "a sleeve has the direction of its profile: name a profile of its own that has it",
-}
-
-
-def _meta(
-    name: str, value: Mapping[str, Any], where: str, names: Mapping[str, str], out: Imported
-) -> dict[str, Any] | None:
-    listed = value.get("sleeves")
-    if isinstance(listed, dict):
-        listed = [
-            {"id": key, **(part if isinstance(part, dict) else {"profile": part})} for key, part in listed.items()
-        ]
-    if not isinstance(listed, list):
-        out.skip(f"{where}.sleeves", "is not a list of sleeves")
-        return None
-    before = len(out.unmapped)
-    sleeves = [_sleeve(part, f"{where}.sleeves[{number}]", names, out) for number, part in enumerate(listed)]
-    if len(out.unmapped) > before:
-        out.short.add(name)
-    meta: dict[str, Any] = {"sleeves": [sleeve for sleeve in sleeves if sleeve]}
-    if allocation := _meta_allocation(value.get("meta_allocation"), f"{where}.meta_allocation", out):
-        meta["allocation"] = allocation
-    for key in value:
-        if key not in ("sleeves", "meta_allocation", "alias", "aliases"):
-            why = "a meta profile extends no other: repeat its sleeves" if key in _PARENTS else _ELSEWHERE
-            out.skip(f"{where}.{_shown(key)}", why)
-    return meta
-
-
-_PINS = ("run_id", "pin", "pinned_run", "pinned")
-
-
-def _sleeve(value: Any, where: str, names: Mapping[str, str], out: Imported) -> dict[str, Any] | None:
-    table = {"profile": value} if isinstance(value, str) else value
-    if not isinstance(table, dict):
-        out.skip(where, "is neither a profile's name nor a table")
-        return None
-    if "sleeves" in table:
-        out.skip(where, "is a portfolio within another: give it a name in 'profiles', and name it here")
-        return None
-    asked = table.get("profile", table.get("meta"))
-    if not isinstance(asked, str) or asked not in names:
-        out.skip(where, f"names no profile of the manifest: {problems.show(_plain(asked))}")
-        return None
-    sleeve: dict[str, Any] = {"profile": names[asked]}
-    out.lines.append(Line(f"{where}.profile", "sleeves.profile", names[asked]))
-    for key, part in table.items():
-        if key in ("min_weight", "max_weight") and isinstance(part, int | float) and not isinstance(part, bool):
-            sleeve[key] = part
-        elif key in ("id", "name") and isinstance(part, str) and re.fullmatch(NAME, part):
-            sleeve["id"] = part
-        elif key in _PINS and isinstance(part, str) and is_run_id(part):
-            sleeve["run_id"] = part
-            out.lines.append(Line(f"{where}.{key}", "sleeves.run_id", part, "pinned: a run of this workspace"))
-            continue
-        elif key not in ("profile", "meta"):
-            why = "cannot name a run" if key in _PINS else _OF_A_SLEEVE.get(key, "a sleeve has no such key")
-            out.skip(f"{where}.{_shown(key)}", why)
-            continue
-        else:
-            continue
-        out.lines.append(Line(f"{where}.{key}", f"sleeves.{'id' if key == 'name' else key}", part))
-    return sleeve
-
-
-def _meta_allocation(value: Any, where: str, out: Imported) -> dict[str, Any]:
-    if value is None:
-        return {}
-    table = {"method": value} if isinstance(value, str) else value
-    if not isinstance(table, dict):
-        out.skip(where, "is neither a method nor a table")
-        return {}
-    renamed = {"profile": "method", "optimizer": "method", "lookback_days": "lookback", "train_window": "lookback"}
-    defaults = MetaAllocation().model_dump(mode="json")
-    made: dict[str, Any] = {}
-    for key, part in table.items():
-        target = renamed.get(key, key)
-        try:
-            if target not in MetaAllocation.model_fields:
-                raise ValueError("the allocation among sleeves has no such setting")
-            setting = method(part) if target == "method" else part
-            if key == "lookback_days":
-                setting = sessions_of(part, "")
-            MetaAllocation.model_validate_json(json.dumps({**made, target: setting}), strict=True)
-        except ValidationError as error:
-            kept = problems.show({**defaults, **made}[target])
-            said = str(error.errors(include_url=False)[0]["msg"])
-            out.skip(f"{where}.{_shown(key)}", f"{said}; allocation.{target} stays at {kept}")
-        except ValueError as error:
-            out.skip(f"{where}.{_shown(key)}", str(error))
-        else:
-            made[target] = setting
-            out.lines.append(Line(f"{where}.{key}", f"allocation.{target}", setting))
-    return made
-
-
 def _add_aliases(manifest: Mapping[str, Any], names: Mapping[str, str], out: Imported) -> None:
     """Add each alias as a profile that extends the one it names, or as a copy of the meta profile."""
     asked: list[tuple[str, str, Any]] = []
     for key, value in manifest["profiles"].items():
         if isinstance(value, str):
-            asked.append((f"profiles.{_shown(key)}", names[key], value))
+            asked.append((f"profiles.{shown(key)}", names[key], value))
         elif isinstance(value, dict) and _points_elsewhere(value):
-            asked.append((f"profiles.{_shown(key)}.alias", names[key], value["alias"]))
+            asked.append((f"profiles.{shown(key)}.alias", names[key], value["alias"]))
         elif isinstance(value, dict):
             for field_name in ("alias", "aliases"):
                 listed = value.get(field_name, [])
-                where = f"profiles.{_shown(key)}.{field_name}"
+                where = f"profiles.{shown(key)}.{field_name}"
                 asked += [(where, alias, key) for alias in (listed if isinstance(listed, list) else [listed])]
     table = manifest.get("aliases", {})
-    asked += [(f"aliases.{_shown(key)}", key, value) for key, value in table.items()] if isinstance(table, dict) else []
+    asked += [(f"aliases.{shown(key)}", key, value) for key, value in table.items()] if isinstance(table, dict) else []
     for where, alias, target in _nearest_first(asked, names, out):
         if not isinstance(alias, str) or not re.fullmatch(NAME, alias):
-            out.skip(where, f"{problems.show(_plain(alias))} cannot be a name")
+            out.skip(where, f"{problems.show(plain(alias))} cannot be a name")
         elif not isinstance(target, str) or not _add_alias(alias, names.get(target, target), out):
-            out.skip(where, f"{problems.show(_plain(alias))} points to no profile, or there is one of that name")
+            out.skip(where, f"{problems.show(plain(alias))} points to no profile, or there is one of that name")
         else:
             out.lines.append(Line(where, f"{alias} extends", names.get(target, target)))
 
@@ -523,7 +352,7 @@ def _drop_what_does_not_load(out: Imported) -> None:
     while wrong := document_problems(out.document, Path()):
         for (kind, name), error in wrong.items():
             out.document[kind].pop(name)
-            out.skip(f"{kind}.{name}", f"left out: {_shown(error.message).removeprefix(f'{FILE}: ')}")
+            out.skip(f"{kind}.{name}", f"left out: {shown(error.message).removeprefix(f'{FILE}: ')}")
     if BASE in profiles and len(profiles) == 1 and not metas:
         profiles.pop(BASE)
 
