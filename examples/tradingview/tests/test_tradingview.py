@@ -6,6 +6,7 @@ import json
 import shutil
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from quantflow.testing.provider_contract import ProviderContract
 from quantflow.testing.stage_contract import StageContract
 from quantflow_tradingview import stages
 from quantflow_tradingview.command import main
+from quantflow_tradingview.export import PORTFOLIO, WINNERS, documents
 from quantflow_tradingview.ratings import FIELD, add_ratings, with_ratings
 
 EXAMPLE = Path(__file__).parents[1]
@@ -162,6 +164,12 @@ def test_the_pipeline_makes_weights(home: Path) -> None:
     for stage in chain[: ids.index("allocation") + 1]:
         context = stage.execute(context)
     assert context.load("weights")["weight"].sum() == pytest.approx(1.0)
+    about = {"id": context.run_id, "profile": context.profile, "as_of": context.as_of}
+    made = documents(SimpleNamespace(**about, load=context.load, outputs=context.artifacts))  # type: ignore[arg-type]
+    json.dumps(made)
+    assert sum(each["Net_Weight"] for each in made[PORTFOLIO]["assets"]) == pytest.approx(1.0)
+    assert all(each["reasons"] == [f"cluster {each['cluster']}"] for each in made[WINNERS]["data"])
+    assert {each["symbol"] for each in made[WINNERS]["data"]} == {each["Symbol"] for each in made[PORTFOLIO]["assets"]}
 
 
 def test_ratings_are_added_and_never_rewritten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,18 @@ def as_clusters(found: Mapping[str, list[str]]) -> pd.DataFrame:
     return made.astype("int64").sort_index()
 
 
+def symbols_of(winners: Any) -> list[str]:
+    """Return the symbols of winners: of a table, which models become, or of a record, which dicts become."""
+    if isinstance(winners, pd.DataFrame):
+        return winners["symbol"].tolist()
+    return [each["symbol"] for each in winners["value"]]
+
+
 def as_winners(
-    chosen: pd.DataFrame, scores: pd.DataFrame, clusters: Mapping[str, list[str]], instruments: pd.DataFrame
+    chosen: Sequence[str], scores: pd.DataFrame, clusters: Mapping[str, list[str]], instruments: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return ``winners`` of their table of winners, which has a column ``symbol``, best rank first."""
-    symbols = [symbol for symbol in chosen["symbol"] if symbol in instruments.index]
+    """Return ``winners`` of the symbols that their policy chose, best rank first."""
+    symbols = [symbol for symbol in chosen if symbol in instruments.index]
     picked = scores.loc[symbols].sort_values(["rank", "alpha_score"], ascending=[True, False], kind="stable")
     numbers = as_clusters(clusters)["cluster"]
     return pd.DataFrame(

@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from quantflow.data.store import write_atomic
 from quantflow.errors import ConfigError
+from quantflow.pipeline.foreign_values import value_of
 from quantflow.runs.book import current
 from quantflow.runs.find import find_run
 from quantflow.runs.run import Run
+from quantflow_tradingview.stages import Context
 
 PORTFOLIO, WINNERS = "portfolio_optimized.json", "portfolio_candidates.json"
 
@@ -45,5 +49,6 @@ def documents(run: Run) -> dict[str, Any]:
         }
         for row in weights.to_dict("records")
     ]
-    winners = run.load("tv_winners").to_dict("records") if "tv_winners" in run.outputs else []
+    held = Context.model_fields["winners"].annotation
+    winners = to_jsonable_python(value_of(run.load("tv_winners"), held)) if "tv_winners" in run.outputs else []
     return {PORTFOLIO: {**about, "assets": assets}, WINNERS: {**about, "data": winners}}

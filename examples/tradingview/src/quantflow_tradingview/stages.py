@@ -9,7 +9,7 @@ from pydantic import Field
 
 from quantflow import ForeignStage, Kind, Section, StageConfig
 from quantflow_tradingview import theirs
-from quantflow_tradingview.contracts import as_clusters, as_decisions, as_scores, as_winners
+from quantflow_tradingview.contracts import as_clusters, as_decisions, as_scores, as_winners, symbols_of
 from quantflow_tradingview.ratings import COLUMN, with_ratings
 
 
@@ -154,6 +154,7 @@ class PolicyStage(TradingViewStage):
     def run(self, inputs: Any, config: Any) -> Any:
         """Return ``tv_winners`` (theirs), ``winners`` and ``decisions`` as the built-in stage has them."""
         made = super().run(inputs, config)
-        chosen = made["tv_winners"]
-        winners = as_winners(chosen, inputs["scores"], inputs["tv_clusters"], inputs["instruments"])
+        winners = as_winners(
+            symbols_of(made["tv_winners"]), inputs["scores"], inputs["tv_clusters"], inputs["instruments"]
+        )
         return {**made, "winners": winners, "decisions": as_decisions(winners, inputs["features"], inputs["scores"])}
