@@ -154,7 +154,6 @@ class PolicyStage(TradingViewStage):
     def run(self, inputs: Any, config: Any) -> Any:
         """Return ``tv_winners`` (theirs), ``winners`` and ``decisions`` as the built-in stage has them."""
         made = super().run(inputs, config)
-        winners = as_winners(
-            symbols_of(made["tv_winners"]), inputs["scores"], inputs["tv_clusters"], inputs["instruments"]
-        )
+        chosen = symbols_of(made["tv_winners"])
+        winners = as_winners(chosen, inputs["scores"], inputs["tv_clusters"], inputs["instruments"])
         return {**made, "winners": winners, "decisions": as_decisions(winners, inputs["features"], inputs["scores"])}
