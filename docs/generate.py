@@ -1,4 +1,4 @@
-"""Writes ``configuration.md`` from the models that read the configuration, and ``commands.md``: run this file."""
+"""Writes ``configuration.md`` from the models, ``artifacts.md`` and ``commands.md``: run this file."""
 
 from __future__ import annotations
 
@@ -164,7 +164,9 @@ def _said(model: type[BaseModel], key: str) -> str:
 
 
 if __name__ == "__main__":
+    import generate_artifacts
     import generate_commands
 
     PAGE.write_text(page(), encoding="utf-8")
+    generate_artifacts.main()
     generate_commands.PAGE.write_text(generate_commands.page(), encoding="utf-8")
