@@ -12,9 +12,10 @@ RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,targ
     if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
     pip --python /opt/quantflow/bin/python install --requirement requirements.txt
 # What no run reads: tests of other packages, Ray's Java and dashboard pages, and the headers of Arrow.
-RUN cd /opt/quantflow/lib/python*/site-packages \
-    && find . -type d -name tests -prune -exec rm -r {} + \
-    && rm -r ray/jars ray/dashboard/client pyarrow/include
+RUN find /opt/quantflow/lib -type d -name tests -prune -exec rm -r {} + \
+    && rm -r /opt/quantflow/lib/python*/site-packages/ray/jars \
+       /opt/quantflow/lib/python*/site-packages/ray/dashboard/client \
+       /opt/quantflow/lib/python*/site-packages/pyarrow/include
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
@@ -37,7 +38,7 @@ RUN groupadd --gid 10001 quantflow \
     && echo 'trusted = ["/workspace"]' > /etc/quantflow/quantflow/config.toml \
     && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 COPY --from=build /opt/quantflow /opt/quantflow
-COPY --chmod=0755 deploy/with-secrets deploy/healthy /usr/local/bin/
+COPY --chmod=0755 deploy/with-secrets deploy/healthy deploy/on-ray /usr/local/bin/
 # The home folder has numba's cache, and what Prefect and Ray write; nothing of it is needed after the container's end.
 ENV PATH=/opt/quantflow/bin:$PATH \
     XDG_CONFIG_HOME=/etc/quantflow \
@@ -47,6 +48,5 @@ ENV PATH=/opt/quantflow/bin:$PATH \
     RAY_USAGE_STATS_ENABLED=0
 USER 10001:10001
 WORKDIR /workspace
-VOLUME ["/workspace"]
 ENTRYPOINT ["with-secrets", "quantflow"]
 CMD ["--help"]

@@ -1,4 +1,4 @@
-"""Quality gates: ``nox`` runs lint, types and tests; ``nox -s faults`` and ``nox -s bench`` run on demand."""
+"""Quality gates: ``nox`` runs lint, types and tests; ``nox -s faults``, ``bench`` and ``image`` run on demand."""
 
 from __future__ import annotations
 
@@ -65,6 +65,10 @@ def lint(session: nox.Session) -> None:
     session.run("hadolint", "Dockerfile")
     for schema, files in SCHEMAS.items():
         session.run("check-jsonschema", "--builtin-schema", schema, *sorted(map(str, Path().glob(files))))
+    if succeeds("docker", "compose", "version"):
+        session.run("docker", "compose", "--profile", "*", "config", "--quiet", external=True)
+    else:
+        session.log("docker compose is not on this machine: its schema alone has read compose.yaml")
 
 
 @nox.session
@@ -157,6 +161,41 @@ def faults(session: nox.Session) -> None:
     session.install(".", *group("test"), *group("faults"))
     edges = [f"tests/integration/test_{name}.py" for name in EDGES]
     session.run("pytest", "tests/faults", *edges, *session.posargs, env={"FULL_FAULTS": "1"})
+
+
+@nox.session
+def image(session: nox.Session) -> None:
+    """The image and its services in a container engine: built, looked into, and each service killed at work.
+
+    What follows ``--`` is given to ``docker build``, such as ``--secret id=pip,src=pip.conf``. The image's packages are
+    written to ``build/image/sbom.json``.
+    """
+    if not succeeds("docker", "info") or not succeeds("docker", "compose", "version"):
+        session.error("no container engine answers (docker info, docker compose version): start one, and try again")
+    session.install("-e", ".", *group("test"), *group("image"))
+    version, folder = PYPROJECT["project"]["version"], Path("build/image")
+    revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    named = (
+        "--tag",
+        f"quantflow:{version}",
+        "--build-arg",
+        f"VERSION={version}",
+        "--build-arg",
+        f"REVISION={revision}",
+    )
+    session.run("docker", "build", *named, *session.posargs, ".", external=True, env={"DOCKER_BUILDKIT": "1"})
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = ("deploy/requirements.txt", "--pyproject", "pyproject.toml", "--mc-type", "application")
+    session.run("cyclonedx-py", "requirements", *listed, "--output-reproducible", "-o", str(folder / "sbom.json"))
+    session.run("pytest", "-s", "tests/engine")
+
+
+def succeeds(*command: str) -> bool:
+    """Whether a program is on this machine and ends well."""
+    return (
+        shutil.which(command[0]) is not None
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
 
 
 @nox.session

