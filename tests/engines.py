@@ -103,6 +103,16 @@ class Stack:
             time.sleep(0.5)
         return time.monotonic() - began
 
+    def workers(self, wanted: int, seconds: float = 150) -> float:
+        """Wait until so many workers are in the cluster, which a check of one of them does not see; return how long."""
+        script = "import ray; ray.init('127.0.0.1:6379', log_to_driver=False); "
+        script += "print('alive', sum(n['Alive'] and 'CPU' in n['Resources'] for n in ray.nodes()))"
+        began, command = time.monotonic(), ("with-secrets", "python", "-c", script)
+        while f"alive {wanted}" not in self.compose("exec", "--no-TTY", "ray-head", *command).decode():
+            assert time.monotonic() < began + seconds, self.compose("logs", "--tail", "40", "ray-worker").decode()
+            time.sleep(2)
+        return time.monotonic() - began
+
     def write(self, path: str, text: str) -> None:
         """Write a file of the workspace."""
         mounted = f"{self.folder / 'workspace'}:/workspace"
