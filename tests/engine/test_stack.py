@@ -107,7 +107,7 @@ def test_a_service_that_is_killed_costs_no_book(stack: Stack, books: dict[str, b
     process = stack.begin(*COMMAND, "--run-id", f"kill-{service}", "--force", *DEADLINE)
     said = kill_while_at_work(stack, process, lambda: stack.kill(service))
     took = time.monotonic() - began
-    back = stack.healthy(service)
+    stack.healthy(service)
     after = {each["Id"]: each["State"]["StartedAt"] for each in stack.containers(service)}
     assert set(after) == set(before)
     assert sum(after[name] != before[name] for name in after) == 1

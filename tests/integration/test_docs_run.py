@@ -31,10 +31,10 @@ NOT_RUN: dict[str, str] = {
     ".venv/bin/pip": "installs; CI runs it",
     ".venv/bin/nox": "runs this test",
     "python docs/pictures.py": "draws the README's pictures, of a checkout",
-    "install -m 600 deploy/": "needs a checkout",
+    "deploy/make-secrets": "needs a checkout; test_production.py runs it",
     "sudo install": "makes another user the owner",
     "pip install examples/": "needs a checkout; test_plugin_package.py builds it",
-    "docker ": "needs an engine; test_production.py runs what compose.yaml says",
+    "docker ": "needs an engine; nox -s image, and test_production.py runs what compose.yaml says",
     "quantflow meta --meta-profile demo_meta --ray-address": "needs a cluster; test_cluster.py has one",
 }
 """What is not run, by its beginning, and why. An entry that no page shows is an error."""

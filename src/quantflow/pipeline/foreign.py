@@ -17,6 +17,7 @@ from quantflow.errors import (
     StageError,
     StageUnavailableError,
     refused_by_machine,
+    said,
 )
 from quantflow.pipeline.foreign_check import RETURNS, accepted, check_declared, check_profile
 from quantflow.pipeline.foreign_values import artifact_of, by_alias, plain_name, value_of
@@ -221,7 +222,7 @@ class ForeignStage(BasePipelineStage[StageConfig]):
             return refused
         if isinstance(error, QuantflowError) and not isinstance(error, DataError | DataUnavailableError):
             return error
-        text, hint = f"{self.called} failed: {type(error).__name__}: {error}", getattr(error, "hint", None)
+        text, hint = f"{self.called} failed: {type(error).__name__}: {said(error)}", getattr(error, "hint", None)
         if self.kind is Kind.NETWORK and isinstance(error, (*self.transient, DataUnavailableError)):
             return StageUnavailableError(f"Stage {self.id!r}: {text}", hint=hint)
         return self._error(text, hint)
