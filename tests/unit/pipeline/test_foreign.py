@@ -155,7 +155,7 @@ def test_what_goes_wrong_is_told(body: dict[str, Any], error: type[Exception], s
     """A lost connection of a network stage can be tried again, all else not; each says what and where; none is 21."""
     with pytest.raises(error) as caught:
         run(made(**body))
-    assert says in f"{caught.value} {caught.value.hint}"  # type: ignore[attr-defined]
+    assert says in f"{caught.value.message} {caught.value.hint}"  # type: ignore[attr-defined]
     assert type(caught.value) is error
     assert caught.value.exit_code not in (1, 21)  # type: ignore[attr-defined]
 
@@ -375,7 +375,7 @@ def test_what_is_required_is_checked_with_the_profile(body: dict[str, Any], says
     _strict()().check(settings)
     with pytest.raises(ConfigError) as caught:
         _strict(**body)().check(settings)
-    assert says in f"{caught.value} {caught.value.hint}"
+    assert says in f"{caught.value.message} {caught.value.hint}"
 
 
 def test_a_pipeline_is_checked_where_it_is_put_together(tmp_path: Path) -> None:
