@@ -49,7 +49,15 @@ def main() -> None:
     profile = load_profile("demo", workspace=Path.cwd(), overrides=all_names + vetoes)
     settings = {**profile.settings(), "as_of": "2022-12-28"}
     instruments = pd.DataFrame(
-        {"name": list(close.columns), "exchange": "", "sector": "all", "tick": 0.01, "lot": 1.0, "min_notional": 0.0, "currency": "USD"},
+        {
+            "name": list(close.columns),
+            "exchange": "",
+            "sector": "all",
+            "tick": 0.01,
+            "lot": 1.0,
+            "min_notional": 0.0,
+            "currency": "USD",
+        },
         index=pd.Index(close.columns, name="symbol"),
     )
     stage = StageRegistry.get("validation")

@@ -19,7 +19,17 @@ from quantflow.config.sweeps.sweep import SweepConfig
 PAGE = Path(__file__).with_name("configuration.md")
 INTRODUCTION = Path(__file__).with_name("configuration.head.md")
 META_KEYS = ("allow_partial", "min_sleeves", "renormalise", "budget")
-META_SECTIONS = ("allocation", "calendar", "validation", "report", "publish", "orders", "schedule", "notify", "execution")
+META_SECTIONS = (
+    "allocation",
+    "calendar",
+    "validation",
+    "report",
+    "publish",
+    "orders",
+    "schedule",
+    "notify",
+    "execution",
+)
 BOUNDS = {
     "minimum": ">= {}",
     "exclusiveMinimum": "> {}",

@@ -15,8 +15,8 @@ import typer
 from typer.models import ArgumentInfo, OptionInfo
 
 from quantflow import errors
-from quantflow.cli.topics import EXIT_CODES
 from quantflow.cli.main import app, options
+from quantflow.cli.topics import EXIT_CODES
 
 PAGE = Path(__file__).with_name("commands.md")
 ROOT = PAGE.parents[1]
@@ -26,9 +26,10 @@ INTRODUCTION = """# Commands
 <!-- Written by `python docs/generate.py` from the command line in `src/quantflow/cli`. A test fails when this page is
      not current. -->
 
-Arguments in `[ ]` can be left out. A command prints data to standard output and the rest to standard error. `--debug`,
-anywhere on the line, adds the traceback of an error, `--no-color` leaves colors out; `quantflow COMMAND --help` says what this page says. Below each
-command is the first line of each page that shows it: all of these are run by a test."""
+Arguments in `[ ]` can be left out. A command prints data to standard output and the rest to standard error.
+`--debug`, anywhere on the line, adds the traceback of an error, `--no-color` leaves colors out; `quantflow COMMAND
+--help` says what this page says. Below each command is the first line of each page that shows it: all of these are
+run by a test."""
 
 
 def page() -> str:
