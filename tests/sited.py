@@ -28,22 +28,6 @@ TRACK = [
     Line("2022-12-27", 0.004, 0.004, 0.0, 0.0, 0.002, "first"),
 ]
 PROMISED = {"mean": 0.0005, "deviation": 0.01}
-CONTRAST = """() => {
-  const rgba = text => { const n = text.match(/[\\d.]+/g).map(Number); return n.length > 3 ? n : [...n, 1] };
-  const over = (top, under) => [0, 1, 2].map(i => top[3] * top[i] + (1 - top[3]) * under[i]);
-  const linear = v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
-  const light = c => { const [r, g, b] = c.map(v => linear(v / 255)); return .2126 * r + .7152 * g + .0722 * b };
-  const ground = node => !node ? [255, 255, 255]
-    : over(rgba(getComputedStyle(node).backgroundColor), ground(node.parentElement));
-  return [...document.body.querySelectorAll('*')].filter(node => node.checkVisibility() && !node.closest('.unseen')
-    && [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim())).map(node => {
-    const style = getComputedStyle(node), back = ground(node);
-    const ink = over(rgba(node.ownerSVGElement ? style.fill : style.color), back);
-    const [high, low] = [light(ink), light(back)].sort((a, b) => b - a);
-    return [(high + .05) / (low + .05), node.textContent.trim()];
-  }).filter(pair => pair[0] < 4.5);
-}"""
-"""The visible texts whose WCAG 2 contrast with the colours behind them is below 4.5, with that ratio."""
 
 
 def everything(home: Path) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,8 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from browsing import TOO_FAINT, chromium
 from processes import bare_environment
 from quantflow.runs.record import RunRecord
 
@@ -39,32 +39,12 @@ sleeves = [{ profile = "calm" }, { profile = "demo_momentum" }]
 allocation = { method = "risk_parity" }
 """
 FORMER = {"run_id": "before", "as_of": "2022-12-27", "weights": {"AAPL": 0.4, "SOLD": 0.6}}
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 SCREENS = {"phone": 390, "tablet": 768, "screen": 1440}
 REPORTS = ("both.calm", "both")
 ARTIFACTS = {
     "both.calm": [f"both-sleeve-calm-{name}" for name in ("weights", "report")],
     "both": [f"both-{name}" for name in ("weights", "report")],
 }
-
-CONTRAST = """() => {
-  const rgba = text => { const n = text.match(/[\\d.]+/g).map(Number); return n.length > 3 ? n : [...n, 1] };
-  const over = (top, under) => [0, 1, 2].map(i => top[3] * top[i] + (1 - top[3]) * under[i]);
-  const linear = v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
-  const light = c => { const [r, g, b] = c.map(v => linear(v / 255)); return .2126 * r + .7152 * g + .0722 * b };
-  const ground = node => !node ? [255, 255, 255]
-    : over(rgba(getComputedStyle(node).backgroundColor), ground(node.parentElement));
-  const seen = [...document.body.querySelectorAll('*')].filter(node => node.checkVisibility()
-    && !['desc', 'title'].includes(node.localName)
-    && [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim()));
-  return seen.map(node => {
-    const style = getComputedStyle(node), back = ground(node);
-    const ink = over(rgba(node.ownerSVGElement ? style.fill : style.color), back);
-    const [high, low] = [light(ink), light(back)].sort((a, b) => b - a);
-    return [(high + .05) / (low + .05), node.textContent.trim()];
-  });
-}"""
-"""The WCAG 2 contrast ratio of each visible text with the colours behind it, and the text."""
 
 LABELS = """() => [...document.querySelectorAll('svg[role=img]')].map(svg =>
   [...svg.querySelectorAll('text')].map(node => {
@@ -75,12 +55,8 @@ LABELS = """() => [...document.querySelectorAll('svg[role=img]')].map(svg =>
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium, the system's own."""
-    program = shutil.which("chromium")
-    assert program, "This test needs Chromium; on Debian: apt-get install --no-install-recommends chromium"
-    with sync_playwright() as play:
-        launched = play.chromium.launch(executable_path=program, args=list(FLAGS))
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @dataclass(frozen=True)
@@ -172,7 +148,7 @@ def faults(browser: Browser, file: Path, width: int, scheme: str) -> set[str]:
         "console": seen.complaints + seen.errors,
         "request": seen.requests[1:] if seen.requests[:1] == [file.as_uri()] else seen.requests,
         "overflow": [wide] if wide > width else [],
-        "contrast": [pair for pair in page.evaluate(CONTRAST) if pair[0] < 4.5],
+        "contrast": page.evaluate(TOO_FAINT),
         "silent chart": silent(page, len(charts)),
         "collision": [pair for labels in charts for pair in collisions(labels)],
         "cut label": [label for labels in charts for label in labels if label[1] < 0 or label[3] > width],

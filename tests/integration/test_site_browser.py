@@ -17,28 +17,24 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from browsing import TOO_FAINT, chromium
 from processes import bare_environment
 from quantflow.runs.find import find_run, list_runs
 from quantflow.ui.site.build import build
 from quantflow.ui.site.serving import Served, serving
 from recorded import created
-from sited import CONTRAST, HOSTILE, copies, everything
+from sited import HOSTILE, copies, everything
 
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 THOUSAND = 1000
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium, the system's own."""
-    program = shutil.which("chromium")
-    assert program, "This test needs Chromium; on Debian: apt-get install --no-install-recommends chromium"
-    with sync_playwright() as play:
-        launched = play.chromium.launch(executable_path=program, args=list(FLAGS))
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @dataclass(frozen=True)
@@ -152,7 +148,7 @@ def test_every_view_is_whole_on_any_screen(browser: Browser, site: Site, width: 
     for route in VIEWS:
         page = seen.open(site.at(route))
         assert page.evaluate("document.documentElement.scrollWidth") <= width, route
-        assert page.evaluate(CONTRAST) == [], route
+        assert page.evaluate(TOO_FAINT) == [], route
         nameless = "button:not([aria-label]):empty, svg[role=img]:not([aria-label]), .plot:not([aria-label])"
         assert page.locator(nameless).count() == 0, route
         assert page.locator("th:not([scope])").count() == 0, route
