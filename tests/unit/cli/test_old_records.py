@@ -102,7 +102,7 @@ def test_a_newer_record_is_refused_in_words(old: Path, line: str) -> None:
     before = sorted(path for path in old.rglob("*"))
     with pytest.raises(NewerRecordError) as caught:
         command(old, line)
-    assert str(caught.value) == "Run second was written by a newer quantflow (schema 2); this one reads up to 1."
+    assert caught.value.message == "Run second was written by a newer quantflow (schema 2); this one reads up to 1."
     assert "Upgrade" in str(caught.value.hint)
     assert caught.value.exit_code == 30
     assert sorted(path for path in old.rglob("*") if path.name != "gc.lock") == before
