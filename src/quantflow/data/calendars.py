@@ -73,7 +73,7 @@ def sessions(name: str, start: date, end: date) -> SessionArray:
     its holidays are not known yet, and what is asked of the future is only when something is due.
 
     Raises:
-        ConfigError: If there is no such calendar, or it begins after *start*.
+        ConfigError: If the calendar is unknown, or begins after *start*.
     """
     first, last = np.datetime64(start, "D"), np.datetime64(end, "D")
     if name == ALWAYS_OPEN:
@@ -94,7 +94,7 @@ def ends(name: str) -> date | None:
     """Return the last day that the installed calendar covers; None if it is unbounded.
 
     Raises:
-        ConfigError: If there is no such calendar.
+        ConfigError: If the calendar is unknown.
     """
     if name == ALWAYS_OPEN:
         return None
@@ -110,7 +110,7 @@ def last_completed(name: str, now: datetime) -> date:
         now: A moment with a time zone.
 
     Raises:
-        ConfigError: If there is no such calendar, or it has ended.
+        ConfigError: If the calendar is unknown, or has ended.
         ValueError: If *now* has no time zone.
     """
     if now.tzinfo is None:
@@ -144,7 +144,7 @@ def usual_close(name: str) -> tuple[str, int]:
     Days that close early are over by then; a day of ``"24/7"`` is over at midnight UTC, after 1,440 minutes.
 
     Raises:
-        ConfigError: If there is no such calendar.
+        ConfigError: If the calendar is unknown.
     """
     if name == ALWAYS_OPEN:
         return "UTC", 24 * 60
@@ -222,7 +222,7 @@ def _span(name: str) -> _Span | None:
     None for a calendar that the library cannot compute for so many years; the caller then asks it for fewer.
 
     Raises:
-        ConfigError: If there is no such calendar.
+        ConfigError: If the calendar is unknown.
     """
     given, today = "exchange_calendars" in sys.modules, datetime.now(UTC).date()
     file = None if given else _file(name)

@@ -132,7 +132,7 @@ def crontab(home: Path, name: str, program: Path, after: str | None = None) -> s
         after: How long after the close, as ``close+45m``, in place of its schedule.
 
     Raises:
-        ConfigError: If there is no such profile, or if a crontab cannot express the time.
+        ConfigError: If the profile is unknown, or a crontab cannot express the time.
     """
     plan, exchange = _loaded(home, name).schedule, schedule_of(home, name, after)
     if after or not plan.cron:
@@ -155,7 +155,7 @@ def schedule_of(home: Path, name: str, after: str | None = None) -> Schedule:
         after: How long after, e.g. ``close+45m``; None for the profile's schedule, or 45 minutes if it has none.
 
     Raises:
-        ConfigError: If there is no such profile, *after* is something else, or that is not over the day after.
+        ConfigError: If the profile is unknown, *after* is something else, or that is not over the day after.
     """
     loaded = _loaded(home, name)
     minutes = minutes_after(after, "--after") if after else minutes_after(loaded.schedule.after or USUAL, "after")
@@ -181,7 +181,7 @@ def times_of(home: Path, names: Sequence[str] = ()) -> dict[str, tuple[Time, ...
         names: Only these; all that have a schedule when empty.
 
     Raises:
-        ConfigError: If there is no such profile, if one of *names* has no schedule, or if none has.
+        ConfigError: If a profile is unknown, if one of *names* has no schedule, or if none has.
     """
     own = [entry.name for entry in catalogue.entries(home) if entry.source != "built in"]
     found = {name: times for name in names or own if (times := _times(home, name))}

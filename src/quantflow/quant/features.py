@@ -52,7 +52,7 @@ class FeatureWindows:
 
 Bars = Mapping[str, FloatArray]
 """Close, high, low, volume and raw close of N symbols, shape (N, ``FeatureWindows.sessions``) each, the last session at
-the end; NaN where there is no bar, also before the first one."""
+the end; NaN where a bar is missing, also before the first one."""
 Column = Callable[[Bars, FeatureWindows], FloatArray]
 """A feature in numpy: given bars and windows, returns one value per symbol, shape (N,)."""
 
@@ -94,7 +94,7 @@ def compute(
 
 
 def _window(values: FloatArray | None, symbols: int, sessions: int) -> FloatArray:
-    """Return the latest sessions of a field, NaN for what is no bar."""
+    """Return the latest sessions of a field, NaN where a bar is missing."""
     window = np.full((symbols, sessions), np.nan)
     if values is not None and (known := min(sessions, values.shape[1])):
         latest = values[:, -known:]

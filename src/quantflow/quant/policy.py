@@ -45,7 +45,7 @@ class Pool:
         undefined: Number of features missing for the symbol and present for others, shape (N,).
         cluster: Cluster, shape (N,).
         short: Whether the scored direction is SHORT, shape (N,).
-        sector: Sector code, shape (N,); -1 is no sector.
+        sector: Sector code, shape (N,); -1 for none.
     """
 
     alpha: FloatArray
@@ -99,7 +99,7 @@ class Quotas:
 
     Attributes:
         top_n: Most winners per cluster and direction.
-        max_per_sector: Most winners per sector; None is no cap.
+        max_per_sector: Most winners per sector; None for no cap.
         min_alpha: Least alpha score at levels 1 and 2; None is none.
         min_winners: Winners that level 4 fills up to.
         max_winners: Most winners.

@@ -126,7 +126,7 @@ def trials_of(workspace: Path, profile: str | None = None) -> Trials:
     """Return the trials of a workspace on the data of a profile's newest walk-forward; of any profile when None.
 
     Raises:
-        ConfigError: If there is no such run, or its Sharpe ratio is undefined; or ``quantflow.toml`` cannot be read.
+        ConfigError: If the run does not exist, or its Sharpe ratio is undefined; or ``quantflow.toml`` cannot be read.
         IntegrityError: If its results can no longer be read.
     """
     run = _newest(workspace, profile)
