@@ -209,7 +209,7 @@ def bench(session: nox.Session) -> None:
     session.run(f"{peers}/peers/bin/pip", "install", "--quiet", "kedro", "metaflow", external=True)
     session.run("python", "benchmarks/startup.py", f"{peers}/peers/bin")
     session.run("python", "benchmarks/peers.py", f"{peers}/engines")
-    for name in ("select_run", "kernels", "walk_forward", "meta_run", "sweep", "luck", "view"):
+    for name in ("select_run", "kernels", "walk_forward", "large", "meta_run", "sweep", "luck", "view"):
         session.run("python", f"benchmarks/{name}.py")
     session.run("python", "benchmarks/meta_run.py", "--cold", "8")
     session.run("python", "benchmarks/meta_run.py", "--scale", "16", "256")
