@@ -6,10 +6,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from processes import run_cli, shown_to
 from quantflow.server.server import ApiServer, api_server
+
+hypothesis.settings.register_profile("quantflow", deadline=None)  # a busy machine is no fault of the code
+hypothesis.settings.load_profile("quantflow")
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, Limits]:
 fractions = st.sampled_from([0.2, 0.35, 0.5, 0.8, 1.0])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(problems(), st.sampled_from(METHODS))
 def test_weights_keep_the_limits_or_say_that_none_can(case: tuple[np.ndarray, Limits], method: str) -> None:
     """Whatever the method, weights are within all limits and sum to the budget; else the limits are infeasible."""
@@ -48,7 +48,7 @@ def test_weights_keep_the_limits_or_say_that_none_can(case: tuple[np.ndarray, Li
     assert (limits.matrix @ weights <= limits.caps + slack).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(problems(), st.sampled_from(METHODS), st.floats(0.5, 5.0))
 def test_weights_scale_with_the_budget(case: tuple[np.ndarray, Limits], method: str, factor: float) -> None:
     """Multiplying the budget and all limits multiplies the weights."""

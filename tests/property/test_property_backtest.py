@@ -44,7 +44,7 @@ def by_shares(case: Case, cost_bps: float) -> tuple[np.ndarray, np.ndarray]:
     return np.array(wealth), np.array(traded)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(markets(), st.sampled_from([0.0, 5.0, 50.0]))
 def test_weights_and_units_tell_the_same_story(case: Case, cost_bps: float) -> None:
     """Drifting weights give the wealth and turnover of an account that counts units and cash."""
@@ -54,7 +54,7 @@ def test_weights_and_units_tell_the_same_story(case: Case, cost_bps: float) -> N
     np.testing.assert_allclose(found.turnover, traded, rtol=1e-9, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(markets())
 def test_without_costs_net_is_gross(case: Case) -> None:
     """Free trading makes net and gross the same bits, and costs never add wealth."""
@@ -65,7 +65,7 @@ def test_without_costs_net_is_gross(case: Case) -> None:
     assert (paid.net <= free.net).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(markets(), st.integers(1, 39))
 def test_the_past_does_not_depend_on_the_future(case: Case, cut: int) -> None:
     """Dropping later sessions leaves earlier returns as they were, to the last bit."""
@@ -77,7 +77,7 @@ def test_the_past_does_not_depend_on_the_future(case: Case, cut: int) -> None:
     np.testing.assert_allclose(part.net, whole.net[: len(part.net)], rtol=0, atol=1e-15)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.floats(-1.0, 3.0), min_size=1, max_size=60))
 def test_no_figure_is_impossible(values: list[float]) -> None:
     """Drawdown lies in [0, 1], the hit rate too, and nobody loses more than all there is."""

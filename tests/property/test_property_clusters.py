@@ -27,7 +27,7 @@ def markets(draw: st.DrawFn) -> np.ndarray:
     return returns
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(returns=markets(), ceiling=st.integers(1, 6), threshold=st.floats(0.05, 2.0))
 def test_labels_and_order_are_complete(returns: np.ndarray, ceiling: int, threshold: float) -> None:
     """Labels run from 1 in leaf order, order is a permutation, and the ceiling holds for the tree."""
@@ -42,7 +42,7 @@ def test_labels_and_order_are_complete(returns: np.ndarray, ceiling: int, thresh
     assert len(set(labels[alone])) == alone.sum()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(returns=markets(), shrinkage=st.sampled_from([None, 0.0, 0.3, 1.0]))
 def test_distances_are_bounded_and_symmetric(returns: np.ndarray, shrinkage: float | None) -> None:
     """Distances lie in [0, 1] and correlations are symmetric, holes or not."""
@@ -52,7 +52,7 @@ def test_distances_are_bounded_and_symmetric(returns: np.ndarray, shrinkage: flo
     np.testing.assert_allclose(rho, rho.T, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(returns=markets())
 def test_one_hole_far_back_hardly_matters(returns: np.ndarray) -> None:
     """The dense and the pairwise path agree where they see the same sessions."""
@@ -61,7 +61,7 @@ def test_one_hole_far_back_hardly_matters(returns: np.ndarray) -> None:
     np.testing.assert_allclose(correlations(padded)[0], correlations(whole)[0], atol=1e-9)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(returns=markets(), data=st.data())
 def test_distances_follow_the_symbols_and_ignore_leverage(returns: np.ndarray, data: st.DataObject) -> None:
     """Another order of symbols permutes the distances; scaling a symbol's returns changes nothing."""
@@ -72,7 +72,7 @@ def test_distances_follow_the_symbols_and_ignore_leverage(returns: np.ndarray, d
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.7])
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(returns=markets())
 def test_the_same_returns_give_the_same_bytes(threshold: float, returns: np.ndarray) -> None:
     """No randomness, no dependence on memory layout."""
@@ -96,7 +96,7 @@ def distance_matrices(draw: st.DrawFn) -> np.ndarray:
     return np.maximum(distance, distance.T)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(distance=distance_matrices())
 def test_the_tree_is_that_of_scipy(distance: np.ndarray) -> None:
     """The compiled linkage is SciPy's: the same merges in the same order, ties included, heights to 1e-12."""

@@ -79,14 +79,14 @@ TABLES = {
 
 
 @given(st.fixed_dictionaries({}, optional=TABLES))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_values_in_known_keys(tables: dict[str, Any]) -> None:
     """Any value in any known key is accepted or refused, never a crash."""
     load_all(f"[profiles]\nus = {toml(tables)}\n[meta]\nus = {toml(tables)}\n")
 
 
 @given(VALUES, VALUES)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_shape_of_document(profiles: Any, meta: Any) -> None:
     """Any TOML where tables are expected is accepted or refused, never a crash."""
     load_all(f"profiles = {toml(profiles)}\nmeta = {toml(meta)}\n")
@@ -94,14 +94,14 @@ def test_any_shape_of_document(profiles: Any, meta: Any) -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_any_bytes(content: bytes) -> None:
     """Any bytes are a file that is read or refused."""
     load_all(content)
 
 
 @given(st.text(max_size=20), st.text(max_size=12))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_flag(path: str, value: str) -> None:
     """Any --set is understood or refused."""
     base = "[profiles.us]\nextends = 'demo'\n[meta.us]\nsleeves = [{profile = 'us'}]\n"
@@ -110,7 +110,7 @@ def test_any_flag(path: str, value: str) -> None:
 
 
 @given(st.integers(1, 50), st.floats(0.01, 1.0))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_settings_round_trip(top_n: int, weight: float) -> None:
     """A profile made again from its settings is the same profile."""
     with tempfile.TemporaryDirectory() as folder:

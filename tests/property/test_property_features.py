@@ -151,7 +151,7 @@ def assert_same_bytes(
         assert left[name].tobytes() == right[name].tobytes(), name
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(markets(), windows_drawn, st.sampled_from([252, 365]))
 def test_features_agree_with_their_definitions(bars: Bars, windows: FeatureWindows, annualisation: int) -> None:
     """Every feature equals its slow definition to 1e-10, and is NaN exactly where that is undefined."""
@@ -162,7 +162,7 @@ def test_features_agree_with_their_definitions(bars: Bars, windows: FeatureWindo
             assert fast[name][i] == pytest.approx(value, rel=1e-10, abs=1e-10, nan_ok=True), name
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(hnp.arrays(float, (2, 40), elements=st.sampled_from([1.0, 2.0, 3.0, 4.0, math.nan])))
 def test_features_agree_on_few_distinct_prices(close: np.ndarray) -> None:
     """The definitions hold where most values tie and holes are anywhere."""
@@ -174,7 +174,7 @@ def test_features_agree_on_few_distinct_prices(close: np.ndarray) -> None:
             assert fast[name][i] == pytest.approx(value, rel=1e-10, abs=1e-10, nan_ok=True), name
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(markets(), windows_drawn, st.integers(-8, 8))
 def test_price_unit_does_not_matter(bars: Bars, windows: FeatureWindows, power: int) -> None:
     """Quoting prices in another unit changes nothing but the traded value (exact units, so to the last bit)."""
@@ -185,7 +185,7 @@ def test_price_unit_does_not_matter(bars: Bars, windows: FeatureWindows, power: 
     np.testing.assert_array_equal(after["liquidity"], before["liquidity"] * unit)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(markets(symbols=6), windows_drawn, st.permutations(range(6)))
 def test_symbols_do_not_see_each_other(bars: Bars, windows: FeatureWindows, order: list[int]) -> None:
     """Reordering the symbols reorders the values, and a symbol alone has the values that it has among others."""
@@ -196,7 +196,7 @@ def test_symbols_do_not_see_each_other(bars: Bars, windows: FeatureWindows, orde
     assert_same_bytes(compute({k: v[:1] for k, v in bars.items()}, windows, 252), {k: v[:1] for k, v in among.items()})
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(markets(), windows_drawn, st.data())
 def test_the_future_and_the_far_past_do_not_matter(bars: Bars, windows: FeatureWindows, data: st.DataObject) -> None:
     """Cutting later sessions off a longer history, or dropping those beyond the windows, gives the same bytes."""
@@ -210,7 +210,7 @@ def test_the_future_and_the_far_past_do_not_matter(bars: Bars, windows: FeatureW
     assert_same_bytes(compute(recent, windows, 252), expected)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(markets(), windows_drawn)
 def test_features_stay_in_their_ranges(bars: Bars, windows: FeatureWindows) -> None:
     """Bounded features are within their bounds whatever the market did."""

@@ -65,7 +65,7 @@ def survives(name: str, data: bytes) -> None:
 
 
 @given(TABLES)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_layout_holds_the_same_bars(cells: dict[tuple[date, str], float]) -> None:
     """Long, wide and one file per symbol, as CSV and Parquet, give the bars that were written."""
     rows = sorted((symbol, day, close) for (day, symbol), close in cells.items())
@@ -87,7 +87,7 @@ def test_every_layout_holds_the_same_bars(cells: dict[tuple[date, str], float]) 
 
 @given(HEADER, st.lists(st.lists(CELL, max_size=5), max_size=6), st.sampled_from(["a.csv", "listing.csv"]))
 @example(["date", "symbol", "close"], [["2024-01-02", "\udcff", "1"]], "a.csv")
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_no_csv_file_breaks_it(header: list[str], rows: list[list[str]], name: str) -> None:
     """Any table of text is read or refused with a hint."""
     text = "\n".join(",".join(row) for row in [header, *rows])
@@ -95,14 +95,14 @@ def test_no_csv_file_breaks_it(header: list[str], rows: list[list[str]], name: s
 
 
 @given(st.binary(max_size=200), st.sampled_from(["a.csv", "a.csv.gz", "a.parquet", "listing.csv"]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_bytes_break_it(data: bytes, name: str) -> None:
     """Any bytes at all are read or refused with a hint."""
     survives(name, data)
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_damaged_parquet_breaks_it(data: st.DataObject) -> None:
     """A Parquet file with some bytes changed or its end cut off is read or refused with a hint."""
     table = pa.table({"date": pa.array(["2024-01-02"] * 9), "symbol": list("ABCDEFGHI"), "close": np.arange(9.0)})
@@ -135,7 +135,7 @@ COLUMNS = st.sampled_from(
 
 
 @given(st.dictionaries(st.sampled_from(["date", "symbol", "close", "high", "AAA"]), COLUMNS, min_size=1))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_no_parquet_types_break_it(columns: dict[str, pa.Array]) -> None:
     """Columns of any type are read or refused with a hint."""
     sink = pa.BufferOutputStream()

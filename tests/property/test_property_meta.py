@@ -41,7 +41,7 @@ def flatten(frame: pd.DataFrame, capital: pd.DataFrame) -> dict[str, Any]:
     return dict(FlatteningStage().run({"sleeve_books": frame, "sleeve_weights": capital}, StageConfig()))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(books())
 def test_flattening_conserves_weight(case: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     """Net equals the sum of contributions, and gross before netting that of the books, within 1e-12; so per symbol."""
@@ -61,7 +61,7 @@ def test_flattening_conserves_weight(case: tuple[pd.DataFrame, pd.DataFrame]) ->
     assert (np.diff(weights["weight"].abs()) <= 0).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(books(), st.randoms(use_true_random=False))
 def test_flattening_is_the_same_in_any_order(case: tuple[pd.DataFrame, pd.DataFrame], random: Any) -> None:
     """Rows and sleeves in another order give the same net positions to the last bit."""
@@ -74,7 +74,7 @@ def test_flattening_is_the_same_in_any_order(case: tuple[pd.DataFrame, pd.DataFr
     pd.testing.assert_frame_equal(first["weights"][columns], second["weights"][columns], check_exact=True)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.integers(0, 4)), min_size=1, max_size=30))
 def test_netting_is_long_less_short(parts: list[tuple[float, int]]) -> None:
     """Parts are non-negative, and net is their difference or a clean zero."""
@@ -97,7 +97,7 @@ def streams(draw: st.DrawFn) -> tuple[list[np.ndarray], list[np.ndarray]]:
     return days, returns
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(streams())
 def test_joining_keeps_wealth(case: tuple[list[np.ndarray], list[np.ndarray]]) -> None:
     """The joined sessions are the intersection, and each stream's growth between any two of them is kept."""
@@ -113,7 +113,7 @@ def test_joining_keeps_wealth(case: tuple[list[np.ndarray], list[np.ndarray]]) -
         assert table[0, k] == values[own == joined[0]][0]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(2, 6))
 def test_shares_of_risk_sum_to_one(seed: int, n: int) -> None:
     """Whatever the weights, shares sum to 1, and scaling all weights changes none."""
@@ -144,7 +144,7 @@ def divisions(draw: st.DrawFn) -> tuple[pd.DataFrame, OptimisationStageConfig]:
     return pd.DataFrame(values, index, [entry.id for entry in entries]), config
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(divisions())
 def test_a_division_keeps_the_limits_or_says_that_none_can(case: tuple[pd.DataFrame, OptimisationStageConfig]) -> None:
     """All of the budget is divided within each sleeve's limits; it is refused exactly when no division could be."""

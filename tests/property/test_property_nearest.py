@@ -44,7 +44,7 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(pool, vetoes, quotas, draw(st.integers(0, n - 1)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(case=cases())
 def test_each_claim_is_true_and_nearest(case: Case) -> None:
     """Applied, the policy decides the other way; with any part of it a hair smaller it decides as it did."""
@@ -77,7 +77,7 @@ def alone(case: Case, figure: str) -> Iterator[Part]:
     yield from sorted(parts, key=lambda part: abs(Fraction(part.to) - Fraction(value)))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(case=cases())
 def test_no_nearer_change_of_one_figure_is_missed(case: Case) -> None:
     """A scan of all points of the score, and of each veto's figure, finds nothing nearer, and nothing where none is."""

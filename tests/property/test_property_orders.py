@@ -39,7 +39,7 @@ def accounts(draw: st.DrawFn, long_only: bool = True) -> Rebalance:
 BOTH = st.booleans().flatmap(lambda long_only: accounts(long_only=long_only))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(accounts())
 def test_a_long_only_book_never_needs_credit(book: Rebalance) -> None:
     """After all orders and their cost there is cash, and after the sales alone there is more than before."""
@@ -48,7 +48,7 @@ def test_a_long_only_book_never_needs_credit(book: Rebalance) -> None:
     assert book.cash_after(np.minimum(found.trades, 0.0)) >= book.cash
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(BOTH)
 def test_orders_keep_to_lots_and_smallest_amounts(book: Rebalance) -> None:
     """But for names that go, which go whole."""
@@ -62,7 +62,7 @@ def test_orders_keep_to_lots_and_smallest_amounts(book: Rebalance) -> None:
     assert (amounts[made] >= book.least[made] * (1 - 1e-9)).all()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(BOTH)
 def test_value_less_cost_is_kept(book: Rebalance) -> None:
     """What the account is worth afterwards is what it was worth, less the costs."""
@@ -72,7 +72,7 @@ def test_value_less_cost_is_kept(book: Rebalance) -> None:
     np.testing.assert_allclose(found.costs, np.abs(found.trades) * book.prices * book.rate, rtol=1e-12)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(BOTH)
 def test_asked_again_there_is_nothing_to_do(book: Rebalance) -> None:
     """Whoever does the orders at these prices and costs and asks again, gets none; the exit code falls to 0."""
@@ -81,7 +81,7 @@ def test_asked_again_there_is_nothing_to_do(book: Rebalance) -> None:
     assert not again.trades.any()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(BOTH)
 def test_what_is_not_traded_is_told(book: Rebalance) -> None:
     """A name off its target has an order or a rule, a name at its target neither, and the figure breaks the limit."""
@@ -94,7 +94,7 @@ def test_what_is_not_traded_is_told(book: Rebalance) -> None:
     assert (found.values[small] < found.limits[small] * (1 + 1e-6)).all()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(BOTH, st.randoms(use_true_random=False))
 def test_the_order_of_names_does_not_matter(book: Rebalance, random: object) -> None:
     """Shuffled names get the same trades, to the bit."""
@@ -118,7 +118,7 @@ def as_rows(held: Holdings) -> list[dict[str, object]]:
     return rows + ([] if held.cash is None else [{"symbol": CASH, "quantity": held.cash, "price": None}])
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HOLDINGS)
 def test_holdings_come_back_as_they_were_written(tmp_path: Path, held: Holdings) -> None:
     """To the last bit, from CSV, from JSON records and from JSON by symbol."""
@@ -134,7 +134,7 @@ def test_holdings_come_back_as_they_were_written(tmp_path: Path, held: Holdings)
         assert read_holdings(tmp_path / name) == held
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(
     st.binary(max_size=80)
     | st.text(max_size=80).map(str.encode)

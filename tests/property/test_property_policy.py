@@ -54,7 +54,7 @@ def every_level(case: Case) -> list[Decisions]:
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(case=cases())
 def test_caps_and_safety_hold_at_every_level(case: Case) -> None:
     """No relaxation takes an unscored or unsafe symbol, or more than the caps allow."""
@@ -68,7 +68,7 @@ def test_caps_and_safety_hold_at_every_level(case: Case) -> None:
         assert max(sectors.values(), default=0) <= (quotas.max_per_sector or len(won))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(case=cases())
 def test_levels_only_add(case: Case) -> None:
     """A winner stays one, with the level, limit and margin that admitted it."""
@@ -80,7 +80,7 @@ def test_levels_only_add(case: Case) -> None:
             np.testing.assert_array_equal(getattr(after, name)[kept], getattr(before, name)[kept])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(case=cases())
 def test_every_symbol_has_a_reason_of_the_right_sign(case: Case) -> None:
     """Winners passed by at least 0, the vetoed missed, the cut did not pass; margins are differences."""
@@ -93,7 +93,7 @@ def test_every_symbol_has_a_reason_of_the_right_sign(case: Case) -> None:
         np.testing.assert_allclose(np.abs(decided.margin), np.abs(decided.value - decided.limit), atol=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(case=cases())
 def test_level_one_matches_the_plain_definition(case: Case) -> None:
     """Without sector and total caps the strict winners are the best top_n of each group that pass everything."""
@@ -115,7 +115,7 @@ def test_level_one_matches_the_plain_definition(case: Case) -> None:
     assert set(np.flatnonzero(decided.selected)) == expected
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(case=cases())
 def test_level_four_falls_short_only_when_it_must(case: Case) -> None:
     """If there are fewer than min_winners, every safe symbol is in or its sector is full."""

@@ -87,7 +87,7 @@ def damaged(draw: st.DrawFn, data: bytes) -> bytes:
             return "\n".join([*lines[:number], text, *lines[number + 1 :]] if jsonl else [text]).encode()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(data=st.data())
 def test_damaged_records_are_answered_in_words(sound: Path, data: st.DataObject) -> None:
     """Any change of any record or cache entry: inspect, list, plan, resume's view and gc work or refuse in words."""

@@ -134,7 +134,7 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(runs(), st.none() | st.text(min_size=1, max_size=120), st.integers(1, 3))
 def test_page_is_well_formed_and_harmless(inputs: dict[str, Any], title: str | None, top: int) -> None:
     """No name, reason or figure adds a tag, an attribute or an id; the brief keeps its size; all of it is UTF-8."""

@@ -14,7 +14,7 @@ VALUES = arrays(np.float64, st.integers(1, 30), elements=st.integers(-1_000, 1_0
 
 
 @pytest.mark.parametrize("name", sorted(MAPS))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(values=VALUES)
 def test_maps_give_probabilities_in_the_order_of_the_values(name: str, values: np.ndarray) -> None:
     """Every map is a probability in (0, 1], rises with the value, and treats equals alike."""
@@ -27,7 +27,7 @@ def test_maps_give_probabilities_in_the_order_of_the_values(name: str, values: n
 
 
 @pytest.mark.parametrize("name", sorted(MAPS))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(values=VALUES)
 def test_the_other_side_has_the_other_probability(name: str, values: np.ndarray) -> None:
     """Reading a feature the other way round gives 1 - p, down to the floor."""
@@ -35,14 +35,14 @@ def test_the_other_side_has_the_other_probability(name: str, values: np.ndarray)
 
 
 @pytest.mark.parametrize("name", sorted(MAPS))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(values=VALUES, scale=st.sampled_from([0.25, 2.0, 1024.0]), shift=st.integers(-50, 50))
 def test_units_do_not_matter(name: str, values: np.ndarray, scale: float, shift: int) -> None:
     """A feature in other units, or from another zero, scores the same."""
     np.testing.assert_allclose(MAPS[name](values * scale + shift), MAPS[name](values), rtol=1e-6, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     data=st.data(), symbols=st.integers(1, 20), names=st.lists(st.sampled_from(sorted(MAPS)), min_size=1, max_size=4)
 )

@@ -58,7 +58,7 @@ def configs(draw: Any) -> DataConfig:
 
 
 @given(panels(), configs(), st.integers(1, T))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_later_end_changes_no_earlier_answer(panel: Panel, config: DataConfig, stop: int) -> None:
     """The series cut after a session are judged up to there as the whole ones are: nothing later is looked at."""
     whole = usable(panel, np.arange(T), config)
@@ -67,7 +67,7 @@ def test_a_later_end_changes_no_earlier_answer(panel: Panel, config: DataConfig,
 
 
 @given(panels(), configs(), st.lists(st.integers(30, T), min_size=12, max_size=12), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_it_is_what_the_contract_finds(panel: Panel, config: DataConfig, stops: list[int], young: bool) -> None:
     """At the last session the symbols that may be used are those that no check sets aside and that have not ended."""
     for stop in stops:
@@ -80,7 +80,7 @@ def test_it_is_what_the_contract_finds(panel: Panel, config: DataConfig, stops: 
 
 
 @given(panels(), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_members_are_those_of_the_day(panel: Panel, data: Any) -> None:
     """A name is usable on a day only within a span of it, and spans as known by a day give the same up to that day."""
     ends = data.draw(st.lists(st.tuples(st.integers(0, T - 1), st.integers(0, T - 1)), min_size=6, max_size=6))

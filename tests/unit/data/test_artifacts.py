@@ -36,7 +36,7 @@ def make_panel(values: np.ndarray) -> Panel:
 
 
 @given(hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=5), elements=FLOATS))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_panels_round_trip_bit_for_bit(values: np.ndarray) -> None:
     """A panel comes back with the same symbols, sessions and float64 bits, holes included."""
     panel = make_panel(values)
@@ -71,7 +71,7 @@ def test_a_panel_of_any_size_is_written_and_read_in_parts(rows: int, monkeypatch
     st.dictionaries(NAMES, st.floats(allow_nan=False), min_size=1, max_size=5),
     st.lists(st.text(max_size=4), min_size=2, max_size=2),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_frames_round_trip(columns: dict[str, float], words: list[str]) -> None:
     """A table comes back with the same index, columns, order and values."""
     index = pd.Index(["b", "a"], name="symbol")
@@ -111,7 +111,7 @@ def test_frames_need_unique_text_columns(frame: pd.DataFrame) -> None:
 
 
 @given(st.dictionaries(NAMES, JSON, max_size=4))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_records_round_trip(record: dict[str, object]) -> None:
     """A record comes back equal, and its bytes do not depend on the order of its keys."""
     data, suffix, rows, schema = encode(record)
@@ -135,7 +135,7 @@ def test_other_values_are_no_artifacts(value: object) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_text_round_trips(text: str) -> None:
     """Text comes back as it went in."""
     assert decode(*encode(text)[:2]) == text
@@ -145,7 +145,7 @@ WHOLE = encode(make_panel(np.arange(12.0).reshape(3, 4)))[0]
 
 
 @given(st.integers(0, len(WHOLE) - 1))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_cut_table_is_an_integrity_error(length: int) -> None:
     """A table cut anywhere is named as damage, never another exception."""
     with pytest.raises(IntegrityError):

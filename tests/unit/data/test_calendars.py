@@ -46,7 +46,7 @@ def test_a_range_without_sessions_is_empty() -> None:
 
 
 @given(st.dates(date(1950, 1, 1), date(2050, 1, 1)), st.integers(0, 400))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_always_open_means_every_day(start: date, days: int) -> None:
     """24/7 has every day from start to end, both included."""
     got = sessions("24/7", start, start + timedelta(days=days))

@@ -59,7 +59,7 @@ def test_only_what_is_missing_is_asked_for(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 60), st.booleans()), min_size=1, max_size=6))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_any_order_of_questions_is_answered_like_the_source(questions: list[tuple[int, int, bool]]) -> None:
     """Whatever was asked before, and whichever block is damaged, the bars are those of the source."""
     import tempfile

@@ -48,7 +48,7 @@ def test_returns_are_simple_and_stop_at_holes() -> None:
 
 
 @given(hnp.arrays(np.float64, (3, 5), elements=st.floats(1, 100)), st.integers(0, 4))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_up_to_is_blind_to_what_follows(close: np.ndarray, last: int) -> None:
     """A cut holds every session up to the date, none after, and is the same whatever comes later."""
     whole = panel(close)

@@ -99,7 +99,7 @@ def test_a_removed_key_is_gone_and_may_have_been_gone() -> None:
     assert len(changed_lines(STARTER, after)) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(
         st.tuples(

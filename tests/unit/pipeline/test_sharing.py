@@ -230,7 +230,7 @@ def _drawn(draw: st.DrawFn, kinds: Sequence[str], names: list[str] | None) -> pd
     return pd.DataFrame(made).set_index(pd.Index(names, name="symbol", dtype="str"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(made=replays())
 def test_tables_of_any_values_come_back_to_the_bit(
     made: list[pd.DataFrame | None], tmp_path_factory: pytest.TempPathFactory

@@ -95,7 +95,7 @@ def account(returns: np.ndarray, plan: dict[int, np.ndarray], costs: Costs) -> n
     return np.array(wealth)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_an_account_that_counts_money_agrees(seed: int) -> None:
     """Weights that drift, with costs by name, fees and interest, give the wealth of units and money."""
@@ -108,7 +108,7 @@ def test_an_account_that_counts_money_agrees(seed: int) -> None:
     np.testing.assert_allclose(np.cumprod(1 + found.net), expected, rtol=1e-10)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_night_by_night_is_what_the_walk_forward_charges(seed: int) -> None:
     """Own costs, fees and interest of forty nights, each carried from the one before, are those of one simulation."""

@@ -31,7 +31,7 @@ markets = st.builds(returns, st.integers(0, 2**32 - 1), st.integers(2, 25), st.i
 
 @pytest.mark.parametrize("chosen", [Estimators("shrunk"), Estimators("empirical"), Estimators("oas")])
 @given(made=markets)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_weights_are_skfolios(chosen: Estimators, made: np.ndarray) -> None:
     """Hierarchical risk parity and inverse volatility, to 1e-12, whatever estimates the covariance."""
     known = covariance(made, chosen)
@@ -42,7 +42,7 @@ def test_weights_are_skfolios(chosen: Estimators, made: np.ndarray) -> None:
 
 
 @given(made=markets)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_shrunk_covariance_is_skfolios(made: np.ndarray) -> None:
     """Each entry, to 1e-12 of the variances."""
     expected = ShrunkCorrelations(LedoitWolf()).fit(made).covariance_

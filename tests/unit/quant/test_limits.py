@@ -44,7 +44,7 @@ def solved(weights: np.ndarray, limits: Limits) -> np.ndarray | None:
     return None if w.value is None else np.asarray(w.value)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(limited())
 def test_projection_is_the_nearest_feasible_point(case: tuple[np.ndarray, Limits]) -> None:
     """``project`` finds what a general convex solver finds, within the limits, or both find nothing."""
@@ -62,7 +62,7 @@ def test_projection_is_the_nearest_feasible_point(case: tuple[np.ndarray, Limits
     np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(limited())
 def test_the_named_relaxation_is_enough(case: tuple[np.ndarray, Limits]) -> None:
     """Following the error's advice, as often as it is given, leads to limits that can be kept."""
@@ -149,7 +149,7 @@ def test_infeasible_limits_of_each_name_are_told(
     assert said in caught.value.message
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(limited())
 def test_equal_limits_of_each_name_are_common_limits(case: tuple[np.ndarray, Limits]) -> None:
     """Limits written out name by name admit and project what the same limits for all names do."""

@@ -33,7 +33,7 @@ def test_a_grid_is_in_the_order_of_its_values_the_last_setting_fastest() -> None
     assert all(list(variant) == list(OVER) for variant in found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(over=overs, design=drawn, trials=st.integers(2, 40), seed=st.integers(0, 2**32 - 1))
 def test_a_draw_is_of_distinct_combinations_as_many_as_asked_for(
     over: dict[str, list[int]], design: Design, trials: int, seed: int

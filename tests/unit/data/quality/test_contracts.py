@@ -253,7 +253,7 @@ def test_all_fields_travel_and_empty_ones_do_not() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 12), st.floats(1, 9)), max_size=25), st.randoms())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_panel_against_a_plain_dictionary(rows: list[tuple[str, int, float]], random: Any) -> None:
     """Every bar within the sessions lands where a dictionary puts it, whatever the order of the rows."""
     expected = {(symbol, day): close for symbol, day, close in rows if day < 10}

@@ -108,7 +108,7 @@ def test_few_trials_and_sessions(trials: int, sessions: int, number: int) -> Non
     assert found.equivalent == pytest.approx(number, abs=0.1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(3, 14), st.booleans())
 def test_silhouettes_are_those_of_scikit_learn(seed: int, points: int, equal: bool) -> None:
     """Mean and deviation of every cut of the tree equal those of the library, to 1e-10; equal points are allowed."""

@@ -27,7 +27,7 @@ def test_sums_and_products_are_known() -> None:
         assert [each.share, each.total] == pytest.approx([0.0, 1.0], abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 4), min_size=1, max_size=3))
 def test_in_a_full_grid_they_are_sobols_indices(seed: int, sizes: list[int]) -> None:
     """Shares equal those from an array's means over axes, lie between 0 and 1, and a total is at least its share."""

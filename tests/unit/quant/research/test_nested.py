@@ -24,7 +24,7 @@ def looped(net: np.ndarray, decided: list[int], first: int, least: int) -> list[
     return out
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(0, 5), st.integers(2, 9))
 def test_it_is_the_definition(seed: int, trials: int, first: int, least: int) -> None:
     """Choices and ratios equal those of a slice per decision, with NaN, dead and equal streams among them."""
@@ -43,7 +43,7 @@ def test_it_is_the_definition(seed: int, trials: int, first: int, least: int) ->
             )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(10, 50))
 def test_the_future_changes_no_choice(seed: int, end: int) -> None:
     """Whatever follows a decision, NaN included, the ratios at it are the same to the last bit."""

@@ -44,7 +44,7 @@ def rebuilt(net: FloatArray, folds: Folds) -> tuple[FloatArray, list[int]]:
     return np.array(made), chosen
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1_000), st.sampled_from([(4, 2), (5, 2), (5, 3), (6, 2)]), st.integers(0, 5), st.integers(0, 5))
 def test_paths_are_those_of_the_definition(seed: int, cut: tuple[int, int], purge: int, embargo: int) -> None:
     """Splits, what is purged on both sides and embargoed after, choices and paths equal loops over all of them."""

@@ -16,7 +16,7 @@ def spread_out(grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return grid.ravel(), rows, columns
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 5), st.integers(1, 5), st.integers(1, 40))
 def test_cells_and_neighbours_are_those_of_loops(seed: int, height: int, width: int, trials: int) -> None:
     """Means, counts, and the neighbours' mean and deviation equal a rebuild by loops, with holes and failures."""

@@ -91,7 +91,7 @@ def held_through(first: int, orders: dict[int, Any], quotes: Quotes) -> pd.DataF
     return pd.DataFrame(rows, DAYS[first:], list(COLUMNS[:-1]))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), lag=st.integers(0, 3), step=st.integers(4, 40))
 def test_it_is_what_a_slow_rebuild_gives(seed: int, lag: int, step: int) -> None:
     """Choices, returns before and after costs, and turnover, to 1e-10."""
@@ -124,7 +124,7 @@ def test_the_trial_of_each_session_is_the_one_that_is_held() -> None:
     assert list(stream["trial"]) == list(expected)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), end=st.integers(160, 290))
 def test_what_comes_later_changes_no_earlier_choice_or_return(seed: int, end: int) -> None:
     """Neither trials' returns, nor the market's, nor what is decided after a session: to the last bit."""
