@@ -1,0 +1,89 @@
+"""How a run that Prefect starts ends there: in which state, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import State
+from prefect.states import Completed, Failed
+
+from quantflow.config.profile import MetaProfile, Profile
+from quantflow.desk.publish import publish, stale_when_it_fails
+from quantflow.errors import DegradedError, Interrupted, QuantflowError
+from quantflow.flows.launch import execute
+from quantflow.ops.notify import notifying
+from quantflow.runs.done import AlreadyDone
+from quantflow.runs.run import Run
+from quantflow.server.server import ApiServer, inherited_server
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A run that Prefect starts, in this process.
+
+    Attributes:
+        begin: Finds or creates the run, and owns it.
+        say: Shows a line to people.
+        interrupted: Returns the state after a signal, given it and a text about the run; it may raise instead.
+        strict: Whether a degraded result is a failure.
+    """
+
+    begin: Callable[[], AbstractContextManager[Run | AlreadyDone]]
+    say: Callable[[str], object]
+    interrupted: Callable[[Interrupted, str], State[Any]]
+    strict: bool = False
+
+    def state(self, loaded: Profile | MetaProfile, home: Path) -> State[Any]:
+        """Run it, publish its book, and return its state; that of a run that failed says how to go on.
+
+        Args:
+            loaded: The profile.
+            home: The workspace.
+
+        Raises:
+            QuantflowError: What went wrong before the run began.
+            DegradedError: If the run is complete, but its book is held back, or not as it was asked for.
+        """
+        server, run_id = inherited_server(home), ""
+        try:
+            with notifying(loaded, home), self.begin() as found:
+                if isinstance(found, AlreadyDone):
+                    publish(found.run)
+                    message = f"already done: {found.run.id} (as-of {found.run.as_of})"
+                    return Completed(name="AlreadyDone", message=message)
+                run_id = found.id
+                self.say(f"{loaded.name}: {run_id} is running")
+                return Completed(message=self._executed(found, server))
+        except Interrupted as error:
+            code = f"exit code {error.exit_code}"
+            before = f"interrupted before its run began, {code}"
+            return self.interrupted(error, f"{run_id} was interrupted, {code}; {_way_on(run_id)}" if run_id else before)
+        except DegradedError:
+            raise
+        except QuantflowError as error:
+            if not run_id:
+                raise
+            return Failed(message=f"{run_id} failed, {said_of(error)}\n{_way_on(run_id)}")
+
+    def _executed(self, record: Run, server: ApiServer) -> str:
+        """Execute the run and publish its book; return what became of it, in words."""
+        with stale_when_it_fails(record):
+            run = execute(record, server)
+        publish(run)
+        if self.strict and run.degraded:
+            why = f": {run.header.stale}" if run.header.stale else ""
+            raise DegradedError(f"Run {run.id} is complete, but degraded{why}.", hint=f"quantflow inspect {run.id}")
+        return f"{record.id} is complete{', but degraded' if run.degraded else ''}"
+
+
+def said_of(error: QuantflowError) -> str:
+    """Return an error's exit code, message and hint in one line."""
+    return f"exit code {error.exit_code}: {error.message} {error.hint or ''}".rstrip()
+
+
+def _way_on(run_id: str) -> str:
+    return f"go on with: quantflow resume {run_id}"
