@@ -18,6 +18,7 @@ ACCOUNT, PLACE = "2dcd9f27-6bb8-4fd4-9a6a-6a0b9ffb7c29", "4a1c5f1e-52f4-4c1f-8f5
 CLOUD_PATH = f"/api/accounts/{ACCOUNT}/workspaces/{PLACE}"
 NOT_IN_CLOUD = ("/api/admin/", "/api/csrf-token", "/api/version")
 """What Prefect's server has, and Prefect Cloud has not."""
+IN_BAND = ("/api/events/out", "/api/logs/out")
 Head = tuple[str, str, list[str]]
 
 
@@ -41,20 +42,23 @@ def as_it_is(head: Head) -> Head | int:
     return head
 
 
-def of_cloud(key: str, credential: str) -> Callable[[Head], Head | int]:
-    """Answer as Prefect Cloud does: below a workspace's address alone, to who shows *key*; the server has its own."""
+def of_cloud(key: str) -> Callable[[Head], Head | int]:
+    """Answer as Prefect Cloud does: below a workspace's address alone, and to who shows *key*.
+
+    Those who listen to events show it in their first message, which is not looked at here.
+    """
 
     def mapped(head: Head) -> Head | int:
         method, path, lines = head
         if not path.startswith(f"{CLOUD_PATH}/"):
             return 404
-        if f"authorization: bearer {key}".lower() not in [line.lower() for line in lines]:
-            return 401
         path = "/api" + path.removeprefix(CLOUD_PATH)
+        shown = f"authorization: bearer {key}".lower() in [line.lower() for line in lines]
+        if not shown and not path.startswith(IN_BAND):
+            return 401
         if path.startswith(NOT_IN_CLOUD):
             return 404
-        kept = [line for line in lines if not line.lower().startswith("authorization:")]
-        return method, path, [*kept, f"Authorization: {credential}"]
+        return method, path, [line for line in lines if not line.lower().startswith("authorization:")]
 
     return mapped
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import socket
 import subprocess
 import sys
@@ -25,10 +24,12 @@ class Team:
     Attributes:
         port: Its port on loopback.
         home: Its own folder; clients have another.
+        credential: What it wants to be shown; None for a server that asks nobody.
     """
 
     port: int
     home: Path
+    credential: str | None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -37,21 +38,16 @@ class Team:
             **bare_environment(),
             "PREFECT_HOME": str(self.home / "client"),
             "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api",
-            "PREFECT_API_AUTH_STRING": CREDENTIAL,
+            **({"PREFECT_API_AUTH_STRING": self.credential} if self.credential else {}),
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_RUNNER_POLL_FREQUENCY": "1",
             "DO_NOT_TRACK": "1",
         }
 
-    @property
-    def authorization(self) -> str:
-        """What its clients show in the header of that name."""
-        return f"Basic {base64.b64encode(CREDENTIAL.encode()).decode()}"
-
     def client(self) -> httpx.Client:
         """A client of its API."""
-        url = f"http://127.0.0.1:{self.port}/api"
-        return httpx.Client(base_url=url, headers={"authorization": self.authorization}, timeout=30)
+        user, _, password = (self.credential or ":").partition(":")
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api", auth=(user, password), timeout=30)
 
     def prefect(self, *words: str, cwd: Path | None = None) -> str:
         """What a command of Prefect's says; it must end well."""
@@ -64,15 +60,14 @@ class Team:
 
 
 @contextmanager
-def started(home: Path) -> Iterator[Team]:
+def started(home: Path, credential: str | None = CREDENTIAL) -> Iterator[Team]:
     """Start one in a folder, and end it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
         **bare_environment(),
         "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_API_AUTH_STRING": CREDENTIAL,
-        "PREFECT_API_AUTH_STRING": CREDENTIAL,
+        **({"PREFECT_SERVER_API_AUTH_STRING": credential} if credential else {}),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
         "DO_NOT_TRACK": "1",
@@ -80,7 +75,7 @@ def started(home: Path) -> Iterator[Team]:
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
-    found = Team(port, home)
+    found = Team(port, home, credential)
     try:
         with found.client() as client:
             _until_it_answers(client, process)
