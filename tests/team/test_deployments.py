@@ -1,0 +1,234 @@
+"""The flows as deployments: run by a worker of a process pool, cancelled, killed, retried, served."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from processes import run_cli
+from quantflow.runs.find import list_runs
+from quantflow.runs.run import Run
+from team_server import Team
+
+ROOT = Path(__file__).parents[2]
+HALTING = '''
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from quantflow import BasePipelineStage, Kind, StageConfig
+
+
+class Halting(BasePipelineStage[StageConfig]):
+    """Sleeps or fails as a file beside this module says."""
+
+    id = "halting"
+    kind = Kind.COMPUTE
+    needs = ("features",)
+    makes = ("halted",)
+    Config = StageConfig
+
+    def run(self, inputs, config):
+        here = Path(__file__).parent
+        (here / "begun").touch()
+        order = (here / "order").read_text()
+        if order == "sleep":
+            time.sleep(120)
+        if order == "fail":
+            raise ValueError("as ordered")
+        return {"halted": pd.DataFrame({"x": [1.0]})}
+'''
+PROFILES = """
+[profiles.demo]
+data = { start = 2017-01-01 }
+validation = { min_history = 504 }
+rebalance = { every = "quarterly" }
+[profiles.halts]
+extends = "demo"
+stages = ["halting:Halting"]
+"""
+
+
+def until(what: Callable[[], Any], seconds: float = 120) -> Any:
+    """Wait for a true value."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.2)
+    return found
+
+
+class Desk:
+    """A team's deployments, and the workspace in which they run.
+
+    Args:
+        team: The server.
+        home: The workspace.
+    """
+
+    def __init__(self, team: Team, home: Path) -> None:
+        self.team, self.home = team, home
+
+    def run(self, deployment: str, *words: str, **parameters: Any) -> str:
+        """Start a run of a deployment; return the flow run's id."""
+        given = [f"--param={name}={json.dumps(value)}" for name, value in parameters.items()]
+        said = self.team.prefect("deployment", "run", deployment, *given, *words)
+        return said.partition("UUID: ")[2].split()[0]
+
+    def state(self, flow_run: str) -> dict[str, Any]:
+        """The state of a flow run."""
+        with self.team.client() as client:
+            return dict(client.get(f"/flow_runs/{flow_run}").raise_for_status().json()["state"])
+
+    def ended(self, flow_run: str) -> tuple[str, str]:
+        """Name and message of the state in which a flow run ends."""
+        kinds = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        until(lambda: self.state(flow_run)["type"] in kinds)
+        state = self.state(flow_run)
+        return state["name"], state["message"]
+
+    def own(self, flow_run: str) -> Run:
+        """The one run of a flow run."""
+        (found,) = [run for run in list_runs(self.home) if run.id.endswith(flow_run.replace("-", "")[-8:])]
+        return found
+
+    def order(self, what: str) -> None:
+        """Say what the stage ``halting`` does from now on."""
+        (self.home / "begun").unlink(missing_ok=True)
+        (self.home / "order").write_text(what)
+
+    def begun(self) -> None:
+        """Wait until that stage has begun."""
+        until((self.home / "begun").exists)
+
+
+@pytest.fixture(scope="module")
+def desk(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """``deploy/prefect.yaml`` deployed to a process pool, and a worker of it."""
+    home = tmp_path_factory.mktemp("desk")
+    (home / "quantflow.toml").write_text(PROFILES)
+    (home / "halting.py").write_text(HALTING)
+    team.prefect("work-pool", "create", "quantflow", "--type", "process")
+    file = str(ROOT / "deploy" / "prefect.yaml")
+    os.environ["WORKSPACE"] = str(home)
+    try:
+        team.prefect("deploy", "--all", "--prefect-file", file, cwd=ROOT)
+    finally:
+        del os.environ["WORKSPACE"]
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "quantflow", "--type", "process"]
+    with (home / "worker.log").open("w") as log:
+        worker = subprocess.Popen(command, env=team.environment, cwd=home, stdout=log, stderr=log)
+    try:
+        yield Desk(team, home)
+    finally:
+        worker.send_signal(signal.SIGINT)
+        worker.wait(60)
+
+
+def test_a_worker_runs_what_select_runs(desk: Desk, workspace: Path) -> None:
+    """The run has the record, the book and the bytes that ``quantflow select`` makes; the next finds it done."""
+    flow_run = desk.run("quantflow-select/demo")
+    name, message = desk.ended(flow_run)
+    run = desk.own(flow_run)
+    assert (name, message) == ("Completed", f"{run.id} is complete")
+    assert run.id.startswith(f"{run.as_of:%Y%m%d}-demo-")
+    (workspace / "quantflow.toml").write_text(PROFILES)
+    assert run_cli("select", "--profile", "demo", "--run-id", "same", cwd=workspace).returncode == 0
+    weights = (run.folder / "weights.csv").read_bytes()
+    assert weights == (workspace / "runs" / "same" / "weights.csv").read_bytes()
+    assert weights == (desk.home / "current" / "demo" / "weights.csv").read_bytes()
+    assert desk.ended(desk.run("quantflow-select/demo")) == (
+        "AlreadyDone",
+        f"already done: {run.id} (as-of {run.as_of})",
+    )
+
+
+def test_what_cannot_run_is_a_failed_flow_run_with_the_exit_code(desk: Desk) -> None:
+    """Its message is what the command line says."""
+    name, message = desk.ended(desk.run("quantflow-select/demo", profile="demi"))
+    assert (name, message) == (
+        "Failed",
+        "exit code 2: No profile named 'demi'. Did you mean 'demo'? Known: demo, halts.",
+    )
+
+
+def test_a_cancelled_run_is_interrupted_and_continued(desk: Desk) -> None:
+    """``prefect flow-run cancel``; then ``quantflow resume``, which keeps what is complete."""
+    desk.order("sleep")
+    flow_run = desk.run("quantflow-select/demo", profile="halts", force=True)
+    desk.begun()
+    desk.team.prefect("flow-run", "cancel", flow_run)
+    assert desk.ended(flow_run)[0] == "Cancelled"
+    run = desk.own(flow_run)
+    assert run.state == "interrupted"
+    desk.order("go")
+    resumed = run_cli("resume", run.id, cwd=desk.home)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "keep  ingestion, features" in resumed.stderr
+
+
+def test_a_killed_run_that_prefect_starts_again_continues_itself(desk: Desk) -> None:
+    """The worker reports the crash; ``prefect flow-run retry`` continues the same run, and starts no second one."""
+    desk.order("sleep")
+    flow_run = desk.run("quantflow-select/demo", profile="halts", force=True)
+    desk.begun()
+    os.kill(int(json.loads((desk.own(flow_run).folder / "lock").read_text())["pid"]), signal.SIGKILL)
+    assert desk.ended(flow_run)[0] == "Crashed"
+    desk.order("go")
+    desk.team.prefect("flow-run", "retry", flow_run)
+    until(lambda: desk.state(flow_run)["type"] in ("COMPLETED", "FAILED"))
+    run = desk.own(flow_run)
+    assert (run.state, desk.state(flow_run)["message"]) == ("completed", f"{run.id} is complete")
+    assert [event["event"] for event in run.events()].count("run.started") == 2
+
+
+def test_a_run_that_fails_is_retried_by_prefect_as_the_same_run(desk: Desk) -> None:
+    """With ``PREFECT_FLOWS_DEFAULT_RETRIES`` in the pool's or the deployment's environment."""
+    desk.order("fail")
+    retries = {"PREFECT_FLOWS_DEFAULT_RETRIES": "1", "PREFECT_FLOWS_DEFAULT_RETRY_DELAY_SECONDS": "4"}
+    variables = f"--job-variable=env={json.dumps(retries)}"
+    flow_run = desk.run("quantflow-select/demo", variables, profile="halts", force=True)
+    until(lambda: desk.state(flow_run)["name"] == "AwaitingRetry")
+    assert desk.own(flow_run).state == "failed"
+    desk.order("go")
+    assert desk.ended(flow_run)[0] == "Completed"
+    assert desk.own(flow_run).state == "completed"
+
+
+def test_a_run_that_its_machine_gives_up_is_started_elsewhere(desk: Desk) -> None:
+    """A Kubernetes Job whose pod is evicted: SIGTERM, and ``PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR=reschedule``."""
+    desk.order("sleep")
+    flow_run = desk.run("quantflow-select/demo", "--start-in=1 hour", profile="halts", force=True)
+    environment = {
+        **desk.team.environment,
+        "PREFECT__FLOW_RUN_ID": flow_run,
+        "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "reschedule",
+    }
+    command = [sys.executable, "-m", "prefect", "flow-run", "execute"]
+    with (desk.home / "execute.log").open("w") as log:
+        pod = subprocess.Popen(command, env=environment, cwd=desk.home, stdout=log, stderr=log)
+    desk.begun()
+    pod.terminate()
+    pod.wait(60)
+    assert desk.own(flow_run).state == "interrupted"
+    desk.order("go")
+    until(lambda: desk.state(flow_run)["type"] in ("COMPLETED", "FAILED"))
+    assert desk.state(flow_run)["name"] == "Completed"
+    assert desk.own(flow_run).state == "completed"
+
+
+def test_a_portfolio_runs_as_a_deployment(desk: Desk) -> None:
+    """Its sleeves in processes of the worker's machine."""
+    flow_run = desk.run("quantflow-meta/demo_meta", overrides=["rebalance.every=quarterly"])
+    assert desk.ended(flow_run)[0] == "Completed", desk.state(flow_run)
+    assert len(desk.own(flow_run).sleeves) == 4
