@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
 from processes import bare_environment
 
 CREDENTIAL = "desk:not-a-secret-here"

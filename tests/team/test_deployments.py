@@ -132,7 +132,11 @@ def desk(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]
         yield Desk(team, home)
     finally:
         worker.send_signal(signal.SIGINT)
-        worker.wait(60)
+        try:
+            worker.wait(20)
+        except subprocess.TimeoutExpired:  # Prefect's worker waits now and then for a run that has ended
+            worker.kill()
+            worker.wait(20)
 
 
 def test_a_worker_runs_what_select_runs(desk: Desk, workspace: Path) -> None:
@@ -156,10 +160,8 @@ def test_a_worker_runs_what_select_runs(desk: Desk, workspace: Path) -> None:
 def test_what_cannot_run_is_a_failed_flow_run_with_the_exit_code(desk: Desk) -> None:
     """Its message is what the command line says."""
     name, message = desk.ended(desk.run("quantflow-select/demo", profile="demi"))
-    assert (name, message) == (
-        "Failed",
-        "exit code 2: No profile named 'demi'. Did you mean 'demo'? Known: demo, halts.",
-    )
+    assert name == "Failed"
+    assert message.startswith("exit code 2: No profile named 'demi'. Did you mean 'demo'?")
 
 
 def test_a_cancelled_run_is_interrupted_and_continued(desk: Desk) -> None:
@@ -208,21 +210,26 @@ def test_a_run_that_fails_is_retried_by_prefect_as_the_same_run(desk: Desk) -> N
 def test_a_run_that_its_machine_gives_up_is_started_elsewhere(desk: Desk) -> None:
     """A Kubernetes Job whose pod is evicted: SIGTERM, and ``PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR=reschedule``."""
     desk.order("sleep")
-    flow_run = desk.run("quantflow-select/demo", "--start-in=1 hour", profile="halts", force=True)
+    desk.team.prefect("work-pool", "create", "pods", "--type", "process")  # without a worker: its part is played here
+    words = ("--name=pods", "--pool=pods", "--param=profile=halts", f"--param=workspace={desk.home}")
+    entrypoint = "quantflow.flows.deployed.flows:select"
+    desk.team.prefect("deploy", entrypoint, *words, cwd=desk.home)
+    flow_run = desk.run("quantflow-select/pods", force=True)
     environment = {
         **desk.team.environment,
         "PREFECT__FLOW_RUN_ID": flow_run,
         "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "reschedule",
     }
     command = [sys.executable, "-m", "prefect", "flow-run", "execute"]
-    with (desk.home / "execute.log").open("w") as log:
-        pod = subprocess.Popen(command, env=environment, cwd=desk.home, stdout=log, stderr=log)
+    pod = subprocess.Popen(
+        command, env=environment, cwd=desk.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     desk.begun()
     pod.terminate()
     pod.wait(60)
-    assert desk.own(flow_run).state == "interrupted"
+    assert (desk.own(flow_run).state, desk.state(flow_run)["name"]) == ("interrupted", "AwaitingRetry")
     desk.order("go")
-    until(lambda: desk.state(flow_run)["type"] in ("COMPLETED", "FAILED"))
+    subprocess.run(command, env=environment, cwd=desk.home, capture_output=True, timeout=120, check=True)
     assert desk.state(flow_run)["name"] == "Completed"
     assert desk.own(flow_run).state == "completed"
 
@@ -232,3 +239,22 @@ def test_a_portfolio_runs_as_a_deployment(desk: Desk) -> None:
     flow_run = desk.run("quantflow-meta/demo_meta", overrides=["rebalance.every=quarterly"])
     assert desk.ended(flow_run)[0] == "Completed", desk.state(flow_run)
     assert len(desk.own(flow_run).sleeves) == 4
+
+
+def test_an_automation_starts_a_crashed_run_again(desk: Desk) -> None:
+    """``deploy/automations/restart-crashed.yaml``: nobody has to look; Prefect also hears of the new book."""
+    file = str(ROOT / "deploy" / "automations" / "restart-crashed.yaml")
+    desk.team.prefect("automation", "create", "--from-file", file)
+    desk.order("sleep")
+    flow_run = desk.run("quantflow-select/demo", profile="halts", force=True)
+    desk.begun()
+    process = int(json.loads((desk.own(flow_run).folder / "lock").read_text())["pid"])
+    desk.order("go")
+    os.kill(process, signal.SIGKILL)
+    until(lambda: desk.state(flow_run)["type"] == "COMPLETED")
+    assert desk.own(flow_run).state == "completed"
+    with desk.team.client() as client:
+        wanted = {"filter": {"event": {"name": ["quantflow.book.published"]}}}
+        found = until(lambda: client.post("/events/filter", json=wanted).raise_for_status().json()["events"])
+    assert {event["resource"]["prefect.resource.id"] for event in found} >= {"quantflow.book.demo"}
+    desk.team.prefect("automation", "delete", "quantflow restart crashed")

@@ -12,12 +12,14 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from prefect.cli.deploy._models import DeploymentConfig, PrefectYamlModel, WorkPoolConfig
+from prefect.events.schemas.automations import AutomationCore
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import validate
 from prefect.utilities.templating import apply_values
 from prefect.workers.process import ProcessWorker
 
+from quantflow.flows.deployed.ended import HELD_BACK, PUBLISHED
 from quantflow.flows.deployed.flows import meta, select
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -102,3 +104,17 @@ def test_no_container_has_more_rights_than_it_needs() -> None:
         ]
         assert claims == ["quantflow-workspace"]
         assert job["spec"]["backoffLimit"] == 0
+
+
+AUTOMATIONS = sorted((DEPLOY / "automations").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", AUTOMATIONS, ids=lambda path: path.stem)
+def test_prefect_reads_each_automation(path: Path) -> None:
+    """Nothing that is written is passed over; the events of books are those that flows send."""
+    written = yaml.safe_load(path.read_text())
+    read = AutomationCore.model_validate(written).model_dump(mode="json", exclude_unset=True)
+    assert read["trigger"].keys() == written["trigger"].keys()
+    assert [action.keys() for action in read["actions"]] == [action.keys() for action in written["actions"]]
+    own = {event for event in written["trigger"]["expect"] if event.startswith("quantflow.")}
+    assert own <= {PUBLISHED, HELD_BACK}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import State
+from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
 from quantflow.config.profile import MetaProfile, Profile
@@ -16,9 +17,13 @@ from quantflow.desk.publish import publish, stale_when_it_fails
 from quantflow.errors import DegradedError, Interrupted, QuantflowError
 from quantflow.flows.launch import execute
 from quantflow.ops.notify import notifying
+from quantflow.runs.book import current
 from quantflow.runs.done import AlreadyDone
 from quantflow.runs.run import Run
 from quantflow.server.server import ApiServer, inherited_server
+
+PUBLISHED, HELD_BACK = "quantflow.book.published", "quantflow.book.held-back"
+"""The events that Prefect hears of, beside the states of flow runs."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Ending:
         try:
             with notifying(loaded, home), self.begin() as found:
                 if isinstance(found, AlreadyDone):
-                    publish(found.run)
+                    published(found.run)
                     message = f"already done: {found.run.id} (as-of {found.run.as_of})"
                     return Completed(name="AlreadyDone", message=message)
                 run_id = found.id
@@ -73,11 +78,39 @@ class Ending:
         """Execute the run and publish its book; return what became of it, in words."""
         with stale_when_it_fails(record):
             run = execute(record, server)
-        publish(run)
+        published(run)
         if self.strict and run.degraded:
             why = f": {run.header.stale}" if run.header.stale else ""
             raise DegradedError(f"Run {run.id} is complete, but degraded{why}.", hint=f"quantflow inspect {run.id}")
         return f"{record.id} is complete{', but degraded' if run.degraded else ''}"
+
+
+def published(run: Run) -> None:
+    """Publish a complete run's book; Prefect hears of a book that is new, and of one that a gate holds back.
+
+    Raises:
+        DegradedError: If a gate holds it back.
+    """
+    before = current(run.workspace, run.profile)
+    try:
+        publish(run)
+    except DegradedError as error:
+        _emit(HELD_BACK, run, reason=error.message)
+        raise
+    now = current(run.workspace, run.profile)
+    if now is not None and now.run_id == run.id and (before is None or before.run_id != run.id):
+        _emit(PUBLISHED, run)
+
+
+def _emit(event: str, run: Run, **facts: str) -> None:
+    """Send an event of a profile's book; its flow run, deployment and tags are added as related resources."""
+    resource = {
+        "prefect.resource.id": f"quantflow.book.{run.profile}",
+        "prefect.resource.name": run.profile,
+        "quantflow.workspace": str(run.workspace),
+    }
+    payload = {"run_id": run.id, "as_of": run.as_of.isoformat(), "degraded": run.degraded, **facts}
+    emit_event(event, resource, payload=payload)
 
 
 def said_of(error: QuantflowError) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+from uuid import UUID
 
 from prefect import State, flow, get_run_logger
+from prefect.client.orchestration import get_client
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment, flow_run
-from prefect.states import Failed
+from prefect.states import Cancelled, Failed
 
 from quantflow.config.load import find_workspace, load_meta, load_profile
 from quantflow.errors import Interrupted, QuantflowError
@@ -104,17 +106,24 @@ def _state(asked: Asked, workspace: Path | None) -> State[Any]:
         load = load_meta if asked.kind == META else load_profile
         loaded = load(asked.profile, workspace=home, overrides=asked.overrides)
         own = str(flow_run.id)
-        ending = Ending(lambda: owned_run(asked, loaded, home, own), say, _terminated, asked.strict)
+        ending = Ending(lambda: owned_run(asked, loaded, home, own), say, _stopped, asked.strict)
         state = ending.state(loaded, home)
     except Interrupted as error:
-        _terminated(error, f"interrupted before its run began, exit code {error.exit_code}")
+        state = _stopped(error, f"interrupted before its run began, exit code {error.exit_code}")
     except QuantflowError as error:
         state = Failed(message=said_of(error))
     say(f"{asked.profile}: {state.message}")
     return state
 
 
-def _terminated(error: Interrupted, message: str) -> NoReturn:
-    """Leave it to Prefect what the flow run is now: it knows whether it was cancelled, or is to be started again."""
+def _stopped(error: Interrupted, message: str) -> State[Any]:
+    """Return the state of a flow run that was cancelled; any other end by a signal is Prefect's to name.
+
+    It knows whether its infrastructure has ended the process to start the flow run again elsewhere.
+    """
     get_run_logger().warning(message)
+    with get_client(sync_client=True) as client:
+        now = client.read_flow_run(UUID(str(flow_run.id))).state
+    if now is not None and now.is_cancelling():
+        return Cancelled(message=message)
     raise TerminationSignal(error.exit_code - 128) from error
