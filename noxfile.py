@@ -1,4 +1,4 @@
-"""Quality gates: ``nox`` runs lint, types and tests; ``nox -s faults``, ``bench`` and ``image`` run on demand."""
+"""Quality gates: ``nox`` runs lint, types and tests; ``faults``, ``prefect``, ``bench`` and ``image`` run on demand."""
 
 from __future__ import annotations
 
@@ -161,6 +161,14 @@ def faults(session: nox.Session) -> None:
     session.install(".", *group("test"), *group("faults"))
     edges = [f"tests/integration/test_{name}.py" for name in EDGES]
     session.run("pytest", "tests/faults", *edges, *session.posargs, env={"FULL_FAULTS": "1"})
+
+
+@nox.session
+def prefect(session: nox.Session) -> None:
+    """A team's Prefect in real processes: a server, a pool's worker, TLS, Cloud's addresses; about ten minutes."""
+    session.env.update(ENVIRONMENT)
+    session.install(".", *group("test"))
+    session.run("pytest", "tests/team", *session.posargs)
 
 
 @nox.session

@@ -241,10 +241,12 @@ def test_a_portfolio_runs_as_a_deployment(desk: Desk) -> None:
     assert len(desk.own(flow_run).sleeves) == 4
 
 
-def test_an_automation_starts_a_crashed_run_again(desk: Desk) -> None:
+def test_an_automation_starts_a_crashed_run_again(desk: Desk, tmp_path: Path) -> None:
     """``deploy/automations/restart-crashed.yaml``: nobody has to look; Prefect also hears of the new book."""
-    file = str(ROOT / "deploy" / "automations" / "restart-crashed.yaml")
-    desk.team.prefect("automation", "create", "--from-file", file)
+    written = (ROOT / "deploy" / "automations" / "restart-crashed.yaml").read_text()
+    file = tmp_path / "soon.yaml"
+    file.write_text(written.replace("within: 60", "within: 15"))
+    desk.team.prefect("automation", "create", "--from-file", str(file))
     desk.order("sleep")
     flow_run = desk.run("quantflow-select/demo", profile="halts", force=True)
     desk.begun()
@@ -256,5 +258,5 @@ def test_an_automation_starts_a_crashed_run_again(desk: Desk) -> None:
     with desk.team.client() as client:
         wanted = {"filter": {"event": {"name": ["quantflow.book.published"]}}}
         found = until(lambda: client.post("/events/filter", json=wanted).raise_for_status().json()["events"])
-    assert {event["resource"]["prefect.resource.id"] for event in found} >= {"quantflow.book.demo"}
+    assert {event["resource"]["prefect.resource.id"] for event in found} >= {"quantflow.book.halts"}
     desk.team.prefect("automation", "delete", "quantflow restart crashed")

@@ -1,0 +1,108 @@
+"""What Prefect hears of a run that it has started."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prefect.exceptions import TerminationSignal
+from prefect.states import Cancelled
+
+from quantflow.config.load import load_profile
+from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted
+from quantflow.flows.deployed import ended, flows
+from quantflow.flows.deployed.ended import Ending, published
+from quantflow.runs.run import Run
+from recorded import created
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Run:
+    """A run that has just begun."""
+    return created(tmp_path)
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, Any]]]:
+    """Take the place of Prefect's events; return them with their payloads."""
+    sent: list[tuple[str, Mapping[str, Any]]] = []
+
+    def emit(event: str, resource: Mapping[str, str], payload: Mapping[str, Any]) -> None:
+        assert resource["prefect.resource.id"] == "quantflow.book.demo"
+        sent.append((event, payload))
+
+    monkeypatch.setattr(ended, "emit_event", emit)
+    monkeypatch.setattr(ended, "inherited_server", lambda home: None)
+    return sent
+
+
+def test_prefect_hears_of_a_new_book_once(
+    record: Run, events: list[tuple[str, Mapping[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of one that is published again, and of none where the book stays as it was."""
+    books: list[SimpleNamespace] = []
+    monkeypatch.setattr(ended, "current", lambda *_: books[-1] if books else None)
+    monkeypatch.setattr(ended, "publish", lambda run: books.append(SimpleNamespace(run_id=run.id)))
+    published(record)
+    published(record)
+    monkeypatch.setattr(ended, "publish", lambda run: books.append(SimpleNamespace(run_id="newer")))
+    published(record)
+    assert events == [("quantflow.book.published", {"run_id": "one", "as_of": "2022-12-28", "degraded": False})]
+
+
+def test_prefect_hears_of_a_book_that_is_held_back(
+    record: Run, events: list[tuple[str, Mapping[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the gate's words."""
+
+    def hold(run: Run) -> None:
+        raise DegradedError("too few names")
+
+    monkeypatch.setattr(ended, "publish", hold)
+    with pytest.raises(DegradedError):
+        published(record)
+    ((event, payload),) = events
+    assert (event, payload["reason"]) == ("quantflow.book.held-back", "too few names")
+
+
+@pytest.mark.usefixtures("events")
+def test_a_run_that_fails_says_how_to_go_on(record: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the exit code of the command line; what fails before it began is for the caller."""
+
+    def fail(run: Run, server: None) -> None:
+        raise InfrastructureError("no disk.", hint="Buy one.")
+
+    monkeypatch.setattr(ended, "execute", fail)
+    demo, home = load_profile("demo", workspace=record.workspace), record.workspace
+    ending = Ending(lambda: nullcontext(record), print, lambda error, message: Cancelled(message=message))
+    state = ending.state(demo, home)
+    assert state.is_failed()
+    assert state.message == "one failed, exit code 30: no disk. Buy one.\ngo on with: quantflow resume one"
+
+    def refuse() -> Any:
+        raise ConfigError("no such run")
+
+    with pytest.raises(ConfigError):
+        Ending(refuse, print, ending.interrupted).state(demo, home)
+
+
+@pytest.mark.parametrize("cancelling", [True, False])
+def test_a_signal_is_a_cancellation_where_the_server_says_so(cancelling: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other is Prefect's to name: it may start the flow run elsewhere."""
+    state = SimpleNamespace(is_cancelling=lambda: cancelling)
+    client = SimpleNamespace(read_flow_run=lambda flow_run: SimpleNamespace(state=state))
+    monkeypatch.setattr(flows, "get_client", lambda sync_client: nullcontext(client))
+    monkeypatch.setattr(flows, "get_run_logger", lambda: SimpleNamespace(warning=print))
+    monkeypatch.setattr(flows, "flow_run", SimpleNamespace(id="0192f3a4-0000-7000-8000-00001f2e3d4c"))
+    if cancelling:
+        found = flows._stopped(Interrupted(signal.SIGTERM), "one was interrupted")
+        assert (found.is_cancelled(), found.message) == (True, "one was interrupted")
+    else:
+        with pytest.raises(TerminationSignal) as caught:
+            flows._stopped(Interrupted(signal.SIGTERM), "one was interrupted")
+        assert caught.value.signal == signal.SIGTERM
