@@ -112,6 +112,11 @@ class Desk:
         until((self.home / "begun").exists)
 
 
+def _take_signals() -> None:
+    """A worker ends by SIGINT, which a shell has its background jobs ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def desk(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """``deploy/prefect.yaml`` deployed to a process pool, and a worker of it."""
@@ -127,16 +132,14 @@ def desk(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]
         del os.environ["WORKSPACE"]
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "quantflow", "--type", "process"]
     with (home / "worker.log").open("w") as log:
-        worker = subprocess.Popen(command, env=team.environment, cwd=home, stdout=log, stderr=log)
+        worker = subprocess.Popen(
+            command, env=team.environment, cwd=home, stdout=log, stderr=log, preexec_fn=_take_signals
+        )
     try:
         yield Desk(team, home)
     finally:
         worker.send_signal(signal.SIGINT)
-        try:
-            worker.wait(20)
-        except subprocess.TimeoutExpired:  # Prefect's worker waits now and then for a run that has ended
-            worker.kill()
-            worker.wait(20)
+        worker.wait(60)
 
 
 def test_a_worker_runs_what_select_runs(desk: Desk, workspace: Path) -> None:
@@ -260,3 +263,39 @@ def test_an_automation_starts_a_crashed_run_again(desk: Desk, tmp_path: Path) ->
         found = until(lambda: client.post("/events/filter", json=wanted).raise_for_status().json()["events"])
     assert {event["resource"]["prefect.resource.id"] for event in found} >= {"quantflow.book.halts"}
     desk.team.prefect("automation", "delete", "quantflow restart crashed")
+
+
+DEPLOYED = """
+import sys
+
+from prefect.types.entrypoint import EntrypointType
+from quantflow.flows.deployed.flows import select
+
+select.deploy(
+    "by-program", work_pool_name="quantflow", parameters={"profile": "demo", "workspace": sys.argv[1]},
+    entrypoint_type=EntrypointType.MODULE_PATH, build=False, push=False,
+)
+"""
+
+
+def test_a_program_deploys_a_flow(desk: Desk) -> None:
+    """``select.deploy``, as documented."""
+    environment, command = desk.team.environment, [sys.executable, "-c", DEPLOYED, str(desk.home)]
+    subprocess.run(command, env=environment, cwd=desk.home, check=True, capture_output=True, timeout=120)
+    assert desk.ended(desk.run("quantflow-select/by-program", as_of="2022-12-27"))[0] == "Completed"
+
+
+def test_a_flow_is_served_by_a_command(desk: Desk) -> None:
+    """``prefect flow serve`` with the flow's module, without a pool or a worker."""
+    command = [sys.executable, "-m", "prefect", "flow", "serve", "quantflow.flows.deployed.flows:select"]
+    with subprocess.Popen(
+        [*command, "--name", "served"], env=desk.team.environment, cwd=desk.home, stdout=subprocess.PIPE, text=True
+    ) as serving:
+        try:
+            assert serving.stdout is not None
+            next(line for line in serving.stdout if "polling" in line.lower())
+            flow_run = desk.run("quantflow-select/served", profile="demo", as_of="2022-12-23")
+            assert desk.ended(flow_run)[0] == "Completed"
+        finally:
+            serving.terminate()
+            serving.communicate(timeout=60)

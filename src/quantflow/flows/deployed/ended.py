@@ -58,6 +58,7 @@ class Ending:
             with notifying(loaded, home), self.begin() as found:
                 if isinstance(found, AlreadyDone):
                     published(found.run)
+                    self._refuse_degraded(found.run, stale=True)
                     message = f"already done: {found.run.id} (as-of {found.run.as_of})"
                     return Completed(name="AlreadyDone", message=message)
                 run_id = found.id
@@ -79,10 +80,14 @@ class Ending:
         with stale_when_it_fails(record):
             run = execute(record, server)
         published(run)
-        if self.strict and run.degraded:
+        self._refuse_degraded(run)
+        return f"{record.id} is complete{', but degraded' if run.degraded else ''}"
+
+    def _refuse_degraded(self, run: Run, *, stale: bool = False) -> None:
+        """Refuse a degraded run where that is asked for; of one that was there before, only for its old prices."""
+        if self.strict and run.degraded and (run.header.stale or not stale):
             why = f": {run.header.stale}" if run.header.stale else ""
             raise DegradedError(f"Run {run.id} is complete, but degraded{why}.", hint=f"quantflow inspect {run.id}")
-        return f"{record.id} is complete{', but degraded' if run.degraded else ''}"
 
 
 def published(run: Run) -> None:

@@ -17,6 +17,7 @@ from quantflow.config.load import load_profile
 from quantflow.errors import ConfigError, DegradedError, InfrastructureError, Interrupted
 from quantflow.flows.deployed import ended, flows
 from quantflow.flows.deployed.ended import Ending, published
+from quantflow.runs.done import AlreadyDone
 from quantflow.runs.run import Run
 from recorded import created
 
@@ -89,6 +90,26 @@ def test_a_run_that_fails_says_how_to_go_on(record: Run, monkeypatch: pytest.Mon
 
     with pytest.raises(ConfigError):
         Ending(refuse, print, ending.interrupted).state(demo, home)
+
+
+@pytest.mark.usefixtures("events")
+@pytest.mark.parametrize("there_before", [True, False])
+def test_a_degraded_run_fails_where_that_is_asked_for(
+    there_before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``strict``, as the command line has it; otherwise the state says so."""
+    run = created(tmp_path, stale="prices end on 2022-12-20")
+    monkeypatch.setattr(ended, "execute", lambda run, server: run)
+    monkeypatch.setattr(ended, "publish", lambda run: None)
+    monkeypatch.setattr(ended, "current", lambda *_: None)
+    demo, found = load_profile("demo", workspace=tmp_path), AlreadyDone(run) if there_before else run
+
+    def ending(strict: bool) -> Ending:
+        return Ending(lambda: nullcontext(found), print, lambda error, message: Cancelled(message=message), strict)
+
+    assert ending(False).state(demo, tmp_path).is_completed()
+    with pytest.raises(DegradedError, match="degraded: prices end on 2022-12-20"):
+        ending(True).state(demo, tmp_path)
 
 
 @pytest.mark.parametrize("cancelling", [True, False])
