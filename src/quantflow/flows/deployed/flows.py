@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from prefect import State, flow, get_run_logger
-from prefect.client.orchestration import get_client
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Failed
@@ -18,8 +18,10 @@ from quantflow.errors import Interrupted, QuantflowError
 from quantflow.flows.deployed.asked import Asked, owned_run
 from quantflow.flows.deployed.ended import Ending, said_of
 from quantflow.flows.entry import META, SELECTION
+from quantflow.flows.watch import asking
 from quantflow.runs import stopping
 from quantflow.runs.header import RunOptions
+from quantflow.server.prefect_internals import api_errors
 
 
 def _name() -> str:
@@ -122,8 +124,8 @@ def _stopped(error: Interrupted, message: str) -> State[Any]:
     It knows whether its infrastructure has ended the process to start the flow run again elsewhere.
     """
     get_run_logger().warning(message)
-    with get_client(sync_client=True) as client:
+    with suppress(*api_errors(), RuntimeError, OSError), asking() as client:
         now = client.read_flow_run(UUID(str(flow_run.id))).state
-    if now is not None and now.is_cancelling():
-        return Cancelled(message=message)
+        if now is not None and now.is_cancelling():
+            return Cancelled(message=message)
     raise TerminationSignal(error.exit_code - 128) from error

@@ -8,7 +8,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
+import httpx
 import pytest
 from prefect.exceptions import TerminationSignal
 from prefect.states import Cancelled
@@ -112,15 +114,21 @@ def test_a_degraded_run_fails_where_that_is_asked_for(
         ending(True).state(demo, tmp_path)
 
 
-@pytest.mark.parametrize("cancelling", [True, False])
-def test_a_signal_is_a_cancellation_where_the_server_says_so(cancelling: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any other is Prefect's to name: it may start the flow run elsewhere."""
-    state = SimpleNamespace(is_cancelling=lambda: cancelling)
-    client = SimpleNamespace(read_flow_run=lambda flow_run: SimpleNamespace(state=state))
-    monkeypatch.setattr(flows, "get_client", lambda sync_client: nullcontext(client))
+@pytest.mark.parametrize(("answer", "cancelled"), [(True, True), (False, False), (httpx.ConnectError("gone"), False)])
+def test_a_signal_is_a_cancellation_where_the_server_says_so(
+    answer: bool | Exception, cancelled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other, also where no server answers, is Prefect's to name: it may start the flow run elsewhere."""
+
+    def read_flow_run(flow_run: UUID) -> SimpleNamespace:
+        if isinstance(answer, Exception):
+            raise answer
+        return SimpleNamespace(state=SimpleNamespace(is_cancelling=lambda: answer))
+
+    monkeypatch.setattr(flows, "asking", lambda: nullcontext(SimpleNamespace(read_flow_run=read_flow_run)))
     monkeypatch.setattr(flows, "get_run_logger", lambda: SimpleNamespace(warning=print))
     monkeypatch.setattr(flows, "flow_run", SimpleNamespace(id="0192f3a4-0000-7000-8000-00001f2e3d4c"))
-    if cancelling:
+    if cancelled:
         found = flows._stopped(Interrupted(signal.SIGTERM), "one was interrupted")
         assert (found.is_cancelled(), found.message) == (True, "one was interrupted")
     else:
