@@ -305,3 +305,16 @@ def test_a_flow_is_served_by_a_command(desk: Desk) -> None:
         finally:
             serving.terminate()
             serving.communicate(timeout=60)
+
+
+def test_a_kubernetes_pool_takes_its_template_and_deployments(team: Team) -> None:
+    """As documented; the server checks variables and parameters by their schemas."""
+    files = ROOT / "deploy" / "kubernetes"
+    template = ("--base-job-template", str(files / "job-template.json"))
+    team.prefect("work-pool", "create", "quantflow-kubernetes", "--type", "kubernetes", *template)
+    team.prefect("deploy", "--all", "--prefect-file", str(files / "prefect.yaml"), cwd=ROOT)
+    with team.client() as client:
+        wanted = {"work_pools": {"name": {"any_": ["quantflow-kubernetes"]}}}
+        found = client.post("/deployments/filter", json=wanted).raise_for_status().json()
+    assert {each["name"] for each in found} == {"demo-kubernetes", "demo_meta-kubernetes"}
+    assert all(each["job_variables"]["image"] == "quantflow:0.1.0" for each in found)
