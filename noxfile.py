@@ -1,4 +1,4 @@
-"""Quality gates: ``nox`` runs lint, types and tests; ``faults``, ``prefect``, ``bench`` and ``image`` run on demand."""
+"""Quality gates: ``nox`` runs those of its list; ``nox -s faults``, ``bench``, ``image`` and others run on demand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = ["lint", "types", "docs", "tests"]
+nox.options.sessions = ["lint", "types", "docs", "pythons", "tests"]
 nox.options.error_on_external_run = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -41,8 +41,21 @@ EDGES = ("publish_races", "gc_beside_runs", "ray_start", "cluster", "server_acce
 """Tests of the integration suite that count among the faults, some of them with larger numbers there."""
 
 
+BUILT: list[str] = []
+"""The wheel, once it is built."""
+
+
 def group(name: str) -> list[str]:
     return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def wheel(session: nox.Session) -> str:
+    """Return the wheel that ``nox`` builds once, from the sdist that it builds before, into ``dist``."""
+    if not BUILT:
+        shutil.rmtree("dist", ignore_errors=True)
+        session.run("uv", "build", "--quiet", "--out-dir", "dist", external=True)
+        BUILT.extend(map(str, Path("dist").glob("*.whl")))
+    return BUILT[0]
 
 
 def install_programs(session: nox.Session) -> None:
@@ -87,16 +100,17 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Unit, property, contract and integration tests, on the installed package."""
+    """Unit, property, contract and integration tests, on the wheel that the sdist becomes."""
     install_programs(session)
     session.env.update(ENVIRONMENT)
-    session.install(".", *group("test"))
+    session.install(wheel(session), *group("test"))
     session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session
 def pythons(session: nox.Session) -> None:
-    """The unit tests on every other supported Python of this machine; one that is not there is said."""
+    """Unit and property tests on every other supported Python of this machine; one that is not there is named."""
+    session.env.update(ENVIRONMENT)
     for version in VERSIONS:
         if version == f"{sys.version_info.major}.{sys.version_info.minor}":
             continue  # it runs all tests
@@ -106,9 +120,9 @@ def pythons(session: nox.Session) -> None:
         folder = session.cache_dir.resolve() / f"python-{version}"
         program = str(folder / "bin" / "python")
         session.run("uv", "venv", "--quiet", "--clear", "--python", found, str(folder), external=True)
-        session.run("uv", "pip", "install", "--quiet", "--python", program, ".", *group("test"), external=True)
-        command = ("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", *session.posargs)
-        session.run(program, "-m", *command, external=True, env=ENVIRONMENT)
+        session.run("uv", "pip", "install", "--quiet", "--python", program, wheel(session), *group("test"), external=True)
+        command = ("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", "tests/property")
+        session.run(program, "-m", *command, external=True)
 
 
 def interpreter(version: str) -> str:
@@ -121,25 +135,12 @@ def interpreter(version: str) -> str:
     return ""
 
 
-@nox.session
-def build(session: nox.Session) -> None:
-    """Wheel and sdist, once, into ``dist``; the tests run on the wheel, the demo on what the sdist becomes."""
-    session.env.update(ENVIRONMENT)
-    shutil.rmtree("dist", ignore_errors=True)
-    session.run("uv", "build", "--quiet", "--out-dir", "dist", external=True)
-    (wheel,), (sdist,) = (list(map(str, Path("dist").glob(f"*.{kind}"))) for kind in ("whl", "tar.gz"))
-    session.install(wheel, *group("test"))
-    session.run("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", "tests/property", "tests/contract")
-    session.install("--reinstall-package", "quantflow", sdist)
-    workspace = session.create_tmp()
-    session.run("quantflow", "select", "--profile", "demo", "--workspace", workspace, "--quiet")
-
-
 @nox.session(python="3.11")
 def lowest(session: nox.Session) -> None:
     """The unit tests with the lowest versions that ``pyproject.toml`` allows."""
     session.env.update(ENVIRONMENT)
-    session.run_install("uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", ".", *group("test"))
+    session.run_install("uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", ".")
+    session.install(".", *group("test"))  # keeps what is installed
     session.run("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", *session.posargs)
 
 
@@ -216,7 +217,7 @@ def bench(session: nox.Session) -> None:
     session.run(f"{peers}/peers/bin/pip", "install", "--quiet", "kedro", "metaflow", external=True)
     session.run("python", "benchmarks/startup.py", f"{peers}/peers/bin")
     session.run("python", "benchmarks/peers.py", f"{peers}/engines")
-    for name in ("select_run", "kernels", "walk_forward", "meta_run", "sweep", "luck", "view"):
+    for name in ("select_run", "kernels", "walk_forward", "large", "meta_run", "sweep", "luck", "view"):
         session.run("python", f"benchmarks/{name}.py")
     session.run("python", "benchmarks/meta_run.py", "--cold", "8")
     session.run("python", "benchmarks/meta_run.py", "--scale", "16", "256")

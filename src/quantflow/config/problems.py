@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -46,7 +47,7 @@ _RULES: dict[str, str] = {
 
 
 def explain(error: ValidationError, model: type[BaseModel], data: Record, place: Callable[[Path], str]) -> ConfigError:
-    """Return the first problem of *error* as one ConfigError, and how many more there are.
+    """Return the first problem, in the order of the settings, as one ConfigError, and how many more there are.
 
     Args:
         error: What validating *data* raised.
@@ -56,7 +57,7 @@ def explain(error: ValidationError, model: type[BaseModel], data: Record, place:
     """
     found = error.errors(include_url=False, include_context=True)
     paths = [_known_path(data, problem["loc"]) for problem in found]
-    path = paths[0]
+    path = min(paths, key=lambda each: _position(data, each))
     same = [problem for problem, other in zip(found, paths, strict=True) if other == path]
     rule = " or ".join(dict.fromkeys(_rule(problem) for problem in same)).replace(" or must be ", " or ")
     more = len(set(paths)) - 1
@@ -99,6 +100,21 @@ def _known_path(data: Any, loc: Path) -> Path:
         kept.append(part)
         data = data[part]
     return tuple(kept)
+
+
+def _position(data: Any, path: Path) -> list[float]:
+    """Return where a setting stands in its tables, from the outermost on.
+
+    A table comes after what it holds, since what is wrong in it can make it wrong as well; a missing key comes last.
+    """
+    found: list[float] = []
+    for part in path:
+        keys = list(data) if isinstance(data, dict) else list(range(len(data)))
+        if part not in keys:
+            break
+        found.append(keys.index(part))
+        data = data[part]
+    return [*found, math.inf]
 
 
 def _shown(data: Any, path: Path, *, is_whole: bool) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from quantflow.config.sections import ClustersConfig
+from quantflow.execution.memory import require_memory
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.clusters import cluster
+from quantflow.quant.grouping.correlations import bytes_needed
 
 
 class ClusteringStageConfig(StageConfig):
@@ -26,10 +28,16 @@ class ClusteringStage(BasePipelineStage[ClusteringStageConfig]):
     Config = ClusteringStageConfig
 
     def run(self, inputs: Inputs, config: ClusteringStageConfig) -> Outputs:
-        """Return ``clusters``: the cluster and leaf position of every symbol of ``prices``."""
+        """Return ``clusters``: the cluster and leaf position of every symbol of ``prices``.
+
+        Raises:
+            InfrastructureError: If there is too little memory, which grows with the square of the number of symbols.
+        """
         import pandas as pd
 
         chosen, prices = config.clusters, inputs["prices"]
+        count = len(prices.symbols)
+        require_memory(bytes_needed(count), f"Comparing {count:,} symbols with one another")
         stop = len(prices.sessions)
         recent = prices.window(max(0, stop - max(chosen.lookbacks) - 1), stop)
         labels, order = cluster(

@@ -138,6 +138,9 @@ def test_what_one_takes_another_finds_unchanged(place: Shelf) -> None:
     pd.testing.assert_frame_equal((again.at(0) or {})["table"], table(1.0, 2.0))
 
 
+OTHER_TEXT = "string" if pd.Series(["a"]).dtype == object else object
+"""A kind of text that is not this pandas' own."""
+
 UNLIKE: dict[str, list[Any]] = {
     "other columns": [table(1.0), table(1.0, low=[0.5])],
     "other order of columns": [table(1.0, low=[1.0])[["low", "close"]], table(1.0, low=[1.0])],
@@ -148,8 +151,8 @@ UNLIKE: dict[str, list[Any]] = {
     "two levels": [table(1.0, low=[1.0]).set_index("low", append=True)] * 2,
     "named columns": [table(1.0).rename_axis(columns="field"), table(2.0).rename_axis(columns="field")],
     "any objects": [table(1.0, x=np.array([1], dtype=object)), table(1.0, x=np.array(["a"], dtype=object))],
-    "objects": [table(1.0, x=["a"]).astype({"x": object}), table(1.0, x=["b"]).astype({"x": object})],
-    "object rows": [table(1.0).set_index(pd.Index(["a"], name="symbol", dtype=object))] * 2,
+    "other text": [table(1.0, x=["a"]).astype({"x": OTHER_TEXT}), table(1.0, x=["b"]).astype({"x": OTHER_TEXT})],
+    "rows of other text": [table(1.0).set_index(pd.Index(["a"], name="symbol", dtype=OTHER_TEXT))] * 2,
     "categories": [table(1.0, x=pd.Categorical(["a"])), table(1.0, x=pd.Categorical(["b"]))],
     "nullable": [table(1.0, x=pd.array([1], dtype="Int64"))] * 2,
     "numbers as columns": [pd.DataFrame([[1.0]], index=pd.Index(["a"], name="symbol"))] * 2,

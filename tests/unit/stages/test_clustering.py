@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pytest_mock import MockerFixture
 
 from quantflow.config.sections import ClustersConfig
 from quantflow.data.artifacts import encode
 from quantflow.data.panel import Panel
+from quantflow.errors import InfrastructureError
 from quantflow.stages.clustering import ClusteringStage, ClusteringStageConfig
 
 STAGE = ClusteringStage()
@@ -48,6 +50,15 @@ def test_numbers_follow_the_leaves(prices: Panel) -> None:
     assert sorted(found["order"]) == list(range(20))
     appearing = found.sort_values("order")["cluster"].unique()
     assert appearing.tolist() == list(range(1, len(appearing) + 1))
+
+
+def test_what_does_not_fit_into_memory_is_refused(prices: Panel, mocker: MockerFixture) -> None:
+    """Distances take 17 bytes a pair of symbols: too few of them end the stage in words, and not the process."""
+    mocker.patch("quantflow.execution.memory.free_memory", return_value=20 * 20 * 17)
+    assert len(clusters(prices)) == 20
+    mocker.patch("quantflow.execution.memory.free_memory", return_value=20 * 20 * 17 - 1)
+    with pytest.raises(InfrastructureError, match="Comparing 20 symbols with one another needs"):
+        clusters(prices)
 
 
 def test_only_the_longest_window_is_read(prices: Panel) -> None:

@@ -147,6 +147,11 @@ def _noise_and_signal(rho: FloatArray, common: FloatArray) -> tuple[float, float
     return float(squared.sum()), signal
 
 
+def bytes_needed(symbols: int) -> int:
+    """Return the memory that ``distances`` takes: correlations, the sum of distances, and a count, for each pair."""
+    return symbols * symbols * ((4 if symbols > _SINGLE_ABOVE else 8) + 8 + 1)
+
+
 def distances(
     returns: FloatArray, lookbacks: Sequence[int], min_observations: int, shrinkage: float | None = None
 ) -> npt.NDArray[np.float64]:
