@@ -165,6 +165,14 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def prefect(session: nox.Session) -> None:
+    """A team's Prefect in real processes: a server, a pool's worker, TLS, Cloud's addresses; about ten minutes."""
+    session.env.update(ENVIRONMENT)
+    session.install(".", *group("test"))
+    session.run("pytest", "tests/team", *session.posargs)
+
+
+@nox.session
 def image(session: nox.Session) -> None:
     """The image and its services in a container engine: built, looked into, and each service killed at work.
 

@@ -34,11 +34,11 @@ def api(place: Place) -> Iterator[Finding]:
 def _answering(url: str, about: str, place: Place, fix: str) -> Iterator[Finding]:
     import httpx
 
-    from quantflow.server.url import first_line, trouble_at
+    from quantflow.server.url import answer_of, first_line, trouble_at
 
     trouble = trouble_at(url)
     try:
-        answer = None if trouble else httpx.get(f"{url.rstrip('/')}/admin/version", timeout=SECONDS)
+        answer = None if trouble else answer_of(url, "admin/version", SECONDS)
     except httpx.HTTPError as error:
         trouble = first_line(error)
     if trouble or answer is None:

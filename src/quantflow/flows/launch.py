@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from quantflow.flows.states import Snapshot
 
 DRAIN_SECONDS = 10.0
+FIRST_PAUSE, LONGER = 0.05, 1.3
+"""Seconds between the first two questions for what is drained, and the factor of each further pause: at most 16."""
 QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL"}
 """Keeps Prefect's log lines off the terminal, which belongs to the progress view; they are in the run's log."""
 _TABLES = ("pandas", "pyarrow.parquet", "scipy.linalg", "quantflow.quant.kernels")
@@ -226,12 +228,13 @@ def drain(tag: str, record: Run, since: str) -> None:
 
     flush()
     ended = _ended(record.again(), since)
-    until = time.monotonic() + DRAIN_SECONDS
+    until, pause = time.monotonic() + DRAIN_SECONDS, FIRST_PAUSE
     with contextlib.suppress(InfrastructureError), asking() as client:
         while time.monotonic() < until:
             if Counter(task.name for task in fetch(tag, client) if task.final) >= ended:
                 return
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause *= LONGER
         record.event("server.drain_incomplete")
 
 

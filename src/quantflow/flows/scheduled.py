@@ -11,22 +11,17 @@ from typing import Any
 
 from prefect import State, flow
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Cancelled, Failed
 
 from quantflow.config import catalogue
 from quantflow.config.printable import CleanStream
 from quantflow.data.store import private_folder
-from quantflow.desk.publish import publish, stale_when_it_fails
-from quantflow.errors import ConfigError, DegradedError, Interrupted, LockedError, QuantflowError, said
-from quantflow.flows.launch import execute
-from quantflow.ops.notify import notifying
+from quantflow.errors import ConfigError, Interrupted, LockedError, QuantflowError, said
+from quantflow.flows.deployed.ended import Ending, said_of
 from quantflow.runs import stopping
 from quantflow.runs.as_of import resolve_as_of
 from quantflow.runs.begin import begun_unless_done
-from quantflow.runs.done import AlreadyDone
 from quantflow.runs.lock import owned, owner
-from quantflow.runs.run import Run
-from quantflow.server.server import ApiServer, inherited_server
 
 
 class _StillGoing(Exception):  # noqa: N818  # nothing is wrong: the former run is not over
@@ -59,9 +54,9 @@ def scheduled_run(profile: str, workspace: str) -> State[Any]:
     except _StillGoing as found:
         state = Cancelled(name="Skipped", message=f"skipped: {found}")
     except Interrupted as error:
-        state = _interrupted(f"interrupted before its run began, exit code {error.exit_code}")
+        state = Cancelled(name="Interrupted", message=f"interrupted before its run began, exit code {error.exit_code}")
     except QuantflowError as error:
-        state = Failed(message=f"exit code {error.exit_code}: {error.message} {error.hint or ''}".rstrip())
+        state = Failed(message=said_of(error))
     except Exception as error:  # shown where people look, then left to Prefect
         sys.stderr.write(f"{profile}: {type(error).__name__}: {said(error)}\n")
         raise
@@ -82,43 +77,12 @@ def _refuse_unserved(home: Path) -> None:
 def _run(home: Path, name: str) -> State[Any]:
     """Run the profile, or find it done; publish its book. The states of a run that failed say how to go on."""
     loaded = catalogue.load(catalogue.find(name, home), home)
-    server, run_id = inherited_server(home), ""
-    try:
-        with notifying(loaded, home), begun_unless_done(loaded, home, resolve_as_of(loaded, None)) as found:
-            if isinstance(found, AlreadyDone):
-                publish(found.run)
-                message = f"already done: {found.run.id} (as-of {found.run.as_of})"
-                return Completed(name="AlreadyDone", message=message)
-            run_id = found.id
-            sys.stderr.write(f"{name}: {run_id} is running\n")
-            return Completed(message=_executed(found, server))
-    except Interrupted as error:
-        if not run_id:
-            raise
-        return _interrupted(f"{run_id} was interrupted, exit code {error.exit_code}; {_way_on(run_id)}")
-    except DegradedError:
-        raise
-    except QuantflowError as error:
-        if not run_id:
-            raise
-        message = f"{run_id} failed, exit code {error.exit_code}: {error.message} {error.hint or ''}".rstrip()
-        return Failed(message=f"{message}\n{_way_on(run_id)}")
-
-
-def _way_on(run_id: str) -> str:
-    return f"go on with: quantflow resume {run_id}"
-
-
-def _executed(record: Run, server: ApiServer) -> str:
-    """Execute the run and publish its book; return what became of it, in words."""
-    with stale_when_it_fails(record):
-        run = execute(record, server)
-    publish(run)
-    return f"{record.id} is complete{', but degraded' if run.degraded else ''}"
-
-
-def _interrupted(message: str) -> State[Any]:
-    return Cancelled(name="Interrupted", message=message)
+    ending = Ending(
+        begin=lambda: begun_unless_done(loaded, home, resolve_as_of(loaded, None)),
+        say=lambda line: sys.stderr.write(f"{line}\n"),
+        interrupted=lambda _, message: Cancelled(name="Interrupted", message=message),
+    )
+    return ending.state(loaded, home)
 
 
 @contextmanager

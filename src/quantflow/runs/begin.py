@@ -22,7 +22,7 @@ from quantflow.runs.run import Run
 
 @contextmanager
 def begun_unless_done(
-    profile: AnyProfile, workspace: Path, as_of: AsOf, *, by_hand: bool = False
+    profile: AnyProfile, workspace: Path, as_of: AsOf, run_id: str | None = None, *, by_hand: bool = False
 ) -> Iterator[Run | AlreadyDone]:
     """Yield a new run, as ``begun``; or the complete one that makes it unnecessary, which stays until the block ends.
 
@@ -35,7 +35,7 @@ def begun_unless_done(
         if (done := find_done(profile, workspace, as_of.session, by_hand=by_hand)) is not None:
             yield AlreadyDone(done)
             return
-        with begun(profile, workspace, as_of, options=RunOptions(by_hand=by_hand)) as run:
+        with begun(profile, workspace, as_of, run_id, RunOptions(by_hand=by_hand)) as run:
             choosing.close()
             yield run
 

@@ -22,7 +22,7 @@ from quantflow.errors import InfrastructureError
 from quantflow.locks import FileLock
 from quantflow.server.keeping import keep, named
 from quantflow.server.proxies import refuse_unusable_proxy, without_proxy
-from quantflow.server.url import configured_url, trouble_at, without_secrets
+from quantflow.server.url import UNTRUSTED, configured_url, trouble_at, without_secrets
 
 SERVER_ENVIRONMENT: Mapping[str, str] = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -219,9 +219,12 @@ def _opened(path: Path) -> FileLock:
 
 def _check_answers(url: str) -> None:
     if trouble := trouble_at(url):
+        hint = "Start it, or unset PREFECT_API_URL to use a server of the workspace's own."
+        if trouble.startswith(UNTRUSTED):
+            hint = "Name the file of its certificate authority: PREFECT_API_SSL_CERT_FILE=/path/to/authority.pem"
         raise InfrastructureError(
             f"The API server at {without_secrets(url)} (PREFECT_API_URL) does not answer: {trouble.rstrip('.')}.",
-            hint="Start it, or unset PREFECT_API_URL to use a server of the workspace's own.",
+            hint=hint,
         )
 
 

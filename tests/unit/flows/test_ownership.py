@@ -14,6 +14,7 @@ from quantflow.cli.run.start import run_and_show
 from quantflow.config.load import load_profile
 from quantflow.flows import run as flows
 from quantflow.flows import scheduled
+from quantflow.flows.deployed import ended as in_prefect
 from quantflow.flows.run import run_meta_flow, run_selection_flow
 from quantflow.ops.garbage import find_garbage
 from quantflow.runs.as_of import AsOf
@@ -54,9 +55,9 @@ def moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(running, "execute", execute)
     monkeypatch.setattr(flows, "execute", execute)
     monkeypatch.setattr(ended, "move_book", publish)
-    monkeypatch.setattr(scheduled, "inherited_server", lambda home: None)
-    monkeypatch.setattr(scheduled, "execute", execute)
-    monkeypatch.setattr(scheduled, "publish", publish)
+    monkeypatch.setattr(in_prefect, "inherited_server", lambda home: None)
+    monkeypatch.setattr(in_prefect, "execute", execute)
+    monkeypatch.setattr(in_prefect, "publish", publish)
     return seen
 
 

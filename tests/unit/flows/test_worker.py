@@ -13,6 +13,7 @@ import pytest
 
 from quantflow.errors import InfrastructureError, Interrupted
 from quantflow.flows import scheduled
+from quantflow.flows.deployed import ended
 from quantflow.flows.worker import working_on
 from quantflow.runs.run import Run
 from recorded import created
@@ -59,8 +60,8 @@ def test_a_scheduled_run_that_a_signal_ends_is_interrupted(record: Run, monkeypa
     def interrupted(record: Run, server: None) -> None:
         raise Interrupted(signal.SIGINT)
 
-    monkeypatch.setattr(scheduled, "execute", interrupted)
-    monkeypatch.setattr(scheduled, "inherited_server", lambda home: None)
+    monkeypatch.setattr(ended, "execute", interrupted)
+    monkeypatch.setattr(ended, "inherited_server", lambda home: None)
     monkeypatch.setattr(scheduled, "begun_unless_done", lambda *_: nullcontext(record))
     state = scheduled._run(record.workspace, "demo")
     assert (state.name, state.is_cancelled()) == ("Interrupted", True)

@@ -83,7 +83,7 @@ def test_its_answer_is_kept_for_as_long_as_it_holds(tmp_path: Path) -> None:
     assert asked(tmp_path, PREFECT_API_URL=URL).stdout.split() == [URL, "True"]
     assert asked(tmp_path).stdout.split() == ["http://elsewhere/api", "True"]
     assert asked(tmp_path).stdout.split() == ["http://elsewhere/api", "False"]
-    kept = list((tmp_path / "home" / ".cache" / "quantflow" / "api-url").iterdir())
+    kept = list((tmp_path / "home" / ".cache" / "quantflow" / "api-access").iterdir())
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
     for path in kept:
         path.write_text(path.read_text().replace("elsewhere", "altered"))
