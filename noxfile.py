@@ -120,7 +120,8 @@ def pythons(session: nox.Session) -> None:
         folder = session.cache_dir.resolve() / f"python-{version}"
         program = str(folder / "bin" / "python")
         session.run("uv", "venv", "--quiet", "--clear", "--python", found, str(folder), external=True)
-        session.run("uv", "pip", "install", "--quiet", "--python", program, wheel(session), *group("test"), external=True)
+        install = ("uv", "pip", "install", "--quiet", "--python", program)
+        session.run(*install, wheel(session), *group("test"), external=True)
         command = ("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", "tests/property")
         session.run(program, "-m", *command, external=True)
 

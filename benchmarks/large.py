@@ -1,8 +1,8 @@
 """A whole ``select`` of thousands of symbols × ten years, monthly: seconds and memory of its stages.
 
-``python benchmarks/large.py [SYMBOLS ...]`` (default 2,500 and 5,000) writes one Parquet file of closes into a temporary
-folder, with twenty sectors that each move together, and prints a row per number of symbols. A rebalance compares all
-pairs of symbols, so that its cost grows with their square.
+``python benchmarks/large.py [SYMBOLS ...]`` (default 2,500 and 5,000) writes one Parquet file of closes into a
+temporary folder, with twenty sectors that each move together, and prints a row per number of symbols. A rebalance
+compares all pairs of symbols, so that its cost grows with their square.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ def measured(symbols: int) -> dict[str, Any]:
         long.to_parquet(home / "prices.parquet")
         (home / "quantflow.toml").write_text(PROFILE.format(start=close.index[0].date()))
         del long
+        command = quantflow("select", "--profile", "large", "--run-id", "large", "--as-of", f"{close.index[-1]:%Y-%m-%d}")
         began = time.perf_counter()
-        run(quantflow("select", "--profile", "large", "--run-id", "large", "--as-of", str(close.index[-1].date())), home)
+        run(command, home)
         took = time.perf_counter() - began
         return {**json.loads(run(quantflow("inspect", "large", "--json"), home)), "took": took}
 
