@@ -41,7 +41,8 @@ def measured(symbols: int) -> dict[str, Any]:
         long.to_parquet(home / "prices.parquet")
         (home / "quantflow.toml").write_text(PROFILE.format(start=close.index[0].date()))
         del long
-        command = quantflow("select", "--profile", "large", "--run-id", "large", "--as-of", f"{close.index[-1]:%Y-%m-%d}")
+        last = f"{close.index[-1]:%Y-%m-%d}"
+        command = quantflow("select", "--profile", "large", "--run-id", "large", "--as-of", last)
         began = time.perf_counter()
         run(command, home)
         took = time.perf_counter() - began
