@@ -28,6 +28,7 @@ SETTINGS = (
 )
 META = [sys.executable, "-m", "quantflow", "meta", "-m", "two", "--run-id", "hit", "--no-progress"]
 LIMIT_SECONDS = 300
+RESTART_SECONDS = 120
 OUTAGE_SECONDS = 60
 NOBODY = 65534
 READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
@@ -62,17 +63,19 @@ def weights(workspace: Path) -> bytes:
     return (workspace / "runs" / "hit" / "weights.csv").read_bytes()
 
 
-def begun(workspace: Path, stage: str) -> bool:
-    """Whether the second sleeve has begun a stage."""
-    return any((workspace / "runs" / "hit.s2" / "stages").glob(f"*-{stage}.json"))
+def begun(workspace: Path, stage: str, sleeve: str = "s2") -> bool:
+    """Whether a sleeve has begun a stage."""
+    return any((workspace / "runs" / f"hit.{sleeve}" / "stages").glob(f"*-{stage}.json"))
 
 
-def started(workspace: Path, *options: str, **variables: str) -> subprocess.Popen[str]:
+def started(
+    workspace: Path, *options: str, stage: str = "policy", sleeve: str = "s2", **variables: str
+) -> subprocess.Popen[str]:
     """The meta run, at work in the middle of its sleeves."""
     pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([*META, *options], cwd=workspace, env={**bare_environment(), **variables}, **pipes)
     until = time.monotonic() + LIMIT_SECONDS
-    while not begun(workspace, "policy"):
+    while not begun(workspace, stage, sleeve):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -100,9 +103,9 @@ def resumed(workspace: Path, *options: str, **variables: str) -> bytes:
 
 
 @contextmanager
-def ray_node(*options: str) -> Iterator[psutil.Process]:
+def ray_node(*options: str, cpus: int = 1) -> Iterator[psutil.Process]:
     """A node of a Ray cluster, by Ray's own command; all its processes are ended with the block."""
-    command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1", *options]
+    command = [str(Path(sys.executable).with_name("ray")), "start", "--block", f"--num-cpus={cpus}", *options]
     environment = {**bare_environment(), "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, env=environment, **pipes) as process:
@@ -134,7 +137,7 @@ def end(node: psutil.Process) -> None:
 def test_the_head_of_a_cluster_dies(then: str, portfolio: Path, quiet: bytes, free_port: int) -> None:
     """Of two nodes: the run ends in words; ``resume``, on the cluster or without it, ends in the same bytes."""
     folder, address = f"/tmp/qf-test-{free_port}", f"127.0.0.1:{free_port}"
-    head = ("--head", f"--port={free_port}", "--include-dashboard=false", f"--temp-dir={folder}")
+    head = headed(free_port, folder)
     try:
         with ray_node(*head) as first, ray_node(f"--address={address}"):
             process = started(portfolio, "--ray-address", address)
@@ -147,6 +150,34 @@ def test_the_head_of_a_cluster_dies(then: str, portfolio: Path, quiet: bytes, fr
             assert resumed(portfolio) == quiet
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def headed(port: int, folder: str) -> tuple[str, ...]:
+    """The options of a head whose files lie in *folder*."""
+    return ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
+
+
+@pytest.mark.parametrize("stage", ["ingestion", "policy", "report"])
+def test_the_head_of_a_cluster_is_started_again_at_once(
+    stage: str, portfolio: Path, quiet: bytes, free_port: int
+) -> None:
+    """It listens as before and knows nothing of the run, which ends within two minutes, and is resumed on it."""
+    folders, address = [f"/tmp/qf-test-{free_port}{n}" for n in "ab"], f"127.0.0.1:{free_port}"
+    try:
+        with ray_node(*headed(free_port, folders[0]), cpus=0) as first, ray_node(f"--address={address}") as worker:
+            process = started(portfolio, "--ray-address", address, stage=stage, sleeve="s1")
+            end(first)
+            struck = time.monotonic()
+            with ray_node(*headed(free_port, folders[1]), cpus=0):
+                said = ended(process, 0, 30)
+                assert time.monotonic() - struck < RESTART_SECONDS
+                assert not process.returncode or "head of the Ray cluster" in said
+                end(worker)  # it belongs to the cluster that was; a service would be restarted
+                with ray_node(f"--address={address}"):
+                    assert resumed(portfolio) == quiet
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Store:

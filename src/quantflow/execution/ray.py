@@ -36,7 +36,6 @@ BEGIN_SECONDS = 45.0
 """For a Ray to start, or for a cluster to answer; Ray's own limit for a start is 30 s, and does not always act."""
 STOP_SECONDS = 10.0
 ASK_SECONDS = 30.0
-HEAD_SECONDS = 8.0
 PREFIX = "qf-ray-"
 _COMMON: Mapping[str, Any] = {"namespace": "quantflow", "log_to_driver": False, "logging_level": logging.ERROR}
 
@@ -318,36 +317,6 @@ def spans_machines() -> bool:
     import ray
 
     return len({node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}) > 1
-
-
-class HeadWatch:
-    """Notices that the head of the cluster is gone; Ray ends this process a minute later, without a word."""
-
-    def __init__(self) -> None:
-        import ray
-
-        self._address = str(ray.get_runtime_context().gcs_address)
-        self._seen = self._looked = time.monotonic()
-
-    def check(self) -> None:
-        """Look, at most once a second, whether the head still listens.
-
-        Raises:
-            InfrastructureError: If it has not for ``HEAD_SECONDS``.
-        """
-        now = time.monotonic()
-        if now - self._looked < 1.0:
-            return
-        self._looked = now
-        try:
-            probe(self._address)
-            self._seen = time.monotonic()
-        except InfrastructureError as error:
-            if now - self._seen > HEAD_SECONDS:
-                raise InfrastructureError(
-                    f"The head of the Ray cluster, {self._address}, is gone.",
-                    hint="Bring it up again and resume the run, or resume it with --set execution.runner=local.",
-                ) from error
 
 
 def finished(refs: Sequence[Any]) -> list[Any]:

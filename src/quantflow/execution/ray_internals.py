@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray's way to say that there is one machine only: all its processes then listen on loopback alone."""
 
+SESSION_SECONDS = 5.0
+
 
 class _Unchanged(list[str]):
     """A list that stays as it is."""
@@ -83,3 +85,18 @@ def start(folder: str, cpus: int, **options: object) -> None:
     import ray
 
     ray.init(address="local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **options)
+
+
+def session_at(address: str) -> str | None:
+    """Return the session of the head that listens at *address*, by a connection of its own; None if it does not say.
+
+    A head that was started again has another, unless it keeps its state in a store. Ray's public functions use the
+    connection of this process, with which a head of another cluster ends the process.
+    """
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+
+    try:
+        found = GcsClient(address=address).internal_kv_get(b"session_name", b"session", timeout=SESSION_SECONDS)
+    except Exception:  # noqa: BLE001  # Ray raises anything; the next question may be answered
+        return None
+    return found.decode() if found else None

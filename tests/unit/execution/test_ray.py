@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import socket
 import stat
 import subprocess
 import sys
@@ -107,23 +106,6 @@ def test_a_token_is_asked_for_by_the_names_of_its_variables() -> None:
     """Where the trouble is a token, and only there."""
     assert "RAY_AUTH_MODE=token" in str(ours._unusable("at h:1", "its token is missing").hint)
     assert "RAY_AUTH" not in str(ours._unusable("at h:1", "it is full").hint)
-
-
-def test_a_head_that_is_gone_is_noticed(mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once it has not listened for its time; before, and while it listens, nothing is said."""
-    clock = [100.0]
-    monkeypatch.setattr(ours.time, "monotonic", lambda: clock[0])
-    with socket.create_server(("127.0.0.1", 0)) as head:
-        context = mocker.patch("ray.get_runtime_context")
-        context.return_value.gcs_address = f"127.0.0.1:{head.getsockname()[1]}"
-        watch = ours.HeadWatch()
-        clock[0] += 2
-        watch.check()
-    clock[0] += 2
-    watch.check()
-    clock[0] += ours.HEAD_SECONDS
-    with pytest.raises(InfrastructureError, match="is gone"):
-        watch.check()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), SystemExit(7), ImportError("No module named 'ray'")])

@@ -60,3 +60,12 @@ def test_ray_takes_a_folder() -> None:
     source = inspect.getsource(ray.init)
     assert "_temp_dir" in source, changed("ray.init(_temp_dir=…)")
     assert "include_dashboard" in inspect.signature(ray.init).parameters, changed("ray.init(include_dashboard=…)")
+
+
+def test_a_head_says_its_session() -> None:
+    """To a client of its own, under the key by which Ray's nodes ask for it."""
+    from ray._private import node
+    from ray._raylet import InnerGcsClient  # type: ignore[attr-defined]
+
+    assert hasattr(InnerGcsClient, "internal_kv_get"), changed("GcsClient.internal_kv_get")
+    assert '"session_name"' in inspect.getsource(node.Node.__init__), changed("the key session_name")
