@@ -14,7 +14,7 @@ from quantflow.execution import ray as ray_cluster
 from quantflow.execution.background import InBackground
 from quantflow.execution.processes import begin_work
 from quantflow.execution.ray import Cluster
-from quantflow.flows.handshake import refuse_other_versions
+from quantflow.flows.handshake import refuse_unfit_nodes
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Part, Run
 from quantflow.server.server import ApiServer
@@ -140,7 +140,7 @@ def _on_ray(found: Cluster, record: Run, server: ApiServer) -> TaskRunner[Any]:
             hint="Set PREFECT_API_URL to a server that all nodes reach; the workspace must be a shared folder.",
         )
     if not found.started:
-        refuse_other_versions(record)
+        refuse_unfit_nodes(record)
     runner: TaskRunner[Any] = RayTaskRunner()
     return runner
 
