@@ -111,7 +111,8 @@ class _RayInUse:
 def _ray(record: Run, server: ApiServer) -> Iterator[Cluster]:
     chosen = record.header.settings["execution"]
     due = len(record.due())
-    with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], server.environment) as found:
+    wheels = ray_cluster.found_wheels(chosen.get("ray_wheels", ()), record.workspace)
+    with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], server.environment, wheels) as found:
         if found.started:
             ray_cluster.warm(min(found.cpus, due), NEEDED)
         yield found
