@@ -328,11 +328,22 @@ def ask_each_node(function: Callable[..., R], *arguments: Any) -> dict[str, R]:
     }
     found: dict[str, R] = {}
     for key, ref in asked.items():
+        node = f"{working[key]} ({key[:8]})"
         try:
-            found[f"{working[key]} ({key[:8]})"] = ray.get(ref, timeout=max(0.1, until - time.monotonic()))
+            found[node] = ray.get(ref, timeout=max(0.1, until - time.monotonic()))
         except Exception as error:  # Ray raises anything
-            raise _unusable(f"on node {working[key]}", last_line(error)) from error
+            raise _unfit(node, last_line(error)) from error
     return found
+
+
+def _unfit(node: str, why: str) -> InfrastructureError:
+    if "No module named" in why:
+        return InfrastructureError(
+            f"Ray node {node} does not have what the run needs: {why.rstrip('.')}.",
+            hint="Install the same versions on all nodes of the cluster, or name wheels in execution.ray_wheels; "
+            "then resume the run.",
+        )
+    return _unusable(f"on node {node}", why)
 
 
 def spans_machines() -> bool:

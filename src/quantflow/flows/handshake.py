@@ -68,7 +68,7 @@ def _refuse_other_folder(folder: Path) -> None:
     prefix = f".tmp-seen-{secrets.token_hex(8)}"
     try:
         for node, (file, trouble) in ask_each_node(tried, str(folder), prefix).items():
-            if not trouble and not (folder / file).exists():
+            if file and not (folder / file).exists():
                 trouble = f"has another folder at {folder}: what it writes there does not come here"
             if trouble:
                 raise InfrastructureError(f"Ray node {node} {trouble}.", hint=SHARE)
@@ -78,24 +78,24 @@ def _refuse_other_folder(folder: Path) -> None:
 
 
 def tried(folder: str, prefix: str) -> tuple[str, str]:
-    """Try whether this node can do part of a run: write into its folder, and see the lock of whoever asks.
+    """Try whether this node can do part of a run: write into its folder, and see the lock of the process that asks.
 
     Args:
         folder: The run's folder.
-        prefix: How the name of the file begins that it leaves there, for whoever asks to find and remove.
+        prefix: How the name of the file begins that it leaves there, for the process that asks to find and remove.
 
     Returns:
-        The name of the file, and what keeps this node from it in words; empty if nothing does, as far as it can see.
+        The name of the file, empty without one; and what keeps this node from it in words, empty if nothing does.
     """
     place, file = Path(folder), f"{prefix}-{secrets.token_hex(4)}"
     if not place.is_dir():
-        return file, f"does not see the run's folder, {folder}"
+        return "", f"does not see the run's folder, {folder}"
     try:
         (place / file).touch(mode=0o600)
         with FileLock(place / "lock", create=False) as lock:
             foreign = lock.take()
     except OSError as error:
-        return file, f"cannot use the run's folder, {folder}: {error.strerror}"
+        return "", f"cannot use the run's folder, {folder}: {error.strerror}"
     return file, f"does not see locks of other machines in {folder} (flock)" if foreign else ""
 
 

@@ -136,3 +136,12 @@ def test_a_cluster_is_given_the_wheels(mocker: MockerFixture) -> None:
     assert joined.call_args.kwargs == {"runtime_env": wanted}
     ours._begin("h:1", None, {"A": "b"})
     assert joined.call_args.kwargs == {"runtime_env": {"env_vars": {"A": "b"}}}
+
+
+def test_a_node_without_a_package_is_named_with_what_to_do() -> None:
+    """quantflow itself, or a package of the user's stages; any other failure there is one of Ray's."""
+    lacks = ours._unfit("10.0.0.3 (83f77fc8)", "ModuleNotFoundError: No module named 'quantflow'")
+    assert "Ray node 10.0.0.3 (83f77fc8) does not have what the run needs" in lacks.message
+    assert "No module named 'quantflow'" in lacks.message
+    assert "ray_wheels" in str(lacks.hint)
+    assert "Ray on node n cannot be used: it is full." in ours._unfit("n", "it is full").message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -114,12 +115,10 @@ def test_a_node_with_another_folder_of_that_path_is_named(
     run_folder: Path, tmp_path: Path, mocker: MockerFixture
 ) -> None:
     """A copy looks the same from there; another node that is fit does not hide it."""
-    (tmp_path / "copy").mkdir()
-    with FileLock(tmp_path / "copy" / "lock") as lock:
-        lock.take()
-        answered(mocker, two=tmp_path / "copy", one=run_folder)
-        with pytest.raises(InfrastructureError, match="Ray node two has another folder at"):
-            ours._refuse_other_folder(run_folder)
+    shutil.copytree(run_folder, tmp_path / "copy")
+    answered(mocker, two=tmp_path / "copy", one=run_folder)
+    with pytest.raises(InfrastructureError, match="Ray node two has another folder at"):
+        ours._refuse_other_folder(run_folder)
 
 
 def test_a_node_without_the_locks_is_named(run_folder: Path, mocker: MockerFixture) -> None:
