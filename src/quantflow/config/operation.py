@@ -36,8 +36,8 @@ class ExecutionConfig(Section):
     )
     ray_wheels: tuple[Annotated[str, Field(pattern=r"\.whl$")], ...] = Field(
         (),
-        description="wheels that Ray installs for the run on the nodes of the cluster at `ray_address`, such as "
-        "quantflow's own; paths from the workspace",
+        description="wheels that the nodes of the cluster at `ray_address` are given for the run, such as quantflow's "
+        "own, without their dependencies; paths from the workspace",
     )
     workers: int | None = Field(None, ge=1, le=4096, description="processes at once; one per core when absent")
     store: str | None = Field(

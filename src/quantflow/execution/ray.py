@@ -23,10 +23,11 @@ from typing import IO, Any, TypeVar
 
 import psutil
 
-from quantflow.errors import ConfigError, InfrastructureError, last_line
+from quantflow.errors import InfrastructureError, last_line
 from quantflow.execution.garbage import relax_gc
 from quantflow.execution.ray_folder import ray_folder
 from quantflow.execution.ray_internals import LOOPBACK, job_without_current_folder, on_loopback, token_shown
+from quantflow.execution.ray_wheels import unpacked
 from quantflow.locks import FileLock
 
 R = TypeVar("R")
@@ -55,7 +56,7 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    address: str | None, workers: int | None, environment: Mapping[str, str], wheels: Sequence[str] = ()
+    address: str | None, workers: int | None, environment: Mapping[str, str], wheels: Sequence[Path] = ()
 ) -> Iterator[Cluster]:
     """Have a Ray cluster for the block.
 
@@ -67,7 +68,7 @@ def cluster(
         address: ``host:port`` or ``ray://host:port`` of a cluster; None to start one.
         workers: CPUs of a cluster that is started; one per core when None.
         environment: What the workers of an existing cluster need to have set; it shows in that cluster's own records.
-        wheels: Paths of wheels that an existing cluster installs for its workers.
+        wheels: What an existing cluster gives to its workers, beside what its nodes have.
 
     Raises:
         InfrastructureError: Within a minute, when nothing answers at *address*, or Ray does not start, or hangs.
@@ -80,7 +81,7 @@ def cluster(
 
 
 def _begin(
-    address: str | None, workers: int | None, environment: Mapping[str, str], wheels: Sequence[str] = ()
+    address: str | None, workers: int | None, environment: Mapping[str, str], wheels: Sequence[Path] = ()
 ) -> ExitStack:
     """Join the cluster at *address*, or start one; return what leaves it, or ends it, when it is closed."""
     import ray
@@ -90,7 +91,7 @@ def _begin(
             probe(address)
             env: dict[str, Any] = {"env_vars": dict(environment)}
             if wheels:
-                env["py_modules"] = list(wheels)
+                env["py_modules"] = stack.enter_context(unpacked(wheels))
             began = stack.enter_context(_began({"address": address, "runtime_env": env}, {}, f"at {address}"))
             _join(began, runtime_env=env)
         else:
@@ -118,22 +119,6 @@ def imported(where: str = "on this machine") -> ModuleType:
     except (Exception, SystemExit) as error:  # a broken package may raise anything
         raise _unusable(where, f"its package cannot be imported: {last_line(error)}") from error
     return ray
-
-
-def found_wheels(names: Sequence[str], workspace: Path) -> list[str]:
-    """Return the paths of the wheels that ``execution.ray_wheels`` names.
-
-    Raises:
-        ConfigError: Naming one that is not there.
-    """
-    paths = [workspace / name for name in names]
-    for path in paths:
-        if not path.is_file():
-            raise ConfigError(
-                f"There is no wheel {path} (execution.ray_wheels).",
-                hint="Build it, or name the one that is there, by its path from the workspace.",
-            )
-    return [str(path) for path in paths]
 
 
 def probe(address: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantflow.errors import InfrastructureError
 from quantflow.execution import ray as ray_cluster
+from quantflow.execution import ray_wheels
 from quantflow.execution.background import InBackground
 from quantflow.execution.processes import begin_work
 from quantflow.execution.ray import Cluster
@@ -111,7 +112,7 @@ class _RayInUse:
 def _ray(record: Run, server: ApiServer) -> Iterator[Cluster]:
     chosen = record.header.settings["execution"]
     due = len(record.due())
-    wheels = ray_cluster.found_wheels(chosen.get("ray_wheels", ()), record.workspace)
+    wheels = ray_wheels.found(chosen.get("ray_wheels", ()), record.workspace)
     with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], server.environment, wheels) as found:
         if found.started:
             ray_cluster.warm(min(found.cpus, due), NEEDED)

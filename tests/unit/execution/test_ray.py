@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pytest_mock import MockerFixture
 
-from quantflow.errors import ConfigError, InfrastructureError
+from quantflow.errors import InfrastructureError
 from quantflow.execution import ray as ours
 
 
@@ -114,28 +114,6 @@ def test_a_package_that_cannot_be_imported_is_told_in_words(error: BaseException
     mocker.patch.object(ours, "import_module", side_effect=error)
     with pytest.raises(InfrastructureError, match="its package cannot be imported"):
         ours.imported()
-
-
-def test_wheels_are_looked_for_in_the_workspace(tmp_path: Path) -> None:
-    """Before anything is started: one that is not there is named with the setting that names it."""
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / "own-1-py3-none-any.whl").touch()
-    found = ours.found_wheels(["dist/own-1-py3-none-any.whl"], tmp_path)
-    assert found == [str(tmp_path / "dist" / "own-1-py3-none-any.whl")]
-    with pytest.raises(ConfigError, match=r"There is no wheel .*own-2.*ray_wheels"):
-        ours.found_wheels(["dist/own-2-py3-none-any.whl"], tmp_path)
-
-
-def test_a_cluster_is_given_the_wheels(mocker: MockerFixture) -> None:
-    """Both where it is tried and where it is joined; without any, Ray makes no environment for them."""
-    mocker.patch.object(ours, "probe")
-    began, joined = mocker.patch.object(ours, "_began"), mocker.patch.object(ours, "_join")
-    ours._begin("h:1", None, {"A": "b"}, ["/w/own.whl"])
-    wanted = {"env_vars": {"A": "b"}, "py_modules": ["/w/own.whl"]}
-    assert began.call_args.args[0] == {"address": "h:1", "runtime_env": wanted}
-    assert joined.call_args.kwargs == {"runtime_env": wanted}
-    ours._begin("h:1", None, {"A": "b"})
-    assert joined.call_args.kwargs == {"runtime_env": {"env_vars": {"A": "b"}}}
 
 
 def test_a_node_without_a_package_is_named_with_what_to_do() -> None:

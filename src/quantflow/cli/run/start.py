@@ -156,9 +156,10 @@ def sweep(
 
 def _check_cluster(execution: ExecutionConfig, home: Path) -> None:
     if execution.ray_address:
-        from quantflow.execution.ray import found_wheels, probe
+        from quantflow.execution import ray_wheels
+        from quantflow.execution.ray import probe
 
-        found_wheels(execution.ray_wheels, home)
+        ray_wheels.found(execution.ray_wheels, home)
         probe(execution.ray_address)
 
 
