@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray's way to say that there is one machine only: all its processes then listen on loopback alone."""
 
-SESSION_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
 
 
 class _Unchanged(list[str]):
@@ -87,16 +88,31 @@ def start(folder: str, cpus: int, **options: object) -> None:
     ray.init(address="local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **options)
 
 
-def session_at(address: str) -> str | None:
-    """Return the session of the head that listens at *address*, by a connection of its own; None if it does not say.
+@dataclass(frozen=True)
+class Head:
+    """What the head of a cluster says.
 
-    A head that was started again has another, unless it keeps its state in a store. Ray's public functions use the
-    connection of this process, with which a head of another cluster ends the process.
+    Attributes:
+        session: Which head it is: one that was started again has another, unless it keeps its state in a store.
+        nodes: The CPUs of each node that is alive, by the node's id.
+    """
+
+    session: str
+    nodes: Mapping[str, float]
+
+
+def head_at(address: str) -> Head | None:
+    """Ask the head that listens at *address*, by a connection of its own; None if it does not answer.
+
+    Ray's public functions use the connection of this process, with which a head of another cluster ends the process.
     """
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
     try:
-        found = GcsClient(address=address).internal_kv_get(b"session_name", b"session", timeout=SESSION_SECONDS)
+        client = GcsClient(address=address)
+        session = client.internal_kv_get(b"session_name", b"session", timeout=ANSWER_SECONDS)
+        nodes = client.get_all_node_info(timeout=ANSWER_SECONDS)
     except Exception:  # noqa: BLE001  # Ray raises anything; the next question may be answered
         return None
-    return found.decode() if found else None
+    alive = {key.hex(): float(node.resources_total.get("CPU", 0)) for key, node in nodes.items() if not node.state}
+    return Head(session.decode(), alive) if session else None

@@ -62,10 +62,13 @@ def test_ray_takes_a_folder() -> None:
     assert "include_dashboard" in inspect.signature(ray.init).parameters, changed("ray.init(include_dashboard=…)")
 
 
-def test_a_head_says_its_session() -> None:
-    """To a client of its own, under the key by which Ray's nodes ask for it."""
+def test_a_head_says_its_session_and_its_nodes() -> None:
+    """To a client of its own, the session under the key by which Ray's nodes ask for it; a node that lives has 0."""
     from ray._private import node
     from ray._raylet import InnerGcsClient  # type: ignore[attr-defined]
+    from ray.core.generated.gcs_pb2 import GcsNodeInfo
 
     assert hasattr(InnerGcsClient, "internal_kv_get"), changed("GcsClient.internal_kv_get")
+    assert hasattr(InnerGcsClient, "get_all_node_info"), changed("GcsClient.get_all_node_info")
+    assert GcsNodeInfo.ALIVE == 0, changed("GcsNodeInfo.ALIVE")
     assert '"session_name"' in inspect.getsource(node.Node.__init__), changed("the key session_name")
