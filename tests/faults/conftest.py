@@ -63,6 +63,8 @@ _NAMES = {
     "test_many_runs_at_once_share_a_workspace": "sixteen runs at once",
     "test_the_head_of_a_cluster_dies": "meta: kill -9 of a cluster's head, {}",
     "test_the_head_of_a_cluster_is_started_again_at_once": "meta: a cluster's head started again, {}",
+    "test_a_node_that_does_not_see_the_workspace_is_named": "meta: a node without the workspace",
+    "test_a_node_without_quantflow_is_named_and_can_be_given_it": "meta: a node without quantflow",
     "test_the_store_refuses_for_a_minute": "meta: S3 answers 503 for a minute",
     "test_the_users_own_api_server_is_restarted": "meta: the user's API server restarted",
     "test_another_user_in_the_same_workspace_changes_nothing": "meta: another user in the workspace",

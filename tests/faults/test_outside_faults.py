@@ -10,13 +10,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from clusters import end, headed, ray_node
 from processes import bare_environment, run_cli
 
 PROFILE = (
@@ -102,37 +103,6 @@ def resumed(workspace: Path, *options: str, **variables: str) -> bytes:
     return weights(workspace)
 
 
-@contextmanager
-def ray_node(*options: str, cpus: int = 1) -> Iterator[psutil.Process]:
-    """A node of a Ray cluster, by Ray's own command; all its processes are ended with the block."""
-    command = [str(Path(sys.executable).with_name("ray")), "start", "--block", f"--num-cpus={cpus}", *options]
-    environment = {**bare_environment(), "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(command, env=environment, **pipes) as process:
-        assert process.stdout is not None
-        said: list[str] = []
-        while "This command will now block" not in "".join(said):
-            line = process.stdout.readline()
-            assert line, "".join(said)
-            said.append(line)
-        node = psutil.Process(process.pid)
-        try:
-            yield node
-        finally:
-            end(node)
-
-
-def end(node: psutil.Process) -> None:
-    """Kill -9 a node, all of its processes."""
-    try:
-        processes = [*node.children(recursive=True), node]
-    except psutil.NoSuchProcess:
-        return
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
 @pytest.mark.parametrize("then", ["up again", "gone for good"])
 def test_the_head_of_a_cluster_dies(then: str, portfolio: Path, quiet: bytes, free_port: int) -> None:
     """Of two nodes: the run ends in words; ``resume``, on the cluster or without it, ends in the same bytes."""
@@ -150,11 +120,6 @@ def test_the_head_of_a_cluster_dies(then: str, portfolio: Path, quiet: bytes, fr
             assert resumed(portfolio) == quiet
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def headed(port: int, folder: str) -> tuple[str, ...]:
-    """The options of a head whose files lie in *folder*."""
-    return ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
 
 
 @pytest.mark.parametrize("stage", ["ingestion", "policy", "report"])

@@ -26,7 +26,14 @@ import psutil
 from quantflow.errors import InfrastructureError, last_line
 from quantflow.execution.garbage import relax_gc
 from quantflow.execution.ray_folder import ray_folder
-from quantflow.execution.ray_internals import LOOPBACK, job_without_current_folder, on_loopback, token_shown
+from quantflow.execution.ray_internals import (
+    LOOPBACK,
+    OWN_VERSIONS,
+    in_words,
+    job_without_current_folder,
+    on_loopback,
+    token_shown,
+)
 from quantflow.execution.ray_wheels import unpacked
 from quantflow.locks import FileLock
 
@@ -204,6 +211,8 @@ def _address(process: subprocess.Popen[bytes], options: Mapping[str, Any], where
 
 def _unusable(where: str, why: str) -> InfrastructureError:
     hint = "--runner local runs the same without Ray; a run that has begun: resume with --set execution.runner=local."
+    if OWN_VERSIONS in why:
+        hint = f"Use the same Ray and the same Python as the cluster. Or {hint}"
     if "token" in why.lower():
         hint = (
             "Set RAY_AUTH_MODE=token; the cluster's token is read from ~/.ray/auth_token, RAY_AUTH_TOKEN_PATH or "
@@ -237,7 +246,7 @@ def _join(began: _Began, **options: Any) -> None:
     try:
         ray.init(address=began.address, job_config=job_without_current_folder(), **options, **_COMMON)
     except Exception as error:  # Ray raises anything
-        raise _unusable(began.where, last_line(error)) from error
+        raise _unusable(began.where, in_words(error)) from error
     began.joined()
 
 

@@ -7,10 +7,13 @@ is used, since it takes a second and a machine without it can do all but run sle
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from quantflow.errors import last_line
 
 if TYPE_CHECKING:
     from ray.job_config import JobConfig
@@ -19,6 +22,7 @@ LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray's way to say that there is one machine only: all its processes then listen on loopback alone."""
 
 ANSWER_SECONDS = 5.0
+OWN_VERSIONS = "and this process"
 
 
 class _Unchanged(list[str]):
@@ -86,6 +90,15 @@ def start(folder: str, cpus: int, **options: object) -> None:
     import ray
 
     ray.init(address="local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **options)
+
+
+def in_words(error: BaseException) -> str:
+    """Return what Ray says of a cluster that it does not join in one line; of other versions it says it in seven."""
+    found = re.findall(r"(?:Ray|Python): (\S+)", str(error))
+    if "Version mismatch" not in str(error) or len(found) != 4:
+        return last_line(error)
+    ray, python, own_ray, own_python = found
+    return f"it runs Ray {ray} and Python {python}, {OWN_VERSIONS} Ray {own_ray} and Python {own_python}"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import platform
 from importlib.metadata import version
+
+import pytest
 
 from quantflow.execution import ray_internals as ours
 
@@ -72,3 +75,18 @@ def test_a_head_says_its_session_and_its_nodes() -> None:
     assert hasattr(InnerGcsClient, "get_all_node_info"), changed("GcsClient.get_all_node_info")
     assert GcsNodeInfo.ALIVE == 0, changed("GcsNodeInfo.ALIVE")
     assert '"session_name"' in inspect.getsource(node.Node.__init__), changed("the key session_name")
+
+
+def test_other_versions_are_put_into_one_line() -> None:
+    """Ray says them in seven; any other error is its last line."""
+    from ray._private.utils import check_version_info
+
+    there = {"ray_version": "2.1.0", "python_version": "3.9.1"}
+    with pytest.raises(RuntimeError) as raised:
+        check_version_info(there, "This process")
+    said = ours.in_words(raised.value)
+    assert said.startswith("it runs Ray 2.1.0 and Python 3.9.1, and this process Ray "), changed(
+        "what it says of versions"
+    )
+    assert said.endswith(f"Ray {VERSION} and Python {platform.python_version()}"), changed("what it says of versions")
+    assert ours.in_words(ConnectionError("first\nlast")) == "last"
