@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "deploy" / "kuberay").glob("*.yaml"))
 MANIFESTS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
-SCHEMA: dict[str, Any] = json.loads((ROOT / "tests" / "fixtures" / "kuberay.json").read_text())
+SCHEMA: dict[str, Any] = json.loads((ROOT / "tests" / "schemas" / "kuberay.json").read_text())
 OF_RAY = ("raycluster", "rayjob")
 REQUIREMENTS = (ROOT / "deploy" / "requirements.txt").read_text().splitlines()
 
