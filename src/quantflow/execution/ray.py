@@ -337,7 +337,8 @@ def _unfit(node: str, why: str) -> InfrastructureError:
             hint="Install the same versions on all nodes of the cluster, or name wheels in execution.ray_wheels; "
             "then resume the run.",
         )
-    return _unusable(f"on node {node}", why)
+    silent = f"it does not answer within {ASK_SECONDS:.0f} s"
+    return _unusable(f"on node {node}", silent if "Get timed out" in why else why)
 
 
 def spans_machines() -> bool:

@@ -122,4 +122,5 @@ def test_a_node_without_a_package_is_named_with_what_to_do() -> None:
     assert "Ray node 10.0.0.3 (83f77fc8) does not have what the run needs" in lacks.message
     assert "No module named 'quantflow'" in lacks.message
     assert "ray_wheels" in str(lacks.hint)
+    assert "does not answer within 30 s" in ours._unfit("n", "Get timed out: some object(s) not ready.").message
     assert "Ray on node n cannot be used: it is full." in ours._unfit("n", "it is full").message
