@@ -10,13 +10,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from clusters import end, headed, ray_node
 from processes import bare_environment, run_cli
 
 PROFILE = (
@@ -28,6 +29,7 @@ SETTINGS = (
 )
 META = [sys.executable, "-m", "quantflow", "meta", "-m", "two", "--run-id", "hit", "--no-progress"]
 LIMIT_SECONDS = 300
+RESTART_SECONDS = 120
 OUTAGE_SECONDS = 60
 NOBODY = 65534
 READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
@@ -62,17 +64,19 @@ def weights(workspace: Path) -> bytes:
     return (workspace / "runs" / "hit" / "weights.csv").read_bytes()
 
 
-def begun(workspace: Path, stage: str) -> bool:
-    """Whether the second sleeve has begun a stage."""
-    return any((workspace / "runs" / "hit.s2" / "stages").glob(f"*-{stage}.json"))
+def begun(workspace: Path, stage: str, sleeve: str = "s2") -> bool:
+    """Whether a sleeve has begun a stage."""
+    return any((workspace / "runs" / f"hit.{sleeve}" / "stages").glob(f"*-{stage}.json"))
 
 
-def started(workspace: Path, *options: str, **variables: str) -> subprocess.Popen[str]:
+def started(
+    workspace: Path, *options: str, stage: str = "policy", sleeve: str = "s2", **variables: str
+) -> subprocess.Popen[str]:
     """The meta run, at work in the middle of its sleeves."""
     pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([*META, *options], cwd=workspace, env={**bare_environment(), **variables}, **pipes)
     until = time.monotonic() + LIMIT_SECONDS
-    while not begun(workspace, "policy"):
+    while not begun(workspace, stage, sleeve):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -99,42 +103,11 @@ def resumed(workspace: Path, *options: str, **variables: str) -> bytes:
     return weights(workspace)
 
 
-@contextmanager
-def ray_node(*options: str) -> Iterator[psutil.Process]:
-    """A node of a Ray cluster, by Ray's own command; all its processes are ended with the block."""
-    command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1", *options]
-    environment = {**bare_environment(), "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(command, env=environment, **pipes) as process:
-        assert process.stdout is not None
-        said: list[str] = []
-        while "This command will now block" not in "".join(said):
-            line = process.stdout.readline()
-            assert line, "".join(said)
-            said.append(line)
-        node = psutil.Process(process.pid)
-        try:
-            yield node
-        finally:
-            end(node)
-
-
-def end(node: psutil.Process) -> None:
-    """Kill -9 a node, all of its processes."""
-    try:
-        processes = [*node.children(recursive=True), node]
-    except psutil.NoSuchProcess:
-        return
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
 @pytest.mark.parametrize("then", ["up again", "gone for good"])
 def test_the_head_of_a_cluster_dies(then: str, portfolio: Path, quiet: bytes, free_port: int) -> None:
     """Of two nodes: the run ends in words; ``resume``, on the cluster or without it, ends in the same bytes."""
     folder, address = f"/tmp/qf-test-{free_port}", f"127.0.0.1:{free_port}"
-    head = ("--head", f"--port={free_port}", "--include-dashboard=false", f"--temp-dir={folder}")
+    head = headed(free_port, folder)
     try:
         with ray_node(*head) as first, ray_node(f"--address={address}"):
             process = started(portfolio, "--ray-address", address)
@@ -147,6 +120,29 @@ def test_the_head_of_a_cluster_dies(then: str, portfolio: Path, quiet: bytes, fr
             assert resumed(portfolio) == quiet
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("stage", ["ingestion", "policy", "report"])
+def test_the_head_of_a_cluster_is_started_again_at_once(
+    stage: str, portfolio: Path, quiet: bytes, free_port: int
+) -> None:
+    """It listens as before and knows nothing of the run, which ends within two minutes, and is resumed on it."""
+    folders, address = [f"/tmp/qf-test-{free_port}{n}" for n in "ab"], f"127.0.0.1:{free_port}"
+    try:
+        with ray_node(*headed(free_port, folders[0]), cpus=0) as first, ray_node(f"--address={address}") as worker:
+            process = started(portfolio, "--ray-address", address, stage=stage, sleeve="s1")
+            end(first)
+            struck = time.monotonic()
+            with ray_node(*headed(free_port, folders[1]), cpus=0):
+                said = ended(process, 0, 30)
+                assert time.monotonic() - struck < RESTART_SECONDS
+                assert not process.returncode or "head of the Ray cluster" in said
+                end(worker)  # it belongs to the cluster that was; a service would be restarted
+                with ray_node(f"--address={address}"):
+                    assert resumed(portfolio) == quiet
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Store:

@@ -35,6 +35,7 @@ NOT_RUN: dict[str, str] = {
     "sudo install": "makes another user the owner",
     "pip install examples/": "needs a checkout; test_plugin_package.py builds it",
     "docker ": "needs an engine; nox -s image, and test_production.py runs what compose.yaml says",
+    "kubectl ": "needs Kubernetes; test_kuberay_files.py checks the manifests",
     "quantflow meta --meta-profile demo_meta --ray-address": "needs a cluster; test_cluster.py has one",
 }
 """What is not run, by its beginning, and why. An entry that no page shows is an error."""

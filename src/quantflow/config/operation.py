@@ -34,6 +34,11 @@ class ExecutionConfig(Section):
     ray_address: str | None = Field(
         None, min_length=1, description="address of a Ray cluster; a local Ray is started when absent"
     )
+    ray_wheels: tuple[Annotated[str, Field(pattern=r"\.whl$")], ...] = Field(
+        (),
+        description="wheels that the nodes of the cluster at `ray_address` are given for the run, such as quantflow's "
+        "own, without their dependencies; paths from the workspace",
+    )
     workers: int | None = Field(None, ge=1, le=4096, description="processes at once; one per core when absent")
     store: str | None = Field(
         None, min_length=1, description="fsspec URL of artifacts and cached results; below the workspace when absent"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from types import TracebackType
@@ -12,15 +12,15 @@ from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS, LEAVE_SECONDS = 15.0, 45.0
 
 
 class InBackground(Generic[T]):
     """A context manager that is entered and left in a thread of its own.
 
     On entering the block it begins to be entered; ``result`` waits for that. It begins to be left with ``leave``, at
-    the latest at the end of the block, which waits for it and raises what it raises. A block that ends with an error
-    or a signal waits no longer than ``PATIENCE_SECONDS``: what hangs must not hold it up.
+    the latest at the end of the block, which waits for it and raises what it raises: ``LEAVE_SECONDS`` at most, and
+    ``PATIENCE_SECONDS`` after an error or a signal. What hangs must not hold up a block that has done its work.
 
     Args:
         manager: The context manager.
@@ -59,7 +59,8 @@ class InBackground(Generic[T]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.leave()
         if kind is None:
-            self._over.result()
+            if wait([self._over], LEAVE_SECONDS).done:
+                self._over.result()
             return
         with suppress(Exception):  # the block's own error is what counts
             self._over.result(PATIENCE_SECONDS)

@@ -26,7 +26,15 @@ import psutil
 from quantflow.errors import InfrastructureError, last_line
 from quantflow.execution.garbage import relax_gc
 from quantflow.execution.ray_folder import ray_folder
-from quantflow.execution.ray_internals import LOOPBACK, job_without_current_folder, on_loopback, token_shown
+from quantflow.execution.ray_internals import (
+    LOOPBACK,
+    OWN_VERSIONS,
+    in_words,
+    job_without_current_folder,
+    on_loopback,
+    token_shown,
+)
+from quantflow.execution.ray_wheels import unpacked
 from quantflow.locks import FileLock
 
 R = TypeVar("R")
@@ -36,7 +44,6 @@ BEGIN_SECONDS = 45.0
 """For a Ray to start, or for a cluster to answer; Ray's own limit for a start is 30 s, and does not always act."""
 STOP_SECONDS = 10.0
 ASK_SECONDS = 30.0
-HEAD_SECONDS = 8.0
 PREFIX = "qf-ray-"
 _COMMON: Mapping[str, Any] = {"namespace": "quantflow", "log_to_driver": False, "logging_level": logging.ERROR}
 
@@ -55,7 +62,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster(address: str | None, workers: int | None, environment: Mapping[str, str]) -> Iterator[Cluster]:
+def cluster(
+    address: str | None, workers: int | None, environment: Mapping[str, str], wheels: Sequence[Path] = ()
+) -> Iterator[Cluster]:
     """Have a Ray cluster for the block.
 
     A Ray that this process is connected to already is used and left alone; the cluster at *address* is joined and left
@@ -66,6 +75,7 @@ def cluster(address: str | None, workers: int | None, environment: Mapping[str, 
         address: ``host:port`` or ``ray://host:port`` of a cluster; None to start one.
         workers: CPUs of a cluster that is started; one per core when None.
         environment: What the workers of an existing cluster need to have set; it shows in that cluster's own records.
+        wheels: What an existing cluster gives to its workers, beside what its nodes have.
 
     Raises:
         InfrastructureError: Within a minute, when nothing answers at *address*, or Ray does not start, or hangs.
@@ -73,18 +83,22 @@ def cluster(address: str | None, workers: int | None, environment: Mapping[str, 
     if imported(f"at {address}" if address else "on this machine").is_initialized():
         yield Cluster(_cpus())
         return
-    with _begin(address, workers, environment):
+    with _begin(address, workers, environment, wheels):
         yield Cluster(_cpus(), started=not address)
 
 
-def _begin(address: str | None, workers: int | None, environment: Mapping[str, str]) -> ExitStack:
+def _begin(
+    address: str | None, workers: int | None, environment: Mapping[str, str], wheels: Sequence[Path] = ()
+) -> ExitStack:
     """Join the cluster at *address*, or start one; return what leaves it, or ends it, when it is closed."""
     import ray
 
     with ExitStack() as stack:
         if address:
             probe(address)
-            env = {"env_vars": dict(environment)}
+            env: dict[str, Any] = {"env_vars": dict(environment)}
+            if wheels:
+                env["py_modules"] = stack.enter_context(unpacked(wheels))
             began = stack.enter_context(_began({"address": address, "runtime_env": env}, {}, f"at {address}"))
             _join(began, runtime_env=env)
         else:
@@ -197,6 +211,8 @@ def _address(process: subprocess.Popen[bytes], options: Mapping[str, Any], where
 
 def _unusable(where: str, why: str) -> InfrastructureError:
     hint = "--runner local runs the same without Ray; a run that has begun: resume with --set execution.runner=local."
+    if OWN_VERSIONS in why:
+        hint = f"Use the same Ray and the same Python as the cluster. Or {hint}"
     if "token" in why.lower():
         hint = (
             "Set RAY_AUTH_MODE=token; the cluster's token is read from ~/.ray/auth_token, RAY_AUTH_TOKEN_PATH or "
@@ -230,7 +246,7 @@ def _join(began: _Began, **options: Any) -> None:
     try:
         ray.init(address=began.address, job_config=job_without_current_folder(), **options, **_COMMON)
     except Exception as error:  # Ray raises anything
-        raise _unusable(began.where, last_line(error)) from error
+        raise _unusable(began.where, in_words(error)) from error
     began.joined()
 
 
@@ -306,11 +322,23 @@ def ask_each_node(function: Callable[..., R], *arguments: Any) -> dict[str, R]:
     }
     found: dict[str, R] = {}
     for key, ref in asked.items():
+        node = f"{working[key]} ({key[:8]})"
         try:
-            found[f"{working[key]} ({key[:8]})"] = ray.get(ref, timeout=max(0.1, until - time.monotonic()))
+            found[node] = ray.get(ref, timeout=max(0.1, until - time.monotonic()))
         except Exception as error:  # Ray raises anything
-            raise _unusable(f"on node {working[key]}", last_line(error)) from error
+            raise _unfit(node, last_line(error)) from error
     return found
+
+
+def _unfit(node: str, why: str) -> InfrastructureError:
+    if "No module named" in why:
+        return InfrastructureError(
+            f"Ray node {node} does not have what the run needs: {why.rstrip('.')}.",
+            hint="Install the same versions on all nodes of the cluster, or name wheels in execution.ray_wheels; "
+            "then resume the run.",
+        )
+    silent = f"it does not answer within {ASK_SECONDS:.0f} s"
+    return _unusable(f"on node {node}", silent if "Get timed out" in why else why)
 
 
 def spans_machines() -> bool:
@@ -318,36 +346,6 @@ def spans_machines() -> bool:
     import ray
 
     return len({node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}) > 1
-
-
-class HeadWatch:
-    """Notices that the head of the cluster is gone; Ray ends this process a minute later, without a word."""
-
-    def __init__(self) -> None:
-        import ray
-
-        self._address = str(ray.get_runtime_context().gcs_address)
-        self._seen = self._looked = time.monotonic()
-
-    def check(self) -> None:
-        """Look, at most once a second, whether the head still listens.
-
-        Raises:
-            InfrastructureError: If it has not for ``HEAD_SECONDS``.
-        """
-        now = time.monotonic()
-        if now - self._looked < 1.0:
-            return
-        self._looked = now
-        try:
-            probe(self._address)
-            self._seen = time.monotonic()
-        except InfrastructureError as error:
-            if now - self._seen > HEAD_SECONDS:
-                raise InfrastructureError(
-                    f"The head of the Ray cluster, {self._address}, is gone.",
-                    hint="Bring it up again and resume the run, or resume it with --set execution.runner=local.",
-                ) from error
 
 
 def finished(refs: Sequence[Any]) -> list[Any]:

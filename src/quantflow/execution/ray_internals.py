@@ -7,15 +7,22 @@ is used, since it takes a second and a machine without it can do all but run sle
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from quantflow.errors import last_line
 
 if TYPE_CHECKING:
     from ray.job_config import JobConfig
 
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray's way to say that there is one machine only: all its processes then listen on loopback alone."""
+
+ANSWER_SECONDS = 5.0
+OWN_VERSIONS = "and this process"
 
 
 class _Unchanged(list[str]):
@@ -83,3 +90,42 @@ def start(folder: str, cpus: int, **options: object) -> None:
     import ray
 
     ray.init(address="local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **options)
+
+
+def in_words(error: BaseException) -> str:
+    """Return what Ray says of a cluster that it does not join in one line; of other versions it says it in seven."""
+    found = re.findall(r"(?:Ray|Python): (\S+)", str(error))
+    if "Version mismatch" not in str(error) or len(found) != 4:
+        return last_line(error)
+    ray, python, own_ray, own_python = found
+    return f"it runs Ray {ray} and Python {python}, {OWN_VERSIONS} Ray {own_ray} and Python {own_python}"
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the head of a cluster says.
+
+    Attributes:
+        session: Which head it is: one that was started again has another, unless it keeps its state in a store.
+        nodes: The CPUs of each node that is alive, by the node's id.
+    """
+
+    session: str
+    nodes: Mapping[str, float]
+
+
+def head_at(address: str) -> Head | None:
+    """Ask the head that listens at *address*, by a connection of its own; None if it does not answer.
+
+    Ray's public functions use the connection of this process, with which a head of another cluster ends the process.
+    """
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+
+    try:
+        client = GcsClient(address=address)
+        session = client.internal_kv_get(b"session_name", b"session", timeout=ANSWER_SECONDS)
+        nodes = client.get_all_node_info(timeout=ANSWER_SECONDS)
+    except Exception:  # noqa: BLE001  # Ray raises anything; the next question may be answered
+        return None
+    alive = {key.hex(): float(node.resources_total.get("CPU", 0)) for key, node in nodes.items() if not node.state}
+    return Head(session.decode(), alive) if session else None

@@ -21,8 +21,7 @@ from typing import Any
 
 import psutil
 
-from quantflow.errors import last_line
-from quantflow.execution.ray_internals import start
+from quantflow.execution.ray_internals import in_words, start
 
 JOIN_SECONDS = 25.0
 """For the run to join, once its Ray was found to answer."""
@@ -36,7 +35,7 @@ def main() -> None:
     try:
         address = _begin(options)
     except Exception as error:  # noqa: BLE001  # Ray raises anything; the run puts it into words
-        os.write(answers, (json.dumps({"error": last_line(error)}) + "\n").encode())
+        os.write(answers, (json.dumps({"error": in_words(error)}) + "\n").encode())
         return
     os.write(answers, (json.dumps({"address": address}) + "\n").encode())
     if not _joined(JOIN_SECONDS, parent):

@@ -1,7 +1,12 @@
-"""Whether workers compute with the code that this process has: other versions give other weights, and say nothing."""
+"""Whether the nodes of a cluster are fit for a run: they have this process's code, and its workspace.
+
+Other versions give other weights, and say nothing. A sleeve writes its record, its log and its tables into the run's
+folder, so a node that does not have it can do nothing.
+"""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +14,7 @@ from typing import Any
 from quantflow.config.plugins import importable, specs_of
 from quantflow.errors import InfrastructureError
 from quantflow.execution.ray import ask_each_node
+from quantflow.locks import FileLock
 from quantflow.pipeline.arrange import pipeline_of
 from quantflow.pipeline.code_version import NUMERIC_PACKAGES, code_version, package_version
 from quantflow.runs.kinds import Sleeve
@@ -17,6 +23,10 @@ from quantflow.runs.run import Run
 
 SHOWN = 3
 HINT = "Install the same versions on all nodes of the cluster, then resume the run."
+SHARE = (
+    "Mount the workspace at the same path on every node that has CPUs (NFS 4, or a shared volume), then resume the "
+    "run; or resume it with --set execution.runner=local."
+)
 
 
 def code_here(workspace: str, settings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -35,17 +45,58 @@ def code_here(workspace: str, settings: Sequence[Mapping[str, Any]]) -> dict[str
     return found
 
 
-def refuse_other_versions(record: Run) -> None:
-    """Compare this process's code with that of each node of the cluster that it is connected to.
+def refuse_unfit_nodes(record: Run) -> None:
+    """Refuse a cluster of which a node has other code than this process, or not the run's folder.
 
     Raises:
-        InfrastructureError: Naming the node and both versions where one differs, or a node that has no quantflow.
+        InfrastructureError: Naming the node, and both versions, or what is wrong with the folder there.
     """
-    settings = [part.settings for part in record.due()]
+    _refuse_other_code(record, [])
+    _refuse_other_folder(record.folder)
+    if plugged := [part.settings for part in record.due() if specs_of(part.settings)]:
+        _refuse_other_code(record, plugged)
+
+
+def _refuse_other_code(record: Run, settings: Sequence[Mapping[str, Any]]) -> None:
     here = code_here(str(record.workspace), settings)
     for node, there in ask_each_node(code_here, str(record.workspace), settings).items():
         if differing := differences(here, there):
             raise InfrastructureError(f"Ray node {node} has other code than this process: {differing}.", hint=HINT)
+
+
+def _refuse_other_folder(folder: Path) -> None:
+    prefix = f".tmp-seen-{secrets.token_hex(8)}"
+    try:
+        for node, (file, trouble) in ask_each_node(tried, str(folder), prefix).items():
+            if file and not (folder / file).exists():
+                trouble = f"has another folder at {folder}: what it writes there does not come here"
+            if trouble:
+                raise InfrastructureError(f"Ray node {node} {trouble}.", hint=SHARE)
+    finally:
+        for left in folder.glob(f"{prefix}*"):
+            left.unlink()
+
+
+def tried(folder: str, prefix: str) -> tuple[str, str]:
+    """Try whether this node can do part of a run: write into its folder, and see the lock of the process that asks.
+
+    Args:
+        folder: The run's folder.
+        prefix: How the name of the file begins that it leaves there, for the process that asks to find and remove.
+
+    Returns:
+        The name of the file, empty without one; and what keeps this node from it in words, empty if nothing does.
+    """
+    place, file = Path(folder), f"{prefix}-{secrets.token_hex(4)}"
+    if not place.is_dir():
+        return "", f"does not see the run's folder, {folder}"
+    try:
+        (place / file).touch(mode=0o600)
+        with FileLock(place / "lock", create=False) as lock:
+            foreign = lock.take()
+    except OSError as error:
+        return "", f"cannot use the run's folder, {folder}: {error.strerror}"
+    return file, f"does not see locks of other machines in {folder} (flock)" if foreign else ""
 
 
 def differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:

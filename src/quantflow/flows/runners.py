@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from quantflow.errors import InfrastructureError
 from quantflow.execution import ray as ray_cluster
+from quantflow.execution import ray_wheels
 from quantflow.execution.background import InBackground
 from quantflow.execution.processes import begin_work
 from quantflow.execution.ray import Cluster
-from quantflow.flows.handshake import refuse_other_versions
+from quantflow.flows.handshake import refuse_unfit_nodes
 from quantflow.runs.kinds import Sweep
 from quantflow.runs.run import Part, Run
 from quantflow.server.server import ApiServer
@@ -111,7 +112,8 @@ class _RayInUse:
 def _ray(record: Run, server: ApiServer) -> Iterator[Cluster]:
     chosen = record.header.settings["execution"]
     due = len(record.due())
-    with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], server.environment) as found:
+    wheels = ray_wheels.found(chosen.get("ray_wheels", ()), record.workspace)
+    with ray_cluster.cluster(chosen["ray_address"], chosen["workers"], server.environment, wheels) as found:
         if found.started:
             ray_cluster.warm(min(found.cpus, due), NEEDED)
         yield found
@@ -140,7 +142,7 @@ def _on_ray(found: Cluster, record: Run, server: ApiServer) -> TaskRunner[Any]:
             hint="Set PREFECT_API_URL to a server that all nodes reach; the workspace must be a shared folder.",
         )
     if not found.started:
-        refuse_other_versions(record)
+        refuse_unfit_nodes(record)
     runner: TaskRunner[Any] = RayTaskRunner()
     return runner
 

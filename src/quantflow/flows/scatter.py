@@ -13,6 +13,7 @@ from prefect.futures import PrefectFuture
 
 from quantflow.execution import ray as ray_cluster
 from quantflow.execution.processes import interrupt_workers
+from quantflow.execution.ray_head import HeadWatch
 from quantflow.runs.run import Part
 from quantflow.server.prefect_internals import handle_of
 
@@ -51,7 +52,7 @@ def scattered(
 
     try:
         fill()
-        watch = ray_cluster.HeadWatch() if pending and not _is_local(next(iter(pending))) else None
+        watch = HeadWatch() if pending and not _is_local(next(iter(pending))) else None
         while pending:
             for done in [*_finished(list(pending)), *patience.given_up(pending)]:
                 pending.pop(done, None)
@@ -67,10 +68,9 @@ def scattered(
 
 def said_of(future: PrefectFuture[Any]) -> str:
     """Return what is known of the end of a part that has no record of it."""
-    wait = handle_of(future)
+    if not _finished([handle_of(future)]):  # given up; to wait for it here would be to wait for ever
+        return "nothing came from its worker any more"
     try:
-        if _is_local(wait) and not wait.done():
-            return "nothing came from its worker any more"
         future.wait()
     except BrokenExecutor:
         return "its worker process died"

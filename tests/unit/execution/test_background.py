@@ -82,6 +82,21 @@ def test_a_signal_does_not_wait_for_what_hangs(monkeypatch: pytest.MonkeyPatch) 
     told.gate.set()
 
 
+def test_what_hangs_when_it_is_left_does_not_hold_up_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Ray whose head is gone may never be left: the block has done its work, and goes on after a while."""
+    monkeypatch.setattr("quantflow.execution.background.LEAVE_SECONDS", 0.1)
+    hangs = threading.Event()
+
+    @contextmanager
+    def manager() -> Iterator[None]:
+        yield
+        hangs.wait()
+
+    with InBackground(manager()) as starting:
+        starting.result()
+    hangs.set()
+
+
 def test_modules_are_imported_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, one that fails left out; after ``finish`` no more are begun, and the one that was is there whole."""
     monkeypatch.syspath_prepend(tmp_path)

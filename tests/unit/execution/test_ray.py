@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import socket
 import stat
 import subprocess
 import sys
@@ -109,26 +108,19 @@ def test_a_token_is_asked_for_by_the_names_of_its_variables() -> None:
     assert "RAY_AUTH" not in str(ours._unusable("at h:1", "it is full").hint)
 
 
-def test_a_head_that_is_gone_is_noticed(mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once it has not listened for its time; before, and while it listens, nothing is said."""
-    clock = [100.0]
-    monkeypatch.setattr(ours.time, "monotonic", lambda: clock[0])
-    with socket.create_server(("127.0.0.1", 0)) as head:
-        context = mocker.patch("ray.get_runtime_context")
-        context.return_value.gcs_address = f"127.0.0.1:{head.getsockname()[1]}"
-        watch = ours.HeadWatch()
-        clock[0] += 2
-        watch.check()
-    clock[0] += 2
-    watch.check()
-    clock[0] += ours.HEAD_SECONDS
-    with pytest.raises(InfrastructureError, match="is gone"):
-        watch.check()
-
-
 @pytest.mark.parametrize("error", [RuntimeError("broken"), SystemExit(7), ImportError("No module named 'ray'")])
 def test_a_package_that_cannot_be_imported_is_told_in_words(error: BaseException, mocker: MockerFixture) -> None:
     """Also one that ends the process that imports it."""
     mocker.patch.object(ours, "import_module", side_effect=error)
     with pytest.raises(InfrastructureError, match="its package cannot be imported"):
         ours.imported()
+
+
+def test_a_node_without_a_package_is_named_with_what_to_do() -> None:
+    """quantflow itself, or a package of the user's stages; any other failure there is one of Ray's."""
+    lacks = ours._unfit("10.0.0.3 (83f77fc8)", "ModuleNotFoundError: No module named 'quantflow'")
+    assert "Ray node 10.0.0.3 (83f77fc8) does not have what the run needs" in lacks.message
+    assert "No module named 'quantflow'" in lacks.message
+    assert "ray_wheels" in str(lacks.hint)
+    assert "does not answer within 30 s" in ours._unfit("n", "Get timed out: some object(s) not ready.").message
+    assert "Ray on node n cannot be used: it is full." in ours._unfit("n", "it is full").message

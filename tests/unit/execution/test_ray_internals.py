@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import platform
 from importlib.metadata import version
+
+import pytest
 
 from quantflow.execution import ray_internals as ours
 
@@ -60,3 +63,30 @@ def test_ray_takes_a_folder() -> None:
     source = inspect.getsource(ray.init)
     assert "_temp_dir" in source, changed("ray.init(_temp_dir=…)")
     assert "include_dashboard" in inspect.signature(ray.init).parameters, changed("ray.init(include_dashboard=…)")
+
+
+def test_a_head_says_its_session_and_its_nodes() -> None:
+    """To a client of its own, the session under the key by which Ray's nodes ask for it; a node that lives has 0."""
+    from ray._private import node
+    from ray._raylet import InnerGcsClient  # type: ignore[attr-defined]
+    from ray.core.generated.gcs_pb2 import GcsNodeInfo
+
+    assert hasattr(InnerGcsClient, "internal_kv_get"), changed("GcsClient.internal_kv_get")
+    assert hasattr(InnerGcsClient, "get_all_node_info"), changed("GcsClient.get_all_node_info")
+    assert GcsNodeInfo.ALIVE == 0, changed("GcsNodeInfo.ALIVE")
+    assert '"session_name"' in inspect.getsource(node.Node.__init__), changed("the key session_name")
+
+
+def test_other_versions_are_put_into_one_line() -> None:
+    """Ray says them in seven; any other error is its last line."""
+    from ray._private.utils import check_version_info
+
+    there = {"ray_version": "2.1.0", "python_version": "3.9.1"}
+    with pytest.raises(RuntimeError) as raised:
+        check_version_info(there, "This process")
+    said = ours.in_words(raised.value)
+    assert said.startswith("it runs Ray 2.1.0 and Python 3.9.1, and this process Ray "), changed(
+        "what it says of versions"
+    )
+    assert said.endswith(f"Ray {VERSION} and Python {platform.python_version()}"), changed("what it says of versions")
+    assert ours.in_words(ConnectionError("first\nlast")) == "last"

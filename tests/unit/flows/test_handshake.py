@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from quantflow.config.load import load_meta
 from quantflow.errors import InfrastructureError
+from quantflow.flows import handshake as ours
 from quantflow.flows.handshake import code_here, differences, refuse_foreign_results
+from quantflow.locks import FileLock
 from quantflow.pipeline.code_version import code_version, package_version
 from quantflow.pipeline.stage import Kind
 from quantflow.runs.create import create_run
@@ -68,3 +73,65 @@ def test_a_result_of_other_code_is_refused(sleeves: list[Sleeve], stage: str, ch
     with pytest.raises(InfrastructureError, match=f"Stage {stage} of sleeve {sleeves[1].name}") as raised:
         refuse_foreign_results(sleeves)
     assert raised.value.exit_code == 30
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a run that this process owns."""
+    folder = tmp_path / "runs" / "m"
+    folder.mkdir(parents=True)
+    with FileLock(folder / "lock") as lock:
+        assert lock.take()
+        yield folder
+
+
+def answered(mocker: MockerFixture, **nodes: Path) -> None:
+    """Let nodes answer for the folder that each of them has at the path of the run's."""
+
+    def ask(function: Callable[..., object], folder: str, prefix: str) -> dict[str, object]:
+        return {node: function(str(place), prefix) for node, place in nodes.items()}
+
+    mocker.patch.object(ours, "ask_each_node", ask)
+
+
+def test_nodes_that_have_the_folder_are_fit(run_folder: Path, mocker: MockerFixture) -> None:
+    """Each of several; nothing stays behind."""
+    answered(mocker, one=run_folder, two=run_folder)
+    ours._refuse_other_folder(run_folder)
+    assert [path.name for path in run_folder.iterdir()] == ["lock"]
+
+
+def test_a_node_without_the_folder_is_named(run_folder: Path, tmp_path: Path, mocker: MockerFixture) -> None:
+    """In one sentence, with how to share it."""
+    answered(mocker, one=run_folder, two=tmp_path / "missing")
+    with pytest.raises(InfrastructureError, match="Ray node two does not see the run's folder") as raised:
+        ours._refuse_other_folder(run_folder)
+    assert raised.value.exit_code == 30
+    assert "at the same path" in str(raised.value.hint)
+    assert [path.name for path in run_folder.iterdir()] == ["lock"]
+
+
+def test_a_node_with_another_folder_of_that_path_is_named(
+    run_folder: Path, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    """A copy looks the same from there; another node that is fit does not hide it."""
+    shutil.copytree(run_folder, tmp_path / "copy")
+    answered(mocker, two=tmp_path / "copy", one=run_folder)
+    with pytest.raises(InfrastructureError, match="Ray node two has another folder at"):
+        ours._refuse_other_folder(run_folder)
+
+
+def test_a_node_without_the_locks_is_named(run_folder: Path, mocker: MockerFixture) -> None:
+    """Two machines would own one run: an object store that is mounted as a folder has no locks between machines."""
+    answered(mocker, one=run_folder)
+    mocker.patch.object(ours.FileLock, "take", return_value=True)
+    with pytest.raises(InfrastructureError, match="Ray node one does not see locks of other machines"):
+        ours._refuse_other_folder(run_folder)
+
+
+def test_a_node_that_may_not_write_is_named(run_folder: Path, mocker: MockerFixture) -> None:
+    """With what the system said."""
+    answered(mocker, one=run_folder)
+    mocker.patch.object(Path, "touch", side_effect=OSError(30, "Read-only file system"))
+    with pytest.raises(InfrastructureError, match=r"Ray node one cannot use .*: Read-only"):
+        ours._refuse_other_folder(run_folder)

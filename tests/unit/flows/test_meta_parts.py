@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
 from pathlib import Path
@@ -70,7 +71,8 @@ class Ended:
 
     def __init__(self, message: str = "", error: Exception | None = None) -> None:
         self.state, self.error = SimpleNamespace(message=message, name="Failed"), error
-        self.wrapped_future = "ref"
+        self.wrapped_future: Future[None] = Future()
+        self.wrapped_future.set_result(None)
 
     def wait(self) -> None:
         """Wait, or raise what broke."""

@@ -40,7 +40,7 @@ class Rays:
         mocker.patch.object(ours.ray_cluster, "cluster", self.cluster)
         mocker.patch.object(ours.ray_cluster, "warm")
         mocker.patch.object(ours.ray_cluster, "spans_machines", return_value=machines)
-        self.compared = mocker.patch.object(ours, "refuse_other_versions")
+        self.compared = mocker.patch.object(ours, "refuse_unfit_nodes")
 
     @contextmanager
     def cluster(self, *_: Any) -> Iterator[Cluster]:

@@ -82,7 +82,7 @@ def test_a_head_that_is_gone_ends_the_wait(mocker: MockerFixture) -> None:
     mocker.patch.object(ours.ray_cluster, "finished", return_value=[])
     cancelled = mocker.patch.object(ours.ray_cluster, "cancel")
     gone = InfrastructureError("The head of the Ray cluster is gone.")
-    mocker.patch.object(ours.ray_cluster, "HeadWatch").return_value.check.side_effect = gone
+    mocker.patch.object(ours, "HeadWatch").return_value.check.side_effect = gone
     with pytest.raises(InfrastructureError, match="is gone"):
         ours.scattered(PIECES[:1], lambda piece: SimpleNamespace(wrapped_future="ref"), never)  # type: ignore[arg-type, return-value]
     cancelled.assert_called_once_with(["ref"])
@@ -103,4 +103,16 @@ def test_a_worker_that_falls_silent_is_not_waited_for(monkeypatch: pytest.Monkey
     monkeypatch.setattr(ours, "SILENCE_SECONDS", 0.2)
     pool = Pool()
     ((_, future),) = ours.scattered(PIECES[:1], pool.submit, lambda piece: True)
+    assert ours.said_of(future) == "nothing came from its worker any more"
+
+
+def test_what_was_given_up_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> None:
+    """The ref of a part whose worker was lost with Ray's head never becomes ready: its future is not asked."""
+    monkeypatch.setattr(ours, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(ours, "SILENCE_SECONDS", 0.2)
+    mocker.patch.object(ours, "HeadWatch")
+    mocker.patch.object(ours.ray_cluster, "finished", return_value=[])
+    lost = mocker.Mock(wrapped_future="ref")
+    lost.wait.side_effect = AssertionError("this waits for ever")
+    ((_, future),) = ours.scattered(PIECES[:1], lambda piece: lost, lambda piece: True)
     assert ours.said_of(future) == "nothing came from its worker any more"

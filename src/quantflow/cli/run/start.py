@@ -20,6 +20,7 @@ from quantflow.cli.options import parse_date
 from quantflow.cli.unattended import unattended
 from quantflow.config import catalogue
 from quantflow.config.load import find_workspace, load_meta, load_profile
+from quantflow.config.operation import ExecutionConfig
 from quantflow.config.sweeps.sweep import AnyProfile, SweepProfile, load_sweep
 from quantflow.errors import ConfigError, DegradedError
 from quantflow.pipeline.arrange import pipeline_of, through
@@ -132,8 +133,7 @@ def meta(meta_profile: str, workspace: Path | None, sets: Sequence[str], asked: 
             planned = plan_new(leaf, home, session, asked.options)
             _show_plan(planned, asked.mode, sleeve=name)
         return
-    if loaded.execution.ray_address:
-        _probe(loaded.execution.ray_address)
+    _check_cluster(loaded.execution, home)
     _run(loaded, home, when, asked)
 
 
@@ -150,15 +150,17 @@ def sweep(
 
         _show_sweep_plan(plan_sweep(loaded, home, resolve_as_of(loaded, when).session), asked.mode)
         return
-    if loaded.execution.ray_address:
-        _probe(loaded.execution.ray_address)
+    _check_cluster(loaded.execution, home)
     _run(loaded, home, when, asked)
 
 
-def _probe(address: str) -> None:
-    from quantflow.execution.ray import probe
+def _check_cluster(execution: ExecutionConfig, home: Path) -> None:
+    if execution.ray_address:
+        from quantflow.execution import ray_wheels
+        from quantflow.execution.ray import probe
 
-    probe(address)
+        ray_wheels.found(execution.ray_wheels, home)
+        probe(execution.ray_address)
 
 
 def _check(loaded: AnyProfile, home: Path, run_id: str | None) -> None:
