@@ -12,9 +12,6 @@ import pytest
 from engines import HARDENED, IMAGE, WRITABLE, Stack, docker, end_stack, start_stack
 
 COMMAND = ("meta", "--meta-profile", "demo_meta")
-DEADLINE = ("--deadline", "4m")
-"""A head of Ray that dies can leave a command waiting for sleeves that nobody reports to it any more."""
-
 SLEEVES = ("demo", "demo_low_vol", "demo_momentum", "demo_steady")
 NIGHTLY = """
 [profiles.short]
@@ -104,7 +101,7 @@ def test_a_service_that_is_killed_costs_no_book(stack: Stack, books: dict[str, b
     """It is up again by itself; the run ends well, or is interrupted and resumed to the same bytes."""
     before = {each["Id"]: each["State"]["StartedAt"] for each in stack.containers(service)}
     began = time.monotonic()
-    process = stack.begin(*COMMAND, "--run-id", f"kill-{service}", "--force", *DEADLINE)
+    process = stack.begin(*COMMAND, "--run-id", f"kill-{service}", "--force")
     said = kill_while_at_work(stack, process, lambda: stack.kill(service))
     took = time.monotonic() - began
     stack.healthy(service)
