@@ -44,4 +44,4 @@ def _facts(error: BaseException) -> dict[str, object]:
 def print_next(lines: list[tuple[str, str]]) -> None:
     """Print what to do next, a label and a command or fact per line."""
     for label, text in lines:
-        sys.stderr.write(f"{label:<8}{text}\n")
+        sys.stderr.write(f"{label:<8}{text}".rstrip() + "\n")
