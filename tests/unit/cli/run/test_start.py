@@ -22,7 +22,7 @@ from quantflow.runs.header import RunOptions
 from quantflow.ui.log import JsonLog
 from recorded import AS_OF, created
 
-ASKED = Asked(run_id=None, as_of=None, by_hand=False, force=False, strict=False, ping=None, mode="none")
+ASKED = Asked(run_id=None, as_of=None, by_hand=False, force=False, strict=False, deadline=None, ping=None, mode="none")
 
 
 class Terminal(StringIO):
