@@ -40,7 +40,7 @@ def _kind(nodeid: str) -> str | None:
         place, when, what = name.rsplit("-", 2)
         step = "report" if place.startswith("report") else f"{place.split(':')[0]} write"
         return f"{meta}{what} {when} {step}"
-    return _NAMES[test].format(name)
+    return _NAMES[test].format(name) if test in _NAMES else nodeid  # such as a file that cannot be collected
 
 
 _EDGES = {
