@@ -31,36 +31,62 @@ def _end_after(sentinel: int) -> None:
     os._exit(1)
 
 
+_heard: list[int] = []
+"""The SIGINTs that this process has got as a worker: each means that the whole run ends."""
+
+
+@contextmanager
+def booting_workers() -> Iterator[None]:
+    """Start workers inside which keep a SIGINT for ``begin_work``: while they boot it would end them with a traceback.
+
+    A pool whose workers end so is broken, and before Python 3.11.5 closing it could wait for ever.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which threads and processes inherit
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def begin_work() -> None:
-    """Make this process a pool's worker that ends with its parent, also before its first part, and overlooks SIGINT."""
+    """Make this process a pool's worker that ends with its parent, also before its first part, and survives SIGINT."""
     end_with_parent()
     deaf()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def deaf() -> None:
-    """Let a pool's worker overlook SIGINT outside of ``interruptible``: a terminal sends it to all processes at once.
+    """Let a pool's worker only note SIGINT outside of ``interruptible``: a terminal sends it to all processes at once.
 
     ``KeyboardInterrupt`` in a library's code between two parts would come back to the parent as the result of a part,
     and end the thread there that stops the workers.
     """
-    signal.signal(signal.SIGINT, _overlook)
+    signal.signal(signal.SIGINT, _note)
 
 
-def _overlook(number: int, frame: FrameType | None) -> None:
-    pass
+def _note(number: int, frame: FrameType | None) -> None:
+    _heard.append(number)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _note(number, frame)
     deaf()  # the terminal sends one signal and the parent another: the second must not hit what the first has begun
     raise KeyboardInterrupt
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let the first SIGINT raise ``KeyboardInterrupt`` inside, in a pool's worker; elsewhere nothing changes."""
+    """Let the first SIGINT raise ``KeyboardInterrupt`` inside, in a pool's worker; elsewhere nothing changes.
+
+    Raises:
+        KeyboardInterrupt: At once, if one came before. A pool hands out more parts than it has workers, and cannot take
+            those back.
+    """
     if multiprocessing.parent_process() is None or threading.current_thread() is not threading.main_thread():
         yield
         return
+    if _heard:
+        raise KeyboardInterrupt
     signal.signal(signal.SIGINT, _interrupt)
     try:
         yield

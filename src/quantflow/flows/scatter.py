@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from prefect.futures import PrefectFuture
 
 from quantflow.execution import ray as ray_cluster
-from quantflow.execution.processes import interrupt_workers
+from quantflow.execution.processes import booting_workers, interrupt_workers
 from quantflow.execution.ray_head import HeadWatch
 from quantflow.runs.run import Part
 from quantflow.server.prefect_internals import handle_of
@@ -44,7 +44,7 @@ def scattered(
     patience = _Patience(is_over)
 
     def fill() -> None:
-        with _worker_losses():
+        with _worker_losses(), booting_workers():
             while waiting and (in_flight is None or len(pending) < in_flight):
                 part = waiting.pop()
                 futures.append((part, submit(part)))

@@ -27,7 +27,7 @@ def unpacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """The workspace that a version left behind."""
     folder = tmp_path_factory.mktemp("kept")
     with tarfile.open(FIXTURES / request.param / "workspace.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder)
     return folder / "workspace"
 
 
