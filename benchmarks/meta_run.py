@@ -36,7 +36,7 @@ import sys, ray
 def sleeve(name):
     from quantflow import QuantSDK
     context = QuantSDK.run_pipeline(QuantSDK.context(name))
-    made = {name: context.artifacts[name].json() for name in ("oos_returns", "weights", "metrics")}
+    made = {name: context.artifacts[name].json() for name in ("oos_returns", "oos_weights", "weights", "metrics")}
     about = {"id": name, "sleeve": name, "run_id": context.run_id, "profile": name, "kind": "profile"}
     settings = {"config_hash": "", "made_under": "", "as_of": context.as_of.isoformat()}
     return {**about, **settings, "pinned": False, "degraded": False, "outputs": made}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -308,17 +308,24 @@ def resume(
         changed = found.with_settings(sets, write=False) if sets else found
         _show_plan(changed.plan(forced), mode, run_id=found.id)
         return
-    with taken_up(found):
-        if found.state == "completed" and not forced and not sets:
+    if found.state == "completed" and not forced and not sets:
+        with taken_up(found):
             from quantflow.cli.run import ended
 
             _nothing_to_do(found, mode)
             ended.publish(found, mode)  # the run may have died between its end and its publication
             return
+    with _notified(_profile_now(found), found.workspace, found.header.until):
+        run_and_show(found.workspace, lambda: _continued(found, sets, forced, mode), mode, forced=forced, strict=strict)
+
+
+@contextmanager
+def _continued(found: Run, sets: Sequence[str], forced: Sequence[str], mode: str) -> Iterator[Run]:
+    """Own a run until the block ends, with changed settings if there are any, and say what is kept of it."""
+    with taken_up(found):
         record = found.with_settings(sets, write=True) if sets else found
         _announce(record, forced, mode)
-        with _notified(_profile_now(record), record.workspace, record.header.until):
-            run_and_show(record.workspace, lambda: nullcontext(record), mode, forced=forced, strict=strict)
+        yield record
 
 
 def _announce(record: Run, forced: Sequence[str], mode: str) -> None:
