@@ -126,9 +126,9 @@ def main() -> None:
 
         call: Callable[..., None] = launch._call_flow
 
-        def planted(*args: Any) -> None:
+        def planted(*args: Any, **options: Any) -> None:
             plant(fault)
-            call(*args)
+            call(*args, **options)
 
         vars(launch)["_call_flow"] = planted
     from quantflow.cli.main import main as quantflow
