@@ -36,10 +36,10 @@ import sys, ray
 def sleeve(name):
     from quantflow import QuantSDK
     context = QuantSDK.run_pipeline(QuantSDK.context(name))
-    made = {name: context.artifacts[name].json() for name in ("oos_returns", "oos_weights", "weights", "metrics")}
+    made = {name: ref.json() for name, ref in context.artifacts.items()}
     about = {"id": name, "sleeve": name, "run_id": context.run_id, "profile": name, "kind": "profile"}
     settings = {"config_hash": "", "made_under": "", "as_of": context.as_of.isoformat()}
-    return {**about, **settings, "pinned": False, "degraded": False, "outputs": made}
+    return {**about, **settings, "pinned": False, "degraded": False, "data": context.settings["data"], "outputs": made}
 ray.init(address="local", include_dashboard=False, log_to_driver=False)
 found = ray.get([sleeve.remote(f"s{n}") for n in range(int(sys.argv[1]))])
 from datetime import date
