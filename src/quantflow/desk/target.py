@@ -24,7 +24,7 @@ class Target:
         weights: Signed fraction of capital, by symbol.
         book: Whether it is its profile's current book.
         stale: Why a newer run did not replace that book; None when none failed to.
-        notes: Why the weights of a run that is asked for are not such as become a book.
+        notes: Why the weights of this run would not be published as a book.
     """
 
     run: Run
@@ -35,13 +35,13 @@ class Target:
 
 
 def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale_ok: bool = False) -> Target:
-    """Return what is to be held: the weights of a run, or a profile's book; the only book when neither is given.
+    """Return the target weights: those of a run, or of a profile's book; of the only book when neither is given.
 
     Raises:
-        ConfigError: If there is no such run or book, *profile* is not a valid name, the run is not complete, or it is
-            not said which of several books.
+        ConfigError: If there is no such run or book, *profile* is not a valid name, the run is not complete, or
+            there are several books and none was named.
         DataError: If there are no weights, or not all are finite.
-        DegradedError: If a newer run did not replace the book, unless that is in order.
+        DegradedError: If a newer run did not replace the book, unless *stale_ok*.
     """
     if run_id is not None:
         if profile is not None:
@@ -60,15 +60,15 @@ def target_of(workspace: Path, run_id: str | None, profile: str | None, *, stale
                 raise ConfigError(f"The book of {name!r} is broken: {each.problem}.", hint=f"Publish again: {each.fix}")
         near = unknown_name("book", name, books(workspace)).hint
         raise ConfigError(f"{name!r} has no book.", hint=f"{near} A complete run of the profile makes one.")
-    said = stale(workspace, name)
-    if said is not None and not stale_ok:
+    reason = stale(workspace, name)
+    if reason is not None and not stale_ok:
         raise DegradedError(
-            f"The book of {name} is stale. {' '.join(said.split())}",
+            f"The book of {name} is stale. {' '.join(reason.split())}",
             hint="Fix that and run again, or take the old book as it is with --stale-ok.",
         )
     run = _run_of(workspace, name, book.run_id)
     weights = _sound(book.weights, f"The book of {name}", "Run the profile again, with --force.")
-    return Target(run, weights, book=True, stale=said)
+    return Target(run, weights, book=True, stale=reason)
 
 
 def _sound(weights: Mapping[str, float], whose: str, hint: str) -> Mapping[str, float]:

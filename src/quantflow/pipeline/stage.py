@@ -57,7 +57,7 @@ class Summary:
         entered: Symbols that went in; None when the stage does not handle symbols.
         left: Symbols that came out.
         note: One short line.
-        degraded: True when the stage ended well but not as asked (names set aside, a fallback used).
+        degraded: True when the stage completed with a fallback, or set names aside.
     """
 
     entered: int | None = None
@@ -99,8 +99,8 @@ class BasePipelineStage(ABC, Generic[C]):
     def replay(self, inputs: Inputs, config: C) -> Outputs:
         """Return what ``run`` gives at a past date of a walk-forward; a network stage must not fetch here.
 
-        A network stage that does not say what it gives here is a source: the walk-forward is given what ``run``
-        made, cut to what was known at each date.
+        A network stage that does not override this is a source: the walk-forward is given what ``run``
+        made, cut at each date to the data known then.
         """
         return self.run(inputs, config)
 
@@ -129,7 +129,7 @@ class BasePipelineStage(ABC, Generic[C]):
         return self
 
     def read_marks(self, settings: Settings) -> dict[str, str]:
-        """Return a mark of the value of each variable, and of the content of each file, that the stage says it reads.
+        """Return a mark of the value of each variable, and of the content of each file, that the stage declares.
 
         Args:
             settings: The profile's sections and ``as_of``.
@@ -195,7 +195,7 @@ class BasePipelineStage(ABC, Generic[C]):
 
 
 Stage: TypeAlias = BasePipelineStage[Any]
-"""A stage, whatever its config."""
+"""A stage with any config."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class SelectionContext:
         settings: The profile's sections by name (JSON values), ``as_of``, and the profile's name.
         store_uri: Where artifacts live.
         artifacts: Refs of what has been made, by name.
-        summaries: What each stage that ran had to say, by stage id.
+        summaries: The summary of each stage that ran, by stage id.
         facts: What else control stages read of the run itself, under the artifact name ``run``.
     """
 
@@ -307,5 +307,5 @@ note_sink: ContextVar[Callable[[str], None]] = ContextVar("note_sink", default=l
 
 
 def note(text: str) -> None:
-    """Say in a few words how far the stage that is running has come, e.g. ``1,234 / 5,000 symbols``; cheap."""
+    """Report the progress of the running stage in a few words, e.g. ``1,234 / 5,000 symbols``; cheap."""
     note_sink.get()(text)

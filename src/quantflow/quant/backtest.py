@@ -23,7 +23,7 @@ class Backtest:
     Attributes:
         gross: Simple return before costs, interest on cash included; 0 in the first session, whose close is the entry.
         net: Simple return after costs: (1 + gross) (1 - cost) - 1.
-        cost: Cost of the session's trades, and of what was short in it, as a fraction of wealth at that close before
+        cost: Cost of the session's trades and of borrowing shorts, as a fraction of wealth at that close before
             either is paid.
         turnover: Sum of |target weight - drifted weight| traded at that close; 0 where nothing trades.
     """
@@ -74,9 +74,9 @@ def decision_sessions(sessions: DateArray, every: str | int) -> IntArray:
 class Simulation:
     """A portfolio moved through time: units held between trades, so that weights drift; costs paid out of wealth.
 
-    It trades at closes and earns from the next session on. What is not invested (also the proceeds of shorts) is cash;
-    it earns, and shorts pay, what the rates say. A name without a return earns 0 until the next trade. A portfolio
-    whose wealth is gone is closed at a return of -1 and stays at 0.
+    It trades at closes and earns from the next session on. Wealth that is not invested, and the proceeds of shorts,
+    are cash and earn its rate; shorts pay the borrowing rate. A name without a return earns 0 until the next trade. A
+    portfolio whose wealth is gone is closed at a return of -1 and stays at 0.
 
     Args:
         returns: Simple returns of N names, shape (N, T), oldest first.
@@ -146,7 +146,7 @@ class Simulation:
             )
 
     def result(self) -> Backtest:
-        """Hold to the last session; return what was earned from the first trade on.
+        """Hold to the last session; return the returns from the first trade on.
 
         Raises:
             DataError: If nothing was traded.
@@ -161,7 +161,7 @@ class Simulation:
 
     def _path(self, position: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return gross returns and fees since the last trade up to a session, and the weights drifted to by then."""
-        if self._first is None or self._gone:  # there is no wealth that could earn anything
+        if self._first is None or self._gone:  # no wealth is invested
             return np.zeros(position - self._last), np.zeros(position - self._last), np.zeros(self._returns.shape[0])
         return _hold(self._returns[:, self._last + 1 : position + 1], self._weights, self._rates)
 

@@ -25,9 +25,9 @@ _BASIC = r"^(19|20)\d{6}$"
 _AMOUNT = re.compile(r"(.*\d)\s*([KMB])", re.IGNORECASE)
 _MISSING = frozenset(ConvertOptions().null_values)
 _UNITS = {"k": 1e3, "m": 1e6, "b": 1e9}
-_SAY_DATES = (
-    'Dates are ISO 8601 days, as in 2024-01-31; or say how they are written: data.date_format = "%d/%m/%Y"; of moments '
-    'say whose day counts: data.timezone = "America/New_York".'
+_HOW_DATES = (
+    'Dates are ISO 8601 days, as in 2024-01-31; for any other format set data.date_format = "%d/%m/%Y"; for '
+    'timestamps name the time zone of the day: data.timezone = "America/New_York".'
 )
 
 
@@ -51,8 +51,8 @@ class Place:
         return DataError(f"{shown(self.path)}{row}, column {self.column!r}: {what}.", hint=hint)
 
 
-def converted(place: Place, column: pa.Array, kind: Kind, said: FilesOptions) -> Any:
-    """Return a column that is no date.
+def converted(place: Place, column: pa.Array, kind: Kind, options: FilesOptions) -> Any:
+    """Return a column of prices or texts.
 
     Raises:
         DataError: If a cell is not of its kind.
@@ -62,26 +62,26 @@ def converted(place: Place, column: pa.Array, kind: Kind, said: FilesOptions) ->
     if kind == "text":
         return pc.fill_null(column.cast(pa.string()), "").to_numpy(zero_copy_only=False)
     if pa.types.is_string(column.type) and is_text(place.path):
-        return _numbers(place, column, said, scaled=kind == "amount")
+        return _numbers(place, column, options, scaled=kind == "amount")
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
         if column.null_count == len(column):
             return np.full(len(column), np.nan)
-        raise place.error(f"it holds {column.type}, not numbers", f"Store prices as numbers. {_SAY_COLUMNS}")
+        raise place.error(f"it holds {column.type}, not numbers", f"Store prices as numbers. {_NAME_THEM}")
     return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
 
 
-_SAY_COLUMNS = 'If it is no price, say which columns are: data.columns = { close = "…", symbol = "…" }.'
+_NAME_THEM = 'If it is not a price, name those that are: data.columns = { close = "…", symbol = "…" }.'
 
 
-def _numbers(place: Place, column: pa.Array, said: FilesOptions, *, scaled: bool) -> npt.NDArray[np.float64]:
+def _numbers(place: Place, column: pa.Array, options: FilesOptions, *, scaled: bool) -> npt.NDArray[np.float64]:
     out = np.full(len(column), np.nan)
     for offset, cell in enumerate(column.to_pylist()):
         try:
-            out[offset] = number(cell or "", said.decimal, scaled=scaled)
+            out[offset] = number(cell or "", options.decimal, scaled=scaled)
         except ValueError:
-            hint = f"Fix that row; a missing value is an empty cell. {_SAY_COLUMNS}"
+            hint = f"Fix that row; a missing value is an empty cell. {_NAME_THEM}"
             if re.fullmatch(r"\s*[\d.,']*\d[.,]\d[\d.,']*\s*", cell):
-                hint = 'Say which sign is the decimal one, the other then groups thousands: data.decimal = "," or ".".'
+                hint = 'Name the decimal separator; the other one then groups thousands: data.decimal = "," or ".".'
             raise place.error(f"{shortened(cell.strip(), 60)!r} is not a number", hint, offset) from None
     return out
 
@@ -127,7 +127,7 @@ def _symbols(place: Place, column: pa.Array) -> Any:
     return column.to_pandas()
 
 
-def dates(place: Place, column: pa.Array, said: FilesOptions) -> npt.NDArray[np.datetime64]:
+def dates(place: Place, column: pa.Array, options: FilesOptions) -> npt.NDArray[np.datetime64]:
     """Return the days of a column, ``datetime64[D]``.
 
     Raises:
@@ -139,26 +139,26 @@ def dates(place: Place, column: pa.Array, said: FilesOptions) -> npt.NDArray[np.
     if pa.types.is_integer(column.type):
         column = column.cast(pa.string())
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = _parsed(place, pc.utf8_trim_whitespace(column), said)
+        column = _parsed(place, pc.utf8_trim_whitespace(column), options)
     if pa.types.is_timestamp(column.type):
-        column = _days(place, column, said)
+        column = _days(place, column, options)
     elif not pa.types.is_date(column.type):
-        raise place.error(f"it holds {column.type}, not dates", _SAY_DATES)
+        raise place.error(f"it holds {column.type}, not dates", _HOW_DATES)
     if (first := pc.is_null(column).index(True).as_py()) >= 0:
         raise place.error("it is empty", "Every row needs a date.", first)
     return np.asarray(column.cast(pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]"))
 
 
-def _parsed(place: Place, column: pa.Array, said: FilesOptions) -> pa.Array:
-    if said.date_format is not None:
-        return _formatted(place, column, said.date_format)
+def _parsed(place: Place, column: pa.Array, options: FilesOptions) -> pa.Array:
+    if options.date_format is not None:
+        return _formatted(place, column, options.date_format)
     try:
         return column.cast(pa.date32())
     except pa.ArrowInvalid:
         pass
     if _all_match(column, _BASIC):
         return pa.array([_day(place, f"{t[:4]}-{t[4:6]}-{t[6:]}", row) for row, t in enumerate(column.to_pylist())])
-    if said.timezone is not None:
+    if options.timezone is not None:
         return _moments(place, column)
     if (first := pc.fill_null(pc.match_substring_regex(column, _MIDNIGHT), False).index(False).as_py()) >= 0:
         raise _no_day(place, column[first].as_py(), first)
@@ -201,16 +201,16 @@ def _day(place: Place, text: str, row: int) -> date:
 
 
 def _no_day(place: Place, text: Any, row: int) -> DataError:
-    return place.error(f"{shortened(str(text), 40)!r} is not a date", _SAY_DATES, row)
+    return place.error(f"{shortened(str(text), 40)!r} is not a date", _HOW_DATES, row)
 
 
-def _days(place: Place, column: pa.Array, said: FilesOptions) -> pa.Array:
+def _days(place: Place, column: pa.Array, options: FilesOptions) -> pa.Array:
     """Return the days of moments: in the zone that is named, else only of midnights."""
-    zone = said.timezone or column.type.tz
+    zone = options.timezone or column.type.tz
     if column.type.tz is not None:
         column = pc.local_timestamp(column.cast(pa.timestamp(column.type.unit, zone)))
     days = pc.floor_temporal(column, unit="day")
     whole = pc.fill_null(pc.equal(days, column), True)
-    if said.timezone is None and said.date_format is None and (first := whole.index(False).as_py()) >= 0:
+    if options.timezone is None and options.date_format is None and (first := whole.index(False).as_py()) >= 0:
         raise _no_day(place, column[first].as_py(), first)
     return days.cast(pa.date32())

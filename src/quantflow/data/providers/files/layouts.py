@@ -88,35 +88,35 @@ def columns(path: str, names: Sequence[str], options: FilesOptions | None = None
         DataError: If there is no date or no price, two columns have the same meaning, or columns look like fields of
             one symbol and none of them is known as the close.
     """
-    said = options or FilesOptions()
+    chosen = options or FilesOptions()
     found = labels(names)
-    meant = _meant(path, found, said)
+    meant = _meant(path, found, chosen)
     date = meant.pop("date", None) or _unnamed(found)
     if date is None:
         listed = shortened(", ".join(names), 200)
         raise _wrong(path, f"no column is called 'date' ({listed})", 'Or say it: data.columns = { date = "…" }.')
     rest = [label for label in found if label.column != date and label.plain not in UNNAMED]
     grid = paired(rest)
-    if grid and said.layout in (None, "wide"):
+    if grid and chosen.layout in (None, "wide"):
         return Columns("wide", date, None, Fields({}), {symbol: _preferred(each) for symbol, each in grid.items()})
-    if said.layout == "wide" or not meant.keys() & {"close", "adjusted"} or _named_like_fields(rest, meant, said):
-        return _wide(path, date, rest, meant, said)
+    if chosen.layout == "wide" or not meant.keys() & {"close", "adjusted"} or _named_like_fields(rest, meant, chosen):
+        return _wide(path, date, rest, meant, chosen)
     symbol = meant.pop("symbol", None)
     used = {date, symbol, *meant.values()}
     spare = tuple(label.column for label in rest if label.column not in used and not is_field(label))
-    if not symbol or said.layout == "single":
+    if not symbol or chosen.layout == "single":
         return Columns("single", date, None, _preferred(meant), {}, spare)
-    sure = "symbol" in said.columns or plain(symbol) in SYMBOL_NAMES
+    sure = "symbol" in chosen.columns or plain(symbol) in SYMBOL_NAMES
     return Columns("long", date, symbol, _preferred(meant), {}, spare, sure)
 
 
-def _meant(path: str, found: Sequence[Label], said: FilesOptions) -> dict[str, str]:
+def _meant(path: str, found: Sequence[Label], chosen: FilesOptions) -> dict[str, str]:
     """Return the columns found, by meaning."""
     out = {}
-    of_user = {("adjusted" if meaning == "adj_close" else meaning): name for meaning, name in said.columns.items()}
+    of_user = {("adjusted" if meaning == "adj_close" else meaning): name for meaning, name in chosen.columns.items()}
     for meaning in EXACT:
         name = of_user.get(meaning)
-        column = _said(path, meaning, name, found) if name is not None else _known(path, meaning, found)
+        column = _configured(path, meaning, name, found) if name is not None else _known(path, meaning, found)
         if column:
             out[meaning] = column
     if len(out) > len(set(out.values())):
@@ -125,7 +125,7 @@ def _meant(path: str, found: Sequence[Label], said: FilesOptions) -> dict[str, s
     return out
 
 
-def _said(path: str, meaning: str, name: str, found: Sequence[Label]) -> str:
+def _configured(path: str, meaning: str, name: str, found: Sequence[Label]) -> str:
     """Return the configured column; empty if the setting is empty or refers to a partition folder."""
     exact = [label.column for label in found if name in (label.column, label.column.strip())]
     if exact or not name or (meaning == "symbol" and f"/{name}=" in path.replace("\\", "/")):
@@ -142,7 +142,7 @@ def _known(path: str, meaning: str, found: Sequence[Label]) -> str | None:
         for key in known:
             if columns := [label.column for label in found if label.plain == key]:
                 if len(columns) > 1:
-                    raise _wrong(path, f"the columns {columns[0]!r} and {columns[1]!r} mean the same", _SAY)
+                    raise _wrong(path, f"the columns {columns[0]!r} and {columns[1]!r} mean the same", _NAME_THEM)
                 return columns[0]
     return None
 
@@ -152,7 +152,7 @@ def _unnamed(found: Sequence[Label]) -> str | None:
 
 
 def _preferred(fields: Mapping[str, str]) -> Fields:
-    """Return the columns of bars: the adjusted close is the close, and what was it is the raw one."""
+    """Return the columns of bars: an adjusted close becomes the close, and the other the raw close."""
     kept = {field: name for field, name in fields.items() if field not in ("adjusted", "symbol")}
     adjusted, close = fields.get("adjusted"), fields.get("close")
     if adjusted and close:
@@ -160,21 +160,21 @@ def _preferred(fields: Mapping[str, str]) -> Fields:
     return Fields(kept | {"close": adjusted or close or ""}, bool(adjusted and close))
 
 
-def _named_like_fields(rest: Sequence[Label], meant: Mapping[str, str], said: FilesOptions) -> bool:
+def _named_like_fields(rest: Sequence[Label], meant: Mapping[str, str], chosen: FilesOptions) -> bool:
     """Whether the only close is a synonym, and no other column shows that these are fields."""
     close = meant.get("close") or meant.get("adjusted")
     label = next(label for label in rest if label.column == close)
-    if said.columns or label.plain in (*EXACT["close"], *EXACT["adjusted"]):
+    if chosen.columns or label.plain in (*EXACT["close"], *EXACT["adjusted"]):
         return False
     beside = meant.keys() & {"symbol", "open", "high", "low", "volume"}
     return not beside and len(rest) > 1
 
 
-def _wide(path: str, date: str, rest: Sequence[Label], meant: Mapping[str, str], said: FilesOptions) -> Columns:
+def _wide(path: str, date: str, rest: Sequence[Label], meant: Mapping[str, str], chosen: FilesOptions) -> Columns:
     named = {label.column.strip(): label.column for label in rest}
     if not named or "" in named:
-        raise _wrong(path, "a column has no name" if named else "there is no column beside the date", _SAY)
-    if said.layout != "wide":
+        raise _wrong(path, "a column has no name" if named else "there is no column beside the date", _NAME_THEM)
+    if chosen.layout != "wide":
         _counter_proof(path, rest, meant)
     found = {symbol: Fields({"close": column}) for symbol, column in named.items()}
     return Columns("wide", date, None, Fields({}), found)
@@ -183,7 +183,7 @@ def _wide(path: str, date: str, rest: Sequence[Label], meant: Mapping[str, str],
 def _counter_proof(path: str, rest: Sequence[Label], meant: Mapping[str, str]) -> None:
     """Refuse columns that would become symbols and look like something else."""
     if "symbol" in meant and plain(meant["symbol"]) in SYMBOL_NAMES:
-        raise _wrong(path, f"there is a column {meant['symbol']!r} but none called 'close'", _SAY)
+        raise _wrong(path, f"there is a column {meant['symbol']!r} but none called 'close'", _NAME_THEM)
     fields = [label.column for label in rest if is_field(label)]
     bars = {"open", "high", "low"} <= meant.keys()
     mixed = any(not name.isupper() for name in fields)
@@ -191,13 +191,15 @@ def _counter_proof(path: str, rest: Sequence[Label], meant: Mapping[str, str]) -
         listed = shortened(", ".join(repr(label.column) for label in rest), 200)
         raise DataError(
             f"{shown(path)}, row 1: the columns {listed} look like fields, not symbols, and none is a close.",
-            hint='Say which it is: data.columns = { close = "…" }; or that they are symbols: data.layout = "wide".',
+            hint='Choose: data.columns = { close = "…" }; or, if they are symbols: data.layout = "wide".',
         )
     if len({label.parts for label in rest if len(label.parts) > 1}):
-        raise _wrong(path, "its columns have levels of names, and it is not clear which level is the symbol", _SAY)
+        raise _wrong(
+            path, "its columns have levels of names, and it is not clear which level is the symbol", _NAME_THEM
+        )
 
 
-_SAY = 'Say what the columns hold: data.columns = { close = "…", symbol = "…" }.'
+_NAME_THEM = 'Name the columns: data.columns = { close = "…", symbol = "…" }.'
 
 
 def _wrong(path: str, what: str, hint: str) -> DataError:

@@ -1,4 +1,4 @@
-"""Where files lie, on this machine or at an fsspec URL: what is there, and how it is opened."""
+"""Local files and fsspec URLs: list them and open them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUFFIXES: tuple[str, ...] = (*TEXT, ".parquet", ".pq")
 """The file names that can be read end in one of these, also in a ``.zip``; Parquet brings its own compression."""
 
 ZIP = ".zip/"
-"""What is between a zip file and the name of a file in it, in the path of the latter."""
+"""Separates a zip file from the name of a member in its path."""
 
 _MAY_HEAL = {408, 425, 429}
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp", "abfs": "adlfs"}
@@ -52,7 +52,7 @@ def is_text(path: str) -> bool:
 
 
 def folder_keys(path: str) -> dict[str, str]:
-    """Return what the folders of a file say of all its rows: ``symbol=AAPL`` as pandas, Spark and DuckDB write it."""
+    """Return the partition values in a file's folders: ``symbol=AAPL``, as pandas, Spark and DuckDB write them."""
     parts = path.replace("\\", "/").split("/")[:-1]
     pairs = (part.partition("=") for part in parts if "=" in part)
     return {key: unquote(value) for key, _, value in pairs}
@@ -94,7 +94,7 @@ def _list_local(path: str) -> list[str]:
     if place.is_dir():
         files = [str(child) for child in place.iterdir() if child.is_file()]
         data = [name for name in files if _readable(name)]
-        tables = [name for name in data if not name.lower().endswith((".txt", ".txt.gz"))]  # a readme is no table
+        tables = [name for name in data if not name.lower().endswith((".txt", ".txt.gz"))]  # a readme is not a table
         return tables or data or _partitioned(place)
     if place.is_file():
         return [str(place)]
@@ -158,7 +158,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
     """Open one file for reading; a remote one is fetched whole. ``.gz`` is unpacked on the way.
 
     Raises:
-        QuantflowError: As ``explained`` says.
+        QuantflowError: See ``explained``.
     """
     with explained(path), _raw(path) as file:
         if not suffix(path).endswith(".gz"):
@@ -184,7 +184,7 @@ def _raw(path: str) -> BinaryIO:
 
 @contextmanager
 def explained(path: str) -> Iterator[None]:
-    """Turn whatever reading *path* raises into an error that says what to do.
+    """Turn any error of reading *path* into one with a hint.
 
     Raises:
         ConfigError: If the URL's kind is unknown or needs a package that is not installed.
