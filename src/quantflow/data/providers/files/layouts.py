@@ -94,7 +94,7 @@ def columns(path: str, names: Sequence[str], options: FilesOptions | None = None
     date = meant.pop("date", None) or _unnamed(found)
     if date is None:
         listed = shortened(", ".join(names), 200)
-        raise _wrong(path, f"no column is called 'date' ({listed})", 'Or say it: data.columns = { date = "…" }.')
+        raise _wrong(path, f"no column is called 'date' ({listed})", 'Or name them: data.columns = { date = "…" }.')
     rest = [label for label in found if label.column != date and label.plain not in UNNAMED]
     grid = paired(rest)
     if grid and chosen.layout in (None, "wide"):
