@@ -220,7 +220,7 @@ def documented(heading: str) -> set[str]:
 
 def test_the_json_page_has_the_keys_of_runs(tmp_path: Path) -> None:
     """The documented keys of a run, a stage, a ref and a list entry are those that are written."""
-    from quantflow.cli.review.actions import BRIEF
+    from quantflow.cli.review.look import BRIEF
 
     record = created(tmp_path)
     record.write_stage(StageRecord("ingestion", "done", outputs={"prices": ArtifactRef("prices", "a/b", "c")}))

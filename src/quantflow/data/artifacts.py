@@ -60,6 +60,22 @@ def decode(data: bytes, suffix: str) -> Any:
         raise IntegrityError(f"An artifact is not readable as {suffix}: {error}") from error
 
 
+def decode_rows(data: bytes) -> list[dict[str, Any]]:
+    """Return the rows of a table that ``encode`` turned into *data*, by column, its index too; NaN is None.
+
+    Raises:
+        IntegrityError: If the bytes are no such table.
+    """
+    try:
+        file, kind = _opened(data)
+        if kind["kind"] != "frame":
+            raise IntegrityError(f"A table of the kind {kind['kind']!r} has no rows to show.")
+        rows: list[dict[str, Any]] = file.read(use_threads=False).to_pylist()
+    except (ValueError, KeyError, OSError) as error:  # pyarrow's errors derive from these
+        raise IntegrityError(f"An artifact is not readable as a table: {error}") from error
+    return rows
+
+
 def encode_json(value: Record) -> bytes:
     """Return canonical JSON: sorted keys, no NaN.
 
@@ -117,12 +133,17 @@ def _encode_frame(frame: Any) -> tuple[bytes, str, int | None, dict[str, str]]:
     return _encode_table(table, {"kind": "frame", "index": names}), ".parquet", len(frame), schema
 
 
-def _decode_table(data: bytes) -> Any:
+def _opened(data: bytes) -> tuple[Any, Any]:
+    """Return a table's file, and what ``_encode_table`` said of it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(pa.BufferReader(data))
-    kind = json.loads((file.schema_arrow.metadata or {})[_META])
+    return file, json.loads((file.schema_arrow.metadata or {})[_META])
+
+
+def _decode_table(data: bytes) -> Any:
+    file, kind = _opened(data)
     if kind["kind"] == "panel":
         return _decode_panel(file, kind["symbols"], *kind["shape"])
     if kind["kind"] != "frame":

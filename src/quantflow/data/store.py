@@ -7,9 +7,9 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -170,14 +170,32 @@ class ArtifactStore:
         """
         from quantflow.data.artifacts import decode
 
+        value = decode(self._read(ref), PurePosixPath(ref.uri).suffix)
+        self._refuse_future(ref.name, value)
+        return value
+
+    def rows(self, ref: ArtifactRef) -> list[dict[str, Any]]:
+        """Return a small table as its rows, by column, index included; what is undefined is None.
+
+        It is for who only shows a table: pandas takes longer to import than that.
+
+        Raises:
+            IntegrityError: As ``get``.
+            DataError: As ``get``.
+        """
+        from quantflow.data.artifacts import decode_rows
+
+        rows = decode_rows(self._read(ref))
+        self._refuse_later(ref.name, max((day for row in rows for day in days_of(row.values())), default=None))
+        return rows
+
+    def _read(self, ref: ArtifactRef) -> bytes:
         path = self.path(ref)
         data = read_bytes(path)
         if path not in _verified:
             _check_digest(ref, data)
             _verified.add(path)
-        value = decode(data, PurePosixPath(ref.uri).suffix)
-        self._refuse_future(ref.name, value)
-        return value
+        return data
 
     def verify(self, ref: ArtifactRef) -> bool:
         """Return whether the artifact is there with the right bytes; the hash is taken once per process."""
@@ -208,11 +226,19 @@ class ArtifactStore:
         from quantflow.data.artifacts import latest_date
 
         latest = latest_date(value) if self.as_of is not None else None
-        if latest is not None and latest.astype("datetime64[D]").item() > self.as_of:
+        self._refuse_later(name, None if latest is None else latest.astype("datetime64[D]").item())
+
+    def _refuse_later(self, name: str, latest: date | None) -> None:
+        if latest is not None and self.as_of is not None and latest > self.as_of:
             raise DataError(
                 f"Artifact {name!r} holds data of {latest}, after the as-of session {self.as_of}.",
                 hint="A stage or provider looked ahead; nothing was used.",
             )
+
+
+def days_of(values: Iterable[object]) -> Iterator[date]:
+    """Yield the dates among some values, those of times too."""
+    return (value.date() if isinstance(value, datetime) else value for value in values if isinstance(value, date))
 
 
 def is_local(path: str) -> bool:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from quantflow.runs.exports import FILES
 from quantflow.runs.run import Run
 from quantflow.types import Json
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Row: TypeAlias = dict[str, Any]
 """A row of a table as JSON values, by column."""
@@ -59,7 +56,9 @@ def outcome(run: Run) -> Outcome:
             if s is not None and s.state == "done"
         ],
         winners=_winners(run) if {"winners", "scores"} <= set(artifacts) else [],
-        weights=_rows(run.load("weights"), ("weight", "cluster", "sector")) if "weights" in artifacts else [],
+        weights=[_columns(row, ("weight", "cluster", "sector")) for row in run.rows("weights")]
+        if "weights" in artifacts
+        else [],
         metrics=dict(run.load("metrics")) if "metrics" in artifacts else {},
         sleeves=_sleeves(run) if "sleeve_weights" in artifacts else [],
         contributions=_contributions(run) if "contributions" in artifacts else [],
@@ -76,34 +75,34 @@ def compared(run: Run) -> Json:
     return {**run.load("sweep"), "table": rows}
 
 
-def _rows(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Row]:
-    rows: list[Row] = frame[[c for c in columns if c in frame.columns]].reset_index().to_dict("records")
-    return rows
+def _columns(row: Row, names: tuple[str, ...]) -> Row:
+    return {name: row[name] for name in ("symbol", *names) if name in row}
 
 
 def _sleeves(run: Run) -> list[Row]:
-    weights = run.load("sleeve_weights")["weight"]
+    weights = {row["sleeve"]: row["weight"] for row in run.rows("sleeve_weights")}
     picked = ("id", "run_id", "as_of", "reused")
     return [
-        {**{key: sleeve[key] for key in picked}, "weight": float(weights.loc[sleeve["id"]])}
+        {**{key: sleeve[key] for key in picked}, "weight": weights[sleeve["id"]]}
         for sleeve in run.load("sleeves")["sleeves"]
     ]
 
 
 def _contributions(run: Run) -> list[Row]:
-    parts = run.load("contributions").pivot(index="symbol", columns="sleeve", values="weight")
-    weights = run.load("weights")["weight"]
-    return [
-        {"symbol": symbol, "weight": weight, "by_sleeve": {k: v for k, v in parts.loc[symbol].items() if v == v}}
-        for symbol, weight in weights.items()
-    ]
+    parts: dict[str, dict[str, float]] = {}
+    for row in sorted(run.rows("contributions"), key=lambda row: str(row["sleeve"])):
+        if row["weight"] is not None:
+            parts.setdefault(row["symbol"], {})[row["sleeve"]] = row["weight"]
+    return [{"symbol": symbol, "weight": weight, "by_sleeve": parts[symbol]} for symbol, weight in run.weights.items()]
 
 
 def _winners(run: Run) -> list[Row]:
-    winners, scores = run.load("winners"), run.load("scores")
-    rows = _rows(winners, ("direction", "cluster", "sector", "alpha_score", "rank", "level"))
-    parts = scores[[c for c in scores.columns if c.startswith("c_")]]
-    return [{**row, "why": why(dict(parts.loc[row["symbol"]]))} for row in rows]
+    scores = {row["symbol"]: row for row in run.rows("scores")}
+    picked = ("direction", "cluster", "sector", "alpha_score", "rank", "level")
+    return [
+        {**_columns(row, picked), "why": why({k: v for k, v in scores[row["symbol"]].items() if k.startswith("c_")})}
+        for row in run.rows("winners")
+    ]
 
 
 def why(contributions: Mapping[str, float]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.config.source import as_json
@@ -25,8 +25,6 @@ from quantflow.runs.sleeves import config_hash
 from quantflow.types import Json, Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from quantflow.runs.kinds import Sleeve
 
 _PICKED = ("kind", "profile", "as_of", "decision", "created", "parent", "versions", "cpu", "flow_runs", "settings")
@@ -175,17 +173,28 @@ class Run(RunRecord, ABC):
             StageError: If the run has not made it.
             IntegrityError: If it is missing from the store, or damaged.
         """
+        return self.store.get(self._made(name))
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Return the small table *name* as its rows, by column, index included; what is undefined is None.
+
+        Raises:
+            StageError: If the run has not made it.
+            IntegrityError: If it is missing from the store, or damaged.
+        """
+        return self.store.rows(self._made(name))
+
+    def _made(self, name: str) -> ArtifactRef:
         if name not in self.outputs:
             raise StageError(f"Run {self.id} has no artifact {name!r}.", hint=f"It has: {sorted(self.outputs)}.")
-        return self.store.get(self.outputs[name])
+        return self.outputs[name]
 
     @property
     def weights(self) -> dict[str, float]:
         """Its weights by symbol, signed fractions of capital; empty when it has none."""
         if "weights" not in self.outputs:
             return {}
-        frame: pd.DataFrame = self.load("weights")
-        return {str(name): float(weight) for name, weight in frame["weight"].items()}
+        return {row["symbol"]: row["weight"] for row in self.rows("weights")}
 
     @property
     def decided_by(self) -> str:

@@ -108,7 +108,25 @@ def test_nothing_after_the_as_of_goes_in_or_out(tmp_path: Path) -> None:
     returns = pd.DataFrame({"net": [0.0]}, index=pd.DatetimeIndex(["2020-01-06"], name="date"))
     with pytest.raises(DataError, match="oos_returns"):
         store.put("oos_returns", returns)
+    ref = ArtifactStore(tmp_path).put("oos_returns", returns)
+    with pytest.raises(DataError, match="2020-01-06, after the as-of"):
+        store.rows(ref)
     assert store.get(store.put("prices", until("2020-01-03"))).last_session == np.datetime64("2020-01-03")
+
+
+def test_the_rows_of_a_table_are_plain_values(tmp_path: Path) -> None:
+    """By column, index included; NaN is None; damage is noticed, and only a table has rows."""
+    store = ArtifactStore(tmp_path)
+    table = pd.DataFrame({"w": [0.5, np.nan], "n": [1, 2]}, index=pd.Index(["A", "B"], name="symbol"))
+    ref = store.put("weights", table)
+    assert store.rows(ref) == [{"symbol": "A", "w": 0.5, "n": 1}, {"symbol": "B", "w": None, "n": 2}]
+    for other in (until("2020-01-03"), {"used": "hrp"}):
+        with pytest.raises(IntegrityError):
+            store.rows(store.put("prices", other))
+    elsewhere = moved(store, tmp_path / "moved")
+    Path(elsewhere.path(ref)).write_bytes(b"PAR1")
+    with pytest.raises(IntegrityError, match="damaged"):
+        elsewhere.rows(ref)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

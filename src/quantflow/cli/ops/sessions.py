@@ -10,7 +10,8 @@ from pathlib import Path
 
 import typer
 
-from quantflow.cli.run.start import mode, run_and_show
+from quantflow.cli.mode import mode
+from quantflow.cli.run.start import run_and_show
 from quantflow.config.load import find_workspace, load_meta, load_profile
 from quantflow.config.profile import MetaProfile, Profile
 from quantflow.ops.morning import Morning, mornings

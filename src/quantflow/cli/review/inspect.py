@@ -28,13 +28,13 @@ def inspect(
     json: AsJson = False,
 ) -> None:
     """List runs, or show one. Reads only its folder: needs no server, and works for a killed run."""
-    from quantflow.cli.review import actions
+    from quantflow.cli.review import look
 
     if run is None and watch:
         run = "latest"
     if run is None:
-        actions.list_runs(workspace, stage, every=every, as_json=json)
+        look.list_runs(workspace, stage, every=every, as_json=json)
     else:
         if watch and not json:
-            actions.watch(run, workspace)
-        actions.inspect(run, workspace, stage, heat, as_json=json)
+            look.watch(run, workspace)
+        look.inspect(run, workspace, stage, heat, as_json=json)

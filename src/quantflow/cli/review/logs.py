@@ -21,6 +21,6 @@ def logs(
     json: AsJson = False,
 ) -> None:
     """Show what a run and its sleeves logged, or one stage of them."""
-    from quantflow.cli.review import actions
+    from quantflow.cli.review import look
 
-    actions.logs(run, workspace, stage, follow=follow, as_json=json)
+    look.logs(run, workspace, stage, follow=follow, as_json=json)

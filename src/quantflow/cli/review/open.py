@@ -15,6 +15,6 @@ def open_report(
     workspace: Workspace = None,
 ) -> None:
     """Open a run's report in the browser, and print where it is."""
-    from quantflow.cli.review import actions
+    from quantflow.cli.review import look
 
-    actions.open_report(run, workspace)
+    look.open_report(run, workspace)

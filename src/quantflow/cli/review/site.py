@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from quantflow.cli.review.actions import has_display
+from quantflow.cli.review.look import has_display
 from quantflow.config.load import find_workspace
 from quantflow.ui.checks import telling
 from quantflow.ui.emit import emit

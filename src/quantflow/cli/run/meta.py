@@ -63,9 +63,10 @@ def meta(
     json: AsJson = False,
 ) -> None:
     """Run the sleeves of a meta profile in parallel, and combine them into one portfolio."""
+    from quantflow.cli.mode import mode
     from quantflow.cli.run import start
 
-    shown = start.mode(no_progress, json, quiet=quiet, verbose=verbose)
+    shown = mode(no_progress, json, quiet=quiet, verbose=verbose)
     asked = start.Asked(run_id, as_of, rebalance, force, strict, deadline, ping, shown)
     chosen = [*(sets or ()), *_execution("runner", runner and runner.value), *_execution("ray_address", ray_address)]
     start.meta(meta_profile, workspace, chosen, asked, dry_run=dry_run)

@@ -28,7 +28,8 @@ def resume(
     json: AsJson = False,
 ) -> None:
     """Continue a run: completed stages are kept, the rest runs with the run's frozen settings."""
+    from quantflow.cli.mode import mode
     from quantflow.cli.run import start
 
-    mode = start.mode(no_progress, json, quiet=quiet, verbose=verbose)
-    start.resume(run, workspace, sets or (), first, mode, dry_run=dry_run, strict=strict)
+    shown = mode(no_progress, json, quiet=quiet, verbose=verbose)
+    start.resume(run, workspace, sets or (), first, shown, dry_run=dry_run, strict=strict)

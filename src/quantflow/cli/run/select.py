@@ -55,8 +55,9 @@ def select(
     json: AsJson = False,
 ) -> None:
     """Run a profile: ingest, features, scores, clusters, policy, atoms, weights, walk-forward, report."""
+    from quantflow.cli.mode import mode
     from quantflow.cli.run import start
 
-    shown = start.mode(no_progress, json, quiet=quiet, verbose=verbose)
+    shown = mode(no_progress, json, quiet=quiet, verbose=verbose)
     asked = start.Asked(run_id, as_of, rebalance, force, strict, deadline, ping, shown, until)
     start.select(profile, workspace, sets or (), asked, dry_run=dry_run)

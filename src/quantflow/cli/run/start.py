@@ -5,7 +5,6 @@ What draws and publishes is imported while the server boots.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
@@ -37,7 +36,7 @@ from quantflow.runs.record import RunRecord, check_run_id
 from quantflow.runs.run import Run
 from quantflow.types import Record
 from quantflow.ui.emit import emit
-from quantflow.ui.log import JsonLog, log
+from quantflow.ui.log import log
 
 if TYPE_CHECKING:
     from quantflow.review.sweep_plan import SweepPlan
@@ -76,33 +75,6 @@ class Asked:
     def options(self) -> RunOptions:
         """How the run differs from one that cron starts."""
         return RunOptions(self.by_hand, self.force, self.until)
-
-
-def mode(no_progress: bool, as_json: bool, *, quiet: bool = False, verbose: bool = False) -> str:
-    """Return what is shown of a run where the output goes.
-
-    That is ``live``, ``lines``, ``verbose`` (lines, and those of its log), ``log``, ``json``, ``none`` (its result
-    alone) or ``quiet`` (not even that).
-
-    Raises:
-        ConfigError: If two of the options contradict each other.
-    """
-    if quiet and (verbose or as_json):
-        raise ConfigError(
-            f"--quiet and --{'verbose' if verbose else 'json'} exclude each other.", hint="Leave one out."
-        )
-    if as_json:
-        return "json"
-    if quiet:
-        return "quiet"
-    if verbose and not isinstance(sys.stderr, JsonLog):
-        return "verbose"
-    if no_progress:
-        return "none"
-    if isinstance(sys.stderr, JsonLog):
-        return "log"
-    interactive = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return "live" if interactive and os.environ.get("TTY_INTERACTIVE", "1") != "0" else "lines"
 
 
 def select(profile: str, workspace: Path | None, sets: Sequence[str], asked: Asked, *, dry_run: bool) -> None:

@@ -68,12 +68,13 @@ def sweep(
     json: AsJson = False,
 ) -> None:
     """Try many variants of a profile, and say what the best of them is worth."""
+    from quantflow.cli.mode import mode
     from quantflow.cli.run import start
     from quantflow.config.sweeps.sweep import read_over
 
     flags: dict[str, object] = {"profile": profile, "design": design, "trials": trials, "seed": seed}
     flags |= {"metric": metric, "nested": nested, "over": read_over(over) if over else None}
     given = {key: value for key, value in flags.items() if value is not None}
-    shown = start.mode(no_progress, json, quiet=quiet, verbose=verbose)
+    shown = mode(no_progress, json, quiet=quiet, verbose=verbose)
     asked = start.Asked(run_id, as_of, False, force, strict, deadline, ping, shown)
     start.sweep(name, given, workspace, sets or (), asked, dry_run=dry_run)

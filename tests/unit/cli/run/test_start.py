@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,50 +13,13 @@ import pytest
 from pytest_mock import MockerFixture
 
 from quantflow.cli.run import start
-from quantflow.cli.run.start import Asked, mode
+from quantflow.cli.run.start import Asked
 from quantflow.errors import ConfigError
 from quantflow.runs.as_of import AsOf
 from quantflow.runs.header import RunOptions
-from quantflow.ui.log import JsonLog
 from recorded import AS_OF, created
 
 ASKED = Asked(run_id=None, as_of=None, by_hand=False, force=False, strict=False, deadline=None, ping=None, mode="none")
-
-
-class Terminal(StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        """It is."""
-        return True
-
-
-@pytest.mark.parametrize(
-    ("flags", "shown"),
-    [((True, False), "none"), ((False, True), "json"), ((True, True), "json"), ((False, False), "lines")],
-)
-def test_the_mode_follows_flags(flags: tuple[bool, bool], shown: str) -> None:
-    """A test's stderr is not a terminal, so without flags there are plain lines."""
-    assert mode(*flags) == shown
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "shown"),
-    [("TERM", "xterm", "live"), ("TERM", "dumb", "lines"), ("TTY_INTERACTIVE", "0", "lines")],
-)
-def test_the_mode_follows_the_terminal(name: str, value: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal that can draw gets the live view; one that cannot, or that is told not to, gets lines."""
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("TTY_INTERACTIVE", raising=False)
-    monkeypatch.setenv(name, value)
-    assert mode(False, False) == shown
-
-
-def test_a_json_log_gets_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``QUANTFLOW_LOG=json`` makes standard error JSON lines, progress too."""
-    monkeypatch.setattr(sys, "stderr", JsonLog(StringIO()))
-    assert mode(False, False) == "log"
 
 
 @pytest.fixture
@@ -78,22 +39,6 @@ def begun(mocker: MockerFixture) -> list[tuple[str, date]]:
         mocker.patch.object(start, name, way(name))
     mocker.patch.object(start, "run_and_show", lambda home, begin, mode, *, strict: begin())
     return seen
-
-
-@pytest.mark.parametrize(
-    ("flags", "shown"),
-    [({"quiet": True}, "quiet"), ({"verbose": True}, "verbose"), ({}, "lines")],
-)
-def test_how_much_is_shown_can_be_chosen(flags: dict[str, bool], shown: str) -> None:
-    """-q is silence, -v the log as well."""
-    assert start.mode(no_progress=False, as_json=False, **flags) == shown
-
-
-@pytest.mark.parametrize(("as_json", "verbose"), [(True, False), (False, True)])
-def test_silence_excludes_output(as_json: bool, verbose: bool) -> None:
-    """Who asks for both is asked back."""
-    with pytest.raises(ConfigError, match="exclude each other"):
-        start.mode(no_progress=False, as_json=as_json, quiet=True, verbose=verbose)
 
 
 @pytest.mark.parametrize(
