@@ -210,7 +210,7 @@ def succeeds(*command: str) -> bool:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The table of benchmarks/README.md: everything beside its peer, in one go; about three quarters of an hour."""
+    """The table of benchmarks/README.md: everything beside its peer, in one go; about an hour."""
     session.env.update(ENVIRONMENT)
     session.install(".", "uv", *group("test"))
     peers = session.cache_dir.resolve() / "bench"  # the benchmarks work in folders of their own
@@ -218,7 +218,7 @@ def bench(session: nox.Session) -> None:
     session.run(f"{peers}/peers/bin/pip", "install", "--quiet", "kedro", "metaflow", external=True)
     session.run("python", "benchmarks/startup.py", f"{peers}/peers/bin")
     session.run("python", "benchmarks/peers.py", f"{peers}/engines")
-    for name in ("select_run", "kernels", "walk_forward", "large", "meta_run", "sweep", "luck", "view"):
+    for name in ("select_run", "kernels", "walk_forward", "large", "meta_run", "sweep", "luck", "view", "install"):
         session.run("python", f"benchmarks/{name}.py")
     session.run("python", "benchmarks/meta_run.py", "--cold", "8")
     session.run("python", "benchmarks/meta_run.py", "--scale", "16", "256")

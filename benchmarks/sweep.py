@@ -39,7 +39,7 @@ def main() -> None:
             sweeps.append(_took(home, "sweep", "-p", "demo", *over, *runner, "--run-id", "sweep"))
             _check(home)
     select, sweep, grid = statistics.median(selects), statistics.median(sweeps), _grid_search()
-    row(f"sweep of {TRIALS} trials / one select, both uncached", sweep, select, 15)
+    row(f"sweep of {TRIALS} trials / one select, both uncached", sweep, select, 6)
     row(f"the same / {TRIALS} selects, extrapolated", sweep, TRIALS * select)
     row(f"the same / skfolio's GridSearchCV on {TRIALS} settings of the estimator", sweep, grid)
 
