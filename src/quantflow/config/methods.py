@@ -26,7 +26,7 @@ class Method:
         source: Author and year; empty when it is common.
         estimates: Whether it estimates risk, and so needs 60 sessions and two names.
         sleeves: Whether a meta profile may use it among sleeves.
-        direct: Whether it is computed without a solver, from a covariance alone.
+        direct: Whether it is computed without a solver, from a covariance and means alone.
         costs: Whether its objective can weigh the cost of leaving what is held (``allocation.turnover_cost``).
     """
 
@@ -42,8 +42,8 @@ class Method:
 _ROWS = (
     Method("equal_weight", "the same weight for each name", "DeMiguel, Garlappi & Uppal (2009)", estimates=False),
     Method("inverse_volatility", "weights in proportion to 1 / volatility", sleeves=False, direct=True),
-    Method("min_variance", "least variance of the portfolio", "Markowitz (1952)", costs=True),
-    Method("max_sharpe", "largest ratio of mean to standard deviation", "Sharpe (1966)", costs=True),
+    Method("min_variance", "least variance of the portfolio", "Markowitz (1952)", direct=True, costs=True),
+    Method("max_sharpe", "largest ratio of mean to standard deviation", "Sharpe (1966)", direct=True, costs=True),
     Method("risk_parity", "equal contributions to the portfolio's risk", "Maillard, Roncalli & Teïletche (2010)"),
     Method("hrp", "hierarchical risk parity, with Ward linkage", "López de Prado (2016)", direct=True),
 )

@@ -17,6 +17,10 @@ _LIMITS = (
 """Of control groups, version 2 and 1: files of the limit, of what is used, and of what of that is cached files."""
 
 
+SMALL = 16_000_000
+"""Bytes that are not worth asking for: the answer takes longer than many a piece of work that needs them."""
+
+
 def require_memory(needed: int, what: str) -> None:
     """Refuse work that the machine has too little memory for, before it is begun and the process is killed.
 
@@ -27,7 +31,7 @@ def require_memory(needed: int, what: str) -> None:
     Raises:
         InfrastructureError: If fewer bytes are free.
     """
-    if needed > (free := free_memory()):
+    if needed > SMALL and needed > (free := free_memory()):
         text = f"{what} needs {needed / 1e9:,.1f} GB of memory at once; {free / 1e9:,.1f} GB are free."
         raise InfrastructureError(text, hint="Use fewer symbols or workers, or a machine with more memory.")
 

@@ -129,10 +129,12 @@ def _call_flow(
 
 def libraries_of(settings: Settings) -> tuple[str, ...]:
     """Return what the stages of a run compute with, in the order in which they need it."""
-    method = METHODS.get(settings["allocation"]["method"])
+    chosen = settings["allocation"]
+    method = METHODS.get(chosen["method"])
+    plain = all(chosen.get(name) == getattr(DEFAULT, name) for name in ("covariance", "mean"))
     if method is not None and not method.estimates:
         return _TABLES
-    if method is not None and method.direct and settings["allocation"].get("covariance") == DEFAULT.covariance:
+    if method is not None and method.direct and plain and not chosen.get("turnover_cost"):
         return (*_TABLES, "scipy.cluster.hierarchy")
     return (*_TABLES, *_ESTIMATES, "skfolio.optimization")
 

@@ -17,7 +17,7 @@ from quantflow.config.methods import METHODS as TABLE
 from quantflow.errors import InfeasibleError, unknown_name
 from quantflow.quant.hierarchical import inverse_volatility, risk_parity_of_halves
 from quantflow.quant.limits import Limits, binding, check_feasible, project
-from quantflow.quant.moments.estimators import DEFAULT, Estimators, covariance, prior
+from quantflow.quant.moments.estimators import DEFAULT, Estimators, covariance, means, prior
 from quantflow.quant.optimum import exact
 
 FloatArray = npt.NDArray[np.float64]
@@ -206,13 +206,11 @@ def _check_risk(returns: FloatArray) -> None:
         raise InfeasibleError(f"the returns of {still} name{'' if still == 1 else 's'} are constant, without any risk")
 
 
-def _by_skfolio(estimator: Callable[..., Any], *, mean: bool = False, exactly: bool = False) -> Rule:
+def _by_skfolio(estimator: Callable[..., Any]) -> Rule:
     """Return the rule that fits an estimator, given skfolio's module of them, the limits, and what is estimated.
 
     Args:
         estimator: ``estimator(module, limits, prior_estimator=...)``.
-        mean: Whether its objective is the ratio of mean to deviation.
-        exactly: Whether the solver's weights are moved to the exact optimum.
     """
 
     def weights(returns: FloatArray, limits: Limits, estimators: Estimators) -> FloatArray:
@@ -222,11 +220,22 @@ def _by_skfolio(estimator: Callable[..., Any], *, mean: bool = False, exactly: b
         with config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*inaccurate.*", category=UserWarning)
             fitted = estimator(optimization, limits, prior_estimator=prior(estimators)).fit(returns)
-        found = np.asarray(fitted.weights_)
-        if not exactly:
-            return found
-        known = fitted.prior_estimator_.return_distribution_
-        return exact(found, np.asarray(known.covariance), np.asarray(known.mu) if mean else None, limits)
+        return np.asarray(fitted.weights_)
+
+    return weights
+
+
+def _exactly(solver: Rule, *, mean: bool = False) -> Rule:
+    """Return the rule that computes the exact optimum, and leaves to a solver what has none within rounding.
+
+    Args:
+        solver: Solves the same problem, or says why it has no solution.
+        mean: Whether the objective is the ratio of mean to deviation, instead of variance.
+    """
+
+    def weights(returns: FloatArray, limits: Limits, estimators: Estimators) -> FloatArray:
+        found = exact(covariance(returns, estimators), means(returns, estimators) if mean else None, limits)
+        return solver(returns, limits, estimators) if found is None else found
 
     return weights
 
@@ -264,8 +273,8 @@ def _weighing(method: str, held: Held) -> Rule:
 RULES: Mapping[str, Rule] = {
     "equal_weight": lambda returns, limits, estimators: np.full(limits.names, 1.0 / limits.names),
     "inverse_volatility": lambda returns, limits, estimators: inverse_volatility(covariance(returns, estimators)),
-    "min_variance": _by_skfolio(_mean_risk("MINIMIZE_RISK"), exactly=True),
-    "max_sharpe": _by_skfolio(_mean_risk("MAXIMIZE_RATIO"), mean=True, exactly=True),
+    "min_variance": _exactly(_by_skfolio(_mean_risk("MINIMIZE_RISK"))),
+    "max_sharpe": _exactly(_by_skfolio(_mean_risk("MAXIMIZE_RATIO")), mean=True),
     "risk_parity": _by_skfolio(lambda lib, limits, **known: lib.RiskBudgeting(**_convex(limits), **known)),
     "hrp": lambda returns, limits, estimators: risk_parity_of_halves(returns, covariance(returns, estimators)),
 }

@@ -1,4 +1,4 @@
-"""The exact optimum of a mean-variance problem, from the neighbourhood in which a cone solver stops.
+"""The exact optimum of a mean-variance problem.
 
 skfolio states variance as a cone, which an interior-point solver leaves with weights that are right to about 1e-4: the
 objective is flat there. The same problems are least-distance problems, solved by active sets to rounding.
@@ -17,21 +17,24 @@ SLACK = 1e-9
 """How much, as a fraction of a name's or group's limit, rounding may take from it."""
 
 
-def exact(near: FloatArray, covariance: FloatArray, mean: FloatArray | None, limits: Limits) -> FloatArray:
-    """Return the weights of least variance, or with *mean* of the largest mean over standard deviation.
+def exact(covariance: FloatArray, mean: FloatArray | None, limits: Limits) -> FloatArray | None:
+    """Return the weights of least variance, or with *mean* of the largest mean over standard deviation, shape (N,).
 
     Args:
-        near: The solver's weights, shape (N,), which are returned where rounding leaves nothing better.
-        covariance: Positive definite, shape (N, N).
-        mean: Shape (N,); some feasible portfolio must have a positive one.
+        covariance: Of N names, shape (N, N).
+        mean: Shape (N,).
         limits: Feasible limits with a budget of 1.
+
+    Returns:
+        None where rounding leaves nothing that keeps the limits, the covariance is singular, or no feasible portfolio
+        has a positive mean: a solver may then find weights, or say why there are none.
     """
     try:
         root = np.linalg.cholesky(covariance / covariance.diagonal().mean())
         found = _minimum_variance(root, limits) if mean is None else _maximum_ratio(root, mean, limits)
-    except (np.linalg.LinAlgError, RuntimeError):  # singular, or active sets that do not settle: the solver's stand
-        return near
-    return near if found is None or not _kept(found, limits) else np.clip(found, limits.low, limits.high)
+    except (np.linalg.LinAlgError, RuntimeError):  # singular, or active sets that do not settle
+        return None
+    return None if found is None or not _kept(found, limits) else np.clip(found, limits.low, limits.high)
 
 
 def _minimum_variance(root: FloatArray, limits: Limits) -> FloatArray | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from quantflow.config.calendar import CalendarConfig
 from quantflow.config.extensions import ALLOCATIONS, modules_of
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONTEXT = ("direction", "cluster", "sector", "alpha_score")
+
+Atoms: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""Atoms by symbol: ``atom_id``, ``symbol`` and the columns of ``CONTEXT``, of shape (N,) each."""
 
 
 class AllocationStageConfig(StageConfig):
@@ -54,7 +59,7 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         Raises:
             InfeasibleError: If no weights keep the limits, or every method fails.
         """
-        atoms = inputs["atoms"].sort_values("symbol", kind="stable")
+        atoms = _by_symbol(inputs["atoms"])
         limits = _limits(atoms, config.allocation)
         chosen = config.allocation
         returns = _returns(inputs["prices"], atoms, chosen.lookback)
@@ -66,7 +71,7 @@ class AllocationStage(BasePipelineStage[AllocationStageConfig]):
         """Return the stage that knows what is held, where leaving that has a cost."""
         return TurnoverAllocationStage() if settings.get("allocation", {}).get("turnover_cost") else self
 
-    def _held(self, inputs: Inputs, atoms: pd.DataFrame, config: AllocationStageConfig) -> Held | None:
+    def _held(self, inputs: Inputs, atoms: Atoms, config: AllocationStageConfig) -> Held | None:
         return None
 
     def modules(self) -> frozenset[str]:
@@ -95,7 +100,7 @@ class TurnoverAllocationStage(AllocationStage):
     needs: tuple[str, ...] = (*AllocationStage.needs, INCUMBENT)
     Config: type[StageConfig] = TurnoverAllocationStageConfig
 
-    def _held(self, inputs: Inputs, atoms: pd.DataFrame, config: AllocationStageConfig) -> Held | None:
+    def _held(self, inputs: Inputs, atoms: Atoms, config: AllocationStageConfig) -> Held | None:
         assert isinstance(config, TurnoverAllocationStageConfig)
         weights = inputs[INCUMBENT]["weight"].reindex(atoms["symbol"], fill_value=0.0).to_numpy(dtype=float)
         sessions = config.rebalance.sessions(config.calendar.annualisation)
@@ -103,36 +108,49 @@ class TurnoverAllocationStage(AllocationStage):
         return Held(_signs(atoms) * weights / budget, config.allocation.turnover_cost * 1e-4 / sessions)
 
 
-def _signs(atoms: pd.DataFrame) -> Any:
-    return np.where(atoms["direction"].to_numpy() == "SHORT", -1.0, 1.0)
+def _by_symbol(table: pd.DataFrame) -> Atoms:
+    """Return the columns of ``atoms`` that count, and its index, in the order of symbols."""
+    order = np.argsort(table["symbol"].to_numpy(dtype=object), kind="stable")
+    columns = {name: table[name].to_numpy()[order] for name in ("symbol", *CONTEXT)}
+    return {"atom_id": table.index.to_numpy()[order], **columns}
 
 
-def _limits(atoms: pd.DataFrame, config: AllocationConfig) -> Limits:
+def _signs(atoms: Atoms) -> Any:
+    return np.where(atoms["direction"] == "SHORT", -1.0, 1.0)
+
+
+def _limits(atoms: Atoms, config: AllocationConfig) -> Limits:
+    count = len(atoms["symbol"])
     caps = (
         _cap("max_cluster_weight", "clusters", atoms["cluster"], config.max_cluster_weight),
-        _cap("max_sector_weight", "sectors", atoms["sector"].fillna("").astype(str), config.max_sector_weight),
+        _cap("max_sector_weight", "sectors", _texts(atoms["sector"]), config.max_sector_weight),
     )
     kept = tuple(cap for cap in caps if cap is not None)
-    return Limits(len(atoms), config.budget, config.min_weight, config.largest(len(atoms)), kept)
+    return Limits(count, config.budget, config.min_weight, config.largest(count), kept)
 
 
-def _cap(name: str, noun: str, labels: pd.Series, cap: float | None) -> GroupCap | None:
+def _cap(name: str, noun: str, labels: Any, cap: float | None) -> GroupCap | None:
     if cap is None or not len(labels):
         return None
-    return GroupCap(name, noun, np.unique(labels.to_numpy(), return_inverse=True)[1], cap)
+    return GroupCap(name, noun, np.unique(labels, return_inverse=True)[1], cap)
 
 
-def _returns(prices: Panel, atoms: pd.DataFrame, lookback: int) -> Any:
+def _texts(labels: Any) -> Any:
+    """Return labels as texts, empty where there is none."""
+    return np.array(["" if label is None or label != label else str(label) for label in labels.tolist()])
+
+
+def _returns(prices: Panel, atoms: Atoms, lookback: int) -> Any:
     row = {symbol: i for i, symbol in enumerate(prices.symbols)}
     close = prices.close[[row[symbol] for symbol in atoms["symbol"]], -(lookback + 1) :]
     return synthetic_longs(close[:, 1:] / close[:, :-1] - 1.0, _signs(atoms))
 
 
-def _weights(atoms: pd.DataFrame, found: Allocation) -> pd.DataFrame:
+def _weights(atoms: Atoms, found: Allocation) -> pd.DataFrame:
     import pandas as pd
 
     signs = _signs(atoms)
     order = [i for i in np.argsort(-found.weights, kind="stable") if found.weights[i] > 0.0]
-    columns = {"weight": (signs * found.weights)[order], "atom_id": atoms.index.to_numpy()[order]}
-    columns |= {name: atoms[name].to_numpy()[order] for name in CONTEXT}
-    return pd.DataFrame(columns, index=pd.Index(atoms["symbol"].to_numpy()[order], name="symbol"))
+    columns = {"weight": (signs * found.weights)[order]}
+    columns |= {name: atoms[name][order] for name in ("atom_id", *CONTEXT)}
+    return pd.DataFrame(columns, index=pd.Index(atoms["symbol"][order], name="symbol"))

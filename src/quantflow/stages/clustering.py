@@ -7,6 +7,7 @@ from quantflow.execution.memory import require_memory
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, StageConfig, Summary
 from quantflow.quant.clusters import cluster
 from quantflow.quant.grouping.correlations import bytes_needed
+from quantflow.stages.symbols import by_symbol
 
 
 class ClusteringStageConfig(StageConfig):
@@ -48,7 +49,7 @@ class ClusteringStage(BasePipelineStage[ClusteringStageConfig]):
             chosen.distance_threshold,
             chosen.max_clusters,
         )
-        index = pd.Index(prices.symbols, name="symbol")
+        index = by_symbol(prices.symbols)
         return {"clusters": pd.DataFrame({"cluster": labels, "order": order}, index=index)}
 
     def reach(self, config: ClusteringStageConfig) -> int:

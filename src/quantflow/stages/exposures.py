@@ -37,10 +37,11 @@ def _tilts(made: Artifacts) -> list[Exposure]:
     features, weights = made.get("features"), made["weights"]
     if features is None:
         return []
-    row = {symbol: i for i, symbol in enumerate(features.index)}
-    held = {row[s]: w for s, w in zip(weights.index, weights["weight"].tolist(), strict=True) if s in row}
+    row = {symbol: i for i, symbol in enumerate(features.index.tolist())}
+    held = {row[s]: w for s, w in zip(weights.index.tolist(), weights["weight"].tolist(), strict=True) if s in row}
     found = tilts(held, features.to_numpy(dtype=np.float64))
-    return [Exposure("feature", str(name), value) for name, value in zip(features.columns, found.tolist(), strict=True)]
+    names = features.columns.tolist()
+    return [Exposure("feature", str(name), value) for name, value in zip(names, found.tolist(), strict=True)]
 
 
 def over_time(market: Market, made: Portfolios, lag: int) -> pd.DataFrame:

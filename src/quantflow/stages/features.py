@@ -8,6 +8,7 @@ from quantflow.config.calendar import CalendarConfig
 from quantflow.config.sections import FeaturesConfig
 from quantflow.data.tables import TABLES, latest
 from quantflow.pipeline.stage import BasePipelineStage, Inputs, Kind, Outputs, Stage, StageConfig, Summary
+from quantflow.stages.symbols import by_symbol
 from quantflow.types import Settings
 
 
@@ -42,7 +43,7 @@ class FeaturesStage(BasePipelineStage[FeaturesStageConfig]):
         values = compute(prices.fields, windows, config.calendar.annualisation)
         if TABLES in inputs:
             values |= latest(inputs[TABLES], prices.symbols, prices.last_session)
-        return {"features": pd.DataFrame(values, index=pd.Index(prices.symbols, name="symbol"))}
+        return {"features": pd.DataFrame(values, index=by_symbol(prices.symbols))}
 
     def under(self, settings: Settings) -> Stage:
         """Return the stage that has the profile's dated tables too, where there are any."""

@@ -66,7 +66,8 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
         names, scorer = list(chosen.weights), find_scorer(chosen.scorer)
         sides = self._sides(config)
         _check_columns(names, features)
-        values = np.column_stack([features[name].to_numpy(dtype=np.float64) for name in names])
+        columns = [features.columns.get_loc(name) for name in names]
+        values = np.ascontiguousarray(features.to_numpy(dtype=np.float64)[:, columns])
         usable, scored = scorable(values, config.policy.max_undefined)
         if not scored.any():
             raise _nothing_scored(names, values)
@@ -83,7 +84,7 @@ class InferenceStage(BasePipelineStage[InferenceStageConfig]):
         contributions = np.full((len(rows), len(names)), np.nan)
         contributions[:, usable] = np.stack(parts)[best, rows]
         directions = np.array(chosen.directions, dtype=object)[best]
-        symbols = features.index.to_numpy()[scored]
+        symbols = features.index if scored.all() else features.index[scored]
         return {"scores": _frame(symbols, directions, alphas[best, rows], contributions, names)}
 
     def _sides(self, config: InferenceStageConfig) -> Mapping[str, Side]:
@@ -142,15 +143,15 @@ def _check_columns(names: Sequence[str], features: pd.DataFrame) -> None:
 
 
 def _frame(
-    symbols: Any, directions: Any, alpha: FloatArray, contributions: FloatArray, names: Sequence[str]
+    symbols: pd.Index, directions: Any, alpha: FloatArray, contributions: FloatArray, names: Sequence[str]
 ) -> pd.DataFrame:
     import pandas as pd
 
     rank = np.empty(len(symbols), dtype=np.int64)
-    rank[np.lexsort((symbols, -alpha))] = np.arange(1, len(symbols) + 1)
+    rank[np.lexsort((symbols.to_numpy(dtype=object), -alpha))] = np.arange(1, len(symbols) + 1)
     columns = {"direction": directions, "score": np.nansum(contributions, axis=1), "alpha_score": alpha, "rank": rank}
     columns |= {f"c_{name}": contributions[:, i] for i, name in enumerate(names)}
-    return pd.DataFrame(columns, index=pd.Index(symbols, name="symbol"))
+    return pd.DataFrame(columns, index=symbols.rename("symbol"))
 
 
 def _checked(contributions: FloatArray, shape: tuple[int, ...]) -> FloatArray:

@@ -106,7 +106,8 @@ def table_of(inputs: Inputs) -> Table:
     Raises:
         DataError: If a symbol has no cluster.
     """
-    features, scores = inputs["features"].sort_index(), inputs["scores"]
+    features, scores = inputs["features"], inputs["scores"]
+    features = features if features.index.is_monotonic_increasing else features.sort_index()
     symbols = features.index
     cluster = inputs["clusters"].index.get_indexer(symbols)
     if (cluster < 0).any():
@@ -114,21 +115,22 @@ def table_of(inputs: Inputs) -> Table:
             f"{symbols[cluster < 0][0]!r} has features but no cluster.",
             hint="Features and clusters must be made from the same prices.",
         )
-    columns = dict(zip(features.columns, features.to_numpy(dtype=np.float64).T, strict=True))
-    weighted = [name for name in features.columns if f"c_{name}" in scores.columns]
-    columns[HEALTH] = _undefined(features[weighted].to_numpy(dtype=np.float64))
-    alpha = _lookup(scores["alpha_score"], symbols, np.nan).astype(np.float64)
-    direction = _lookup(scores["direction"], symbols, "")
-    sector = _lookup(inputs["instruments"]["sector"], symbols, "")
+    names, values = features.columns.tolist(), features.to_numpy(dtype=np.float64)
+    columns, contributions = dict(zip(names, values.T, strict=True)), set(scores.columns.tolist())
+    columns[HEALTH] = _undefined(values[:, [i for i, name in enumerate(names) if f"c_{name}" in contributions]])
+    scored, listed = scores.index.get_indexer(symbols), inputs["instruments"].index.get_indexer(symbols)
+    alpha = _lookup(scores["alpha_score"], scored, np.nan).astype(np.float64)
+    direction = _lookup(scores["direction"], scored, "")
+    sector = _lookup(inputs["instruments"]["sector"], listed, "")
     number = inputs["clusters"]["cluster"].to_numpy(dtype=np.int64)[cluster]
     pool = Pool(alpha, columns[HEALTH], number, direction == "SHORT", _sector_codes(sector))
-    return Table(symbols.to_numpy(dtype=object), columns, pool, direction, _lookup(scores["rank"], symbols, 0), sector)
+    return Table(symbols.to_numpy(dtype=object), columns, pool, direction, _lookup(scores["rank"], scored, 0), sector)
 
 
-def _lookup(column: Any, symbols: Any, absent: object) -> Any:
-    """Return the column's values for *symbols* as objects, *absent* where it has none."""
+def _lookup(column: Any, rows: Any, absent: object) -> Any:
+    """Return the column's values in *rows* as objects, *absent* for row -1."""
     padded = np.append(column.to_numpy(dtype=object), [absent])
-    return padded[column.index.get_indexer(symbols)]
+    return padded[rows]
 
 
 def _undefined(values: FloatArray) -> FloatArray:

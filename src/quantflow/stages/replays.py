@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ class Past:
     settings: Settings
     reach: int | None
     able: Mapping[int, BoolArray]
+    _latest: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def number(self) -> dict[int, int]:
@@ -66,7 +67,14 @@ class Past:
             raise InfeasibleError("No symbol could be used.")
         session = self.prices.sessions[position]
         known = {name: known_at(name, value, session, then.symbols, self.reach) for name, value in self.sources.items()}
-        return {"prices": then, "instruments": self.instruments.loc[list(then.symbols)], **known}
+        return {"prices": then, "instruments": self._rows(then.symbols), **known}
+
+    def _rows(self, symbols: tuple[str, ...]) -> pd.DataFrame:
+        """Return the rows of some instruments, a copy; those that were looked up last are kept."""
+        if symbols not in self._latest:
+            self._latest.clear()
+            self._latest[symbols] = self.instruments.loc[list(symbols)]
+        return self._latest[symbols].copy(deep=False)
 
     def settings_at(self, position: int) -> Settings:
         """Return the settings with that session as ``as_of``."""

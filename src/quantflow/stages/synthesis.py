@@ -64,18 +64,20 @@ def _atoms(winners: pd.DataFrame, instruments: pd.DataFrame, facts: pd.DataFrame
     import pandas as pd
 
     symbols = winners.index
-    currency = instruments["currency"].reindex(symbols)
-    known: dict[str, Any] = dict.fromkeys(FACTS, np.nan)
+    known_currency = np.append(instruments["currency"].to_numpy(dtype=object), [np.nan])
+    currency = known_currency[instruments.index.get_indexer(symbols)]
+    known: dict[str, Any] = dict.fromkeys(FACTS, np.full(len(symbols), np.nan))
     if facts is not None:
         found = facts.reindex(symbols)
-        currency = found["currency"].where(found["currency"].notna(), currency)
+        currency = found["currency"].where(found["currency"].notna(), currency).to_numpy()
         known = {name: found[name].to_numpy(dtype=np.float64) for name in FACTS}
-    ids = [f"{symbol}_{logic}_{direction}" for symbol, direction in zip(symbols, winners["direction"], strict=True)]
+    sides = winners["direction"].tolist()
+    ids = [f"{symbol}_{logic}_{side}" for symbol, side in zip(symbols.tolist(), sides, strict=True)]
     columns = {
         "symbol": symbols.to_numpy(),
-        "logic": logic,
+        "logic": np.full(len(symbols), logic, dtype=object),
         **{name: winners[name].to_numpy() for name in ("direction", "cluster", "sector", "alpha_score")},
-        "currency": currency.to_numpy(),
+        "currency": currency,
         **known,
     }
-    return pd.DataFrame(columns, index=pd.Index(ids, name="atom_id"), columns=list(COLUMNS))
+    return pd.DataFrame(columns, index=pd.Index(ids, name="atom_id"))

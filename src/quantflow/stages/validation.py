@@ -143,15 +143,16 @@ class ValidationStage(ReplayingStage[ValidationStageConfig]):
         row = {symbol: i for i, symbol in enumerate(symbols)}
         shared = shared_replays(self.chain, past)
         rest = self.chain[len(shared) :]
+        weighed = any(INCUMBENT in stage.needs for stage in self.chain)
 
         def decide(position: int, held: FloatArray) -> Portfolio:
-            values = past.at(position) | {INCUMBENT: incumbent(symbols, held)}
+            values = past.at(position) | ({INCUMBENT: incumbent(symbols, held)} if weighed else {})
             known = made_at(shared, past.number[position])
             stages = self.chain if known is None else rest
             made = play(stages, values | (known or {}), past.settings_at(position), replay=True)
             weights, winners = made["weights"], made.get("winners")
             target = np.zeros(len(row))
-            target[[row[symbol] for symbol in weights.index]] = weights["weight"].to_numpy()
+            target[[row[symbol] for symbol in weights.index.tolist()]] = weights["weight"].to_numpy()
             level = int(winners["level"].max()) if winners is not None and "level" in winners else None
             return replace(Portfolio.of(target, made.get("allocation"), level), leanings=leanings(made))
 

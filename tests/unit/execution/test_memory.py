@@ -62,3 +62,12 @@ def test_what_does_not_fit_is_refused() -> None:
         memory.require_memory(MACHINE + 200_000_000, "Sorting")
     assert caught.value.message == "Sorting needs 8.2 GB of memory at once; 8.0 GB are free."
     assert "more memory" in caught.value.hint
+
+
+def test_small_work_does_not_ask(mocker: MockerFixture) -> None:
+    """A walk-forward compares a few symbols hundreds of times: that does not read the machine's memory each time."""
+    asked = mocker.patch.object(memory, "free_memory", return_value=0)
+    memory.require_memory(memory.SMALL, "Sorting")
+    asked.assert_not_called()
+    with pytest.raises(InfrastructureError):
+        memory.require_memory(memory.SMALL + 1, "Sorting")

@@ -145,9 +145,21 @@ def test_a_server_that_does_not_hear_is_given_up(
     assert names(record)[-1] == "server.drain_incomplete"
 
 
-@pytest.mark.parametrize(("method", "takes"), [("hrp", True), ("equal_weight", False), ("their_own", True)])
-def test_what_a_run_needs_is_imported_while_its_server_boots(method: str, takes: bool) -> None:
+@pytest.mark.parametrize(
+    ("chosen", "takes"),
+    [
+        ({"method": "hrp", "covariance": "shrunk", "mean": "empirical"}, False),
+        ({"method": "hrp", "covariance": "oas", "mean": "empirical"}, True),
+        ({"method": "max_sharpe", "covariance": "shrunk", "mean": "empirical", "turnover_cost": 0.0}, False),
+        ({"method": "max_sharpe", "covariance": "shrunk", "mean": "shrunk"}, True),
+        ({"method": "min_variance", "covariance": "shrunk", "mean": "empirical", "turnover_cost": 2.0}, True),
+        ({"method": "risk_parity", "covariance": "shrunk", "mean": "empirical"}, True),
+        ({"method": "equal_weight"}, False),
+        ({"method": "their_own"}, True),
+    ],
+)
+def test_what_a_run_needs_is_imported_while_its_server_boots(chosen: dict[str, Any], takes: bool) -> None:
     """Every module that is named can be imported; what estimates takes is left out where nothing is estimated."""
-    found = ours.libraries_of({"allocation": {"method": method}})
+    found = ours.libraries_of({"allocation": chosen})
     assert ("skfolio.optimization" in found) == takes
     assert all(find_spec(name) is not None for name in found)

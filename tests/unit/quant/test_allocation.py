@@ -6,8 +6,10 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from pytest_mock import MockerFixture
 from scipy.optimize import minimize, nnls
 from skfolio.datasets import load_sp500_dataset
+from skfolio.optimization import MeanRisk
 from sklearn.covariance import ledoit_wolf, oas
 
 from quantflow.config.methods import Covariance, Mean
@@ -96,6 +98,19 @@ def test_maximum_sharpe_of_many_names_is_exact(seed: int) -> None:
     direct, _ = nnls(root.T, np.linalg.solve(root, returns.mean(axis=0)))
     found = optimise("max_sharpe", returns, Limits(25), SAMPLE)
     np.testing.assert_allclose(found, direct / direct.sum(), atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["min_variance", "max_sharpe"])
+def test_a_solver_is_asked_where_rounding_leaves_no_optimum(
+    returns: np.ndarray, method: str, mocker: MockerFixture
+) -> None:
+    """Its weights are near the exact ones; as a rule it is not asked."""
+    solver = mocker.patch("skfolio.optimization.MeanRisk", wraps=MeanRisk)
+    expected = optimise(method, returns, Limits(8), SAMPLE)
+    solver.assert_not_called()
+    mocker.patch("quantflow.quant.allocation.exact", return_value=None)
+    np.testing.assert_allclose(optimise(method, returns, Limits(8), SAMPLE), expected, atol=2e-3)
+    solver.assert_called_once()
 
 
 def test_maximum_sharpe_is_the_tangency_portfolio() -> None:

@@ -13,9 +13,11 @@ from skfolio.moments import LedoitWolf
 from skfolio.optimization import HierarchicalRiskParity, InverseVolatility
 
 from quantflow.quant.hierarchical import inverse_volatility, risk_parity_of_halves
-from quantflow.quant.moments.estimators import Estimators, covariance, prior
+from quantflow.quant.limits import Limits
+from quantflow.quant.moments.estimators import COVARIANCES, DEFAULT, MEANS, Estimators, covariance, means, prior
 from quantflow.quant.moments.ledoit_wolf import intensity, shrunk_correlations
 from quantflow.quant.moments.shrinkage import ShrunkCorrelations
+from quantflow.quant.optimum import exact
 
 
 def returns(seed: int, names: int, sessions: int) -> np.ndarray:
@@ -41,6 +43,31 @@ def test_weights_are_skfolios(chosen: Estimators, made: np.ndarray) -> None:
     np.testing.assert_allclose(inverse_volatility(known), plain, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("mean", MEANS)
+@pytest.mark.parametrize("name", COVARIANCES)
+def test_estimates_are_those_of_skfolios_prior(name: str, mean: str) -> None:
+    """Each covariance to 1e-12 of the variances, and each mean to 1e-12 of the largest."""
+    made, chosen = returns(7, 12, 300), Estimators(name, mean)
+    known = prior(chosen).fit(made).return_distribution_
+    scale = float(known.covariance.diagonal().max())
+    np.testing.assert_allclose(covariance(made, chosen), known.covariance, rtol=0, atol=1e-12 * scale)
+    np.testing.assert_allclose(means(made, chosen), known.mu, rtol=0, atol=1e-12 * float(np.abs(known.mu).max()))
+
+
+@given(made=markets)
+@settings(max_examples=25)
+def test_the_optimum_is_that_of_skfolios_estimates(made: np.ndarray) -> None:
+    """Least variance and the largest Sharpe ratio on our default estimates, and on skfolio's, to 1e-12."""
+    made = made - made.mean(axis=0) + 0.001
+    limits, known = Limits(made.shape[1]), prior(DEFAULT).fit(made).return_distribution_
+    for mine, theirs in ((None, None), (means(made, DEFAULT), known.mu)):
+        expected = exact(known.covariance, theirs, limits)
+        found = exact(covariance(made, DEFAULT), mine, limits)
+        assert expected is not None
+        assert found is not None
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
 @given(made=markets)
 @settings(max_examples=25)
 def test_the_shrunk_covariance_is_skfolios(made: np.ndarray) -> None:
@@ -60,14 +87,17 @@ def test_what_is_all_noise_is_shrunk_wholly() -> None:
 
 
 def test_the_default_method_needs_no_skfolio() -> None:
-    """A process that allocates by HRP, with the default covariance, imports neither skfolio nor what that brings."""
+    """A process that allocates without a solver, with the default covariance, imports neither skfolio nor its needs."""
     code = (
         "import sys, numpy as np\n"
         "from quantflow.quant.hierarchical import risk_parity_of_halves\n"
         "from quantflow.quant.moments.estimators import DEFAULT, covariance\n"
         "rows = np.random.default_rng(0).standard_normal((100, 4))\n"
         "risk_parity_of_halves(rows, covariance(rows, DEFAULT))\n"
-        "import quantflow.quant.allocation\n"
+        "from quantflow.quant.allocation import optimise\n"
+        "from quantflow.quant.limits import Limits\n"
+        "for method in ('min_variance', 'max_sharpe'):\n"
+        "    optimise(method, rows + 0.1, Limits(4, high=0.4))\n"
         "assert not {'skfolio', 'sklearn', 'cvxpy', 'plotly'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -54,6 +54,7 @@ def test_numbers_follow_the_leaves(prices: Panel) -> None:
 
 def test_what_does_not_fit_into_memory_is_refused(prices: Panel, mocker: MockerFixture) -> None:
     """Distances take 17 bytes a pair of symbols: too few of them end the stage in words, and not the process."""
+    mocker.patch("quantflow.execution.memory.SMALL", 0)
     mocker.patch("quantflow.execution.memory.free_memory", return_value=20 * 20 * 17)
     assert len(clusters(prices)) == 20
     mocker.patch("quantflow.execution.memory.free_memory", return_value=20 * 20 * 17 - 1)

@@ -8,7 +8,7 @@ from quantflow.config.data import DataConfig
 from quantflow.config.sections import SynthesisConfig
 from quantflow.errors import ConfigError
 from quantflow.pipeline.stage import Kind
-from quantflow.stages.synthesis import COLUMNS, SynthesisStage, SynthesisStageConfig
+from quantflow.stages.synthesis import COLUMNS, FACTS, SynthesisStage, SynthesisStageConfig
 
 
 def inputs() -> dict[str, pd.DataFrame]:
@@ -73,6 +73,14 @@ def test_logic_is_an_identifier(logic: str) -> None:
     """A logic that would make ids ambiguous is refused."""
     with pytest.raises(ValidationError):
         SynthesisConfig(logic=logic)
+
+
+def test_facts_of_the_past_are_numbers() -> None:
+    """A replay's atoms have the types of a run's: what is not known of the past is NaN, a number."""
+    stage = SynthesisStage()
+    then, now = stage.replay(inputs(), config())["atoms"], stage.run(inputs(), config())["atoms"]
+    assert then.dtypes.to_dict() == now.dtypes.to_dict()
+    assert then[list(FACTS)].isna().to_numpy().all()
 
 
 def test_no_winners_make_no_atoms() -> None:

@@ -89,3 +89,18 @@ def covariance(returns: FloatArray, chosen: Estimators) -> FloatArray:
 
     with config_context(assume_finite=True, skip_parameter_validation=True):
         return np.asarray(COVARIANCES[chosen.covariance](moments).fit(returns).covariance_)
+
+
+def means(returns: FloatArray, chosen: Estimators) -> FloatArray:
+    """Return the mean returns of a choice, shape (N,).
+
+    Args:
+        returns: Simple returns, shape (T, N), finite, no column constant.
+        chosen: How they are estimated, and the covariance that shrinking them looks at.
+    """
+    if chosen.mean == DEFAULT.mean:
+        return np.asarray(returns.mean(axis=0))
+    from sklearn import config_context
+
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        return np.asarray(prior(chosen).fit(returns).return_distribution_.mu)
