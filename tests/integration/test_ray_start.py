@@ -18,7 +18,7 @@ import psutil
 import pytest
 from pytest_mock import MockerFixture
 
-from processes import bare_environment, run_cli, shown_to
+from processes import api_of, bare_environment, run_cli, shown_to
 from quantflow.errors import InfrastructureError
 from quantflow.execution import ray as ours
 from quantflow.runs.record import RunRecord
@@ -62,6 +62,8 @@ def two(fresh: Path) -> Path:
 @pytest.fixture
 def served(server: ApiServer) -> dict[str, str]:
     """The environment of runs that use an API server which is there: what they start is Ray alone."""
+    with api_of(server) as client:
+        client.get("/health", timeout=90).raise_for_status()
     return {**bare_environment(), **shown_to(server)}
 
 
