@@ -50,6 +50,21 @@ EDGES = ("publish_races", "gc_beside_runs", "ray_start", "cluster", "server_acce
 """Tests of the integration suite that count among the faults, some of them with larger numbers there."""
 
 
+BENCHMARKS = (
+    "select_run",
+    "parts",
+    "walk_forward",
+    "kernels",
+    "large",
+    "meta_run",
+    "sweep",
+    "luck",
+    "view",
+    "install",
+)
+"""Those of ``benchmarks`` that need nothing but quantflow and its test packages."""
+
+
 BUILT: list[str] = []
 """The wheel, once it is built."""
 
@@ -219,7 +234,7 @@ def succeeds(*command: str) -> bool:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The table of benchmarks/README.md: everything beside its peer, in one go; about three quarters of an hour."""
+    """The table of benchmarks/README.md: everything beside its peer, in one go; about an hour."""
     session.env.update(ENVIRONMENT)
     session.install(".", "uv", *group("test"))
     peers = session.cache_dir.resolve() / "bench"  # the benchmarks work in folders of their own
@@ -227,7 +242,7 @@ def bench(session: nox.Session) -> None:
     session.run(f"{peers}/peers/bin/pip", "install", "--quiet", "kedro", "metaflow", external=True)
     session.run("python", "benchmarks/startup.py", f"{peers}/peers/bin")
     session.run("python", "benchmarks/peers.py", f"{peers}/engines")
-    for name in ("select_run", "kernels", "walk_forward", "large", "meta_run", "sweep", "luck", "view"):
+    for name in BENCHMARKS:
         session.run("python", f"benchmarks/{name}.py")
     session.run("python", "benchmarks/meta_run.py", "--cold", "8")
     session.run("python", "benchmarks/meta_run.py", "--scale", "16", "256")

@@ -1,8 +1,8 @@
-"""A meta run of N sleeves on a local Ray, against Ray alone with the same stages: time, and memory.
+"""A meta run of N sleeves on a local Ray and in processes, against Ray alone with the same stages: time, and memory.
 
 ``python benchmarks/meta_run.py [SLEEVES]`` (8) compares, with an API server that is up already, and with ``--cold``
-before the number without; ``--scale 16 256`` prints quantflow's wall time per sleeve at the two numbers.
-Each sleeve has a start of history of its own: none shares a result.
+before the number without; ``--scale 16 256`` prints quantflow's wall time per sleeve at the two numbers, on the local
+Ray, and the CPU time of its API server. Each sleeve has a start of history of its own: none shares a result.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import date, timedelta
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import astuple, dataclass
+from datetime import date
 from pathlib import Path
 
 import psutil
 from timing import Command, quantflow, row, run
+
+from quantflow.data.calendars import sessions
 
 ROUNDS = 5
 PROFILE = """
@@ -57,58 +62,86 @@ print(QuantSDK.run_pipeline(context, META).load("weights")["weight"].sum())
 """
 
 
+RAY = quantflow("meta", "-m", "many", "--no-progress")
+PROCESSES = (*RAY, "--set", "execution.runner=local")
+ALONE = (sys.executable, "alone.py")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a command took.
+
+    Attributes:
+        seconds: Wall time.
+        memory: The largest sum of the resident memory of its processes, bytes.
+        server: CPU time of the API server that it started, seconds; 0 if it started none.
+    """
+
+    seconds: float
+    memory: float
+    server: float
+
+
 def main() -> None:
     """Print the rows."""
     if sys.argv[1:2] == ["--scale"]:
         few, many = (int(text) for text in sys.argv[2:4])
-        costs = {sleeves: measured(sleeves, 1)[0][0] / sleeves for sleeves in (few, many)}
-        row(f"meta, seconds per sleeve at {many} sleeves / at {few}", costs[many], costs[few], 1.2)
+        (at_few,), (at_many,) = (measured(sleeves, 1, [RAY]) for sleeves in (few, many))
+        costs = at_many.seconds / many, at_few.seconds / few
+        row(f"meta, seconds per sleeve at {many} sleeves / at {few}", *costs, 1.0)
+        row(f"CPU time of the API server per sleeve at {many} / 0.08 s", at_many.server / many, 0.08, 1.0)
         return
     cold = sys.argv[1:2] == ["--cold"]
     sleeves = int(sys.argv[-1]) if len(sys.argv) > 1 + cold else 8
-    (seconds, memory), (floor_seconds, floor_memory) = measured(sleeves, ROUNDS, alone=True, warm=not cold)
+    alone = (*ALONE, str(sleeves))
+    ray, processes, floor = measured(sleeves, ROUNDS, [RAY, PROCESSES, alone], warm=not cold)
     server = "started by the run" if cold else "up"
-    row(f"meta, {sleeves} sleeves, local Ray, API server {server} / Ray alone", seconds, floor_seconds, 1.3)
-    row("memory of all its processes / Ray alone", memory / 2**20, floor_memory / 2**20, 1.3, "MiB")
+    row(f"meta, {sleeves} sleeves, local Ray, API server {server} / Ray alone", ray.seconds, floor.seconds, 1.1)
+    row("memory of all its processes / Ray alone", ray.memory / 2**20, floor.memory / 2**20, 1.3, "MiB")
+    row(f"meta, {sleeves} sleeves, processes, API server {server} / Ray alone", processes.seconds, floor.seconds, 0.8)
+    row("memory of all its processes / Ray alone", processes.memory / 2**20, floor.memory / 2**20, 1.3, "MiB")
 
 
-def measured(sleeves: int, rounds: int, *, alone: bool = False, warm: bool = False) -> list[tuple[float, float]]:
-    """Return median seconds and peak memory (bytes) of quantflow, and of Ray alone if asked for."""
+def measured(sleeves: int, rounds: int, commands: Sequence[Command], *, warm: bool = False) -> list[Measured]:
+    """Return the medians of each command."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        commands: list[Command] = [quantflow("meta", "-m", "many", "--no-progress")]
-        if alone:
-            (home / "alone.py").write_text(SCRIPT)
-            commands.append((sys.executable, "alone.py", str(sleeves)))
+        (home / "alone.py").write_text(SCRIPT)
         if warm:
             run(quantflow("server", "start"), home)
-        found: list[list[tuple[float, float]]] = [[] for _ in commands]
+        found: list[list[Measured]] = [[] for _ in commands]
         for number in range(-1, rounds):  # the first round makes the database and fills the file cache
-            for times, command in zip(found, commands, strict=True):
-                settings(home, sleeves, number)
-                times.append(watched(command, home))
+            for each, (done, command) in enumerate(zip(found, commands, strict=True)):
+                settings(home, sleeves, len(commands) * (number + 1) + each)
+                done.append(watched(command, home))
         if warm:
             run(quantflow("server", "stop"), home)
-    return [(statistics.median(t for t, _ in times[1:]), statistics.median(m for _, m in times[1:])) for times in found]
+    return [median(done[1:]) for done in found]
+
+
+def median(found: Sequence[Measured]) -> Measured:
+    """Return the median of each figure."""
+    return Measured(*map(statistics.median, zip(*map(astuple, found), strict=True)))
 
 
 def settings(home: Path, sleeves: int, number: int) -> None:
     """Write profiles whose results no other round has made."""
-    first = date(2015, 1, 1) + timedelta(days=(number + 1) * sleeves)
-    profiles = "".join(PROFILE.format(n=n, start=first + timedelta(days=n)) for n in range(sleeves))
+    starts = sessions("XNYS", date(2013, 1, 2), date(2022, 12, 28))[number * sleeves :]  # other days share a history
+    profiles = "".join(PROFILE.format(n=n, start=starts[n]) for n in range(sleeves))
     listed = ", ".join(f'{{ profile = "s{n}" }}' for n in range(sleeves))
     (home / "quantflow.toml").write_text(f'{profiles}[meta.many]\nsleeves = [{listed}]\nallocation.method = "hrp"\n')
 
 
-def watched(command: Command, home: Path) -> tuple[float, float]:
-    """Run a command; return its seconds and the largest sum of the resident memory of its processes, bytes."""
+def watched(command: Command, home: Path) -> Measured:
+    """Run a command, and look at its processes meanwhile."""
     begin = time.perf_counter()
     process = subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    peak, over = [0.0], threading.Event()
+    peak, server, over = [0.0], [0.0], threading.Event()
 
     def watch() -> None:
         while not over.wait(0.25):
-            peak[0] = max(peak[0], memory(process.pid))
+            memory, seconds = looked_at(process.pid)
+            peak[0], server[0] = max(peak[0], memory), max(server[0], seconds)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -117,22 +150,20 @@ def watched(command: Command, home: Path) -> tuple[float, float]:
     watcher.join()
     if process.returncode:
         raise SystemExit(stderr)
-    return time.perf_counter() - begin, peak[0]
+    return Measured(time.perf_counter() - begin, peak[0], server[0])
 
 
-def memory(pid: int) -> float:
-    """Return the resident memory of a process and all below it, bytes."""
-    total = 0.0
-    try:
-        tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0.0
-    for process in tree:
-        try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total
+def looked_at(pid: int) -> tuple[float, float]:
+    """Return the resident bytes of a process and all below it, and the CPU seconds of the API server among them."""
+    memory = seconds = 0.0
+    with suppress(psutil.NoSuchProcess):
+        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                memory += process.memory_info().rss
+                if "quantflow.server.process" in process.cmdline():
+                    used = process.cpu_times()
+                    seconds = used.user + used.system
+    return memory, seconds
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A whole run of the demo's six selection stages and all nine, against a plain script of the same functions.
 
-Each round has a start of history of its own, so nothing comes from the cache; both sides do the same work.
+Each round has a start of history of its own, so nothing comes from the cache; both sides do the same work. A resume
+right after a kill finds the killed run's API server, a later one starts its own.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def start(side: int, number: int) -> str:
 
     A week apart: the days of a weekend begin one and the same history.
     """
-    return f"data.start={date(2010, 1, 6) + timedelta(weeks=10 * number + side)}"
+    return f"data.start={date(2010, 1, 6) + timedelta(weeks=14 * number + side)}"
 
 
 def main() -> None:
@@ -62,7 +63,23 @@ def main() -> None:
             },
             home,
         )
-        fail = medians({"fail": lambda n: failing(n), "resume": lambda n: quantflow("resume", f"f{n}")}, home)
+        compiled = medians(
+            {
+                "first": lambda n: without_kernels(select(start(10, n)), home / f"kernels-{n}"),
+                "later": lambda n: select(start(11, n)),
+            },
+            home,
+        )
+        fail = medians(
+            {
+                "fail": lambda n: failing(n, "at-once"),
+                "at once": lambda n: quantflow("resume", f"at-once-{n}"),
+                "fail again": lambda n: failing(n, "later"),
+                "wait": lambda _: ("sleep", "5"),  # the killed run's server ends itself
+                "later": lambda n: quantflow("resume", f"later-{n}"),
+            },
+            home,
+        )
         run(quantflow("server", "start"), home)
         warm = medians(
             {
@@ -85,7 +102,10 @@ def main() -> None:
     row("the same, all cached", cold["cold again"], cold["plain"], 7.0)
     row("first run in a new folder / a later one, each with its own server", first["first"], first["later"], 1.25)
     row("the same settings, session and data again: already done / plain script", done["done"], warm["plain"])
-    row("resume after a failure in stage 5, server started by it / plain script", fail["resume"], cold["plain"], 3.0)
+    row("resume after a kill in stage 5, server started by it / plain script", fail["later"], cold["plain"], 1.5)
+    row("the same right after the kill", fail["at once"], cold["plain"], 1.5)
+    added = max(compiled["first"] - compiled["later"], 0.0)
+    row("what the first run of a machine adds, which compiles kernels / 2 s", added, 2.0, 1.0)
 
 
 def plain(setting: str, stages: tuple[str, ...] = ()) -> Command:
@@ -111,10 +131,16 @@ def again(setting: str) -> Command:
     return (*select(setting), "--run-id", f"again-{secrets.token_hex(4)}")
 
 
-def failing(number: int) -> Command:
+def without_kernels(command: Command, folder: Path) -> Command:
+    """Return the command as on a machine where no kernel has been compiled."""
+    return ("env", f"NUMBA_CACHE_DIR={folder}", *command)
+
+
+def failing(number: int, name: str) -> Command:
     """Return a command that makes a run and kills it in its fifth stage."""
     kill = f"{PLANTED} record:policy:running after kill --"
-    run_it = f"select -p demo --no-progress --run-id f{number} --set {start(2, number)}"
+    side = {"at-once": 2, "later": 12}[name]
+    run_it = f"select -p demo --no-progress --run-id {name}-{number} --set {start(side, number)}"
     return ("bash", "-c", f"{sys.executable} {kill} {run_it}; test $? = 137")
 
 

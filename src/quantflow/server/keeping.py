@@ -13,6 +13,8 @@ from pathlib import Path
 from quantflow.locks import FileLock
 
 POLL_SECONDS = 0.25
+LINGER_SECONDS = 2.0
+"""How long it outlives users that were killed: what continues their work at once finds it running."""
 
 
 def keep(home: Path, pid: int) -> bool:
@@ -26,15 +28,25 @@ def keep(home: Path, pid: int) -> bool:
 
 
 def wait_until_unused(home: Path) -> None:
-    """Return once nobody uses or keeps this process; the users' lock stays taken, so a newcomer waits for its end."""
+    """Return once nobody uses or keeps this process; the users' lock stays taken, so a newcomer waits for its end.
+
+    Users that were killed are waited for, unless it was kept: who lets it go wants it to end.
+    """
     users = FileLock(home / "users")
+    linger, unused_since = LINGER_SECONDS, None
     while True:
         kept = named(home / "kept") == os.getpid()
-        if users.take(shared=kept):
-            if not kept:
-                return
+        if not users.take(shared=kept):
+            unused_since = None
+        elif kept:
+            linger = 0.0
             if named(home / "keeping") != os.getpid():  # from here on nobody is the last user
                 (home / "keeping").write_text(str(os.getpid()))
+        else:
+            unused_since = unused_since or time.monotonic()
+            if time.monotonic() - unused_since >= linger:
+                return
+            users.free()
         time.sleep(POLL_SECONDS)
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from quantflow.server.keeping import keep
+from quantflow.locks import FileLock
+from quantflow.server.keeping import LINGER_SECONDS, keep
 
 WAITING = "import sys, pathlib, quantflow.server.keeping as k; k.wait_until_unused(pathlib.Path(sys.argv[1]))"
 
@@ -49,3 +50,34 @@ def test_one_that_was_let_go_is_believed_only_when_it_says_so_again(used: int, h
     (home / "kept").unlink()
     assert not keep(home, used)
     assert kept(home, used)
+
+
+def test_it_outlives_killed_users_for_a_moment(home: Path) -> None:
+    """Who comes within that moment finds it; when nobody does, it ends."""
+    first = FileLock(home / "users")
+    assert first.take(shared=True)
+    process = subprocess.Popen([sys.executable, "-c", WAITING, str(home)])
+    time.sleep(1)
+    first.close()
+    time.sleep(LINGER_SECONDS / 2)
+    second = FileLock(home / "users")
+    assert second.take(shared=True, seconds=1)
+    time.sleep(LINGER_SECONDS)
+    assert process.poll() is None
+    second.close()
+    assert process.wait(timeout=30) == 0
+
+
+def test_one_that_is_let_go_ends_at_once(home: Path) -> None:
+    """Nobody is waited for then."""
+    users = FileLock(home / "users")
+    assert users.take(shared=True)
+    process = subprocess.Popen([sys.executable, "-c", WAITING, str(home)])
+    assert kept(home, process.pid)
+    users.close()
+    time.sleep(LINGER_SECONDS)
+    assert process.poll() is None
+    since = time.monotonic()
+    (home / "kept").unlink()
+    assert process.wait(timeout=30) == 0
+    assert time.monotonic() - since < LINGER_SECONDS
