@@ -20,8 +20,17 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 VERSIONS = nox.project.python_versions(PYPROJECT)
 
 
-ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "", "UV_COMPILE_BYTECODE": "1"}
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Every process that a test starts imports thousands of modules: without bytecode that takes seconds each."""
+
+
+ENVIRONMENT = {**BYTECODE, "UV_COMPILE_BYTECODE": "1"}
+"""Where many processes start, that of all packages is written at once; elsewhere that of what is imported will do."""
+
+
+SHARED = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile", "--no-loadscope-reorder")
+"""One process more than there are cores, as tests wait too; in the order of ``testpaths``, which has the long ones
+first: left to itself, xdist begins with the files that hold the most tests, and ends with the slowest."""
 
 
 SCHEMAS = {
@@ -119,13 +128,13 @@ def tests(session: nox.Session) -> None:
     install_programs(session)
     session.env.update(ENVIRONMENT)
     session.install(wheel(session), *group("test"))
-    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+    session.run("pytest", *SHARED, *session.posargs)
 
 
 @nox.session
 def pythons(session: nox.Session) -> None:
     """Unit and property tests on every other supported Python of this machine; one that is not there is named."""
-    session.env.update(ENVIRONMENT)
+    session.env.update(BYTECODE)
     for version in VERSIONS:
         if version == f"{sys.version_info.major}.{sys.version_info.minor}":
             continue  # it runs all tests
@@ -137,7 +146,7 @@ def pythons(session: nox.Session) -> None:
         session.run("uv", "venv", "--quiet", "--clear", "--python", found, str(folder), external=True)
         install = ("uv", "pip", "install", "--quiet", "--python", program)
         session.run(*install, wheel(session), *group("test"), external=True)
-        command = ("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", "tests/property")
+        command = ("pytest", *SHARED, "tests/property", "tests/unit")
         session.run(program, "-m", *command, external=True)
 
 
@@ -157,7 +166,7 @@ def lowest(session: nox.Session) -> None:
     session.env.update(ENVIRONMENT)
     session.run_install("uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", ".")
     session.install(".", *group("test"))  # keeps what is installed
-    session.run("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", *session.posargs)
+    session.run("pytest", *SHARED, "tests/unit", *session.posargs)
 
 
 @nox.session(python="3.11")
@@ -168,7 +177,7 @@ def newest(session: nox.Session) -> None:
     names = [Requirement(text).name for text in PYPROJECT["project"]["dependencies"]]
     session.run_install("uv", "pip", "install", "--quiet", "--upgrade", *names)
     session.run("uv", "pip", "list", "--outdated", external=True)
-    session.run("pytest", "-n", "2", "--dist", "loadfile", "tests/unit", *session.posargs, success_codes=[0, 1])
+    session.run("pytest", *SHARED, "tests/unit", *session.posargs, success_codes=[0, 1])
 
 
 @nox.session
@@ -241,7 +250,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def year(session: nox.Session) -> None:
-    """A year of nights with all that goes wrong in them, in real processes; about half an hour."""
+    """A year of nights with all that goes wrong in them, and a month of the demo's; about half an hour."""
     session.env.update(ENVIRONMENT)
     session.install(".", *group("test"))
     session.run("pytest", "tests/year", *session.posargs)

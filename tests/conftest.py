@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from processes import run_cli, shown_to
+from processes import api_of, run_cli, shown_to
 from quantflow.server.server import ApiServer, api_server
 
 hypothesis.settings.register_profile("quantflow", deadline=None)  # a busy machine is no fault of the code
@@ -31,6 +31,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     before = {name: os.environ.pop(name, None) for name in names}
     os.environ["PREFECT_HOME"] = str(home)
     with api_server(home) as found:
+        with api_of(found) as client:
+            client.get("/health", timeout=90).raise_for_status()
         os.environ.update(shown_to(found))
         from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 

@@ -40,12 +40,17 @@ SMALL = (
 """Overrides that make a demo run short: six years, quarterly rebalances."""
 
 
-def run_cli(*arguments: str, cwd: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-    """Run ``quantflow`` in a process of its own, with no server configured."""
+def run_cli(
+    *arguments: str, cwd: Path, timeout: float = 240, server: ApiServer | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``quantflow`` in a process of its own, with no API server configured but *server*.
+
+    With one that is there a run takes half the time; its own is for tests to which it matters.
+    """
     return subprocess.run(
         [sys.executable, "-m", "quantflow", *arguments],
         cwd=cwd,
-        env=bare_environment(),
+        env={**bare_environment(), **(shown_to(server) if server else {})},
         capture_output=True,
         text=True,
         timeout=timeout,

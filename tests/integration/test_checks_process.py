@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from processes import run_cli
+from quantflow.server.server import ApiServer
 
 PROFILE = """
 [profiles.mine]
@@ -21,7 +22,7 @@ name = "24/7"
 """
 
 
-def test_too_many_dead_symbols_exit_with_21(tmp_path: Path) -> None:
+def test_too_many_dead_symbols_exit_with_21(tmp_path: Path, server: ApiServer) -> None:
     """Three damaged files of eight are above the budget: exit 21, and ``checks`` shows whom, without artifacts."""
     (tmp_path / "prices").mkdir()
     days = pd.date_range("2020-01-01", "2022-12-28")
@@ -31,7 +32,7 @@ def test_too_many_dead_symbols_exit_with_21(tmp_path: Path) -> None:
         rows[3] += ",damaged" if name in "ABC" else ""
         (tmp_path / "prices" / f"{name}.csv").write_text("\n".join(["date,close", *rows]))
     (tmp_path / "quantflow.toml").write_text(PROFILE)
-    stopped = run_cli("select", "-p", "mine", "--run-id", "gate", cwd=tmp_path)
+    stopped = run_cli("select", "-p", "mine", "--run-id", "gate", cwd=tmp_path, server=server)
     assert stopped.returncode == 21, stopped.stderr
     assert "3 of 8 symbols fail the data contract, the budget is 25%: A (readable:" in stopped.stderr
     shown = run_cli("checks", cwd=tmp_path)

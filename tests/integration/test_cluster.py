@@ -16,6 +16,7 @@ import quantflow
 from processes import TWO_SLEEVES, bare_environment, run_cli
 from quantflow.pipeline.code_version import package_version
 from quantflow.runs.kinds import open_run
+from quantflow.server.server import ApiServer
 
 
 @pytest.fixture
@@ -47,13 +48,15 @@ def cluster_address() -> Iterator[str]:
     process.communicate(timeout=60)
 
 
-def test_a_cluster_of_two_nodes_runs_the_sleeves_and_is_left_running(home: Path, cluster_address: str) -> None:
+def test_a_cluster_of_two_nodes_runs_the_sleeves_and_is_left_running(
+    home: Path, cluster_address: str, server: ApiServer
+) -> None:
     """Sleeves run on both nodes of the user's cluster; the weights are those of a run without Ray."""
     for run_id in ("one", "two"):  # the second run finds the cluster as the first left it
         command = ("meta", "-m", "two", "--run-id", run_id, "--ray-address", cluster_address)
-        done = run_cli(*command, cwd=home)
+        done = run_cli(*command, cwd=home, server=server)
         assert done.returncode == 0, done.stderr
-    local = run_cli("meta", "-m", "two", "--run-id", "local", "--runner", "local", cwd=home)
+    local = run_cli("meta", "-m", "two", "--run-id", "local", "--runner", "local", cwd=home, server=server)
     assert local.returncode == 0, local.stderr
     books = [(home / "runs" / name / "weights.csv").read_bytes() for name in ("one", "two", "local")]
     assert books[0] == books[1] == books[2]
@@ -83,19 +86,21 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.stop()
 
 
-def test_artifacts_and_cache_can_lie_in_s3(home: Path, s3: str) -> None:
+def test_artifacts_and_cache_can_lie_in_s3(home: Path, s3: str, server: ApiServer) -> None:
     """With ``execution.store`` on S3 nothing of the result is local but the run's own folder, and runs share it."""
     store = f"execution.store={s3}"
-    first = run_cli("select", "-p", "small", "--run-id", "first", "--set", store, cwd=home)
+    first = run_cli("select", "-p", "small", "--run-id", "first", "--set", store, cwd=home, server=server)
     assert first.returncode == 0, first.stderr
     assert not (home / ".quantflow" / "artifacts").exists()
-    again = run_cli("select", "-p", "small", "--run-id", "again", "--set", store, cwd=home)
+    again = run_cli("select", "-p", "small", "--run-id", "again", "--set", store, cwd=home, server=server)
     assert again.returncode == 0, again.stderr
     assert open_run(home, "again").stages["validation"].cached  # type: ignore[union-attr]
-    books = run_cli("meta", "-m", "two", "--run-id", "meta", "--set", f"meta.{store}", "--set", store, cwd=home)
+    books = run_cli(
+        "meta", "-m", "two", "--run-id", "meta", "--set", f"meta.{store}", "--set", store, cwd=home, server=server
+    )
     assert books.returncode == 0, books.stderr
     assert len(open_run(home, "meta").sleeves) == 2
-    plain = run_cli("select", "-p", "small", "--run-id", "plain", cwd=home)
+    plain = run_cli("select", "-p", "small", "--run-id", "plain", cwd=home, server=server)
     assert plain.returncode == 0, plain.stderr
     same = {(home / "runs" / name / "weights.csv").read_bytes() for name in ("first", "again", "plain", "meta.small")}
     assert len(same) == 1

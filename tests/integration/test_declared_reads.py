@@ -9,6 +9,7 @@ import pytest
 
 from processes import SMALL, run_cli
 from quantflow.runs.find import list_runs
+from quantflow.server.server import ApiServer
 
 SETS = [part for line in SMALL for part in ("--set", line)]
 
@@ -60,14 +61,14 @@ Tilt = Callable[..., tuple[dict[str, str], str]]
 
 
 @pytest.fixture
-def tilt(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Tilt:
+def tilt(workspace: Path, server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Tilt:
     """Run a profile with a value of the variable; return what the stage gives, and how its run came to it."""
 
     def run(profile: str, value: str, *options: str) -> tuple[dict[str, str], str]:
         monkeypatch.setenv("TILT", value)
         before = {each.id for each in list_runs(workspace)}
         named = options or ("--run-id", f"run-{len(before)}")
-        done = run_cli("select", "-p", profile, "--no-progress", *named, *SETS, cwd=workspace)
+        done = run_cli("select", "-p", profile, "--no-progress", *named, *SETS, cwd=workspace, server=server)
         assert done.returncode == 0, done.stderr
         (found,) = (each for each in list_runs(workspace) if each.id not in before)
         return dict(found.load("tilt")), found.stage_state("tilt")

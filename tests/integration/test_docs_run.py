@@ -23,7 +23,7 @@ from pages import PAGES, ROOT, all_blocks, blocks, lines, write_files, write_mod
 from processes import bare_environment, shown_to
 from quantflow.ops.starter import prices
 from quantflow.runs.find import list_runs
-from quantflow.server.server import ApiServer
+from quantflow.server.server import ApiServer, running
 
 SECONDS = 600.0
 NOT_RUN: dict[str, str] = {
@@ -164,5 +164,6 @@ def test_every_command_of_a_page_runs(name: str, reader: Path, computed: Path, s
                         typed(filled_in(line, reader), reader, server)
                 before.clear()
     finally:
-        typed("quantflow server stop", reader, server)
+        if running(reader / ".quantflow" / "server"):
+            typed("quantflow server stop", reader, server)
         pass_on(reader, computed)

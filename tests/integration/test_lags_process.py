@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from processes import run_cli
+from quantflow.server.server import ApiServer
 
 PROFILE = """
 [profiles.bounce.data]
@@ -36,7 +37,7 @@ lags = [0, 1]
 """
 
 
-def test_select_shows_both_lags(tmp_path: Path) -> None:
+def test_select_shows_both_lags(tmp_path: Path, server: ApiServer) -> None:
     """Terminal, JSON, brief and report; the default lag is 1, and its figures are those that everything else is of."""
     rng = np.random.default_rng(11)
     true = 50 * np.exp(np.cumsum(rng.normal(0.0002, 0.001, (20, 600)), axis=1))
@@ -44,11 +45,12 @@ def test_select_shows_both_lags(tmp_path: Path) -> None:
     days = pd.date_range("2020-01-01", periods=600, name="date")
     pd.DataFrame(seen.T, index=days, columns=[f"S{i:02}" for i in range(20)]).to_csv(tmp_path / "prices.csv")
     (tmp_path / "quantflow.toml").write_text(PROFILE)
-    done = run_cli("select", "-p", "bounce", "--no-progress", "--run-id", "one", cwd=tmp_path)
+    done = run_cli("select", "-p", "bounce", "--no-progress", "--run-id", "one", cwd=tmp_path, server=server)
     assert done.returncode == 0, done.stderr
     assert "strategy, lag 1" in done.stdout
     assert "strategy, lag 0" in done.stdout
-    metrics = json.loads(run_cli("select", "-p", "bounce", "--json", "--force", cwd=tmp_path).stdout.splitlines()[-1])
+    again = run_cli("select", "-p", "bounce", "--json", "--force", cwd=tmp_path, server=server)
+    metrics = json.loads(again.stdout.splitlines()[-1])
     figures = metrics["outcome"]["metrics"]
     same, later, pool = figures["lags"]["0"], figures["strategy"], figures["equal_weight"]
     assert later["lag"] == 1

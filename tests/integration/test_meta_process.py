@@ -18,7 +18,7 @@ from processes import api_of, bare_environment, own_server, processes_of, run_cl
 from quantflow.runs.kinds import open_run
 from quantflow.runs.record import RunRecord
 from quantflow.runs.run import Run
-from quantflow.server.server import SCHEDULING, Part, server_settings
+from quantflow.server.server import SCHEDULING, ApiServer, Part, server_settings
 
 PROFILE = """
 [profiles.s{n}]
@@ -202,9 +202,9 @@ def test_a_dead_ray_address_is_answered_at_once(portfolio: Path) -> None:
     assert not (portfolio / "runs").exists()
 
 
-def test_all_failures_are_listed_after_all_sleeves_have_ended(portfolio: Path) -> None:
+def test_all_failures_are_listed_after_all_sleeves_have_ended(portfolio: Path, server: ApiServer) -> None:
     """Exit 20; each failed sleeve with its stage, cause and log; the others are complete and kept."""
-    done = run_cli("meta", "-m", "broken", "--run-id", "broken", "--runner", "local", cwd=portfolio)
+    done = run_cli("meta", "-m", "broken", "--run-id", "broken", "--runner", "local", cwd=portfolio, server=server)
     assert done.returncode == 20, done.stderr
     assert "2 of 3 sleeves failed" in done.stderr
     assert "bad: allocation: " in done.stderr
@@ -216,9 +216,9 @@ def test_all_failures_are_listed_after_all_sleeves_have_ended(portfolio: Path) -
     assert not (portfolio / "runs" / "broken" / "weights.csv").exists()
 
 
-def test_a_partial_portfolio_says_so_first(portfolio: Path) -> None:
+def test_a_partial_portfolio_says_so_first(portfolio: Path, server: ApiServer) -> None:
     """With ``allow_partial`` the run goes on without the failed sleeve, degraded, and the report opens with it."""
-    done = run_cli("meta", "-m", "partial", "--run-id", "part", "--runner", "local", cwd=portfolio)
+    done = run_cli("meta", "-m", "partial", "--run-id", "part", "--runner", "local", cwd=portfolio, server=server)
     assert done.returncode == 0, done.stderr
     run = found(portfolio, "part")
     assert run.degraded
@@ -229,17 +229,17 @@ def test_a_partial_portfolio_says_so_first(portfolio: Path) -> None:
     assert "artial" in head
 
 
-def test_nested_and_pinned_sleeves(portfolio: Path) -> None:
+def test_nested_and_pinned_sleeves(portfolio: Path, server: ApiServer) -> None:
     """A sleeve may be a meta profile, or a run that was there before; both reach the weights."""
-    nested = run_cli("meta", "-m", "nested", "--run-id", "deep", "--runner", "local", cwd=portfolio)
+    nested = run_cli("meta", "-m", "nested", "--run-id", "deep", "--runner", "local", cwd=portfolio, server=server)
     assert nested.returncode == 0, nested.stderr
     assert found(portfolio, "deep.inner").state == "completed"
     assert found(portfolio, "deep.inner.s3").state == "completed"
     book = pd.read_csv(portfolio / "runs" / "deep" / "weights.csv")
     assert book["weight"].sum() == pytest.approx(1.0, abs=1e-12)
-    assert run_cli("select", "-p", "s1", "--run-id", "earlier", cwd=portfolio).returncode == 0
+    assert run_cli("select", "-p", "s1", "--run-id", "earlier", cwd=portfolio, server=server).returncode == 0
     before = weights(portfolio, "earlier")
-    pinned = run_cli("meta", "-m", "pinned", "--run-id", "pin", "--runner", "local", cwd=portfolio)
+    pinned = run_cli("meta", "-m", "pinned", "--run-id", "pin", "--runner", "local", cwd=portfolio, server=server)
     assert pinned.returncode == 0, pinned.stderr
     assert "earlier (reused)" in pinned.stdout
     assert {sleeve.name: sleeve.link.pinned for sleeve in open_run(portfolio, "pin").sleeves} == {
@@ -247,15 +247,15 @@ def test_nested_and_pinned_sleeves(portfolio: Path) -> None:
         "s2": False,
     }
     assert weights(portfolio, "earlier") == before
-    listed = run_cli("inspect", "--json", cwd=portfolio)
+    listed = run_cli("inspect", "--json", cwd=portfolio, server=server)
     assert {run["run_id"] for run in json.loads(listed.stdout)["runs"]} == {"deep", "earlier", "pin"}
 
 
-def test_a_pinned_run_of_another_session_is_refused(portfolio: Path) -> None:
+def test_a_pinned_run_of_another_session_is_refused(portfolio: Path, server: ApiServer) -> None:
     """Sleeves that end on different sessions make no portfolio; the error names them and their sessions."""
-    old = run_cli("select", "-p", "s1", "--run-id", "earlier", "--as-of", "2022-06-30", cwd=portfolio)
+    old = run_cli("select", "-p", "s1", "--run-id", "earlier", "--as-of", "2022-06-30", cwd=portfolio, server=server)
     assert old.returncode == 0, old.stderr
-    done = run_cli("meta", "-m", "pinned", "--runner", "local", cwd=portfolio)
+    done = run_cli("meta", "-m", "pinned", "--runner", "local", cwd=portfolio, server=server)
     assert done.returncode == 21, done.stderr
     assert "s1 2022-06-30, s2 2022-12-28" in done.stderr
 

@@ -78,15 +78,6 @@ def test_other_deadlines_are_refused(text: str) -> None:
         seconds_until(text, NOW)
 
 
-def test_a_run_ends_at_its_deadline_and_can_be_resumed(fresh: Path, asked: tuple[str, list[str]]) -> None:
-    """Exit code 143, the deadline and the resume command on stderr, and the health check told."""
-    ended = run_cli("select", "-p", "demo", "--deadline", "2s", "--ping", asked[0], cwd=fresh)
-    assert ended.returncode == 143, ended.stderr
-    assert "the deadline, 2s, has passed: interrupting the run" in ended.stderr
-    assert asked[1] == ["/uuid/start", "/uuid/fail"]
-    assert "Traceback" not in ended.stderr
-
-
 @pytest.mark.parametrize(
     ("calendar", "after", "line"),
     [
