@@ -28,9 +28,9 @@ ENVIRONMENT = {**BYTECODE, "UV_COMPILE_BYTECODE": "1"}
 """Where many processes start, that of all packages is written at once; elsewhere that of what is imported will do."""
 
 
-SHARED = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile", "--no-loadscope-reorder")
-"""One process more than there are cores, as tests wait too; in the order of ``testpaths``, which has the long ones
-first: left to itself, xdist begins with the files that hold the most tests, and ends with the slowest."""
+SHARED = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+"""In the order of ``testpaths``, which has the long ones first: left to itself, xdist begins with the files that hold
+the most tests, and ends with the slowest."""
 
 
 SCHEMAS = {
