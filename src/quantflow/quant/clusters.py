@@ -38,7 +38,7 @@ def cut_tree(distance: npt.NDArray[np.float64], threshold: float, max_clusters: 
         return np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     tree = _tree(distance)
     merges = max(int((tree[:, 2] <= threshold).sum()), symbols - max_clusters)
-    return _read_tree(tree[:, :2].astype(np.int64).tolist(), merges)
+    return read_tree(tree[:, :2].astype(np.int64).tolist(), merges)
 
 
 def _tree(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -51,8 +51,16 @@ def _tree(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(scipy.cluster.hierarchy.linkage(condensed, "ward", optimal_ordering=True))
 
 
-def _read_tree(children: list[list[int]], merges: int) -> tuple[IntArray, IntArray]:
-    """Return labels and leaf positions when the first *merges* rows of the tree, in order of height, are kept."""
+def read_tree(children: list[list[int]], merges: int = 0) -> tuple[IntArray, IntArray]:
+    """Return labels and leaf positions when the first *merges* rows of the tree, in order of height, are kept.
+
+    Args:
+        children: The two nodes that each row of the tree joins, as SciPy numbers them.
+        merges: How many rows are kept: as many fewer clusters than symbols.
+
+    Returns:
+        Labels from 1, numbered by first appearance in leaf order, and leaf positions from 0; each (N,).
+    """
     symbols = len(children) + 1
     labels, order = np.zeros(symbols, dtype=np.int64), np.zeros(symbols, dtype=np.int64)
     pending, clusters, leaves = [(2 * symbols - 2, 0)], 0, 0

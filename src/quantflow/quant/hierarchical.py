@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from quantflow.quant.clusters import read_tree
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -52,7 +54,7 @@ def leaves(returns: FloatArray) -> IntArray:
     correlation = np.corrcoef(returns.T)
     distance = squareform(np.sqrt(np.clip(0.5 * (1.0 - correlation), 0.0, 1.0)), checks=False)
     tree = hierarchy.linkage(distance, method="ward", optimal_ordering=True)
-    return np.asarray(hierarchy.leaves_list(tree), dtype=np.int64)
+    return np.asarray(read_tree(tree[:, :2].astype(np.int64).tolist())[1].argsort())
 
 
 def _halved(covariance: FloatArray) -> FloatArray:

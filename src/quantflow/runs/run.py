@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -191,10 +192,11 @@ class Run(RunRecord, ABC):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Its weights by symbol, signed fractions of capital; empty when it has none."""
+        """Its weights by symbol, signed fractions of capital, NaN where undefined; empty when it has none."""
         if "weights" not in self.outputs:
             return {}
-        return {row["symbol"]: row["weight"] for row in self.rows("weights")}
+        known = ((row["symbol"], row["weight"]) for row in self.rows("weights"))
+        return {name: math.nan if weight is None else weight for name, weight in known}
 
     @property
     def decided_by(self) -> str:

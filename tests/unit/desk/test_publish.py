@@ -153,6 +153,7 @@ def test_impossible_weights_and_figures_are_held_back(runs: tuple[Run, Run], mon
         "quality": quality_frame([]),
     }
     monkeypatch.setattr("quantflow.runs.run.Run.load", lambda self, name: made[name])
+    monkeypatch.setattr("quantflow.runs.run.Run.weights", property(lambda self: dict(made["weights"]["weight"])))
     reasons = "; ".join(held_back(runs[1], PublishConfig(), None))
     for word in ("the weight of C is nan", "its Sharpe ratio is 12.0", "its largest drawdown", "its cagr is inf"):
         assert word in reasons

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from quantflow.runs.kinds import open_run
 from quantflow.runs.outcome import outcome
 from quantflow.runs.record import StageRecord
 from quantflow.runs.run import Run
@@ -22,7 +25,7 @@ def made(home: Path, **tables: object) -> Run:
     run = created(home)
     refs = {name: run.store.put(name, table) for name, table in tables.items()}
     run.write_stage(StageRecord("ingestion", "done", outputs=refs))
-    return run.again()
+    return open_run(home, run.id)
 
 
 def by(name: str, labels: list[str], **columns: list[object]) -> pd.DataFrame:
@@ -40,6 +43,13 @@ def test_winners_come_with_their_reasons(tmp_path: Path) -> None:
         {"symbol": "A", "sector": None, "alpha_score": 0.8, "rank": 2, "why": "+trend +cvar -entropy"},
     ]
     assert found.weights == [{"symbol": "A", "weight": 1.0}]
+
+
+def test_an_undefined_weight_is_nan(tmp_path: Path) -> None:
+    """So that arithmetic goes through, and a gate can name it."""
+    weights = made(tmp_path, weights=by("symbol", ["A", "B"], weight=[0.5, np.nan])).weights
+    assert weights["A"] == 0.5
+    assert math.isnan(weights["B"])
 
 
 def test_a_portfolio_shows_the_part_of_each_sleeve(tmp_path: Path) -> None:
