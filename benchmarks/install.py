@@ -20,8 +20,8 @@ def main() -> None:
     """Print the rows."""
     found = [installed(number) for number in range(-1, ROUNDS)][1:]  # the first fills the cache
     seconds, packages, size, ray = (statistics.median(each) for each in zip(*found, strict=True))
-    row(f"installing quantflow and its {packages:.0f} packages, cached", seconds, seconds)
-    row("what that weighs, of which Ray", size, ray, unit="MB")
+    print(f"| installing quantflow, {packages:.0f} packages, wheels cached | {seconds:.0f} s | | | | |", flush=True)
+    row("what that weighs / the same without Ray", size, size - ray, unit="MB")
 
 
 def installed(number: int) -> tuple[float, int, float, float]:
