@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, floor, sqrt
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,9 +80,16 @@ class Limits:
         return np.concatenate([np.empty(0), *(np.full(len(g.members), g.cap) for g in self.groups)])
 
     def unit(self) -> Limits:
-        """Return the same limits as fractions of the budget."""
-        groups = tuple(GroupCap(g.name, g.noun, g.labels, g.cap / self.budget) for g in self.groups)
-        return Limits(self.names, 1.0, self.low / self.budget, self.high / self.budget, groups)
+        """Return the same limits as fractions of the budget, to 14 digits.
+
+        A budget and limits that are so many times as large are then the same problem, to the bit: a solver that is
+        exact to 1e-5 only would turn the rounding of a division into other weights.
+        """
+        groups = tuple(GroupCap(g.name, g.noun, g.labels, self._share(g.cap)) for g in self.groups)
+        return Limits(self.names, 1.0, self._share(self.low), self._share(self.high), groups)
+
+    def _share(self, limit: float | FloatArray) -> Any:
+        return np.round(limit / self.budget, 14)
 
 
 def capacity(limits: Limits) -> float:

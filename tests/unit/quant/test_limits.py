@@ -212,3 +212,17 @@ def test_binding_names_only_limits_that_are_touched() -> None:
         "max_cluster_weight",
     )
     assert binding(weights, Limits(3)) == ()
+
+
+@given(st.sampled_from([0.02, 0.1, 0.2, 0.35, 0.8]), st.floats(0.5, 5.0))
+def test_a_larger_budget_with_larger_limits_is_the_same_problem(share: float, factor: float) -> None:
+    """To the bit: what a solver makes of it does not depend on the rounding of a division."""
+    each = np.array([share, 0.5, 1.0])
+    groups = tuple(
+        GroupCap("max_sector_weight", "sectors", np.array([0, 0, 1]), value) for value in (0.7, 0.7 * factor)
+    )
+    one = Limits(3, 1.0, 0.01, each, groups[:1]).unit()
+    other = Limits(3, factor, 0.01 * factor, each * factor, groups[1:]).unit()
+    assert (one.low, one.groups[0].cap) == (other.low, other.groups[0].cap) == (0.01, 0.7)
+    assert np.array_equal(one.high, each)
+    assert np.array_equal(other.high, each)
