@@ -74,7 +74,7 @@ class Past:
         if symbols not in self._latest:
             self._latest.clear()
             self._latest[symbols] = self.instruments.loc[list(symbols)]
-        return self._latest[symbols].copy(deep=False)
+        return self._latest[symbols].copy()
 
     def settings_at(self, position: int) -> Settings:
         """Return the settings with that session as ``as_of``."""
