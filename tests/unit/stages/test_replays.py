@@ -17,6 +17,7 @@ from quantflow.config.load import load_profile
 from quantflow.config.profile import Profile
 from quantflow.data.artifacts import encode
 from quantflow.data.cache import StageCache
+from quantflow.data.panel import Panel
 from quantflow.data.store import ArtifactStore
 from quantflow.errors import InfeasibleError, StageError
 from quantflow.pipeline.arrange import arranged, pipeline_of
@@ -25,6 +26,7 @@ from quantflow.pipeline.sharing import Shelf, sharing
 from quantflow.pipeline.stage import Inputs, Outputs, Stage
 from quantflow.stages.features import FeaturesStage
 from quantflow.stages.inference import InferenceStage
+from quantflow.stages.replays import Past
 
 NAMES = ("AAPL", "BAC", "GE", "KO", "MSFT", "XOM", "JPM", "PG")
 FILE = f"""
@@ -310,3 +312,15 @@ def walk_inputs(home: Path) -> dict[str, Any]:
     plain = walk(home)
     plain.run()
     return plain.inputs
+
+
+def test_what_a_stage_does_to_its_instruments_is_not_seen_at_another_date() -> None:
+    """Their rows are kept from one rebalance to the next; each gets a copy."""
+    days = np.arange("2021-01-01", "2021-01-05", dtype="datetime64[D]")
+    prices = Panel(("A", "B"), days, {"close": np.ones((2, 4))})
+    instruments = pd.DataFrame({"sector": ["x", "y"]}, index=pd.Index(["A", "B"], name="symbol"))
+    past = Past(prices, instruments, {}, {}, None, dict.fromkeys((2, 3), np.ones(2, dtype=bool)))
+    given = past.at(2)["instruments"]
+    given.iloc[0, 0] = "changed"
+    given["more"] = 1
+    pd.testing.assert_frame_equal(past.at(3)["instruments"], instruments)
