@@ -371,9 +371,17 @@ def gone(pid: int, patience: float) -> bool:
             if os.waitpid(pid, os.WNOHANG)[0] == pid:
                 return True
         except ChildProcessError:
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
+            if _ended(pid):
                 return True
         time.sleep(0.02)
     return False
+
+
+def _ended(pid: int) -> bool:
+    """Whether another's child has ended, reaped or not: the first process of a container may never reap it."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

@@ -14,6 +14,7 @@ import pytest
 
 from quantflow.locks import FileLock
 from quantflow.server.keeping import LINGER_SECONDS, keep
+from quantflow.server.server import gone
 
 WAITING = "import sys, pathlib, quantflow.server.keeping as k; k.wait_until_unused(pathlib.Path(sys.argv[1]))"
 
@@ -81,3 +82,15 @@ def test_one_that_is_let_go_ends_at_once(home: Path) -> None:
     (home / "kept").unlink()
     assert process.wait(timeout=30) == 0
     assert time.monotonic() - since < LINGER_SECONDS
+
+
+def test_a_process_that_nobody_has_reaped_is_gone() -> None:
+    """The first process of a container may not ask for what its children's children have become."""
+    asks_never = "import subprocess, sys, time; print(subprocess.Popen(['true']).pid, flush=True); time.sleep(60)"
+    parent = subprocess.Popen([sys.executable, "-c", asks_never], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    try:
+        assert gone(int(parent.stdout.readline()), 5.0)
+    finally:
+        parent.kill()
+        parent.communicate()
