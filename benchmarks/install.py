@@ -11,7 +11,7 @@ from pathlib import Path
 
 from timing import row, run
 
-ROUNDS = 3
+ROUNDS = 2
 HERE = Path(__file__).parents[1]
 UV = (sys.executable, "-m", "uv")
 

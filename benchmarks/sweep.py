@@ -53,7 +53,7 @@ def _took(home: Path, *arguments: str) -> float:
 def _check(home: Path) -> None:
     results = [json.loads(path.read_bytes()) for path in (home / "runs" / "sweep" / "trials").glob("*.json")]
     assert len(results) == TRIALS
-    assert all(result["state"] == "done" for result in results)
+    assert all(result["state"] == "completed" for result in results)
 
 
 def _grid_search() -> float:
