@@ -215,7 +215,7 @@ def _model(specs: Sequence[str], settings: Layered, providers: set[str]) -> type
 
 
 def _texts(tables: Iterable[Record]) -> set[str]:
-    """Return the providers that data sections name; a name that is no text is refused by the model."""
+    """Return the providers that data sections name; the model refuses a name that is not text."""
     return {name for table in tables if isinstance(name := table.get("provider"), str)}
 
 
@@ -271,7 +271,7 @@ def _home(path: str, place: str) -> Path:
 
 
 def _drop_start(settings: Layered) -> None:
-    """Drop the start that a built-in profile has, since it is that of its own data, where the data are others."""
+    """Drop a built-in profile's start where the profile has other data."""
     data, source = settings.values.get("data", {}), settings.sources.get("data.start")
     if source is not None and source.kind == "built_in" and data.get("provider", DEFAULT_PROVIDER) != DEFAULT_PROVIDER:
         del data["start"], settings.sources["data.start"]

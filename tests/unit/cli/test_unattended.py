@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,27 +14,6 @@ from quantflow.errors import ConfigError, StageError
 from quantflow.ops.schedule import schedule_of
 
 NOW = datetime(2026, 3, 2, 22, 0)
-
-
-@pytest.fixture
-def asked() -> Iterator[tuple[str, list[str]]]:
-    """A health check on this machine: its address, and the paths it was asked for."""
-    paths: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            paths.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/uuid", paths
-    server.shutdown()
-    server.server_close()
 
 
 def test_the_health_check_hears_of_start_and_success(asked: tuple[str, list[str]]) -> None:
